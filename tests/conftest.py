@@ -1,0 +1,85 @@
+"""What tests of every tier share: real servers, a browser, and how long Hypothesis searches.
+
+A missing redis-server or Chromium is a failure where `CI` is set and a skip, in a sentence, elsewhere.
+
+    real_redis    a client of a real server with an AOF, empty: redis-server, or on a laptop without it Valkey
+    redis_url     the address of that server, empty, for code that connects by itself
+    any_redis     the same test on fakeredis (with Lua), on redis-server and on Valkey
+    chromium      the path of a Chromium
+"""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+
+import fakeredis
+import pytest
+from hypothesis import HealthCheck, settings
+from redis.asyncio import Redis
+
+from tests import servers
+
+settings.register_profile("default", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("soak", settings.get_profile("default"), max_examples=5_000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[servers.Server]:
+    server = servers.Server(servers.valkey_binary(), *servers.DURABLE).start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[servers.Server]:
+    """One for each xdist worker. Never kill it: start a `servers.Server` of your own for that."""
+    binary = servers.redis_binary()
+    if binary is None:
+        servers.missing("redis-server", "redis-server")
+        return
+    server = servers.Server(binary, *servers.DURABLE).start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def real_server(request: pytest.FixtureRequest) -> servers.Server:
+    known = servers.redis_binary() is not None or servers.IN_CI
+    server: servers.Server = request.getfixturevalue("redis_server" if known else "valkey_server")
+    return server
+
+
+@pytest.fixture
+async def redis_url(real_server: servers.Server) -> str:
+    async with Redis.from_url(real_server.url) as client:
+        await client.flushall()
+        await client.script_flush()
+    return real_server.url
+
+
+@pytest.fixture
+async def real_redis(redis_url: str) -> AsyncIterator[Redis]:
+    async with Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture(params=["fakeredis", "redis", "valkey"])
+async def any_redis(request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
+    if request.param == "fakeredis":
+        async with fakeredis.FakeAsyncRedis(server=fakeredis.FakeServer()) as client:
+            yield client
+        return
+    server: servers.Server = request.getfixturevalue(f"{request.param}_server")
+    async with Redis.from_url(server.url) as client:
+        await client.flushall()
+        yield client
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    servers.missing("Chromium", "chromium")
+    raise AssertionError
