@@ -1,11 +1,11 @@
 """What can go wrong, as people and machines are told it.
 
-    AccessError
-    ├── Invalid       the question itself makes no sense         400, exit 2
-    ├── Forbidden     you may not                                403, exit 3
-    ├── NotFound      it is not there, or not for you to see     404, exit 4
-    ├── Conflict      it was so a moment ago, and is not now     409, exit 5
-    └── Unavailable   a part we need does not answer             503, exit 6
+AccessError
+├── Invalid       the question itself makes no sense         400, exit 2
+├── Forbidden     you may not                                403, exit 3
+├── NotFound      it is not there, or not for you to see     404, exit 4
+├── Conflict      it was so a moment ago, and is not now     409, exit 5
+└── Unavailable   a part we need does not answer             503, exit 6
 """
 
 from typing import ClassVar

@@ -75,5 +75,7 @@ def parse_request_id(text: str) -> str:
     """Accepts lower case and the look-alikes I, L and O. Raises `Invalid`."""
     canonical = text.strip().upper().translate(str.maketrans("ILO", "110"))
     if len(canonical) != REQUEST_ID_LENGTH or any(ch not in ALPHABET for ch in canonical):
-        raise Invalid(f"{shown(text)} is not a request id. Ids have ten letters and digits, like 7Q2M4XK9TB.", code="bad_id")
+        raise Invalid(
+            f"{shown(text)} is not a request id. Ids have ten letters and digits, like 7Q2M4XK9TB.", code="bad_id"
+        )
     return canonical
