@@ -1,0 +1,173 @@
+"""Request: what is asked, what has been said of it, and where it stands."""
+
+import hashlib
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
+
+from store.model.grant import Lease, Membership
+from store.model.identity import RequestId, Target, TargetId, UserId
+from store.model.record import Part, Record
+from store.model.sealed import Held
+
+Kind = Literal["open", "access", "change"]
+State = Literal[
+    "pending", "approved", "stale", "granting", "active", "revoking",
+    "denied", "withdrawn", "expired", "merged", "ended", "failed",
+]  # fmt: skip
+Timer = Literal["deadline", "warning"]
+
+TERMINAL: Final[frozenset[State]] = frozenset({"denied", "withdrawn", "expired", "merged", "ended", "failed"})
+LIVE: Final[frozenset[State]] = frozenset({"granting", "active", "revoking"})  # something is held, or may be
+
+CLOCK: Final = "clock"  # the actor of what time does by itself
+RELAY: Final = "relay"  # the actor of what an outside system reported
+
+REASON_MOST: Final = 2_000  # characters
+
+
+class Opening(Part):
+    """To read an environment's secrets for `duration_ms` from the first use."""
+
+    type: Literal["open"] = "open"
+    environment_id: str
+    duration_ms: Annotated[int, Field(gt=0)]
+
+
+class Joining(Part):
+    """To be a member of an outside group for `duration_ms`."""
+
+    type: Literal["access"] = "access"
+    membership: Membership
+    duration_ms: Annotated[int, Field(gt=0)]
+
+
+class Touch(Part):
+    """One name of a change. `base` is the entry it was made against, None where there was none; no `entry` removes it."""
+
+    name: str
+    base: str | None = None
+    entry: Held | None = None
+    same: bool = False  # sealed again with the value it had
+
+    @property
+    def word(self) -> Literal["new", "changed", "unchanged", "removed"]:
+        if self.entry is None:
+            return "removed"
+        if self.base is None:
+            return "new"
+        return "unchanged" if self.same else "changed"
+
+
+class Change(Part):
+    """To set or remove secrets. The sealed values lie in a payload of their own."""
+
+    type: Literal["change"] = "change"
+    environment_id: str
+    touches: Annotated[tuple[Touch, ...], Field(min_length=1, max_length=100)]
+
+
+Payload = Annotated[Opening | Joining | Change, Field(discriminator="type")]
+
+
+class Review(Part):
+    """One person's verdict on one revision. `cap_ms` is the longest access they agree to."""
+
+    by: UserId
+    verdict: Literal["approve", "deny"]
+    at_ms: int
+    reason: str | None = None
+    cap_ms: int | None = None
+
+
+class Decision(Part):
+    """How it was decided, by whom and when. Break-glass carries its reason."""
+
+    basis: Literal["quorum", "break-glass", "denial"]
+    by: tuple[UserId, ...]
+    at_ms: int
+    reason: str | None = None
+
+
+class Ending(Part):
+    """`by` is a person, `clock` or `relay`."""
+
+    by: str
+    at_ms: int
+    reason: str | None = None
+
+
+class Request(Record):
+    """`version` counts commits and lives beside the body; `revision` counts what is asked, and votes hold for one of them."""
+
+    id: RequestId
+    kind: Kind
+    target: TargetId
+    requester: UserId
+    beneficiary: UserId
+    payload: Payload
+    reason: str = ""
+    ticket: str | None = None
+    revision: int = 1
+    digest: str
+    policy: int  # number of the policy set it was made under
+    rule: str
+    created_ms: int
+    state: State = "pending"
+    since_ms: int
+    reviews: tuple[Review, ...] = ()
+    decision: Decision | None = None
+    granted_ms: int | None = None  # duration that was agreed
+    lease: Lease | None = None
+    ending: Ending | None = None
+    note: str | None = None  # what an outside system said, where it refused or differs
+    merged: int | None = None  # number of the environment version that holds the change
+    timers: dict[Timer, int] = {}
+
+    @property
+    def asked(self) -> Target:
+        return Target.parse(self.target)
+
+    @property
+    def duration_ms(self) -> int | None:
+        return None if isinstance(self.payload, Change) else self.payload.duration_ms
+
+    @property
+    def environment_id(self) -> str | None:
+        return None if isinstance(self.payload, Joining) else self.payload.environment_id
+
+    @property
+    def ended(self) -> bool:
+        return self.state in TERMINAL
+
+    def votes(self, verdict: Literal["approve", "deny"]) -> tuple[Review, ...]:
+        return tuple(review for review in self.reviews if review.verdict == verdict)
+
+    @property
+    def reference(self) -> str:
+        """What a button carries: which request, which content."""
+        return f"{self.id}:{self.revision}:{self.digest}"
+
+
+def digest(installation: str, request: Request) -> str:
+    """SHA-256, hex, over what is asked: never who may decide, never a plaintext."""
+    fields: list[str] = [
+        "countersign request 1", installation, request.id, str(request.revision), request.kind, request.target,
+        request.requester, request.beneficiary,
+    ]  # fmt: skip
+    match request.payload:
+        case Opening() as opening:
+            fields += [opening.environment_id, str(opening.duration_ms)]
+        case Joining() as joining:
+            of = joining.membership
+            fields += [of.connector, of.group, of.user, of.account, str(joining.duration_ms)]
+        case Change() as change:
+            fields.append(change.environment_id)
+            for touch in sorted(change.touches, key=lambda touch: touch.name):
+                held = touch.entry
+                fields += [touch.name, touch.base or "", held.entry_id if held else "", held.ciphertext_hash if held else ""]
+    sha = hashlib.sha256()
+    for field in fields:
+        encoded = field.encode()
+        sha.update(len(encoded).to_bytes(4, "big") + encoded)
+    return sha.hexdigest()
