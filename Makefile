@@ -1,0 +1,95 @@
+# Every command of the project. Each makes what it needs and asks nothing; only Python and make must be there.
+# make run      a Slack workspace on localhost with the bot in it, or the bot alone where SLACK_BOT_TOKEN is set
+# make test     every test that can run on this machine; one folder with ARGS=tests/store
+# make check    ruff, mypy, import-linter
+# make bench    measurements, one of them with ARGS=click
+# make soak     the property tests, for long
+# make crash    the tests that kill -9
+# make cards    every card, modal and Home view as JSON lines
+# make lock     compile requirements/*.txt from pyproject.toml; the newest of everything with ARGS=--upgrade
+# make clean    remove what make and the tools made, never the data
+
+SHELL := /bin/sh
+VENV := .venv
+IN := $(VENV)/bin
+ARGS ?=
+
+# The first of these that runs is taken: pyenv puts commands on PATH for versions that it cannot run.
+PYTHON ?= python3.13 python3.12 python3.11 python3 python
+USABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+
+PIP := $(IN)/python -m pip --disable-pip-version-check --quiet --no-input install --require-hashes --only-binary :all:
+UV ?= uv
+COMPILE := $(UV) pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --no-annotate --no-header $(ARGS)
+
+.PHONY: help run test check bench soak crash cards lock clean
+
+help:
+	@sed -n 's/^# make /make /p' Makefile
+
+run: $(VENV)/.run
+	@if [ -n "$$SLACK_BOT_TOKEN" ]; then exec $(IN)/python -m bot serve $(ARGS); else exec $(IN)/python -m playground $(ARGS); fi
+
+test: $(VENV)/.dev
+	@$(IN)/python -m pytest -n auto --maxprocesses 4 -q $(ARGS)
+
+check: $(VENV)/.dev
+	@$(IN)/ruff check --quiet .
+	@$(IN)/ruff format --quiet --check .
+	@$(IN)/mypy
+	@$(IN)/lint-imports
+
+bench: $(VENV)/.dev
+	@$(IN)/python -m bench $(ARGS)
+
+soak: $(VENV)/.dev
+	@HYPOTHESIS_PROFILE=soak $(IN)/python -m pytest -n auto --maxprocesses 4 -q -o timeout=0 $(or $(ARGS),tests/store tests/scheduler)
+
+crash: $(VENV)/.dev
+	@$(IN)/python -m pytest -n auto --maxprocesses 4 -q -m crash $(ARGS)
+
+cards: $(VENV)/.run
+	@$(IN)/countersign cards $(ARGS)
+
+# The larger set first: the smaller one then has the same versions.
+lock:
+	@command -v $(UV) >/dev/null || { echo "make lock needs uv, a tool of its own: see its installation page."; exit 1; }
+	$(COMPILE) --extra playground --group test --group browser --group lint --output-file requirements/dev.txt
+	$(COMPILE) --extra playground --constraint requirements/dev.txt --output-file requirements/run.txt
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
+	find bot store scheduler playground tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# An environment whose Python is gone (upgraded, moved) is made again.
+ifneq ($(shell test -x $(IN)/python && echo here),here)
+  $(shell rm -f $(VENV)/.run $(VENV)/.dev $(IN)/countersign)
+endif
+
+$(VENV)/.run: requirements/run.txt $(IN)/countersign
+	@$(PIP) -r requirements/run.txt
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(IN)/countersign
+	@$(PIP) -r requirements/dev.txt
+	@touch $(VENV)/.run $@
+
+# The command runs this checkout, from any folder: `bot` and `store` are no names to install anywhere.
+define COUNTERSIGN
+#!/bin/sh
+exec "$(CURDIR)/$(IN)/python" -P -c 'import runpy, sys; sys.path.insert(0, "$(CURDIR)"); runpy.run_module("bot", run_name="__main__", alter_sys=True)' "$$@"
+endef
+export COUNTERSIGN
+
+$(IN)/countersign: Makefile
+	@test -x $(IN)/python || { \
+	  for python in $(PYTHON); do \
+	    $$python -c '$(USABLE)' >/dev/null 2>&1 || continue; \
+	    echo "Making $(VENV) with $$($$python --version): about half a minute, once."; \
+	    exec $$python -m venv --clear $(VENV); \
+	  done; \
+	  echo "Countersign needs Python 3.11, 3.12 or 3.13 with its venv module, and none of these is one: $(PYTHON)." \
+	    "Install one, or say where one is: make PYTHON=/path/to/python3.12"; \
+	  exit 1; }
+	@printf '%s\n' "$$COUNTERSIGN" > $@ && chmod +x $@
