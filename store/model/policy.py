@@ -89,6 +89,9 @@ class Ticket(Part):
     pattern: str
     required: bool = True
 
+    def matches(self, ticket: str) -> bool:
+        return re.fullmatch(self.pattern, ticket[:200]) is not None
+
 
 class Escalation(Part):
     after_ms: Milliseconds = Field(alias="after")

@@ -165,7 +165,12 @@ def digest(installation: str, request: Request) -> str:
             fields.append(change.environment_id)
             for touch in sorted(change.touches, key=lambda touch: touch.name):
                 held = touch.entry
-                fields += [touch.name, touch.base or "", held.entry_id if held else "", held.ciphertext_hash if held else ""]
+                fields += [
+                    touch.name,
+                    touch.base or "",
+                    held.entry_id if held else "",
+                    held.ciphertext_hash if held else "",
+                ]
     sha = hashlib.sha256()
     for field in fields:
         encoded = field.encode()

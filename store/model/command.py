@@ -1,0 +1,130 @@
+"""Command: what somebody, the clock or an outside system asks of a request."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import TypeAlias
+
+from store.model.request import Timer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Command:
+    """`id` is the same whenever the same wish arrives again: its answer is kept for a day."""
+
+    id: str
+    actor: str
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over everything but the id: another content under the same id is a conflict."""
+        content = {**asdict(self), "id": None, "is": type(self).__name__}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Verdict(_Command):
+    """A verdict is bound to what the person saw."""
+
+    revision: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approve(_Verdict):
+    cap_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deny(_Verdict):
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Break(_Verdict):
+    """Break glass."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Countersign(_Command):
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispute(_Command):
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdraw(_Command):
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activate(_Command):
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merge(_Command):
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End(_Command):
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally(_Command):
+    """Count again, now that the facts about people are there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due(_Command):
+    """The clock: this timer of the request is up. `at_ms` tells it from an earlier one of the same name."""
+
+    timer: Timer
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overdue(_Command):
+    """The clock: nobody countersigned in time."""
+
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present(_Command):
+    """The outside was read: the person is a member."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absent(_Command):
+    """The outside was read: the person is not a member, or (`kept_by`) another live grant keeps them there."""
+
+    kept_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused(_Command):
+    """The outside will not do it. `absent`: it was read, and the person is not a member."""
+
+    sentence: str
+    absent: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble(_Command):
+    """The outside does not do what it says. The card shows it; nothing else changes."""
+
+    sentence: str
+
+
+Command: TypeAlias = (
+    Approve | Deny | Break | Countersign | Dispute | Withdraw | Activate | Merge | End
+    | Tally | Due | Overdue | Present | Absent | Refused | Trouble
+)  # fmt: skip

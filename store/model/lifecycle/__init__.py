@@ -1,0 +1,131 @@
+"""The only place where a request's state changes.
+
+`submit` and `transition` are pure: what was read goes in, what is to be committed comes out, or an `AccessError` says why not.
+"""
+
+from typing import Final, assert_never
+
+from store.model.command import (
+    Absent,
+    Activate,
+    Approve,
+    Break,
+    Command,
+    Countersign,
+    Deny,
+    Dispute,
+    Due,
+    End,
+    Merge,
+    Overdue,
+    Present,
+    Refused,
+    Tally,
+    Trouble,
+    Withdraw,
+)
+from store.model.effect import ShowCard
+from store.model.errors import Conflict, Forbidden
+from store.model.lifecycle.deciding import break_glass, count, review
+from store.model.lifecycle.merging import merge_by_hand
+from store.model.lifecycle.owing import settle
+from store.model.lifecycle.using import activate, end, report, take_back
+from store.model.lifecycle.world import Transition, World, audit, changed, moved_to, tell
+from store.model.people import People
+from store.model.request import LIVE, Ending
+
+UNDECIDED: Final = frozenset({"pending", "approved", "stale"})
+
+__all__ = ["Transition", "World", "submit", "transition"]
+
+
+def transition(world: World, command: Command, people: People) -> Transition:
+    """Raises `Forbidden` for who may not, `Conflict` for what is no longer possible."""
+    state = world.request.state
+    match command:
+        case Approve() | Deny() if state == "pending":
+            return review(world, command, people)
+        case Tally() if state == "pending":
+            return count(world, world.request, people, command.actor)
+        case Break() if state == "pending":
+            return break_glass(world, command, people)
+        case Withdraw() if state in UNDECIDED:
+            return withdraw(world, command)
+        case Activate() if state == "approved" and world.request.kind != "change":
+            return activate(world, command, people)
+        case Merge() if state == "approved" and world.request.kind == "change":
+            return merge_by_hand(world, command, people)
+        case End() if state in ("granting", "active"):
+            return end(world, command, people)
+        case Due():
+            return due(world, command)
+        case Present() | Absent() | Refused() | Trouble() if state in LIVE:
+            return report(world, command)
+        case Countersign() | Dispute() | Overdue() if world.debt is not None and world.debt.state == "open":
+            return settle(world, world.debt, command, people)
+        case (
+            Approve() | Deny() | Tally() | Break() | Withdraw() | Activate() | Merge() | End()
+            | Present() | Absent() | Refused() | Trouble() | Countersign() | Dispute() | Overdue()
+        ):  # fmt: skip
+            raise Conflict(_too_late(world, command), code="too_late")
+        case _:
+            assert_never(command)
+
+
+def withdraw(world: World, command: Withdraw) -> Transition:
+    request, now_ms = world.request, world.now_ms
+    if command.actor not in (request.requester, request.beneficiary):
+        raise Forbidden("Only the person who asked can withdraw this.", code="not_the_requester")
+    withdrawn = moved_to(request, "withdrawn", now_ms, ending=Ending(by=command.actor, at_ms=now_ms))
+    return Transition(
+        withdrawn,
+        "Withdrawn.",
+        audit=(audit(withdrawn, "request.withdrawn", command.actor, now_ms),),
+        effects=(ShowCard(request=request.id),),
+    )
+
+
+def due(world: World, command: Due) -> Transition:
+    request, now_ms = world.request, world.now_ms
+    if request.timers.get(command.timer) != command.at_ms or now_ms < command.at_ms:
+        raise Conflict("This timer was moved.", code="nothing_new")
+    if command.timer == "warning":
+        warned = changed(request, timers={name: at for name, at in request.timers.items() if name != "warning"})
+        return Transition(
+            warned,
+            "Warned.",
+            audit=(audit(warned, "grant.warned", command.actor, now_ms),),
+            effects=tell(warned, "warning", now_ms),
+        )
+    if request.state in ("granting", "active"):
+        return take_back(request, command.actor, now_ms)
+    expired = moved_to(
+        request, "expired", now_ms, ending=Ending(by=command.actor, at_ms=now_ms, reason=f"was {request.state}")
+    )
+    return Transition(
+        expired,
+        "Expired.",
+        audit=(audit(expired, "request.expired", command.actor, now_ms, was=request.state),),
+        effects=(ShowCard(request=request.id), *tell(expired, "expired", now_ms)),
+    )
+
+
+def _too_late(world: World, command: Command) -> str:
+    """The true state, for a click that came late."""
+    request = world.request
+    if isinstance(command, (Countersign, Dispute, Overdue)):
+        return "There is nothing left to countersign." if world.debt else "Nobody broke a glass here."
+    return {
+        "pending": "This is not decided yet.",
+        "approved": "This was approved already.",
+        "stale": "What this changes was changed by somebody else meanwhile. It must be asked again.",
+        "granting": "This was approved already, and is being granted.",
+        "active": "This is active already.",
+        "revoking": "This is ending already.",
+        "denied": "This was denied.",
+        "withdrawn": "This was withdrawn by the person who asked.",
+        "expired": "This expired before it was used." if request.decision else "This expired before it was decided.",
+        "merged": "This was merged already.",
+        "ended": "This has ended.",
+        "failed": "This could not be granted, and is over.",
+    }[request.state]

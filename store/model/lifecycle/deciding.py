@@ -1,0 +1,132 @@
+"""Deciding: verdicts, what they come to, and the glass that is broken instead."""
+
+from dataclasses import replace
+
+from store.model.command import Approve, Break, Deny
+from store.model.debt import Debt
+from store.model.effect import Announce, Count, ShowCard
+from store.model.errors import Forbidden, Invalid
+from store.model.lifecycle.merging import merge
+from store.model.lifecycle.using import start
+from store.model.lifecycle.world import (
+    Transition,
+    World,
+    audit,
+    changed,
+    demand,
+    moved_to,
+    rules_of,
+    same_content,
+    tell,
+)
+from store.model.people import People
+from store.model.request import REASON_MOST, Decision, Request, Review
+from store.model.standing import Rules, counted_approvers, may_bypass, may_review, tally
+
+
+def review(world: World, command: Approve | Deny, people: People) -> Transition:
+    request = world.request
+    same_content(request, command.revision, command.digest)
+    rules = rules_of(world)
+    standing = may_review(request, rules, command.actor, people)
+    if standing.may is False:
+        raise Forbidden(standing.why, code="not_an_approver")
+    approve = isinstance(command, Approve)
+    review = Review(
+        by=command.actor,
+        verdict="approve" if approve else "deny",
+        at_ms=world.now_ms,
+        reason=None if isinstance(command, Approve) else command.reason[:REASON_MOST],
+        cap_ms=command.cap_ms if isinstance(command, Approve) else None,
+    )
+    kept = tuple(other for other in request.reviews if other.by != command.actor)
+    cast = changed(request, reviews=(*kept, review))
+    event = "review.approved" if approve else "review.denied"
+    first = Transition(
+        cast,
+        "Your vote is cast. It counts as soon as Slack confirms who you are."
+        if standing.may is None
+        else "Your vote counts.",
+        audit=(
+            audit(cast, event, command.actor, world.now_ms, reason=review.reason, counted=int(standing.may is True)),
+        ),
+        effects=(ShowCard(request=request.id),),
+    )
+    return first.then(count(world, cast, people, command.actor, otherwise=first.answer))
+
+
+def count(world: World, request: Request, people: People, actor: str, *, otherwise: str = "Counted.") -> Transition:
+    """Decides if the reviews suffice. A decision is only as good as the facts it was made on."""
+    rules = rules_of(world)
+    verdict = tally(request, rules, people)
+    if verdict == "unknown":
+        return Transition(request, otherwise, effects=(Count(request=request.id),))
+    if verdict == "pending":
+        return Transition(request, otherwise, effects=(ShowCard(request=request.id),))
+    if verdict == "denied":
+        decided = deny(world, request, rules, people, actor)
+    else:
+        by = counted_approvers(request, rules, people)
+        caps = [vote.cap_ms for vote in request.votes("approve") if vote.cap_ms is not None and vote.by in by]
+        decision = Decision(basis="quorum", by=tuple(sorted(by)), at_ms=world.now_ms)
+        decided = approve(world, request, rules, decision, actor, caps)
+    return replace(decided, good_until_ms=min(people.good_until_ms, request.timers["deadline"]))
+
+
+def approve(
+    world: World, request: Request, rules: Rules, decision: Decision, actor: str, caps: list[int]
+) -> Transition:
+    """Approved, and whatever the policy lets follow by itself."""
+    now_ms = world.now_ms
+    granted = min([request.duration_ms, rules.max_access_ms, *caps]) if request.duration_ms is not None else None
+    wait_ms = rules.merge_within_ms if request.kind == "change" else rules.grant_expiration_ms
+    approved = moved_to(request, "approved", now_ms, deadline=now_ms + wait_ms, decision=decision, granted_ms=granted)
+    result = Transition(
+        approved,
+        "Approved.",
+        audit=(audit(approved, "request.approved", actor, now_ms, basis=decision.basis, by=" ".join(decision.by)),),
+        effects=(ShowCard(request=request.id),),
+    )
+    if request.kind == "change" and rules.merges_at_once:
+        return result.then(merge(world, approved, actor))
+    if request.kind != "change" and rules.activates_at_once:
+        return result.then(start(world, approved, actor))
+    return replace(result, effects=(*result.effects, *tell(approved, "approved", now_ms)))
+
+
+def deny(world: World, request: Request, rules: Rules, people: People, actor: str) -> Transition:
+    by = tuple(review.by for review in request.votes("deny") if may_review(request, rules, review.by, people).may)
+    reason = next((review.reason for review in reversed(request.votes("deny")) if review.reason), None)
+    decision = Decision(basis="denial", by=by, at_ms=world.now_ms, reason=reason)
+    denied = moved_to(request, "denied", world.now_ms, decision=decision)
+    return Transition(
+        denied,
+        "Denied.",
+        audit=(audit(denied, "request.denied", actor, world.now_ms, reason=reason),),
+        effects=(ShowCard(request=request.id), *tell(denied, "denied", world.now_ms)),
+    )
+
+
+def break_glass(world: World, command: Break, people: People) -> Transition:
+    """Approved at once, loudly, and owing a countersignature: announcement and debt are in the same commit."""
+    request, now_ms = world.request, world.now_ms
+    same_content(request, command.revision, command.digest)
+    rules = rules_of(world)
+    demand(may_bypass(rules, command.actor, people))
+    if not command.reason.strip():
+        raise Invalid("Say why the glass must be broken: everybody concerned will read it.", code="reason_required")
+    decision = Decision(basis="break-glass", by=(command.actor,), at_ms=now_ms, reason=command.reason[:REASON_MOST])
+    caps = [] if request.duration_ms is None else [rules.max_broken_ms]
+    debt = Debt(request=request.id, by=command.actor, opened_ms=now_ms, due_ms=now_ms + rules.review_within_ms)
+    first = Transition(
+        request,
+        "",
+        audit=(audit(request, "glass.broken", command.actor, now_ms, reason=decision.reason),),
+        effects=(Announce(request=request.id, news="broken", at_ms=now_ms),),
+        debt=debt,
+        good_until_ms=min(people.good_until_ms, request.timers["deadline"]),
+    )
+    broken = first.then(approve(world, request, rules, decision, command.actor, caps))
+    return replace(
+        broken, answer="The glass is broken. Everybody concerned is told, and somebody else must countersign."
+    )

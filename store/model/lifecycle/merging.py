@@ -1,0 +1,102 @@
+"""Merging: a change becomes the next version of its environment."""
+
+from dataclasses import replace
+
+from store.model.command import Merge
+from store.model.effect import Redeploy, ShowCard
+from store.model.errors import Conflict
+from store.model.lifecycle.world import Transition, World, audit, demand, moved_to, rules_of, tell
+from store.model.people import People
+from store.model.request import Change, Request
+from store.model.sealed import Manifest
+from store.model.standing import may_act, may_review
+
+
+def merge_by_hand(world: World, command: Merge, people: People) -> Transition:
+    rules = rules_of(world)
+    request = world.request
+    if command.actor not in (request.requester, request.beneficiary):
+        demand(may_review(request, rules, command.actor, people))
+    demand(may_act(command.actor, people))
+    merged = merge(world, request, command.actor)
+    return replace(merged, good_until_ms=min(people.good_until_ms, request.timers["deadline"]))
+
+
+def merge(world: World, request: Request, actor: str) -> Transition:
+    """The next version of the environment, unless a touched name has moved since the request was made."""
+    change, head, now_ms = request.payload, world.head, world.now_ms
+    if not isinstance(change, Change) or head is None:
+        raise Conflict("There is no environment to merge this into.", code="no_environment")
+    if moved := [touch.name for touch in change.touches if _entry_id(head, touch.name) != touch.base]:
+        return _stale(request, world, moved)
+    entries = dict(head.entries)
+    for touch in change.touches:
+        if touch.entry is None:
+            entries.pop(touch.name, None)
+        else:
+            entries[touch.name] = touch.entry
+    version = head.successor(entries)
+    merged = moved_to(request, "merged", now_ms, merged=version.number)
+    target = world.policy_now.target(request.asked)
+    hooks = tuple(
+        Redeploy(
+            environment=request.target,
+            environment_id=change.environment_id,
+            hook=hook.name,
+            version=version.number,
+            request=request.id,
+            at_ms=now_ms,
+        )
+        for hook in (target.hooks if target else ())
+        if "change" in hook.on
+    )
+    touched = {touch.name for touch in change.touches}
+    overtaken = [
+        _overtaken(sibling, touched, now_ms) for sibling in world.siblings if sibling.state in ("pending", "approved")
+    ]
+    stale = tuple(sibling for sibling in overtaken if sibling is not None)
+    return Transition(
+        merged,
+        f"Merged as version {version.number}.",
+        audit=(
+            audit(merged, "change.merged", actor, now_ms, version=version.number),
+            *(audit(sibling, "request.stale", actor, now_ms, overtaken_by=request.id) for sibling in stale),
+        ),
+        effects=(
+            ShowCard(request=request.id),
+            *tell(merged, "merged", now_ms),
+            *hooks,
+            *(ShowCard(request=sibling.id) for sibling in stale),
+            *(effect for sibling in stale for effect in tell(sibling, "stale", now_ms)),
+        ),
+        head=version,
+        siblings=stale,
+    )
+
+
+def _overtaken(sibling: Request, touched: set[str], now_ms: int) -> Request | None:
+    if not isinstance(sibling.payload, Change) or not touched & {touch.name for touch in sibling.payload.touches}:
+        return None
+    return moved_to(sibling, "stale", now_ms, deadline=max(now_ms + 1, sibling.timers["deadline"]))
+
+
+def _stale(request: Request, world: World, moved: list[str]) -> Transition:
+    names = ", ".join(moved[:3])
+    stale = moved_to(
+        request,
+        "stale",
+        world.now_ms,
+        deadline=request.timers["deadline"],
+        note=f"Changed meanwhile by somebody else: {names}.",
+    )
+    return Transition(
+        stale,
+        f"Not merged: {names} changed meanwhile. Ask again from what is there now.",
+        audit=(audit(stale, "request.stale", "clock", world.now_ms, names=names),),
+        effects=(ShowCard(request=request.id), *tell(stale, "stale", world.now_ms)),
+    )
+
+
+def _entry_id(head: Manifest, name: str) -> str | None:
+    held = head.entries.get(name)
+    return held.entry_id if held else None

@@ -1,0 +1,41 @@
+"""Owing: what a broken glass leaves to be looked at."""
+
+from store.model.command import Countersign, Dispute, Overdue
+from store.model.debt import Debt
+from store.model.effect import Announce, News, ShowCard
+from store.model.errors import Conflict, Forbidden
+from store.model.lifecycle.using import take_back
+from store.model.lifecycle.world import Transition, World, audit, demand, rules_of
+from store.model.people import People
+from store.model.request import REASON_MOST, Request
+from store.model.standing import may_review
+
+
+def settle(world: World, debt: Debt, command: Countersign | Dispute | Overdue, people: People) -> Transition:
+    request, now_ms = world.request, world.now_ms
+    if isinstance(command, Overdue):
+        if now_ms < debt.due_ms or command.at_ms != debt.due_ms:
+            raise Conflict("This timer was moved.", code="nothing_new")
+        return _settled(
+            request, debt.model_copy(update={"state": "overdue", "closed_ms": now_ms}), "overdue", command.actor, now_ms
+        )
+    if command.actor == debt.by:
+        raise Forbidden("Somebody else must look at a glass that you broke.", code="own_debt")
+    demand(may_review(request, rules_of(world), command.actor, people))
+    word: News = "countersigned" if isinstance(command, Countersign) else "disputed"
+    reason = command.reason[:REASON_MOST] if isinstance(command, Dispute) else None
+    closed = debt.model_copy(update={"state": word, "closed_by": command.actor, "closed_ms": now_ms, "reason": reason})
+    settled = _settled(request, closed, word, command.actor, now_ms)
+    if word == "disputed" and request.state in ("granting", "active"):
+        return settled.then(take_back(request, command.actor, now_ms, reason))
+    return settled
+
+
+def _settled(request: Request, debt: Debt, news: News, actor: str, now_ms: int) -> Transition:
+    return Transition(
+        request,
+        {"countersigned": "Countersigned.", "disputed": "Disputed. Everybody concerned is told."}.get(news, "Overdue."),
+        audit=(audit(request, f"debt.{news}", actor, now_ms, by=debt.by, reason=debt.reason),),
+        effects=(ShowCard(request=request.id), Announce(request=request.id, news=news, at_ms=now_ms)),
+        debt=debt,
+    )

@@ -1,0 +1,120 @@
+"""What a decision looks at, and what comes out of it."""
+
+from dataclasses import dataclass, replace
+
+from store.model.audit import Audit
+from store.model.debt import Debt
+from store.model.effect import Effect, News, Tell
+from store.model.errors import Conflict, Forbidden
+from store.model.policy import PolicySet
+from store.model.request import Request, Timer
+from store.model.sealed import Manifest
+from store.model.standing import Rules, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything one decision looks at, as one script read it."""
+
+    now_ms: int
+    request: Request
+    policy_then: PolicySet
+    policy_now: PolicySet
+    debt: Debt | None = None
+    head: Manifest | None = None  # of the environment, for a change
+    siblings: tuple[Request, ...] = ()  # other open changes that touch the same names
+
+    @property
+    def rules(self) -> Rules | None:
+        """None when either policy has no rule for this any more: then nobody decides."""
+        then = self.policy_then.rule(self.request.kind, self.request.asked)
+        now = self.policy_now.rule(self.request.kind, self.request.asked)
+        return Rules(then, now, self.policy_now.owners) if then and now else None
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """What to commit. `good_until_ms`: later than this, what it was decided on may be old, and it must be decided again."""
+
+    request: Request
+    answer: str
+    audit: tuple[Audit, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    debt: Debt | None = None
+    head: Manifest | None = None  # to be signed before it is committed
+    siblings: tuple[Request, ...] = ()
+    good_until_ms: int | None = None
+
+    def then(self, other: "Transition") -> "Transition":
+        """This, and at once what follows from it."""
+        times = [at for at in (self.good_until_ms, other.good_until_ms) if at is not None]
+        return replace(
+            other,
+            audit=self.audit + other.audit,
+            effects=self.effects + other.effects,
+            debt=other.debt or self.debt,
+            good_until_ms=min(times, default=None),
+        )
+
+
+def rules_of(world: World) -> Rules:
+    rules = world.rules
+    if rules is None:
+        raise Conflict(
+            f"No rule covers “{world.request.kind}” for {world.request.target} any more, so nobody can decide it. Ask an owner.",
+            code="no_rule",
+        )
+    return rules
+
+
+def demand(standing: Standing) -> None:
+    """Fail closed: not knowing is not being allowed."""
+    if standing.may is not True:
+        raise Forbidden(standing.why, code="not_known" if standing.may is None else "forbidden")
+
+
+def same_content(request: Request, revision: int, digest: str) -> None:
+    if (revision, digest) != (request.revision, request.digest):
+        raise Conflict(
+            "What this card shows was changed since. Look at the new one before you decide.", code="other_content"
+        )
+
+
+def moved_to(
+    request: Request,
+    state: str,
+    now_ms: int,
+    *,
+    deadline: int | None = None,
+    warning: int | None = None,
+    **fields: object,
+) -> Request:
+    timers: dict[Timer, int] = {}
+    if deadline is not None:
+        timers["deadline"] = deadline
+    if warning is not None and now_ms < warning:
+        timers["warning"] = warning
+    return changed(request, state=state, since_ms=now_ms, timers=timers, **fields)
+
+
+def changed(request: Request, **fields: object) -> Request:
+    return request.model_copy(update=fields)
+
+
+def audit(request: Request, event: str, actor: str, now_ms: int, **details: str | int | None) -> Audit:
+    told = {name: value for name, value in details.items() if value is not None}
+    return Audit(event=event, actor=actor, at_ms=now_ms, request=request.id, target=request.target, details=told)
+
+
+def tell(request: Request, news: News, now_ms: int) -> tuple[Tell, ...]:
+    return tuple(
+        Tell(request=request.id, news=news, to=user, at_ms=now_ms)
+        for user in dict.fromkeys((request.requester, request.beneficiary))
+    )
+
+
+def spoken(duration_ms: int) -> str:
+    """`1 h 30 min`."""
+    seconds = duration_ms // 1000
+    parts = [(seconds // 3600, "h"), (seconds % 3600 // 60, "min"), (seconds % 60, "s")]
+    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"

@@ -1,0 +1,177 @@
+"""Who may do what to a request, under the policy it was made under and under the policy of now."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from store.model.people import People, Wanted
+from store.model.policy import Circle, Policy, Threshold, places_open, quorum_met
+from store.model.request import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """`may` is None while a fact is missing: then the answer is not "yes" and not yet "no"."""
+
+    may: bool | None
+    why: str = ""
+
+
+YES = Standing(may=True)
+UNKNOWN = Standing(may=None, why="Slack has not told us who you are yet.")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Two policies, never merged into one: each predicate must hold under both, each number is the smaller."""
+
+    then: Policy
+    now: Policy
+    owners: Circle
+
+    @property
+    def both(self) -> tuple[Policy, ...]:
+        return (self.then,) if self.then == self.now else (self.then, self.now)
+
+    @property
+    def self_approval(self) -> bool:
+        return all(policy.self_approval for policy in self.both)
+
+    @property
+    def denials(self) -> int:
+        return min(policy.denials for policy in self.both)
+
+    @property
+    def soft(self) -> bool:
+        return all(policy.enforcement == "soft" for policy in self.both)
+
+    @property
+    def max_access_ms(self) -> int:
+        return min(policy.access.max_ms for policy in self.both)
+
+    @property
+    def grant_expiration_ms(self) -> int:
+        return min(policy.access.grant_expiration_ms for policy in self.both)
+
+    @property
+    def merge_within_ms(self) -> int:
+        return min(policy.merge_within_ms for policy in self.both)
+
+    @property
+    def max_broken_ms(self) -> int:
+        return min(policy.break_glass.max_duration_ms for policy in self.both)
+
+    @property
+    def review_within_ms(self) -> int:
+        return min(policy.break_glass.review_within_ms for policy in self.both)
+
+    @property
+    def merges_at_once(self) -> bool:
+        return all(policy.merge == "on-approval" for policy in self.both)
+
+    @property
+    def activates_at_once(self) -> bool:
+        return all(policy.access.activate == "on-approval" for policy in self.both)
+
+    @property
+    def wanted(self) -> Wanted:
+        wanted = self.owners.wanted
+        for policy in self.both:
+            wanted |= policy.wanted
+        return wanted
+
+
+def wanted(request: Request, rules: Rules, *others: str) -> Wanted:
+    """The facts a decision on this request needs."""
+    reviewers = frozenset(review.by for review in request.reviews)
+    return rules.wanted | Wanted(users=reviewers | {request.requester, request.beneficiary, *others})
+
+
+def may_act(user: str, people: People) -> Standing:
+    """Is this an active person of the home workspace?"""
+    person = people.persons.get(user)
+    if person is None:
+        return UNKNOWN
+    return Standing(may=False, why=f"You are {person.barred}.") if person.barred else YES
+
+
+def may_review(request: Request, rules: Rules, user: str, people: People) -> Standing:
+    """May this user's verdict count?"""
+    if (standing := may_act(user, people)).may is not True:
+        return standing
+    if user in (request.requester, request.beneficiary) and not rules.self_approval:
+        return Standing(may=False, why="You cannot review your own request.")
+    return _named(rules, "an approver", [policy.may_approve(user, people) for policy in rules.both])
+
+
+def may_bypass(rules: Rules, user: str, people: People) -> Standing:
+    """May this user break the glass?"""
+    if not rules.soft:
+        return Standing(
+            may=False, why=f"The rule “{rules.now.name}” is hard: nobody passes without the approvals it asks for."
+        )
+    if (standing := may_act(user, people)).may is not True:
+        return standing
+    return _named(
+        rules, "somebody who may break the glass", [policy.bypassers.has(user, people) for policy in rules.both]
+    )
+
+
+def may_end(request: Request, rules: Rules | None, owners: Circle, user: str, people: People) -> Standing:
+    """The beneficiary, the requester, an approver or an owner may take access back. To give back needs no rule."""
+    if user in (request.beneficiary, request.requester):
+        return YES
+    if (standing := may_act(user, people)).may is not True:
+        return standing
+    answers = [owners.has(user, people)]
+    if rules is not None:
+        answers.append(rules.now.may_approve(user, people))
+    if True in answers:
+        return YES
+    return (
+        UNKNOWN
+        if None in answers
+        else Standing(may=False, why="Only the person who has it, an approver or an owner can end this.")
+    )
+
+
+def _named(rules: Rules, role: str, answers: list[bool | None]) -> Standing:
+    if False in answers:
+        return Standing(may=False, why=f"The rule “{rules.now.name}” does not name you as {role}.")
+    return UNKNOWN if None in answers else YES
+
+
+def tally(request: Request, rules: Rules, people: People) -> Literal["approved", "denied", "unknown", "pending"]:
+    """What the reviews of this revision come to. "unknown": a missing fact could change the answer."""
+    yes, doubtful = _counted(request, rules, people, "approve")
+    no, doubtful_no = _counted(request, rules, people, "deny")
+    if len(no) >= rules.denials:
+        return "denied"
+    if all(quorum_met(policy.approvals, yes, people) for policy in rules.both):
+        return "approved"
+    return "unknown" if doubtful or doubtful_no else "pending"
+
+
+def counted_approvers(request: Request, rules: Rules, people: People) -> frozenset[str]:
+    return frozenset(_counted(request, rules, people, "approve")[0])
+
+
+def still_needed(request: Request, rules: Rules, people: People) -> list[Threshold]:
+    """The places of the rule of now that nobody has filled."""
+    return places_open(rules.now.approvals, counted_approvers(request, rules, people), people)
+
+
+def reachable(policy: Policy, excluded: Iterable[str], people: People) -> bool:
+    """Could the thresholds be met by people who exist? Somebody whose own facts are not known yet counts as possible."""
+    barred = {user for user, person in people.persons.items() if person.barred}
+    candidates: set[str] = set()
+    for threshold in policy.approvals:
+        candidates |= threshold.circle.members(people)
+    return quorum_met(policy.approvals, candidates - barred - set(excluded), people)
+
+
+def _counted(
+    request: Request, rules: Rules, people: People, verdict: Literal["approve", "deny"]
+) -> tuple[list[str], list[str]]:
+    standings = {review.by: may_review(request, rules, review.by, people).may for review in request.votes(verdict)}
+    return [by for by, may in standings.items() if may], [by for by, may in standings.items() if may is None]
