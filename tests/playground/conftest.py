@@ -1,0 +1,33 @@
+"""What the playground's tests share."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import pytest
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from playground.slack.workspace import Workspace
+from tests.playground.small import connected_to, make_workspace, serving
+
+
+@pytest.fixture
+async def workspace() -> AsyncIterator[Workspace]:
+    async with serving(make_workspace()) as server:
+        yield server.workspace
+
+
+@pytest.fixture
+def api(workspace: Workspace) -> AsyncWebClient:
+    return AsyncWebClient(token=workspace.bot_token, base_url=f"{workspace.base_url}/api/")
+
+
+@pytest.fixture
+async def connect(workspace: Workspace) -> AsyncIterator[Callable[[AsyncApp], Awaitable[AsyncSocketModeHandler]]]:
+    async with AsyncExitStack() as stack:
+
+        async def _connect(app: AsyncApp) -> AsyncSocketModeHandler:
+            return await stack.enter_async_context(connected_to(workspace, app))
+
+        yield _connect
