@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from playground.page_api import PageApi
 from playground.slack.web_api import WebApi
 from playground.slack.workspace import Workspace
 
@@ -17,6 +18,7 @@ class PlaygroundServer:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self._api = WebApi(workspace, workspace.faults, workspace.delivery.sockets)
+        self.page = PageApi(workspace)
         self._runner: web.AppRunner | None = None
 
     @property
@@ -37,6 +39,7 @@ class PlaygroundServer:
         app.router.add_route("*", "/api/{method}", self._api.handle)
         app.router.add_get("/link/", self.workspace.sockets.handle)
         app.router.add_post("/response/{token}", self.workspace.response_urls.handle)
+        app.add_routes(self.page.routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSES_WITHIN_S)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port)
@@ -46,6 +49,7 @@ class PlaygroundServer:
 
     async def stop(self) -> None:
         self._api.release()
+        self.page.close()
         await self.workspace.delivery.close()
         if self._runner is not None:
             await self._runner.cleanup()

@@ -1,6 +1,8 @@
 """What a person does: clicks, commands, shortcuts, modals. Each act waits for the app's acknowledgement, as a client does."""
 
+import asyncio
 import re
+from collections.abc import Awaitable
 from typing import Any
 
 from playground.slack import payloads
@@ -142,18 +144,22 @@ class Acts(Sight):
         block_id: str | None = None,
         value: Any = None,
         confirmed: bool = True,
+        values: dict[str, dict[str, Any]] | None = None,
     ) -> Seen:
-        """Uses an element of the modal on top. An input that does not dispatch is filled in, and the app hears nothing yet."""
-        return await self._act_on(self._top(user, view_id), action_id, block_id, value, confirmed=confirmed)
+        """Uses an element of the modal on top; `values`: what else was typed so far, as for `submit`.
+
+        An input that does not dispatch is filled in, and the app hears nothing yet.
+        """
+        view = self._top(user, view_id)
+        self._fill_all(view, values)
+        return await self._act_on(view, action_id, block_id, value, confirmed=confirmed)
 
     async def submit(self, user: str, view_id: str, values: dict[str, dict[str, Any]] | None = None) -> Seen:
         """`values`: block id → action id → what was given, over what is there. A client's own complaints come back as `errors`."""
         view = self._top(user, view_id)
         if not view.payload.get("submit"):
             raise NotPossible("This modal has nothing to submit.")
-        for block_id, inputs in (values or {}).items():
-            for action_id, given in inputs.items():
-                self._fill(view, user, action_id, block_id, given)
+        self._fill_all(view, values)
         view.errors = complaints(view.blocks, state_values(view.blocks, view.values))
         if view.errors:
             self.changed()
@@ -213,6 +219,10 @@ class Acts(Sight):
         """The same envelope once more, or one that somebody forged."""
         return await self.delivery.send(envelope)
 
+    async def concurrently(self, *acts: Awaitable[Seen]) -> list[Seen | BaseException]:
+        """All of them at once: what each saw, or what was raised for it. Each is checked against what is shown before any is sent."""
+        return list(await asyncio.gather(*acts, return_exceptions=True))
+
     # -- inside ---------------------------------------------------------------------------------------------------------------
 
     async def _interact(self, payload: Json) -> Seen:
@@ -225,7 +235,7 @@ class Acts(Sight):
     async def _act_on(self, view: View, action_id: str, block_id: str | None, value: Any, *, confirmed: bool) -> Seen:
         block, element = find(view.blocks, action_id, block_id)
         if block["type"] == "input" and not block.get("dispatch_action"):
-            self._fill(view, view.user, action_id, block["block_id"], value)
+            self._fill(view, action_id, block["block_id"], value)
             self.changed()
             return Seen(ok=True)
         _confirm(element, confirmed=confirmed)
@@ -234,9 +244,16 @@ class Acts(Sight):
             view.values.setdefault(block["block_id"], {})[action_id] = held
         return await self._interact(payloads.view_action_payload(self, self.viewer(view.user), view, acted))
 
-    def _fill(self, view: View, user: str, action_id: str, block_id: str, given: Any) -> None:
+    def _fill_all(self, view: View, values: dict[str, dict[str, Any]] | None) -> None:
+        for block_id, inputs in (values or {}).items():
+            for action_id, given in inputs.items():
+                self._fill(view, action_id, block_id, given)
+
+    def _fill(self, view: View, action_id: str, block_id: str, given: Any) -> None:
         _, element = find(view.blocks, action_id, block_id)
-        view.values.setdefault(block_id, {})[action_id] = chosen(element, given, self.offered.get((user, action_id)))
+        view.values.setdefault(block_id, {})[action_id] = chosen(
+            element, given, self.offered.get((view.user, action_id))
+        )
 
     def _top(self, user: str, view_id: str) -> View:
         self.viewer(user)

@@ -63,6 +63,16 @@ class Sight(State):
             raise NotPossible(f"{user} has no modal open.")
         return stack[-1]
 
+    def read(self, user: str, channel: str) -> None:
+        """This person has looked at the channel."""
+        self.read_to[user, self.channel_for(user, channel).id] = self.next_ts()
+        self.changed()
+
+    def unread(self, user: str, channel: str) -> int:
+        """Messages of others since this person looked, or since the workspace was opened."""
+        since = self.read_to.get((user, channel), self.opened_ts)
+        return sum(message.ts > since and message.user != user for message in self.messages(channel))
+
     def message_for(self, user: str, channel: str, ts: str) -> tuple[Channel, Message]:
         """As this person has it now. Raises `NotPossible`."""
         where = self.channel_for(user, channel)

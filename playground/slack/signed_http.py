@@ -33,16 +33,7 @@ class SignedHttp:
         return status == 200 and challenge in text
 
     async def send(self, envelope: Envelope, within_s: float) -> Ack:
-        match envelope.type:
-            case "interactive":
-                body, content_type = (
-                    urlencode({"payload": json.dumps(envelope.payload)}),
-                    "application/x-www-form-urlencoded",
-                )
-            case "slash_commands":
-                body, content_type = urlencode(envelope.payload), "application/x-www-form-urlencoded"
-            case "events_api":
-                body, content_type = json.dumps(envelope.payload), "application/json"
+        body, content_type = encoded(envelope)
         retry = (
             {"X-Slack-Retry-Num": str(envelope.retry_attempt), "X-Slack-Retry-Reason": envelope.retry_reason}
             if envelope.retry_attempt

@@ -75,6 +75,7 @@ class State:
         self.stacks: dict[str, list[View]] = {}
         self.triggers: dict[str, Trigger] = {}
         self.chosen: dict[tuple[str, str], dict[str, Json]] = {}
+        self.read_to: dict[tuple[str, str], str] = {}
         self.offered: dict[tuple[str, str], list[Json]] = {}
         self.calls: list[Call] = []
         self.envelopes: list[Envelope] = []
@@ -87,6 +88,7 @@ class State:
         self.transcript = Transcript(transcript, self) if transcript else None
         if self.transcript:
             self.transcript.load()
+        self.opened_ts = self.next_ts()
 
     # -- change ---------------------------------------------------------------------------------------------------------------
 
