@@ -1,0 +1,140 @@
+"""What must fit together across a policy file: rules with targets, roles with connectors, rules with the rules before them."""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from itertools import product
+
+from bot.policy_file import form
+from bot.policy_file.names import plain_pattern
+from bot.policy_file.problems import Finding, Place, Places
+from bot.policy_file.rules import NEEDS
+from store.model.identity import Target
+from store.model.policy import covers
+
+Match = tuple[str, Target]  # an action and what it is asked for
+
+
+def of_all(document: form.Document, places: Places) -> Iterator[Finding]:
+    yield from _names(document)
+    yield from _connectors(document)
+    targets = [Target.parse(name, organization=document.organization) for name in document.targets]
+    for index, policy in enumerate(document.policies):
+        yield from _reaches(document, index, policy, targets)
+    yield from _shadows(document, _universe(document, targets), places)
+    yield from _uncovered(document, targets)
+
+
+def _names(document: form.Document) -> Iterator[Finding]:
+    seen: dict[str, str] = {}
+    for name in document.targets:
+        first = seen.setdefault(Target.parse(name, organization=document.organization).id, name)
+        if first != name:
+            yield Finding(("targets", name), f"this is the same target as “{first}”; keep one of the two.", at_key=True)
+    called = [policy.name for policy in document.policies]
+    for index, name in enumerate(called):
+        if name in called[:index]:
+            yield Finding(("policies", index, "name"), f"another rule is called “{name}”; give each its own name.")
+
+
+def _connectors(document: form.Document) -> Iterator[Finding]:
+    for name, target in document.targets.items():
+        if target.connector is not None and target.connector not in document.connectors:
+            near = get_close_matches(target.connector, document.connectors, n=1)
+            right = f"did you mean “{near[0]}”" if near else f"define {target.connector} under connectors"
+            yield Finding(("targets", name, "connector"), f"no connector is called “{target.connector}”; {right}.")
+    listed = {Target.parse(name, organization=document.organization).id for name in document.targets}
+    for name, connector in document.connectors.items():
+        if plain_pattern(connector.credentials, document.organization) not in listed:
+            yield Finding(
+                ("connectors", name, "credentials"),
+                f"“{connector.credentials}” is not listed, so nobody can ask to put the token there; add it under targets.",
+                warning=True,
+            )
+
+
+def _reaches(document: form.Document, index: int, policy: form.Policy, targets: list[Target]) -> Iterator[Finding]:
+    """Every pattern matches something listed, and every action has something it can be asked for."""
+    kinds: set[str] = set()
+    unknown = False
+    for place, written in enumerate(policy.targets):
+        pattern = plain_pattern(written, document.organization)
+        matched = {target.kind for target in targets if covers(pattern, target)}
+        environment, hash_, _ = pattern.partition("#")
+        if hash_ and any(target.kind == "environment" and covers(environment, target) for target in targets):
+            matched.add("application")
+        if not matched:
+            unknown = True
+            near = get_close_matches(pattern, [target.id for target in targets], n=1)
+            right = f"did you mean “{near[0]}”" if near else "list it under targets"
+            yield Finding(("policies", index, "targets", place), f"no target matches “{written}”; {right}.")
+        kinds |= matched
+    for place, action in enumerate(policy.actions):
+        if not unknown and not kinds & set(NEEDS[action]):
+            sentence = f"“{action}” is asked for {_KIND_WORDS[action]}, and this rule has none; remove it, or add such a target."
+            yield Finding(("policies", index, "actions", place), sentence)
+
+
+_KIND_WORDS = {
+    "change": "environments",
+    "open": "environments",
+    "deploy": "environments and applications",
+    "access": "roles",
+    "policy": "policy:main",
+}
+
+
+def _universe(document: form.Document, targets: list[Target]) -> list[Match]:
+    """Everything that can be asked, as far as the rules can tell it apart: what is listed, and applications as the rules name them."""
+    patterns = [plain_pattern(text, document.organization) for policy in document.policies for text in policy.targets]
+    applications = {pattern.partition("#")[2] for pattern in patterns if "#" in pattern} - {""}
+    named = {
+        application.replace("*", filler).strip("-") for application in applications for filler in ("", "x", "zq")
+    } - {""}
+    found = {target.id: target for target in targets}
+    for target, application in product(targets, sorted(named)):
+        if target.kind == "environment":
+            found.setdefault(f"{target.id}#{application}", Target(f"{target.id}#{application}", "application"))
+    return [(action, target) for action, kinds in NEEDS.items() for target in found.values() if target.kind in kinds]
+
+
+def _shadows(document: form.Document, universe: list[Match], places: Places) -> Iterator[Finding]:
+    taken: dict[Match, int] = {}
+    for index, policy in enumerate(document.policies):
+        matches = [match for match in universe if _matches(document, policy, match)]
+        before = sorted({taken[match] for match in matches if match in taken})
+        if matches and all(match in taken for match in matches):
+            names = " and ".join(
+                f"“{document.policies[each].name}” ({_line(places.of(('policies', each)))})" for each in before
+            )
+            sentence = f"this rule never decides: {names} comes first for all of it; move it up, or remove it."
+            yield Finding(("policies", index), sentence, warning=True)
+        _take(taken, matches, index)
+
+
+def _take(taken: dict[Match, int], matches: list[Match], index: int) -> None:
+    for match in matches:
+        taken.setdefault(match, index)
+
+
+def _line(place: Place) -> str:
+    return f"line {place.line}"
+
+
+def _matches(document: form.Document, policy: form.Policy, match: Match) -> bool:
+    action, target = match
+    patterns = (plain_pattern(text, document.organization) for text in policy.targets)
+    return action in policy.actions and any(covers(pattern, target) for pattern in patterns)
+
+
+def _uncovered(document: form.Document, targets: list[Target]) -> Iterator[Finding]:
+    written: Mapping[str, str] = {
+        Target.parse(name, organization=document.organization).id: name for name in document.targets
+    }
+    for target in targets:
+        asked = [(action, target) for action, kinds in NEEDS.items() if target.kind in kinds]
+        if not any(_matches(document, policy, match) for policy in document.policies for match in asked):
+            sentence = "no rule is for this target, so every request for it is refused; add a rule, or remove it."
+            yield Finding(("targets", written[target.id]), sentence, warning=True, at_key=True)
+    if not any("policy" in policy.actions for policy in document.policies):
+        sentence = "no rule has the action policy, so nobody can change this file by a request; list the target policy:main and add a rule."
+        yield Finding(("policies",), sentence, warning=True, at_key=True)
