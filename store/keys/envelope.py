@@ -44,11 +44,11 @@ class EnvironmentKey:
     )
 
     def __init__(self, key: Secret, *, installation: str, environment_id: str, epoch: int, random: Random) -> None:
-        if len(key) != KEY_BYTES:
-            raise tampered(f"The key of environment {environment_id}, epoch {epoch},")
         self.installation = installation
         self.environment_id = environment_id
         self.epoch = epoch
+        if len(key) != KEY_BYTES:
+            raise tampered(f"The key of environment {environment_id}, epoch {epoch},")
         self.__key = key
         self.__random = random
         self.__wrapping = AESGCM(self.__subkey("wrap"))

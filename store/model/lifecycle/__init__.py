@@ -26,6 +26,7 @@ from store.model.command import (
 )
 from store.model.effect import ShowCard
 from store.model.errors import Conflict, Forbidden
+from store.model.lifecycle.asking import Draft, rule_for, submit, wanted_to_ask
 from store.model.lifecycle.deciding import break_glass, count, review
 from store.model.lifecycle.merging import merge_by_hand
 from store.model.lifecycle.owing import settle
@@ -36,12 +37,17 @@ from store.model.request import LIVE, Ending
 
 UNDECIDED: Final = frozenset({"pending", "approved", "stale"})
 
-__all__ = ["Transition", "World", "submit", "transition"]
+__all__ = ["Draft", "Transition", "World", "rule_for", "submit", "transition", "wanted_to_ask"]
 
 
 def transition(world: World, command: Command, people: People) -> Transition:
     """Raises `Forbidden` for who may not, `Conflict` for what is no longer possible."""
     state = world.request.state
+    if world.out_of_time and not isinstance(command, (Due, End, Trouble, Refused, Countersign, Dispute, Overdue)):
+        raise Conflict(
+            f"The time for this was over {'before it was used' if world.request.decision else 'before it was decided'}.",
+            code="out_of_time",
+        )
     match command:
         case Approve() | Deny() if state == "pending":
             return review(world, command, people)

@@ -25,6 +25,12 @@ class World:
     siblings: tuple[Request, ...] = ()  # other open changes that touch the same names
 
     @property
+    def out_of_time(self) -> bool:
+        """The deadline of this state has passed; that the clock has not said so yet changes nothing."""
+        deadline = self.request.timers.get("deadline")
+        return deadline is not None and self.now_ms >= deadline
+
+    @property
     def rules(self) -> Rules | None:
         """None when either policy has no rule for this any more: then nobody decides."""
         then = self.policy_then.rule(self.request.kind, self.request.asked)

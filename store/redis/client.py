@@ -1,0 +1,48 @@
+"""The connection to Redis: bounded waits, no silent retry, and errors as people are told them."""
+
+from typing import Any, Final
+
+from redis.asyncio import BlockingConnectionPool, Redis, Sentinel
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as Disconnected
+from redis.exceptions import TimeoutError as TimedOut
+
+from store.model.errors import Unavailable
+
+TIMEOUT_S: Final = 2.0
+CONNECTIONS: Final = 32
+# A retried write may count twice, so nothing is retried here; what may be asked again is asked again by its id.
+OPTIONS: Final[dict[str, Any]] = {
+    "socket_timeout": TIMEOUT_S,
+    "socket_connect_timeout": TIMEOUT_S,
+    "retry": Retry(NoBackoff(), 0),
+    "health_check_interval": 0,
+}
+SILENT: Final = "Redis does not answer. Nothing is lost; try again in a moment."
+
+
+class Client(Redis):
+    """Redis, whose silence is an `Unavailable`."""
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        try:
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py
+        except (Disconnected, TimedOut, OSError):
+            raise Unavailable(SILENT, code="unknown") from None
+
+
+def connect(url: str) -> Client:
+    """`redis://`, `rediss://`, `unix://`, or `redis+sentinel://host:port,host:port/name[/db]`. Connects at the first use."""
+    if url.startswith("redis+sentinel://"):
+        hosts, _, rest = url.removeprefix("redis+sentinel://").partition("/")
+        name, _, database = rest.partition("/")
+        nodes = [
+            (host or "localhost", int(port or 26379))
+            for host, _, port in (node.partition(":") for node in hosts.split(","))
+        ]
+        sentinel = Sentinel(nodes, sentinel_kwargs=OPTIONS)  # type: ignore[no-untyped-call]  # redis-py
+        client: Client = sentinel.master_for(name or "mymaster", redis_class=Client, db=int(database or 0), **OPTIONS)
+        return client
+    pool = BlockingConnectionPool.from_url(url, max_connections=CONNECTIONS, timeout=TIMEOUT_S, **OPTIONS)
+    return Client(connection_pool=pool)

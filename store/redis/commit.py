@@ -1,0 +1,97 @@
+"""Commit: guarded writes, gathered and then made all at once or not at all."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from store.model.audit import Audit
+from store.model.effect import Effect
+from store.model.errors import Conflict, Unavailable
+from store.redis.keys import Keys
+from store.redis.scripts import Scripts
+
+ANSWER_KEPT_S: Final = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """`seen`: this command had been committed before, and this is what it was answered then."""
+
+    status: Literal["ok", "seen", "late", "moved"]
+    answer: str = ""
+
+
+@dataclass(slots=True)
+class Commit:
+    """One commit in the making. `fingerprint` tells one command's content from another's under the same id."""
+
+    keys: Keys
+    command_id: str
+    fingerprint: str = ""
+    answer: str = ""
+    good_until_ms: int | None = None
+    frees: bool = False  # it takes away or records, and is let through by a full server
+    _names: list[str] = field(default_factory=list)
+    _operations: list[str | int | bytes] = field(default_factory=list)
+
+    def write(self, key: str, version: int, body: str, projected: Mapping[str, str | int] | None = None) -> None:
+        fields = [part for name, value in (projected or {}).items() for part in (name, value)]
+        self._add("write", [key], version, body, *fields)
+
+    def guard(self, key: str, version: int) -> None:
+        self._add("guard", [key], version)
+
+    def set(self, key: str, body: str) -> None:
+        self._add("set", [key], body)
+
+    def fill(self, key: str, fields: Mapping[str, str]) -> None:
+        self._add("fill", [key], *(part for item in fields.items() for part in item))
+
+    def adopt(self, source: str, into: str) -> None:
+        self._add("adopt", [source, into])
+
+    def drop(self, key: str) -> None:
+        self._add("drop", [key])
+
+    def rank(self, key: str, member: str, score: int | None) -> None:
+        """Without a score the member leaves."""
+        if score is None:
+            self._add("unrank", [key], member)
+        else:
+            self._add("rank", [key], member, score)
+
+    def put(self, effects: Iterable[Effect]) -> None:
+        for effect in {effect.key: effect for effect in effects}.values():
+            lane = self.keys.lane(effect.lane)
+            self._add("put", [lane, self.keys.effect(effect.lane, effect.key)], effect.key, effect.to_json())
+
+    def audit(self, entries: Iterable[Audit]) -> None:
+        for entry in entries:
+            self._add("audit", [], entry.to_json())
+
+    async def run(self, scripts: Scripts, skew_ms: int) -> Committed:
+        """Raises `Conflict` when the id was used for another command, `Unavailable` when nobody knows whether it was committed."""
+        keys = [self.keys.command(self.command_id), self.keys.audit, self.keys.audit_number, *self._names]
+        head: list[str | int | bytes] = [skew_ms, self.good_until_ms or 0, self.fingerprint, self.answer, ANSWER_KEPT_S]
+        try:
+            reply = await scripts.run("commit", keys, head + self._operations, frees=self.frees)
+        except Unavailable as error:
+            if error.detail != "unknown":
+                raise
+            # Its id makes it safe to ask again: either it is there already, or it is made now.
+            reply = await scripts.run("commit", keys, head + self._operations, frees=self.frees)
+        status, *rest = (text(part) for part in reply)
+        if status == "seen":
+            fingerprint, answer = rest
+            if fingerprint != self.fingerprint:
+                raise Conflict("This id was used for something else.", code="other_command")
+            return Committed("seen", answer)
+        return Committed(status, self.answer)  # type: ignore[arg-type]  # the script knows four words
+
+    def _add(self, name: str, keys: list[str], *args: str | int | bytes) -> None:
+        self._operations += [name, len(self._names) + 4, len(args), *args]
+        self._names += keys
+
+
+def text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

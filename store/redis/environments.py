@@ -1,0 +1,227 @@
+"""Environments: sealed values, numbered versions, and the one way out for each reader."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from redis.asyncio import Redis
+
+from store.keys.envelope import EnvironmentKey
+from store.keys.ring import Keyring
+from store.model.audit import Audit
+from store.model.environment import Environment
+from store.model.errors import Conflict, Forbidden, NotFound, Unavailable
+from store.model.request import Touch
+from store.model.sealed import Epoch, Held, Manifest, SealedEntry, check_names, check_request
+from store.model.secret import Secret
+from store.redis.clock import Skew, now_ms
+from store.redis.commit import Commit, text
+from store.redis.keys import Keys
+from store.redis.scripts import Scripts
+
+KEPT_EPOCHS: Final = 256
+SIGNING_BYTES: Final = 24  # of a hook's secret, as Standard Webhooks recommends
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What somebody wants a name to hold. `mode`: permission bits of a file; no `secret` removes the name."""
+
+    secret: Secret | None
+    mode: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """A change, sealed: what its request says, and what its payload holds."""
+
+    touches: tuple[Touch, ...]
+    entries: tuple[SealedEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Values for the holder of a grant. `version` is the environment's."""
+
+    version: int
+    values: Mapping[str, Value]
+
+
+class Environments:
+    def __init__(
+        self, redis: Redis, keys: Keys, scripts: Scripts, ring: Keyring, skew: Skew, random: Callable[[int], bytes]
+    ) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._scripts = scripts
+        self._ring = ring
+        self._skew = skew
+        self._random = random
+        self._epochs: dict[tuple[str, int], Epoch] = {}  # wraps only: the keys themselves are the ring's to keep
+
+    async def find(self, target: str) -> Environment | None:
+        body = await self._redis.hget(self._keys.environment(target), "body")
+        return Environment.from_json(body) if body is not None else None
+
+    async def ensure(self, target: str, *, secure: bool = False) -> Environment:
+        """The environment of this name; made, empty and with a key of its own, where there is none. Raises `Unavailable`."""
+        if (found := await self.find(target)) is not None:
+            return found
+        environment = Environment(id=self._mint(), target=target, secure=secure)
+        epoch, key = await self._ring.mint(environment.id, secure=secure)
+        head = key.sign(Manifest(environment_id=environment.id, number=1, entries={}))
+        commit = Commit(self._keys, f"environment:{environment.id}")
+        commit.write(self._keys.environment(target), 0, environment.to_json())
+        commit.set(self._keys.epoch(environment.id, 1), epoch.to_json())
+        commit.write(self._keys.head(environment.id), 0, head.to_json(), {"entries": ""})
+        commit.set(self._keys.manifest(environment.id, 1), head.to_json())
+        at_ms = await now_ms(self._redis, self._skew)
+        commit.audit([Audit(event="environment.created", actor="clock", at_ms=at_ms, target=target)])
+        if (await commit.run(self._scripts, self._skew())).status == "ok":
+            return environment
+        found = await self.find(target)
+        if found is None:
+            raise Unavailable(f"{target} could not be made. Try again.", code="contended")
+        return found
+
+    async def head(self, environment_id: str) -> Manifest:
+        """The newest version, its MAC verified. Raises `Unavailable`."""
+        body = await self._redis.hget(self._keys.head(environment_id), "body")
+        if body is None:
+            raise NotFound("That environment is not there.")
+        manifest = Manifest.from_json(body)
+        (await self._key(environment_id, manifest.epoch)).verify(manifest)
+        return manifest
+
+    async def seal(self, environment: Environment, values: Mapping[str, Value]) -> Sealing:
+        """Seals before anybody is asked: what is approved is what is merged. Raises `Invalid`."""
+        check_request([len(value.secret) for value in values.values() if value.secret is not None])
+        head = await self.head(environment.id)
+        kinds = {name: held.mode for name, held in head.entries.items()}
+        kinds |= {name: value.mode for name, value in values.items() if value.secret is not None}
+        gone = {name for name, value in values.items() if value.secret is None}
+        check_names({name: mode for name, mode in kinds.items() if name not in gone})
+        if strange := sorted(gone - head.entries.keys()):
+            raise NotFound(f"{environment.target} has no {strange[0]} to remove.", code="unknown_name")
+        key = await self._key(environment.id, environment.epoch)
+        old = await self._current(environment.id, head, values)
+        touches, entries = [], []
+        for name, value in sorted(values.items()):
+            held = head.entries.get(name)
+            base = held.entry_id if held else None
+            if value.secret is None:
+                touches.append(Touch(name=name, base=base))
+                continue
+            entry = key.seal(name, self._mint(), value.secret, mode=value.mode)
+            entries.append(entry)
+            new = Held(entry_id=entry.entry_id, ciphertext_hash=entry.ciphertext_hash, mode=value.mode)
+            touches.append(Touch(name=name, base=base, entry=new, same=old.get(name) == value.secret))
+        return Sealing(tuple(touches), tuple(entries))
+
+    async def sign(self, manifest: Manifest, epoch: int) -> Manifest:
+        """With the key of the version before it. Raises `Unavailable`."""
+        return (await self._key(manifest.environment_id, epoch)).sign(manifest)
+
+    async def read(self, request_id: str, reader: str) -> Opened:
+        """Values for the holder of an active grant, audited in the step that reads them. Raises `Forbidden`, `Conflict`, `NotFound`."""
+        entry = Audit(event="secrets.read", actor=reader, at_ms=0, request=request_id).model_dump(
+            mode="json", exclude_defaults=True
+        )
+        body = json.dumps({"schema": Audit.SCHEMA, **entry, "at_ms": "%NOW%"}).replace('"%NOW%"', "%NOW%")
+        names = [self._keys.request(request_id), self._keys.audit, self._keys.audit_number]
+        reply = await self._scripts.run("read", names, [self._skew(), self._keys.prefix, reader, body])
+        status, *rest = (text(part) for part in reply)
+        if status != "ok":
+            raise _no_read(status, *rest)
+        _, environment_id, head_body, *fields = rest
+        head = Manifest.from_json(head_body)
+        key = await self._key(environment_id, head.epoch)
+        key.verify(head)
+        sealed = {
+            entry_id: SealedEntry.from_json(body) for entry_id, body in zip(fields[::2], fields[1::2], strict=True)
+        }
+        return Opened(head.number, await self._open(head, sealed))
+
+    async def machine_read(self, target: str, name: str, *, purpose: str) -> Secret:
+        """One value for this process itself, a connector's token. Audited. Raises `NotFound`."""
+        environment = await self.find(target)
+        head = await self.head(environment.id) if environment else None
+        if environment is None or head is None or name not in head.entries:
+            raise NotFound(f"{target} has no {name}: ask for a change that sets it.", code="no_credentials")
+        body = await self._redis.hget(self._keys.entries(environment.id), head.entries[name].entry_id)
+        if body is None:
+            raise Unavailable(f"The sealed value of {name} is missing.", code="missing")
+        at_ms = await now_ms(self._redis, self._skew)
+        commit = Commit(self._keys, f"machine-read:{self._mint()}", frees=True)
+        details: dict[str, str | int | None] = {"name": name, "purpose": purpose}
+        commit.audit([Audit(event="secrets.used", actor="relay", at_ms=at_ms, target=target, details=details)])
+        await commit.run(self._scripts, self._skew())
+        opened = await self._open(head, {head.entries[name].entry_id: SealedEntry.from_json(body)}, only=name)
+        secret = opened[name].secret
+        if secret is None:
+            raise Unavailable(f"The sealed value of {name} is missing.", code="missing")
+        return secret
+
+    async def signing_secret(self, environment: Environment, hook: str) -> Secret:
+        """What the deliveries to one hook are signed with, minted at its first use. 24 bytes."""
+        key, name, field = await self._key(environment.id, environment.epoch), f"hooks/{hook}", f"hook:{hook}"
+        entry = key.seal(name, self._mint(), Secret(self._random(SIGNING_BYTES)), mode=0o600)
+        entries = self._keys.entries(environment.id)
+        await self._redis.hsetnx(entries, field, entry.to_json())
+        stored = SealedEntry.from_json(await self._redis.hget(entries, field) or b"")
+        return (await self._key(environment.id, stored.epoch)).open(name, stored)
+
+    async def _open(
+        self, head: Manifest, sealed: Mapping[str, SealedEntry], *, only: str | None = None
+    ) -> dict[str, Value]:
+        values = {}
+        for name, held in sorted(head.entries.items()):
+            if only is not None and name != only:
+                continue
+            if held.entry_id not in sealed:
+                raise Unavailable(f"The sealed value of {name} is missing.", code="missing")
+            entry = sealed[held.entry_id]
+            head.admit(name, entry)
+            values[name] = Value((await self._key(head.environment_id, entry.epoch)).open(name, entry), held.mode)
+        return values
+
+    async def _current(self, environment_id: str, head: Manifest, names: Mapping[str, Value]) -> dict[str, Secret]:
+        """The present values of these names, to tell *changed* from *unchanged*; in memory only."""
+        ids = {name: head.entries[name].entry_id for name in names if name in head.entries}
+        if not ids:
+            return {}
+        bodies = await self._redis.hmget(self._keys.entries(environment_id), list(ids.values()))
+        found = {}
+        for name, body in zip(ids, bodies, strict=True):
+            if body is not None:
+                entry = SealedEntry.from_json(body)
+                found[name] = (await self._key(environment_id, entry.epoch)).open(name, entry)
+        return found
+
+    async def _key(self, environment_id: str, number: int) -> EnvironmentKey:
+        if (known := self._epochs.get((environment_id, number))) is not None:
+            return await self._ring.open(known)
+        body = await self._redis.get(self._keys.epoch(environment_id, number))
+        if body is None:
+            raise Unavailable(f"The wraps of key {number} of this environment are missing.", code="keys_missing")
+        epoch = Epoch.from_json(body)
+        key = await self._ring.open(epoch)
+        while len(self._epochs) >= KEPT_EPOCHS:
+            del self._epochs[next(iter(self._epochs))]
+        self._epochs[environment_id, number] = epoch
+        return key
+
+    def _mint(self) -> str:
+        return self._random(12).hex()
+
+
+def _no_read(status: str, state: str = "") -> Forbidden | Conflict | NotFound:
+    if status == "holder":
+        return Forbidden("Only the person this was approved for can read the values.", code="not_the_beneficiary")
+    if status in ("state", "over"):
+        waiting = {"pending": "It is not approved yet.", "approved": "Activate it first."}.get(
+            state, "This access is over."
+        )
+        return Conflict(waiting if status == "state" else "This access is over.", code="not_active")
+    return NotFound("There is nothing to read here.")

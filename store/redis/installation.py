@@ -1,0 +1,19 @@
+"""The installation: an id minted once, by which every key and every seal knows where it belongs."""
+
+from collections.abc import Callable
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from store.model.errors import Unavailable
+from store.redis.commit import text
+from store.redis.keys import INSTALLATION
+
+
+async def installation_id(redis: Redis, random: Callable[[int], bytes]) -> str:
+    """Raises `Unavailable`."""
+    try:
+        await redis.set(INSTALLATION, random(8).hex(), nx=True)
+        return text(await redis.get(INSTALLATION))
+    except (RedisError, OSError) as error:
+        raise Unavailable(f"Redis does not answer ({type(error).__name__}).") from None

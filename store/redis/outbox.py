@@ -1,0 +1,82 @@
+"""Outbox: lanes of effects, put there by commits, claimed for the length of a lease, settled when done."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter
+from redis.asyncio import Redis
+
+from store.model.effect import Align, Announce, Count, Effect, Lane, Redeploy, ShowCard, Tell
+from store.model.errors import Unavailable
+from store.redis.clock import Skew
+from store.redis.commit import text
+from store.redis.keys import Keys
+from store.redis.scripts import Scripts
+
+KINDS: dict[str, type[ShowCard | Tell | Announce | Count | Align | Redeploy]] = {
+    "show_card": ShowCard, "tell": Tell, "announce": Announce, "count": Count, "align": Align, "redeploy": Redeploy,
+}  # fmt: skip
+_TYPE: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One effect in hand. `effect` is None where its body cannot be read: it is pushed back and alarmed, never dropped."""
+
+    lane: Lane
+    member: str
+    effect: Effect | None
+    generation: int
+    attempts: int  # made before this one
+    fence: int
+    since_ms: int
+    late_ms: int  # how long after it was due it was claimed
+    now_ms: int
+
+
+class Outbox:
+    def __init__(self, redis: Redis, keys: Keys, scripts: Scripts, *, skew: Skew) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._scripts = scripts
+        self._skew = skew
+
+    async def claim(self, lane: Lane, *, most: int, lease_ms: int) -> list[Claimed]:
+        """Raises `Unavailable`."""
+        args: list[str | int | bytes] = [self._skew(), lease_ms, most, self._keys.effect(lane, "")]
+        now, *found = await self._scripts.run("claim", [self._keys.lane(lane)], args, frees=True)
+        now_ms = int(now)
+        return [_claimed(lane, [text(part) for part in row], now_ms) for row in found]
+
+    async def settle(self, claimed: Claimed, *, again_in_ms: int | None = None) -> str:
+        """Done, or to be tried again. Answers `done`, `again` (it was put anew meanwhile), `later` or `lost`."""
+        again = "" if again_in_ms is None else max(0, again_in_ms)
+        args: list[str | int | bytes] = [self._skew(), claimed.member, claimed.generation, claimed.fence, again]
+        effect = self._keys.effect(claimed.lane, claimed.member)
+        return text(await self._scripts.run("settle", [self._keys.lane(claimed.lane), effect], args, frees=True))
+
+    async def depth(self, lane: Lane) -> int:
+        return int(await self._redis.zcard(self._keys.lane(lane)))
+
+
+def _claimed(lane: Lane, row: list[str], now_ms: int) -> Claimed:
+    member, body, generation, attempts, fence, since, due = row
+    return Claimed(
+        lane,
+        member,
+        _effect(body),
+        int(generation),
+        int(attempts),
+        int(fence),
+        int(since),
+        max(0, now_ms - int(float(due))),
+        now_ms,
+    )
+
+
+def _effect(body: str) -> Effect | None:
+    try:
+        kind = KINDS[_TYPE.validate_json(body)["type"]]
+        return kind.from_json(body)
+    except (KeyError, ValueError, Unavailable):
+        return None

@@ -1,0 +1,289 @@
+"""Requests: the corridor. Load, decide, commit; and again from the start if somebody was faster."""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from redis.asyncio import Redis
+
+from store.model.audit import Audit
+from store.model.command import Command
+from store.model.debt import Debt
+from store.model.errors import AccessError, Conflict, NotFound, Unavailable
+from store.model.lifecycle import Draft, Transition, World, rule_for, submit, transition, wanted_to_ask
+from store.model.people import Directory, People, Wanted
+from store.model.policy import PolicySet
+from store.model.request import CLOCK, RELAY, Request
+from store.model.sealed import Manifest, SealedEntry
+from store.model.standing import wanted
+from store.redis import projection
+from store.redis.clock import Skew
+from store.redis.commit import Commit, text
+from store.redis.keys import Keys
+from store.redis.policies import Policies
+from store.redis.scripts import Scripts
+
+ATTEMPTS: Final = 12  # how often somebody else may be faster before we give up
+SIBLINGS: Final = 24  # open changes of one name that are marked at once; the rest find out when they are merged
+
+Sign = Callable[[Manifest, int], Awaitable[Manifest]]  # the unsigned version, and the epoch of the one before
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`request` is None when this command had been answered before: then only the answer is known, and still true of that moment."""
+
+    answer: str
+    request: Request | None = None
+    news: bool = True  # False: nothing was committed now
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    now_ms: int
+    answered: tuple[str, str] | None
+    policy: int
+    world: World | None
+    versions: dict[str, int]  # key -> version
+
+
+class Requests:
+    def __init__(
+        self,
+        redis: Redis,
+        keys: Keys,
+        scripts: Scripts,
+        policies: Policies,
+        directory: Directory,
+        sign: Sign,
+        skew: Skew,
+    ) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._scripts = scripts
+        self._policies = policies
+        self._directory = directory
+        self._sign = sign
+        self._skew = skew
+
+    async def submit(self, draft: Draft, command_id: str, entries: Sequence[SealedEntry] = ()) -> Outcome:
+        """Takes a request in. `entries` are the sealed values of a change. Raises `AccessError`."""
+        fingerprint = _fingerprint(draft)
+        for _ in range(ATTEMPTS):
+            loaded = await self._load(draft.id, command_id)
+            if loaded.answered:
+                return _answered(loaded.answered, fingerprint)
+            policies = await self._policies.get(loaded.policy)
+            try:
+                rule = rule_for(draft.kind, draft.target, policies)
+                people = await self._directory.people(wanted_to_ask(draft, rule))
+                asked = submit(draft, self._keys.installation, policies, people, loaded.now_ms)
+            except AccessError as refusal:
+                await self._note(
+                    refusal, "submit", draft.requester, draft.id, draft.target.id, loaded.now_ms, command_id
+                )
+                raise
+            commit = self._commit(command_id, fingerprint, asked)
+            commit.guard(self._keys.policy_head, loaded.policy)
+            self._write(commit, None, asked.request, 0, policies)
+            if entries:
+                payload = {entry.entry_id: entry.to_json() for entry in entries}
+                commit.fill(self._keys.payload(draft.id, asked.request.revision), payload)
+            if (outcome := await self._run(commit, asked)) is not None:
+                return outcome
+        raise _contended()
+
+    async def apply(self, request_id: str, command: Command) -> Outcome:
+        """Applies one command. Raises `AccessError`; `NotFound` for a request that is not there."""
+        for _ in range(ATTEMPTS):
+            loaded = await self._load(request_id, command.id)
+            if loaded.answered:
+                return _answered(loaded.answered, command.fingerprint)
+            world = await self._world(loaded, request_id)
+            try:
+                result = transition(world, command, await self._people(world, command.actor))
+            except AccessError as refusal:
+                if command.actor not in (CLOCK, RELAY):
+                    name = type(command).__name__.lower()
+                    await self._note(
+                        refusal, name, command.actor, request_id, world.request.target, loaded.now_ms, command.id
+                    )
+                raise
+            commit = self._commit(command.id, command.fingerprint, result)
+            await self._gather(commit, loaded, world, result)
+            if (outcome := await self._run(commit, result)) is not None:
+                return outcome
+        raise _contended()
+
+    async def get(self, request_id: str) -> World:
+        """Raises `NotFound`."""
+        return await self._world(await self._load(request_id, ""), request_id)
+
+    async def listed(self, index: str, *, most: int, newest_first: bool = True) -> list[Request]:
+        """The requests of one index, such as `mine:U1`."""
+        ids = await self._redis.zrange(self._keys.index(index), 0, most - 1, desc=newest_first)
+        return await self._bodies([text(member) for member in ids])
+
+    async def waiting(self, principals: Sequence[str], *, most: int) -> list[Request]:
+        """Pending requests that one of these users and groups may decide, oldest first."""
+        keys = [self._keys.index(f"waiting:{principal}") for principal in principals]
+        ids = await self._redis.zunion(keys, aggregate="MIN") if keys else []
+        return await self._bodies([text(member) for member in ids[:most]])
+
+    async def _bodies(self, ids: list[str]) -> list[Request]:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for request_id in ids:
+                pipe.hget(self._keys.request(request_id), "body")
+            bodies = await pipe.execute()
+        return [Request.from_json(body) for body in bodies if body is not None]
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    async def _load(self, request_id: str, command_id: str) -> _Loaded:
+        keys = self._keys
+        names = [keys.request(request_id), keys.debt(request_id), keys.policy_head, keys.command(command_id)]
+        reply = await self._scripts.run("load", names, [self._skew(), keys.prefix, SIBLINGS], frees=True)
+        now, fingerprint, answer, policy, body, version, debt, debt_version, head, head_version, siblings = reply
+        if policy is None:
+            raise Unavailable("There are no policies yet, so nothing can be asked.", code="no_policy")
+        answered = (text(fingerprint), text(answer)) if fingerprint is not None else None
+        if body is None:
+            return _Loaded(int(now), answered, int(policy), None, {})
+        request = Request.from_json(body)
+        versions = {names[0]: int(version), names[1]: int(debt_version or 0), keys.policy_head: int(policy)}
+        if request.environment_id is not None:
+            versions[keys.head(request.environment_id)] = int(head_version or 0)
+        others = []
+        for other_body, other_version in zip(siblings[::2], siblings[1::2], strict=True):
+            other = Request.from_json(other_body)
+            versions[keys.request(other.id)] = int(other_version)
+            others.append(other)
+        world = World(
+            now_ms=int(now),
+            request=request,
+            policy_then=_NO_POLICY,
+            policy_now=_NO_POLICY,
+            debt=Debt.from_json(debt) if debt else None,
+            head=Manifest.from_json(head) if head else None,
+            siblings=tuple(others),
+        )
+        return _Loaded(int(now), answered, int(policy), world, versions)
+
+    async def _world(self, loaded: _Loaded, request_id: str) -> World:
+        if loaded.world is None:
+            raise NotFound(f"There is no request {request_id} here, or it is not yours to see.")
+        then = await self._policies.get(loaded.world.request.policy)
+        return replace(loaded.world, policy_then=then, policy_now=await self._policies.get(loaded.policy))
+
+    async def _people(self, world: World, actor: str) -> People:
+        if actor in (CLOCK, RELAY) and world.request.state != "pending":
+            return People(as_of_ms=world.now_ms)
+        persons = () if actor in (CLOCK, RELAY) else (actor,)
+        rules = world.rules
+        needs = (
+            wanted(world.request, rules, *persons)
+            if rules
+            else world.policy_now.owners.wanted | Wanted(users=frozenset(persons))
+        )
+        return await self._directory.people(needs, patient=actor == RELAY)
+
+    # -- committing ----------------------------------------------------------------------------------------------------
+
+    def _commit(self, command_id: str, fingerprint: str, result: Transition) -> Commit:
+        return Commit(
+            self._keys,
+            command_id,
+            fingerprint=fingerprint,
+            answer=result.answer,
+            good_until_ms=result.good_until_ms,
+            frees=result.request.ended or result.request.state == "revoking",
+        )
+
+    async def _gather(self, commit: Commit, loaded: _Loaded, world: World, result: Transition) -> None:
+        """Everything one decision changes, in one commit; what it only looked at is guarded."""
+        keys, before, after = self._keys, world.request, result.request
+        self._write(commit, before, after, loaded.versions[keys.request(before.id)], world.policy_then)
+        if result.good_until_ms is not None:
+            commit.guard(keys.policy_head, loaded.policy)
+        if result.debt is not None:
+            commit.write(keys.debt(before.id), loaded.versions[keys.debt(before.id)], result.debt.to_json())
+            due = projection.debt_timers(result.debt)
+            commit.rank(keys.due, f"{before.id}/debt", due.get(f"{before.id}/debt"))
+            commit.rank(keys.index("debts"), before.id, result.debt.due_ms if due else None)
+        if result.head is not None and world.head is not None:
+            head = await self._sign(result.head, world.head.epoch)
+            environment = head.environment_id
+            ids = " ".join(held.entry_id for held in head.entries.values())
+            commit.write(
+                keys.head(environment), loaded.versions[keys.head(environment)], head.to_json(), {"entries": ids}
+            )
+            commit.set(keys.manifest(environment, head.number), head.to_json())
+            commit.adopt(keys.payload(before.id, before.revision), keys.entries(environment))
+        for sibling in result.siblings:
+            known = next(other for other in world.siblings if other.id == sibling.id)
+            policies = await self._policies.get(sibling.policy)
+            self._write(commit, known, sibling, loaded.versions[keys.request(sibling.id)], policies)
+
+    def _write(self, commit: Commit, before: Request | None, after: Request, version: int, policies: PolicySet) -> None:
+        """The record, and what lies beside it where that changed."""
+        keys = self._keys
+        commit.write(keys.request(after.id), version, after.to_json(), projection.fields(after))
+        rule = policies.rule(after.kind, after.asked)
+        approvers = rule.approvers if rule else frozenset()
+        old = projection.ranks(before, approvers) if before else {}
+        new = projection.ranks(after, approvers)
+        for index in sorted(old.keys() ^ new.keys()):
+            commit.rank(keys.index(index), after.id, new.get(index))
+        old, new = projection.timers(before) if before else {}, projection.timers(after)
+        for member in sorted(old.keys() | new.keys()):
+            if old.get(member) != new.get(member):
+                commit.rank(keys.due, member, new.get(member))
+        if before is not None and (payload := projection.drops_payload(before, after, keys)):
+            commit.drop(payload)
+
+    async def _run(self, commit: Commit, result: Transition) -> Outcome | None:
+        """None: somebody was faster, or what it was decided on grew old."""
+        commit.put(result.effects)
+        commit.audit(result.audit)
+        committed = await commit.run(self._scripts, self._skew())
+        if committed.status == "seen":
+            return Outcome(committed.answer, news=False)
+        return Outcome(result.answer, result.request) if committed.status == "ok" else None
+
+    async def _note(
+        self, refusal: AccessError, name: str, actor: str, request: str, target: str, now_ms: int, command_id: str
+    ) -> None:
+        """An attempt that was refused leaves a trace. That it cannot be left now changes nothing for the person."""
+        entry = Audit(
+            event="attempt.refused", actor=actor, at_ms=now_ms, request=request, target=target,
+            details={"command": name, "code": refusal.detail},
+        )  # fmt: skip
+        commit = Commit(self._keys, f"refused:{command_id}", fingerprint=refusal.detail, frees=True)
+        commit.audit([entry])
+        try:
+            await commit.run(self._scripts, self._skew())
+        except (Conflict, Unavailable):
+            return
+
+
+_NO_POLICY: Final = PolicySet.model_validate({"number": 0, "owners": {}})
+
+
+def _answered(answered: tuple[str, str], fingerprint: str) -> Outcome:
+    if answered[0] != fingerprint:
+        raise Conflict("This id was used for something else.", code="other_command")
+    return Outcome(answered[1], news=False)
+
+
+def _contended() -> Conflict:
+    return Conflict("Too many people act on this at the same time. Try again in a moment.", code="contended")
+
+
+def _fingerprint(draft: Draft) -> str:
+    """Over what was asked. Sealing the same values again gives other entries, so a change is known by its names only."""
+    payload: dict[str, Any] = draft.payload.model_dump(mode="json")
+    payload["touches"] = [touch["name"] for touch in payload.get("touches", [])]
+    content = [draft.kind, draft.target.id, draft.requester, draft.beneficiary, draft.reason, draft.ticket, payload]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

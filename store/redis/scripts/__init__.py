@@ -1,0 +1,85 @@
+"""The Lua scripts, one file each; the header of a file names its keys, arguments and answer."""
+
+from importlib.resources import files
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as Disconnected
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import TimeoutError as TimedOut
+
+from store.model.errors import Unavailable
+
+ALLOW_OOM: Final = "#!lua flags=allow-oom\n"  # what takes access away runs in a full server too
+NOT_CONFIRMED: Final = "Not confirmed yet; the card will show the truth."
+
+
+class Scripts:
+    """Runs them by hash. `round_trips` counts what went over the wire, for the bench."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._sources: dict[str, str] = {}
+        self._hashes: dict[str, str] = {}
+        self._flags: bool | None = None
+        self.round_trips = 0
+
+    async def run(self, name: str, keys: list[str], args: list[str | int | bytes], *, frees: bool = False) -> Any:
+        """Raises `Unavailable`; with code `unknown` where the script may have run all the same."""
+        script = f"{name}!" if frees and await self._has_flags() else name
+        try:
+            return await self._evaluate(script, keys, args)
+        except (Disconnected, TimedOut, OSError):
+            raise Unavailable(NOT_CONFIRMED, code="unknown") from None
+        except ResponseError as error:
+            raise Unavailable(_sentence(str(error)), code="redis_refused") from None
+        except RedisError as error:
+            raise Unavailable(f"Redis does not answer ({type(error).__name__}).") from None
+
+    async def _evaluate(self, script: str, keys: list[str], args: list[str | int | bytes]) -> Any:
+        if script in self._hashes:
+            try:
+                self.round_trips += 1
+                return await self._redis.evalsha(self._hashes[script], len(keys), *keys, *args)
+            except NoScriptError:
+                pass
+        source = self._source(script)
+        self.round_trips += 2
+        self._hashes[script] = _text(await self._redis.script_load(source))
+        return await self._redis.evalsha(self._hashes[script], len(keys), *keys, *args)
+
+    def _source(self, script: str) -> str:
+        if script not in self._sources:
+            plain = script.removesuffix("!")
+            source = (files(__name__) / f"{plain}.lua").read_text(encoding="utf-8")
+            self._sources[script] = ALLOW_OOM + source if script.endswith("!") else source
+        return self._sources[script]
+
+    async def _has_flags(self) -> bool:
+        """Flags came with Redis 7; an older server just does not get them."""
+        if self._flags is None:
+            try:
+                await self._redis.eval(ALLOW_OOM + "return 1", 0)
+                self._flags = True
+            except ResponseError:
+                self._flags = False
+            except (RedisError, OSError):
+                return False
+        return self._flags
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _sentence(error: str) -> str:
+    """What the server refused, in words; its own text may repeat arguments, so only its first word is shown."""
+    code = error.split(maxsplit=1)[0].strip("-:") if error else ""
+    return {
+        "OOM": "Redis is full: nothing new can be recorded until it has room. Taking access away still works.",
+        "READONLY": "This Redis is a replica: it must not be written to.",
+        "MISCONF": "Redis cannot save to its disk, so it refuses to record anything.",
+        "NOPERM": "This Redis user lacks a permission that Countersign needs.",
+        "LOADING": "Redis is still loading its data.",
+        "BUSY": "Redis is busy.",
+    }.get(code, f"Redis refused ({code[:20]}).")

@@ -1,0 +1,24 @@
+-- Takes the effects of a lane that are due, each for the length of a lease.
+--
+-- KEYS  1 lane:L
+-- ARGV  1 skew, ms   2 lease, ms   3 most   4 prefix of the lane's effect keys
+-- Answer  { now, { member, body, generation, attempts, fence, since, due }, ... }
+--
+-- A claim moves the score to the end of the lease, so another claim comes only when this one was lost.
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now), 'WITHSCORES', 'LIMIT', 0, ARGV[3])
+local answer = { string.format('%.0f', now) }
+for at = 1, #due, 2 do
+  local effect = ARGV[4] .. due[at]
+  local fields = redis.call('HMGET', effect, 'body', 'generation', 'attempts', 'since')
+  if fields[1] then
+    local fence = redis.call('HINCRBY', effect, 'fence', 1)
+    redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[2]), due[at])
+    answer[#answer + 1] = { due[at], fields[1], fields[2], fields[3], tostring(fence), fields[4], due[at + 1] }
+  else
+    redis.call('ZREM', KEYS[1], due[at])
+  end
+end
+return answer
