@@ -1,5 +1,6 @@
 """The playground's server: the Web API, the sockets and the page of one workspace, on loopback."""
 
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -15,8 +16,11 @@ CLOSES_WITHIN_S: Final = 1.0
 
 
 class PlaygroundServer:
-    def __init__(self, workspace: Workspace) -> None:
+    """`routes`: what else this server answers, such as `HookReceiver.routes()`."""
+
+    def __init__(self, workspace: Workspace, *, routes: Iterable[web.RouteDef] = ()) -> None:
         self.workspace = workspace
+        self._routes = list(routes)
         self._api = WebApi(workspace, workspace.faults, workspace.delivery.sockets)
         self.page = PageApi(workspace)
         self._runner: web.AppRunner | None = None
@@ -39,7 +43,7 @@ class PlaygroundServer:
         app.router.add_route("*", "/api/{method}", self._api.handle)
         app.router.add_get("/link/", self.workspace.sockets.handle)
         app.router.add_post("/response/{token}", self.workspace.response_urls.handle)
-        app.add_routes(self.page.routes())
+        app.add_routes([*self._routes, *self.page.routes()])
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSES_WITHIN_S)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port)
