@@ -50,6 +50,8 @@ class Keyring:
             raise Invalid(
                 "Two of the key holders are one and the same key. Make a new key for one of them.", code="same_holder"
             )
+        if len({holder.name for holder in holders}) != len(holders):
+            raise Invalid("Two of the key holders have the same name. Rename one of them.", code="same_holder")
         self._installation = installation
         self._random = random
         self._monotonic = monotonic
