@@ -1,6 +1,7 @@
 """Keyring: environment keys, kept by several holders so that losing one loses nothing."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -8,7 +9,8 @@ from typing import Final, TypeVar
 from store.keys.envelope import EnvironmentKey
 from store.keys.holder import Holder, Random
 from store.model.errors import Invalid, Unavailable
-from store.model.sealed import TAMPERED, Epoch, Wrap
+from store.model.identity import shown
+from store.model.sealed import FINGERPRINT, HOLDER_NAME, TAMPERED, Epoch, Wrap
 
 PATIENCE_S: Final = 2.0  # for one answer of one holder
 HEAD_START_S: Final = 0.25  # before the next holder is asked as well
@@ -52,6 +54,12 @@ class Keyring:
             )
         if len({holder.name for holder in holders}) != len(holders):
             raise Invalid("Two of the key holders have the same name. Rename one of them.", code="same_holder")
+        for holder in holders:
+            if not (re.fullmatch(HOLDER_NAME, holder.name) and re.fullmatch(FINGERPRINT, holder.fingerprint)):
+                raise Invalid(
+                    f"{shown(holder.name)} is not a name for a key holder: up to 100 letters, digits, spaces and _ . : / @ + -.",
+                    code="bad_holder",
+                )
         self._installation = installation
         self._random = random
         self._monotonic = monotonic

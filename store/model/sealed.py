@@ -24,6 +24,8 @@ MAX_REQUEST_BYTES: Final = 1024 * KIB  # of values, before sealing
 MAX_NAME: Final = 128
 MAX_PATH: Final = 255
 
+FINGERPRINT: Final = r"^[0-9a-f]{32}$"
+HOLDER_NAME: Final = r"^[A-Za-z0-9_.:/@+ -]{1,100}$"
 TAMPERED: Final = "tampered"  # the code of every failure to authenticate
 
 _NAME: Final = re.compile(rf"[A-Za-z_][A-Za-z0-9_]{{0,{MAX_NAME - 1}}}")
@@ -123,8 +125,8 @@ Base64 = Annotated[
 ]
 MintedId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
-HolderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/@+ -]{1,100}$")]
+Fingerprint = Annotated[str, StringConstraints(pattern=FINGERPRINT)]
+HolderName = Annotated[str, StringConstraints(pattern=HOLDER_NAME)]
 Number = Annotated[int, Field(ge=1, lt=2**32)]
 
 
@@ -233,4 +235,4 @@ class Epoch(Sealed):
     environment_id: MintedId
     number: Number
     commitment: Sha256
-    wraps: Annotated[dict[Fingerprint, Wrap], Field(min_length=1, max_length=32)]
+    wraps: Annotated[dict[Fingerprint, Wrap], Field(min_length=1)]

@@ -142,6 +142,12 @@ async def test_one_key_twice_counts_once(tmp_path):
         ring(one, Memory("a.key"))
 
 
+@pytest.mark.parametrize("name", ["", "ä", "a\nb", "a" * 101])
+def test_a_holder_has_a_name_that_can_be_written_down(name):
+    with pytest.raises(Invalid, match="not a name for a key holder"):
+        ring(Memory(name))
+
+
 async def test_every_holder_gives_the_same_key():
     holders = [Memory(name) for name in "abc"]
     epoch, key = await ring(*holders).mint("env-1")
