@@ -9,9 +9,8 @@ import logging
 import subprocess
 import sys
 import urllib.parse
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp.web
 import pytest
@@ -28,6 +27,9 @@ from bot import logs
 from bot.settings import Log
 from store.model.errors import Forbidden
 from store.model.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 CANARY = "cAnArY"
 ROOT = Path(__file__).parent.parent.parent
@@ -289,10 +291,13 @@ async def test_a_task_that_nobody_awaits_keeps_its_words(heard: Heard):
     assert CANARY not in heard.getvalue()
 
 
-def test_a_line_that_cannot_be_formatted_does_not_print_its_arguments(heard: Heard, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize("path", [__file__, "/lib/slack_sdk/web/client.py"])
+def test_a_line_that_cannot_be_formatted_does_not_print_its_arguments(
+    path: str, heard: Heard, capsys: pytest.CaptureFixture[str]
+):
     root = logging.getLogger()
     root.handlers[:] = [handler for handler in root.handlers if isinstance(handler, logs._Handler)]
-    logging.getLogger("bot.test").error("%d", CANARY)
+    logging.getLogger("bot.test").handle(logging.LogRecord("bot.test", logging.ERROR, path, 1, "%d", (CANARY,), None))
     out, err = capsys.readouterr()
     assert "could not be written" in err
     assert CANARY not in out + err + heard.getvalue()
