@@ -123,8 +123,7 @@ class EnvironmentKey:
 
     def verify(self, manifest: Manifest) -> None:
         """Raises `Unavailable` (tampered). That it is the newest version, the caller knows by `Manifest.follows`."""
-        placed = (manifest.environment_id, manifest.epoch) == (self.environment_id, self.epoch)
-        if not (placed and bytes_eq(self.__mac(manifest).encode(), (manifest.mac or "").encode())):
+        if not bytes_eq(self.__mac(manifest).encode(), (manifest.mac or "").encode()):
             raise tampered(f"Version {manifest.number} of environment {manifest.environment_id}")
 
     def __subkey(self, use: str) -> bytes:

@@ -216,6 +216,28 @@ def test_parts_of_two_entries_do_not_mix():
             refused(key.open, names[at], mixed)
 
 
+@pytest.mark.parametrize(
+    "padded",
+    [
+        b"",
+        b"\0\0\0",
+        (2).to_bytes(4, "big") + b"ab",
+        bytes(512),
+        (0).to_bytes(4, "big") + bytes(251) + b"x",
+        b"\xff" * 256,
+    ],
+)
+def test_a_value_has_one_padding(padded):
+    """Made by somebody who has the data key: authentic, and not what `seal` would write."""
+    draws = Draws()
+    key = EnvironmentKey.mint(installation="inst-1", environment_id="env-1", epoch=1, random=draws)
+    entry = key.seal("A", "e1", Secret(VALUE))
+    context = fields(b"countersign/value/1", b"inst-1", b"env-1", b"A", b"e1")
+    encryption_key, nonce = hkdf_expand(draws.drawn[1], context, 32), draws.drawn[2]
+    made = entry.ciphertext[:45] + gcm_encrypt(encryption_key, nonce, padded, context)
+    refused(key.open, "A", entry.model_copy(update={"ciphertext": made}))
+
+
 def test_another_key_opens_nothing():
     entry = key_of().seal("A", "e1", Secret(VALUE))
     refused(key_of(seed="other").open, "A", entry)

@@ -122,6 +122,18 @@ async def test_secure_challenges():
         await ring(Memory("a"), Sealed("b")).mint("env-1", secure=True)
 
 
+async def test_a_wrapped_key_beyond_the_contract_is_not_stored():
+    class Wordy(Memory):
+        async def wrap(self, key: bytes, context: bytes) -> bytes:
+            return await super().wrap(key, context) + bytes(8 * 1024)
+
+        async def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+            return await super().unwrap(wrapped[: -8 * 1024], context)
+
+    with pytest.raises(Unavailable, match="none works"):
+        await ring(Wordy("a")).mint("env-1")
+
+
 async def test_no_key_is_minted_without_a_holder():
     with pytest.raises(Unavailable, match="needs a working key holder, and none works"):
         await ring().mint("env-1")
