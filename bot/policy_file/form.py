@@ -171,7 +171,7 @@ class Escalation(Form):
 
 
 class Notify(Form):
-    """Where decisions are announced besides the card."""
+    """Channels, addresses and URLs that hear of decisions."""
 
     channels: Annotated[tuple[Channel, ...], Once] = key("Slack channels.", ["C024BE91L"], default=())
     email: Annotated[tuple[Email, ...], Once] = key("E-mail addresses.", ["security@example.com"], default=())

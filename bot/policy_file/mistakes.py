@@ -28,12 +28,12 @@ def _sentence(detail: ErrorDetails, path: Path, value: Any) -> str:
             return f"“{name}” is missing; add {_example(path)}."
         case "extra_forbidden":
             known = sorted(schema.at(path[:-1]).get("properties", {}))
-            return f"{shown(str(name))} is not a key here; {_nearest(str(name), known, 'the keys here are')}."
+            return f"{shown(str(name))} is not a key here; {_nearest(str(name), known, 'the keys here are')}"
         case "literal_error":
             if not isinstance(value, str):
                 return f"here stands {_shape(value)}; write a single value."
             options = re.findall(r"'([^']*)'", detail["ctx"]["expected"])
-            return f"{shown(value)} is not one of the choices; {_nearest(value, options, 'write one of')}."
+            return f"{shown(value)} is not one of the choices; {_nearest(value, options, 'write one of')}"
         case "model_type" | "dict_type" | "model_attributes_type":
             return f"here stands {_shape(value)}, not a mapping; write {_example(path)}."
         case "tuple_type":
@@ -50,17 +50,16 @@ def _sentence(detail: ErrorDetails, path: Path, value: Any) -> str:
 
 def _nearest(word: str, known: list[str], otherwise: str) -> str:
     near = get_close_matches(word.lower(), known, n=1, cutoff=0.6)
-    return f"did you mean “{near[0]}”?".removesuffix("?") if near else f"{otherwise} {', '.join(known)}"
+    return f"did you mean “{near[0]}”?" if near else f"{otherwise} {', '.join(known)}."
 
 
 def _example(path: Path) -> str:
     """How the value at this path is written, on one line of YAML, under its key."""
     node = schema.at(path)
     examples = node.get("examples")
-    value = examples[0] if examples else {"array": [], "object": {}}.get(str(node.get("type")), "a value")
-    if not examples and node.get("type") == "object":
-        required = node.get("required", [])
-        return f"a mapping with {', '.join(required)}" if required else "a mapping"
+    if not examples:
+        return _outline(node, path)
+    value = examples[0]
     written = (
         value
         if isinstance(value, str)
@@ -71,6 +70,13 @@ def _example(path: Path) -> str:
     if path and isinstance(path[-1], str):
         return f"{path[-1]}: {written}"
     return str(written)
+
+
+def _outline(node: dict[str, Any], path: Path) -> str:
+    if node.get("type") == "array":
+        return f"a list of {path[-1]}" if path else "a list"
+    required = node.get("required", [])
+    return f"a mapping with {', '.join(required)}" if required else "a mapping"
 
 
 def _shape(value: Any) -> str:

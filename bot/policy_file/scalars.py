@@ -5,7 +5,7 @@ import re
 from typing import Annotated, Any, Final
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, WithJsonSchema
 
 from bot.policy_file import durations, patterns
 from store.model.identity import WORD, shown
@@ -48,7 +48,7 @@ def _switch(value: Any) -> bool:
 
 def _count(value: Any) -> int:
     if not re.fullmatch(r"[0-9]{1,4}", text(value)) or not 1 <= int(value) <= 20:
-        raise ValueError(f"{shown(value)} is not a whole number from 1 to 20; nothing is decided by nobody.")
+        raise ValueError(f"{shown(value)} is not a count; write a whole number from 1 to 20.")
     return int(value)
 
 
@@ -176,9 +176,13 @@ def on_a_private_address(url: str) -> bool:
     """As far as the text tells: the address is looked at again whenever something is sent."""
     host = urlsplit(url).hostname or ""
     try:
-        return not ipaddress.ip_address(host).is_global
+        address = ipaddress.ip_address(host)
     except ValueError:
-        return host == "localhost" or host.endswith((".localhost", ".internal", ".local"))
+        odd = host.rpartition(".")[2].startswith(
+            tuple("0123456789")
+        )  # 2130706433 and 0x7f.1 are 127.0.0.1 to many a resolver
+        return odd or host == "localhost" or host.endswith((".localhost", ".internal", ".local"))
+    return not (getattr(address, "ipv4_mapped", None) or address).is_global
 
 
 def _schema(pattern: str | None = None, **more: Any) -> WithJsonSchema:
@@ -187,7 +191,7 @@ def _schema(pattern: str | None = None, **more: Any) -> WithJsonSchema:
 
 Version = Annotated[int, BeforeValidator(_version), WithJsonSchema({"const": 1})]
 Switch = Annotated[bool, BeforeValidator(_switch)]
-Count = Annotated[int, BeforeValidator(_count), Field(ge=1, le=20)]
+Count = Annotated[int, BeforeValidator(_count), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 20})]
 Duration = Annotated[str, BeforeValidator(_duration), _schema("[0-9]+h(?:[0-5]?[0-9]m)?|[0-9]+m|[0-9]+s")]
 Line = Annotated[str, BeforeValidator(_line), _schema(minLength=1, maxLength=80)]
 Word = Annotated[str, BeforeValidator(_word), _schema(WORD)]

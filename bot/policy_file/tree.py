@@ -155,23 +155,25 @@ def _syntax(error: YAMLError, file: str, text: str) -> Problem:
         return Problem(file, place, "a control character stands here; remove it.")
     if not isinstance(error, MarkedYAMLError):
         return Problem(file, None, "is not YAML; check it with an editor that knows YAML.")
-    reason = str(error.problem or "unexpected text")
+    reason = str(error.problem or "unexpected text").replace("'\\t'", "tab")
     mark = error.problem_mark or error.context_mark
-    if "end of stream" in reason or "stream end" in reason or "end>" in reason:
+    if str(error.context).startswith("while parsing a flow"):
         mark = error.context_mark or mark
-        reason = "what begins here is never closed"
+        reason = "a [ or { here is not closed"
+    elif "end of stream" in reason:
+        mark = error.context_mark or mark
+        reason = "a quote here is not closed"
+    elif "could not find expected" in reason:
+        mark = error.context_mark or mark
+        reason = "a : is missing"
     place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
-    return Problem(file, place, f"this is not YAML ({_plainly(reason)}); {_advice(reason)}")
-
-
-def _plainly(reason: str) -> str:
-    return reason.replace("'\\t'", "tab").replace("could not find expected ':'", "a : is missing")
+    return Problem(file, place, f"this is not YAML ({reason}); {_advice(reason)}")
 
 
 def _advice(reason: str) -> str:
-    if "\\t" in reason:
+    if "character tab" in reason:
         return "indent with spaces, never with tabs."
-    if "never closed" in reason:
+    if "not closed" in reason:
         return 'close it, and put quotes around text with a # in it, such as "#channel".'
     if "cannot start any token" in reason or "alphabetic or numeric" in reason:
         return "put quotes around text that begins with @, *, &, %, ! or `."

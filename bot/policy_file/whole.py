@@ -40,8 +40,8 @@ def _connectors(document: form.Document) -> Iterator[Finding]:
     for name, target in document.targets.items():
         if target.connector is not None and target.connector not in document.connectors:
             near = get_close_matches(target.connector, document.connectors, n=1)
-            right = f"did you mean “{near[0]}”" if near else f"define {target.connector} under connectors"
-            yield Finding(("targets", name, "connector"), f"no connector is called “{target.connector}”; {right}.")
+            right = f"did you mean “{near[0]}”?" if near else f"define {target.connector} under connectors."
+            yield Finding(("targets", name, "connector"), f"no connector is called “{target.connector}”; {right}")
     listed = {Target.parse(name, organization=document.organization).id for name in document.targets}
     for name, connector in document.connectors.items():
         if plain_pattern(connector.credentials, document.organization) not in listed:
@@ -65,8 +65,8 @@ def _reaches(document: form.Document, index: int, policy: form.Policy, targets: 
         if not matched:
             unknown = True
             near = get_close_matches(pattern, [target.id for target in targets], n=1)
-            right = f"did you mean “{near[0]}”" if near else "list it under targets"
-            yield Finding(("policies", index, "targets", place), f"no target matches “{written}”; {right}.")
+            right = f"did you mean “{near[0]}”?" if near else "list it under targets."
+            yield Finding(("policies", index, "targets", place), f"no target matches “{written}”; {right}")
         kinds |= matched
     for place, action in enumerate(policy.actions):
         if not unknown and not kinds & set(NEEDS[action]):

@@ -1,0 +1,333 @@
+"""Rules: who is in a circle, whether a quorum is met, which rule decides."""
+
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from store.model.identity import Target
+from store.model.people import Group, People
+from store.model.policy import (
+    Circle,
+    Hook,
+    Policy,
+    PolicySet,
+    TargetConfig,
+    Threshold,
+    Ticket,
+    covers,
+    first_match,
+    places_open,
+    quorum_met,
+)
+
+EVERYBODY = [f"U0{letter}" for letter in "ABCDEF"]
+GROUPS = ["S0RED", "S0BLUE", "S0LOST"]  # the last one is never known
+KNOWN = GROUPS[:2]
+
+
+def users(*ids: str) -> Circle:
+    return Circle(users=frozenset(ids))
+
+
+def groups(*ids: str) -> Circle:
+    return Circle(groups=frozenset(ids))
+
+
+def snapshot(**members: set[str]) -> People:
+    return People(
+        0, groups={key: Group(id=key, handle=key.lower(), members=frozenset(who)) for key, who in members.items()}
+    )
+
+
+def rule(name: str, *targets: str, actions: frozenset[str] = frozenset({"open"})) -> Policy:
+    fields = {"name": name, "targets": targets, "actions": actions, "requesters": users("U0A")}
+    return Policy.model_validate(fields | {"approvals": (Threshold(circle=users("U0B")),)})
+
+
+@st.composite
+def circles(draw: st.DrawFn) -> Circle:
+    return Circle(
+        users=draw(st.frozensets(st.sampled_from(EVERYBODY), max_size=3)),
+        groups=draw(st.frozensets(st.sampled_from(GROUPS), max_size=2)),
+    )
+
+
+@st.composite
+def quorums(draw: st.DrawFn) -> list[Threshold]:
+    """At most four places."""
+    counts = draw(st.lists(st.integers(1, 3), min_size=1, max_size=4).filter(lambda counts: sum(counts) <= 4))
+    return [Threshold(count=count, circle=draw(circles())) for count in counts]
+
+
+@st.composite
+def snapshots(draw: st.DrawFn) -> People:
+    members = st.sets(st.sampled_from(EVERYBODY), max_size=4)
+    return snapshot(**{group: draw(members) for group in draw(st.sets(st.sampled_from(KNOWN)))})
+
+
+approvers = st.sets(st.sampled_from(EVERYBODY), max_size=6)
+
+
+def filled_at_most(thresholds: list[Threshold], who: set[str], people: People) -> int:
+    """Every way of sending people to places, tried; the most places that were filled by somebody who belongs there."""
+    places = [threshold.circle for threshold in thresholds for _ in range(threshold.count)]
+    seats: list[str | None] = [*sorted(who), *[None] * len(places)]
+
+    def belongs(person: str | None, circle: Circle) -> bool:
+        known = [people.groups[group].members for group in circle.groups if group in people.groups]
+        return person is not None and (person in circle.users or any(person in members for members in known))
+
+    ways = set(permutations(seats, len(places)))
+    return max(sum(belongs(person, circle) for person, circle in zip(way, places, strict=True)) for way in ways)
+
+
+@given(thresholds=quorums(), who=approvers, people=snapshots())
+def test_a_quorum_is_met_exactly_when_some_assignment_meets_it(thresholds, who, people):
+    places = sum(threshold.count for threshold in thresholds)
+    assert quorum_met(thresholds, who, people) == (filled_at_most(thresholds, who, people) == places)
+
+
+@given(thresholds=quorums(), who=approvers, people=snapshots())
+def test_what_is_open_is_what_the_best_assignment_leaves(thresholds, who, people):
+    places = sum(threshold.count for threshold in thresholds)
+    lacking = places_open(thresholds, who, people)
+    assert sum(threshold.count for threshold in lacking) == places - filled_at_most(thresholds, who, people)
+    assert all(any(each.circle == threshold.circle for threshold in thresholds) for each in lacking)
+
+
+@given(thresholds=quorums(), who=approvers, more=approvers, people=snapshots())
+def test_one_more_approval_never_unmakes_a_quorum(thresholds, who, more, people):
+    assert quorum_met(thresholds, who | more, people) >= quorum_met(thresholds, who, people)
+
+
+def test_one_person_never_fills_two_places():
+    both = [Threshold(circle=users("U0A")), Threshold(circle=users("U0A", "U0B"))]
+    assert not quorum_met(both, ["U0A"], People(0))
+    assert not quorum_met(both, ["U0A", "U0A"], People(0))
+    assert quorum_met(both, ["U0A", "U0B"], People(0))
+
+
+def test_a_place_is_given_up_for_whom_only_it_fits():
+    wide_first = [Threshold(circle=users("U0A", "U0B")), Threshold(circle=users("U0A"))]
+    assert quorum_met(wide_first, ["U0A", "U0B"], People(0))
+
+
+def test_without_thresholds_nothing_is_met():
+    assert not quorum_met([], EVERYBODY, People(0))
+
+
+def test_nobody_meets_no_quorum():
+    assert not quorum_met([Threshold(circle=Circle())], EVERYBODY, People(0))
+    assert not quorum_met([Threshold(circle=groups("S0LOST"))], EVERYBODY, People(0))
+
+
+@pytest.mark.parametrize("count", [0, -1, 21])
+def test_a_threshold_has_a_sensible_count(count):
+    with pytest.raises(ValidationError):
+        Threshold(count=count, circle=users("U0A"))
+
+
+def test_a_policy_without_approvals_is_none():
+    with pytest.raises(ValidationError):
+        Policy.model_validate({**rule("x", "a/b").model_dump(by_alias=True), "approvals": ()})
+
+
+@pytest.mark.parametrize(
+    ("circle", "people", "expected"),
+    [
+        (Circle(), snapshot(), False),
+        (users("U0A"), snapshot(), True),
+        (users("U0B"), snapshot(), False),
+        (groups("S0RED"), snapshot(S0RED={"U0A"}), True),
+        (groups("S0RED"), snapshot(S0RED=set()), False),
+        (groups("S0LOST"), snapshot(S0RED={"U0A"}), None),
+        (groups("S0RED", "S0LOST"), snapshot(S0RED={"U0A"}), True),
+        (groups("S0RED", "S0LOST"), snapshot(S0RED={"U0B"}), None),
+        (Circle(users=frozenset({"U0A"}), groups=frozenset({"S0LOST"})), snapshot(), True),
+        (Circle(users=frozenset({"U0B"}), groups=frozenset({"S0LOST"})), snapshot(), None),
+    ],
+)
+def test_who_is_in_a_circle(circle, people, expected):
+    assert circle.has("U0A", people) is expected
+
+
+@given(circle=circles(), people=snapshots(), who=st.sampled_from(EVERYBODY))
+def test_a_circle_has_whom_it_lists(circle, people, who):
+    answer = circle.has(who, people)
+    assert (answer is True) == (who in circle.members(people))
+    assert (answer is None) <= any(group not in people.groups for group in circle.groups)
+
+
+@pytest.mark.parametrize(
+    ("circle_one", "circle_two", "expected"),
+    [
+        (users("U0A"), groups("S0LOST"), True),
+        (groups("S0LOST"), users("U0A"), True),
+        (users("U0B"), groups("S0LOST"), None),
+        (users("U0B"), Circle(), False),
+    ],
+)
+def test_who_may_approve(circle_one, circle_two, expected):
+    approvals = (Threshold(circle=circle_one), Threshold(circle=circle_two))
+    assert rule("x", "a/b").model_copy(update={"approvals": approvals}).may_approve("U0A", snapshot()) is expected
+
+
+def test_what_a_decision_looks_at():
+    policy = rule("x", "a/b").model_copy(
+        update={
+            "requesters": groups("S0ASK"),
+            "bypassers": groups("S0PASS"),
+            "approvals": (Threshold(circle=groups("S0ONE")), Threshold(circle=groups("S0TWO"))),
+        }
+    )
+    assert policy.wanted.groups == {"S0ASK", "S0PASS", "S0ONE", "S0TWO"}
+    assert policy.approvers == {"S0ONE", "S0TWO"}
+
+
+def glob(pattern: str, text: str) -> bool:
+    """One letter after the other: the slow way that is easy to believe."""
+    if not pattern:
+        return not text
+    if pattern[0] == "*":
+        return glob(pattern[1:], text) or (bool(text) and text[0] not in "/:#" and glob(pattern, text[1:]))
+    return bool(text) and pattern[0] == text[0] and glob(pattern[1:], text[1:])
+
+
+words = st.text("ab-", min_size=1, max_size=3).map(lambda word: f"a{word}b")
+globs = st.text("ab-*", min_size=1, max_size=4)
+targets = st.one_of(
+    st.builds("{}/{}".format, words, words),
+    st.builds("{}/{}#{}".format, words, words, words),
+    st.builds("role:{}".format, words),
+).map(Target.parse)
+patterns = st.one_of(
+    st.builds("{}/{}".format, globs, globs),
+    st.builds("{}/{}#{}".format, globs, globs, globs),
+    st.builds("role:{}".format, globs),
+    st.text("a*/:#.+", max_size=6),
+)
+
+
+@given(pattern=patterns, target=targets)
+def test_a_pattern_covers_what_it_spells(pattern, target):
+    environment = target.id.partition("#")[0]
+    assert covers(pattern, target) == (glob(pattern, target.id) or ("#" in target.id and glob(pattern, environment)))
+
+
+@given(target=targets, data=st.data())
+def test_a_pattern_made_from_a_target_covers_it(target, data):
+    at = data.draw(st.integers(0, len(target.id)))
+    end = data.draw(st.integers(at, len(target.id)))
+    assert covers(f"{target.id[:at]}*{target.id[end:]}", target) or any(ch in "/:#" for ch in target.id[at:end])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "target", "expected"),
+    [
+        ("payments/prod", "payments/prod", True),
+        ("payments/prod", "payments/prod#api", True),
+        ("payments/prod#api", "payments/prod", False),
+        ("payments/prod#api", "payments/prod#web", False),
+        ("payments/*", "payments/prod", True),
+        ("payments/*", "payments/prod#api", True),
+        ("*/prod", "payments/prod", True),
+        ("*/prod", "payments/production", False),
+        ("*", "payments/prod", False),
+        ("*", "role:admin", False),
+        ("role:*", "role:admin", True),
+        ("*/*", "role:admin", False),
+        ("*:main", "policy:main", True),
+        ("payments.prod", "payments/prod", False),
+        ("", "payments/prod", False),
+    ],
+)
+def test_a_star_never_crosses_a_border(pattern, target, expected):
+    assert covers(pattern, Target.parse(target)) is expected
+
+
+@given(rules=st.lists(st.tuples(patterns, st.sampled_from(["open", "change"])), max_size=5), target=targets)
+def test_the_first_rule_that_matches_decides(rules, target):
+    policies = [rule(str(index), pattern, actions=frozenset({action})) for index, (pattern, action) in enumerate(rules)]
+    matching = [
+        str(index) for index, (pattern, action) in enumerate(rules) if action == "open" and covers(pattern, target)
+    ]
+    found = first_match(policies, "open", target)
+    assert (found.name if found else None) == (matching[0] if matching else None)
+
+
+LISTED = PolicySet(
+    number=1,
+    owners=users("U0A"),
+    targets={
+        "payments/prod": TargetConfig(secure=True, values_in_slack="enter_and_show"),
+        "payments/staging": TargetConfig(values_in_slack="enter_and_show", hooks=(Hook(name="api", url="https://x"),)),
+    },
+    policies=(rule("narrow", "payments/prod"), rule("wide", "*/*")),
+    names={"U0A": "ana@example.com"},
+)
+
+
+@pytest.mark.parametrize(
+    ("action", "target", "expected"),
+    [
+        ("open", "payments/prod", "narrow"),
+        ("open", "payments/prod#api", "narrow"),
+        ("open", "payments/staging", "wide"),
+        ("open", "payments/unlisted", None),  # a rule would match, but the target is not listed
+        ("deploy", "payments/prod", None),
+        ("open", "role:admin", None),
+    ],
+)
+def test_which_rule_decides(action, target, expected):
+    found = LISTED.rule(action, Target.parse(target))
+    assert (found.name if found else None) == expected
+
+
+def test_an_application_is_its_environment_unless_listed_itself():
+    api = Target.parse("payments/prod#api")
+    assert LISTED.target(api) == LISTED.targets["payments/prod"]
+    own = TargetConfig(channel="C0API0000")
+    assert LISTED.model_copy(update={"targets": {**LISTED.targets, api.id: own}}).target(api) == own
+    assert LISTED.target(Target.parse("payments/none#api")) is None
+
+
+def test_secure_keeps_values_out_of_slack_whatever_else_is_said():
+    assert not LISTED.targets["payments/prod"].enters
+    assert not LISTED.targets["payments/prod"].shows
+    assert LISTED.targets["payments/staging"].enters
+    assert LISTED.targets["payments/staging"].shows
+    assert TargetConfig(values_in_slack="enter").enters
+    assert not TargetConfig(values_in_slack="enter").shows
+
+
+def test_is_read_back_as_it_was_written():
+    assert PolicySet.from_json(LISTED.to_json()) == LISTED
+
+
+@pytest.mark.parametrize(("ticket", "expected"), [("AB-1", True), ("see AB-1", False), ("AB-1\n", False), ("", False)])
+def test_a_ticket_matches_as_a_whole(ticket, expected):
+    assert Ticket(pattern="^[A-Z]+-[0-9]+$").matches(ticket) is expected
+
+
+@pytest.mark.parametrize(
+    ("record", "key", "value"),
+    [
+        (Circle(), "users", ["ana@example.com"]),
+        (Circle(), "users", ["S0RED"]),
+        (Circle(), "groups", ["U0A"]),
+        (TargetConfig(), "values_in_slack", "all"),
+        (TargetConfig(), "surprise", 1),
+        (LISTED, "targets", {"Payments/Prod": {}}),
+        (rule("x", "a/b"), "denials", 0),
+        (rule("x", "a/b"), "request_ttl_ms", 0),
+        (rule("x", "a/b"), "enforcement", "none"),
+    ],
+)
+def test_refuses_what_is_no_such_record(record, key, value):
+    body = record.model_dump(by_alias=True)
+    assert type(record).model_validate(body) == record
+    with pytest.raises(ValidationError):
+        type(record).model_validate({**body, key: value})
