@@ -23,7 +23,8 @@ let thread = here.get("thread");
 let state = null;
 let world = null;
 let stop = () => {};
-const drafts = new Map();
+const drafts = new Map(); // by person and channel, as `read` is
+const read = new Map(); // the ts of the last message that was in sight
 
 /** What renderers need to know of the reader and of everybody's names. `sig` changes when any of it does. */
 function worldOf(now) {
@@ -80,6 +81,10 @@ const page = {
   },
   messageShortcuts: () => state.shortcuts.filter((one) => one.type === "message"),
   get at() { return at; },
+  unread: (channel) => {
+    const until = read.get(`${state.me} ${channel.id}`);
+    return until ? (state.messages[channel.id] ?? []).filter((message) => message.ts > until && message.user !== state.me).length : channel.unread;
+  },
   goTo,
   actAs: (id) => {
     keepDraft();
@@ -91,7 +96,7 @@ const modals = modalStack(page);
 
 // --- drawing ---------------------------------------------------------------------------------------------------------
 
-const channelComposer = composer({ id: "composer", label: "Message", commands: () => state.commands, send: speak });
+const channelComposer = composer({ id: "composer", label: "Message, or / for commands", commands: () => state.commands, send: speak });
 const threadComposer = composer({ id: "thread-composer", label: "Reply", commands: () => [], send: reply });
 
 function drawHeader(channel) {
@@ -123,6 +128,7 @@ function drawConversation(channel) {
   }
   const roots = all.filter((message) => !message.thread_ts || message.thread_ts === message.ts);
   drawMessages(log, roots, page, { channel: channel.id, pane: "log" });
+  read.set(key, all.at(-1)?.ts ?? "0");
   channelComposer.relabel(`Message ${channel.kind === "im" ? channel.name : `#${channel.name}`}, or / for commands`);
   channelComposer.hidden = channel.archived;
 }
@@ -183,10 +189,13 @@ function goTo(id) {
   if (id === "home") send({ type: "open_home" });
 }
 
+/** What a client of Slack does to what people type: only an app can make a mention of `<!channel>`. */
+const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+
 async function speak(text) {
   const key = `${state.me} ${at}`;
   drafts.delete(key);
-  return (await send({ type: text.startsWith("/") ? "slash" : "say", channel: at, text })).ok;
+  return (await send(text.startsWith("/") ? { type: "slash", channel: at, text } : { type: "say", channel: at, text: escaped(text) })).ok;
 }
 
 async function reply(text) {
@@ -194,7 +203,7 @@ async function reply(text) {
     say("Slash commands do not run in threads. Type it in the channel instead.");
     return false;
   }
-  return (await send({ type: "say", channel: at, text, thread_ts: thread })).ok;
+  return (await send({ type: "say", channel: at, text: escaped(text), thread_ts: thread })).ok;
 }
 
 /** On a narrow screen one of rail, main and side is shown at a time. */

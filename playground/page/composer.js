@@ -9,7 +9,7 @@ import { el } from "./dom.js";
 export function composer(at) {
   const hints = el("ul", { id: `${at.id}-hints`, class: "hints", role: "listbox", "aria-label": "Slash commands", hidden: true });
   const area = el("textarea", {
-    id: at.id, rows: 1, "aria-label": at.label, placeholder: at.label, "aria-controls": hints.id, "aria-autocomplete": "list", spellcheck: "false", autocomplete: "off",
+    id: at.id, rows: 1, "aria-label": at.label, placeholder: at.label, enterkeyhint: "send", "aria-controls": hints.id, "aria-autocomplete": "list", spellcheck: "false", autocomplete: "off",
   });
   const submit = el("button", { type: "submit", class: "button primary" }, "Send");
   const form = el("form", { class: "composer" }, hints, el("div", { class: "row" }, area, submit));
@@ -73,6 +73,6 @@ export function composer(at) {
   });
   form.addEventListener("submit", (event) => { event.preventDefault(); send(); });
   Object.defineProperty(form, "draft", { get: () => area.value, set: (text) => { area.value = text; suggest(); hints.hidden = hints.hidden || document.activeElement !== area; } });
-  form.relabel = (label) => { area.setAttribute("aria-label", label); area.placeholder = label; };
+  form.relabel = (label) => area.setAttribute("aria-label", label);
   return form;
 }

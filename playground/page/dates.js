@@ -62,7 +62,8 @@ function relativeDay(ms, tz, now) {
 export function ago(ms, now) {
   const seconds = (ms - now) / 1000;
   if (Math.abs(seconds) < 45) return seconds > 0 ? "in a moment" : "just now";
-  const [unit, size] = [["day", 86_400], ["hour", 3_600], ["minute", 60]].find(([, length]) => Math.abs(seconds) >= length) ?? ["minute", 60];
+  const minutes = Math.round(Math.abs(seconds) / 60);
+  const [unit, size] = minutes < 60 ? ["minute", 60] : minutes < 36 * 60 ? ["hour", 3_600] : ["day", 86_400];
   return new Intl.RelativeTimeFormat("en", { numeric: "always" }).format(Math.round(seconds / size), unit);
 }
 

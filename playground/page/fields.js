@@ -96,7 +96,7 @@ function datetimeInput(at) {
 function nativeSelect(at, options, groups, initial) {
   const option = ({ value, label, note }) => el("option", { value }, note ? `${label} (${note})` : label);
   const node = el("select", { ...naming(at), on: { change: at.changed } },
-    el("option", { value: "" }, at.element.placeholder?.text ?? "Choose"),
+    el("option", { value: "", disabled: at.required || at.dispatches }, at.element.placeholder?.text ?? "Choose"),
     groups ? groups.map((group) => el("optgroup", { label: group.label.text }, group.options.map(optionOf).map(option))) : options.map(option));
   node.value = initial ?? "";
   if (node.selectedIndex < 0) node.value = "";

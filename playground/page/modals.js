@@ -88,7 +88,7 @@ class Modal {
     if (this.closing) return;
     this.closing = true;
     const answer = await this.page.send({ type: "close", view_id: this.view.id });
-    this.closing = false;
+    this.closing = answer.ok; // what leaves the stack is taken away by the next state
     if (!answer.ok) this.status.textContent = answer.error ?? "";
     if (!answer.ok && !this.gone && !this.dialog.open) this.dialog.showModal();
   }

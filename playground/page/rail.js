@@ -2,7 +2,11 @@
 
 import { el, reconcile, unseen } from "./dom.js";
 
-const personWords = (person) => `${person.real_name || person.name} (${[person.kind, ...(person.groups ?? [])].join(", ")})`;
+const KIND_WORDS = { member: "", guest: "guest", stranger: "from another company", deactivated: "deactivated" };
+
+const handles = (person) => (person.groups ?? []).map((handle) => `@${handle}`);
+
+const personWords = (person) => [person.real_name || person.name, [KIND_WORDS[person.kind] ?? person.kind, ...handles(person)].filter(Boolean).join(", ")].filter(Boolean).join(" · ");
 
 function actAs(state, page) {
   const people = state.people.filter((person) => person.kind !== "bot");
@@ -11,7 +15,7 @@ function actAs(state, page) {
     people.map((person) => el("option", { value: person.id }, personWords(person))));
   select.value = state.me;
   return el("div", { class: "act-as" }, el("label", { for: "act-as" }, "Act as"), select,
-    el("p", { id: "act-as-who", class: "faint" }, me ? [me.groups?.length ? me.groups.map((handle) => `@${handle}`).join(" ") : "in no group", ` · ${me.tz}`] : ""));
+    el("p", { id: "act-as-who", class: "faint" }, me ? `${me.kind} in ${handles(me).join(" ") || "no group"}` : ""));
 }
 
 function place({ id, face, name, unread, here, archived, data }, open) {
@@ -21,8 +25,8 @@ function place({ id, face, name, unread, here, archived, data }, open) {
     unread > 0 && !here && el("span", { class: "count" }, String(unread), unseen(" unread")));
 }
 
-const places = (state, kind, at) => state.channels.filter((one) => one.kind === kind).map((one) => ({
-  id: one.id, face: kind === "im" ? "●" : "#", name: one.name, unread: one.unread, here: one.id === at, archived: one.archived, data: { channel: one.id },
+const places = (state, kind, page) => state.channels.filter((one) => one.kind === kind).map((one) => ({
+  id: one.id, face: kind === "im" ? "●" : "#", name: one.name, unread: page.unread(one), here: one.id === page.at, archived: one.archived, data: { channel: one.id },
 }));
 
 function list(title, entries, open) {
@@ -30,10 +34,10 @@ function list(title, entries, open) {
   return el("section", { "aria-labelledby": id }, el("h2", { id }, title), el("ul", {}, entries.map((entry) => el("li", {}, place(entry, open)))));
 }
 
-/** Bring the rail up to date. `page`: {at, actAs(id), goTo(id), send(act)}. */
+/** Bring the rail up to date. `page`: {at, unread(channel), actAs(id), goTo(id), send(act)}. */
 export function drawRail(rail, state, page) {
-  const channels = places(state, "channel", page.at);
-  const app = [{ id: "home", face: "⌂", name: `${state.bot.name} Home`, here: page.at === "home", data: { channel: "home" } }, ...places(state, "im", page.at)];
+  const channels = places(state, "channel", page);
+  const app = [{ id: "home", face: "⌂", name: `${state.bot.name} Home`, here: page.at === "home", data: { channel: "home" } }, ...places(state, "im", page)];
   const shortcuts = state.shortcuts.filter((one) => one.type === "global")
     .map((one) => ({ id: one.callback_id, face: "+", name: one.name, data: { shortcut: one.callback_id } }));
   const section = (title, entries, open) => ({ key: title, sig: JSON.stringify(entries), build: () => list(title, entries, open) });

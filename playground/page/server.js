@@ -24,19 +24,26 @@ export async function options(ids) {
   }
 }
 
+/** Whether the server is there and knows no such person: an address from another workspace, or from before a reset. */
+const isUnknown = (person) => fetch(`/page/state?as=${encodeURIComponent(person)}`).then((response) => response.status >= 400 && response.status < 500, () => false);
+
 /** Follow the workspace as `as`. `onState(state)`, `onLost()`; returns stop(). Comes back by itself after the server does. */
 export function follow(as, { onState, onLost }) {
+  let who = as;
   let source;
   let timer;
   let stopped = false;
   const open = () => {
-    source = new EventSource(`/page/events${as ? `?as=${encodeURIComponent(as)}` : ""}`);
+    source = new EventSource(`/page/events${who ? `?as=${encodeURIComponent(who)}` : ""}`);
     source.addEventListener("state", (event) => onState(JSON.parse(event.data)));
     source.onerror = () => {
       source.close();
       if (stopped) return;
       onLost();
-      timer = setTimeout(open, RETRY_MS);
+      timer = setTimeout(async () => {
+        if (who && (await isUnknown(who))) who = null;
+        if (!stopped) open();
+      }, RETRY_MS);
     };
   };
   open();

@@ -33,7 +33,7 @@ class CannedWorkspace:
     async def start(self) -> None:
         """Again after `stop`, on the port it had."""
         app = web.Application()
-        app.router.add_get("/", lambda _: _redirect())
+        app.router.add_get("/", _index)
         app.router.add_get("/page/state", self._state)
         app.router.add_get("/page/events", self._events)
         app.router.add_post("/page/act", self._act)
@@ -75,11 +75,17 @@ class CannedWorkspace:
             await self._acted.wait_for(lambda: len(found()) >= count)
             return found()[count - 1]
 
+    def _viewer(self, request: web.Request) -> str:
+        user = request.query.get("as", states.ANA)
+        if user not in self.states:
+            raise web.HTTPNotFound
+        return user
+
     async def _state(self, request: web.Request) -> web.Response:
-        return web.json_response(self.states[request.query.get("as", states.ANA)])
+        return web.json_response(self.states[self._viewer(request)])
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        user = request.query.get("as", states.ANA)
+        user = self._viewer(request)
         stream = _Stream(headers={"content-type": "text/event-stream", "cache-control": "no-store"})
         stream.task = asyncio.current_task()
         await stream.prepare(request)
@@ -113,5 +119,5 @@ def _event(state: dict[str, Any]) -> bytes:
     return f"event: state\ndata: {json.dumps(state)}\n\n".encode()
 
 
-async def _redirect() -> web.Response:
+async def _index(_: web.Request) -> web.Response:
     return web.Response(text=(PAGE / "index.html").read_text(), content_type="text/html")
