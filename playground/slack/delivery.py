@@ -33,6 +33,7 @@ class Delivery:
     async def send(self, envelope: Envelope) -> Ack:
         """What the person's client waits for."""
         self._state.envelopes.append(envelope)
+        self._state.changed()
         twice = self._faults.take_duplicate()
         ignored = self._faults.take_ignored_ack()
         first = asyncio.ensure_future(self._once(envelope))
@@ -40,6 +41,7 @@ class Delivery:
             self._state.envelopes.append(envelope)
             self._track(asyncio.ensure_future(self._once(envelope)))
         ack = await first
+        self._state.changed()
         return Ack(ok=False, reason="timeout") if ignored else ack
 
     def send_event(self, payload: Json) -> asyncio.Task[Ack]:

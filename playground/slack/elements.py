@@ -78,14 +78,16 @@ def _option(offered: list[Json], value: Any) -> Json:
 
 
 def initial(element: Json) -> Json:
+    """What the app put in before the person touched it, as a state."""
     kind = element["type"]
-    if kind in _PLAIN:
-        key = {"initial_value": "value"}.get("initial_value") if kind in _TEXTS or kind == "rich_text_input" else None
-        source = "initial_value" if key else "initial_" + _PLAIN[kind].removeprefix("selected_")
-        return chosen(element, element.get(source))
     if kind in _ONE_OPTION:
         return {"type": kind, "selected_option": element.get("initial_option")}
-    return {"type": kind, "selected_options": list(element.get("initial_options") or [])}
+    if kind in _MANY_OPTIONS:
+        return {"type": kind, "selected_options": list(element.get("initial_options") or [])}
+    key = _PLAIN[kind]
+    return chosen(
+        element, element.get("initial_value" if key.endswith("value") else key.replace("selected", "initial", 1))
+    )
 
 
 def stateful(blocks: list[Json]) -> Iterator[tuple[Json, Json]]:

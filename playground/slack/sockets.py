@@ -19,6 +19,7 @@ class Socket:
     """One connection of the app. `draining`: told to reconnect, gets nothing new. `seen`: envelope ids sent to it."""
 
     ws: web.WebSocketResponse
+    request: web.Request
     draining: bool = False
     seen: list[str] = field(default_factory=list)
 
@@ -47,7 +48,7 @@ class Sockets:
         self._tickets.remove(ticket)
         ws = web.WebSocketResponse(heartbeat=self._ping_s)
         await ws.prepare(request)
-        socket = Socket(ws)
+        socket = Socket(ws, request)
         self.connected.append(socket)
         try:
             await ws.send_json(self._hello())
@@ -99,8 +100,8 @@ class Sockets:
         """Breaks the connection, of one or of all, without a word."""
         for one in [socket] if socket else list(self.connected):
             one.draining = True
-            if (transport := one.ws._req.transport if one.ws._req else None) is not None:  # noqa: SLF001  # aiohttp has no public way to break a connection
-                transport.abort()
+            if one.request.transport is not None:
+                one.request.transport.abort()
 
     async def close(self) -> None:
         for socket in list(self.connected):

@@ -24,8 +24,11 @@ class WebApi:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"]
-        token, args = await _read(request)
         at_ms = self._state.clock()
+        try:
+            token, args = await _read(request)
+        except ValueError:
+            return web.json_response({"ok": False, "error": "invalid_json"})
         fault = self._faults.take(method)
         response: web.Response | None
         if fault is None or fault.after_effect or fault.kind == "delay":

@@ -9,12 +9,17 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from playground.slack.workspace import Workspace
-from tests.playground.small import connected_to, make_workspace, serving
+from tests.playground.small import Clock, connected_to, make_workspace, serving
 
 
 @pytest.fixture
-async def workspace() -> AsyncIterator[Workspace]:
-    async with serving(make_workspace()) as server:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def workspace(clock: Clock) -> AsyncIterator[Workspace]:
+    async with serving(make_workspace(clock=clock, retries_after_s=(0.0, 0.0, 0.0), ack_within_s=0.5)) as server:
         yield server.workspace
 
 

@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from playground.server import PlaygroundServer
@@ -48,6 +50,16 @@ MANIFEST: Json = {
         }
     },
 }
+
+
+class Clock:
+    """Milliseconds that pass when told to."""
+
+    def __init__(self) -> None:
+        self.now_ms = 1_760_000_000_000
+
+    def __call__(self) -> int:
+        return self.now_ms
 
 
 def make_workspace(**more) -> Workspace:
@@ -107,3 +119,63 @@ def bolt(workspace: Workspace) -> AsyncApp:
         process_before_response=True,
         ignoring_self_events_enabled=False,
     )
+
+
+def section(text: str = "words", block_id: str = "said") -> Json:
+    return {"type": "section", "block_id": block_id, "text": {"type": "plain_text", "text": text}}
+
+
+def button(action_id: str = "press", **more) -> Json:
+    return {
+        "type": "button",
+        "action_id": action_id,
+        "text": {"type": "plain_text", "text": "Press"},
+        "value": "V1",
+    } | more
+
+
+def actions(*elements: Json, block_id: str = "acts") -> Json:
+    return {"type": "actions", "block_id": block_id, "elements": list(elements)}
+
+
+def field(element: Json, block_id: str = "field", **more) -> Json:
+    return {
+        "type": "input",
+        "block_id": block_id,
+        "label": {"type": "plain_text", "text": "Field"},
+        "element": element,
+    } | more
+
+
+def text_input(**more) -> Json:
+    return {"type": "plain_text_input", "action_id": "text"} | more
+
+
+def option(value: str) -> Json:
+    return {"text": {"type": "plain_text", "text": value.title()}, "value": value}
+
+
+def modal(*blocks: Json, **more) -> Json:
+    title = {"type": "plain_text", "text": "Title"}
+    view = {
+        "type": "modal",
+        "title": title,
+        "submit": title,
+        "callback_id": "sent",
+        "blocks": list(blocks) or [field(text_input())],
+    }
+    return view | more
+
+
+def home(*blocks: Json) -> Json:
+    return {"type": "home", "blocks": list(blocks) or [section()]}
+
+
+@asynccontextmanager
+async def refused(code: str) -> AsyncIterator[Json]:
+    """Slack's answer to the call inside, which must be this error."""
+    answer: Json = {}
+    with pytest.raises(SlackApiError) as caught:
+        yield answer
+    assert caught.value.response["error"] == code
+    answer |= caught.value.response.data
