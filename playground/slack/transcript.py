@@ -17,10 +17,13 @@ LATEST_S: Final = 0.2  # a change is on disk this soon
 
 
 class Transcript:
+    """`written` is set while the file holds everything."""
+
     def __init__(self, path: Path, state: "State") -> None:
         self._path = path
         self._state = state
         self._timer: asyncio.TimerHandle | None = None
+        self.written = asyncio.Event()
 
     def load(self) -> None:
         if not self._path.exists():
@@ -40,6 +43,7 @@ class Transcript:
         state.homes = {raw["user"]: View(**raw) for raw in kept["homes"]}
 
     def soon(self) -> None:
+        self.written.clear()
         if self._timer is None:
             try:
                 self._timer = asyncio.get_running_loop().call_later(LATEST_S, self.write)
@@ -68,3 +72,4 @@ class Transcript:
             file.flush()
             os.fsync(file.fileno())
         aside.replace(self._path)
+        self.written.set()

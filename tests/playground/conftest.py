@@ -8,6 +8,7 @@ from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
+from playground.server import PlaygroundServer
 from playground.slack.workspace import Workspace
 from tests.playground.small import Clock, connected_to, make_workspace, serving
 
@@ -18,9 +19,14 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def workspace(clock: Clock) -> AsyncIterator[Workspace]:
-    async with serving(make_workspace(clock=clock, retries_after_s=(0.0, 0.0, 0.0), ack_within_s=0.5)) as server:
-        yield server.workspace
+async def server(clock: Clock) -> AsyncIterator[PlaygroundServer]:
+    async with serving(make_workspace(clock=clock, retries_after_s=(0.0, 0.0, 0.0), ack_within_s=0.5)) as one:
+        yield one
+
+
+@pytest.fixture
+def workspace(server: PlaygroundServer) -> Workspace:
+    return server.workspace
 
 
 @pytest.fixture

@@ -3,18 +3,18 @@
 import pytest
 
 from playground.slack.blocks import check_blocks, check_view
-from playground.slack.records import SlackError
+from playground.slack.records import Json, SlackError
 from tests.playground.small import actions, button, field, home, modal, option, section, text_input
 
 CONFIRM = {"title": {"type": "plain_text", "text": "Sure?"}, "text": {"type": "plain_text", "text": "Really"}}
 CONFIRM |= {"confirm": {"type": "plain_text", "text": "Yes"}, "deny": {"type": "plain_text", "text": "No"}}
 
 
-def select(**more):
+def select(**more) -> Json:
     return {"type": "static_select", "action_id": "pick", "options": [option("a"), option("b")]} | more
 
 
-def plain(length):
+def plain(length: int) -> Json:
     return {"type": "plain_text", "text": "x" * length}
 
 

@@ -1,9 +1,12 @@
 """Modals: triggers, stacks, hashes, what a client checks, and what an app may answer."""
 
+from typing import Any
+
 import pytest
+from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from playground.slack.records import NotPossible
+from playground.slack.records import Json, NotPossible
 from tests.playground.small import actions, bolt, button, field, modal, option, refused, section, text_input
 
 
@@ -66,7 +69,7 @@ async def test_an_external_id_is_unique(api, trigger):
         await api.views_open(trigger_id=trigger("U0BEN"), view=modal(external_id="mine"))
 
 
-def answering(workspace, **answer):
+def answering(workspace, **answer) -> AsyncApp:
     app = bolt(workspace)
 
     @app.view("sent")
@@ -76,10 +79,10 @@ def answering(workspace, **answer):
     return app
 
 
-async def opened(workspace, *blocks, user="U0ANA", **more):
+async def opened(workspace, *blocks, user="U0ANA", **more) -> str:
     client = AsyncWebClient(token=workspace.bot_token, base_url=f"{workspace.base_url}/api/")
     await client.views_open(trigger_id=workspace.new_trigger(user), view=modal(*blocks, **more))
-    return workspace.modal(user).id
+    return str(workspace.modal(user).id)
 
 
 async def test_errors_stand_under_their_fields_until_the_next_try(workspace, connect):
@@ -103,7 +106,7 @@ async def test_update_push_and_clear(workspace, connect):
     handler = await connect(answering(workspace, response_action="push", view=modal()))
     view_id = await opened(workspace)
     assert (await workspace.submit("U0ANA", view_id, {"field": {"text": "x"}})).action == "push"
-    assert [view.id for view in workspace.modals("U0ANA")][0] == view_id
+    assert workspace.modals("U0ANA")[0].id == view_id
     assert len(workspace.modals("U0ANA")) == 2
     await handler.close_async()
     await workspace.wait_for(lambda: not workspace.bot_connected)
@@ -167,7 +170,7 @@ async def test_closing_is_told_where_the_app_asked_and_clears_where_it_said(work
     assert closed[1:] == [(below, True)]
 
 
-INPUTS = {
+INPUTS: dict[str, tuple[Json, Any, Json]] = {
     "text": (text_input(), "words", {"value": "words"}),
     "empty text": (text_input(), None, {"value": None}),
     "number": ({"type": "number_input", "is_decimal_allowed": False}, 7, {"value": "7"}),

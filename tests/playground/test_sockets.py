@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 import aiohttp
 import pytest
 
+from playground.slack.records import Json
 from tests.playground.small import actions, bolt, button, connected_to, refused
 
 
@@ -14,7 +15,8 @@ class Listener:
     """A socket without Bolt: keeps the frames it gets, and acknowledges while `answering`."""
 
     def __init__(self, ws: aiohttp.ClientWebSocketResponse) -> None:
-        self.ws, self.frames, self.answering = ws, [], True
+        self.ws, self.answering = ws, True
+        self.frames: list[Json] = []
         self._came = asyncio.Event()
         self._task = asyncio.create_task(self._listen())
 
@@ -26,14 +28,14 @@ class Listener:
             if self.answering and "envelope_id" in message:
                 await self.ws.send_json({"envelope_id": message["envelope_id"]})
 
-    async def until(self, count):
+    async def until(self, count: int) -> list[Json]:
         async with asyncio.timeout(3):
             while len(self.frames) < count:
                 self._came.clear()
                 await self._came.wait()
         return self.frames
 
-    def of(self, kind):
+    def of(self, kind: str) -> list[Json]:
         return [frame for frame in self.frames if frame["type"] == kind]
 
 

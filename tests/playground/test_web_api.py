@@ -1,6 +1,7 @@
 """The Web API answers what Slack answers, with Slack's error codes."""
 
 import json
+from typing import Any
 
 import aiohttp
 import pytest
@@ -9,7 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from tests.playground.small import MANIFEST, home, make_workspace, modal, refused, section, serving
 
 
-async def raw(workspace, method, *, token=None, headers=None, **kwargs):
+async def raw(workspace, method, *, token=None, headers=None, **kwargs) -> Any:
     token = workspace.bot_token if token is None else token
     headers = (headers or {}) | ({"Authorization": f"Bearer {token}"} if token else {})
     async with (
