@@ -141,7 +141,8 @@ def test_the_command_runs_this_checkout_from_any_folder(checkout: Path, tmp_path
     python(checkout, "python3.11", WORKS)
     make(checkout, ".venv/bin/countersign")
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    (elsewhere / "bot.py").write_text("raise SystemExit('the wrong bot')")
+    for module in ("bot", "runpy"):
+        (elsewhere / f"{module}.py").write_text("raise SystemExit('the wrong one')")
     command = [str(checkout / ".venv" / "bin" / "countersign"), "doctor", "two words"]
     run = subprocess.run(command, cwd=elsewhere, env={"PATH": os.defpath}, capture_output=True, text=True, check=False)
     assert run.stdout == f"{elsewhere} doctor two words\n", run.stderr

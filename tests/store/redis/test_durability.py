@@ -124,3 +124,10 @@ def test_what_is_not_said_counts_as_unfit():
     assert durability.judge({"role": "master", "aof_enabled": 1, "maxmemory_policy": "noeviction"}, {}).findings == (
         durability.NO_FSYNC,
     )
+
+
+def test_a_replica_that_is_still_loading_is_not_online():
+    fit = {"role": "master", "aof_enabled": 1, "maxmemory_policy": "noeviction", "connected_slaves": 1}
+    always = {"appendfsync": "always"}
+    assert durability.judge({**fit, "slave0": {"state": "online"}}, always, 1).verdict is Verdict.FIT
+    assert durability.judge({**fit, "slave0": {"state": "wait_bgsave"}}, always, 1).verdict is Verdict.DEGRADE
