@@ -20,8 +20,8 @@ class Record(Part):
     SCHEMA: ClassVar[int] = 1
 
     def to_json(self) -> str:
-        # Defaults are left out: an old body and a new one that say the same read the same.
-        body = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        # What is not there is left out: an old body and a new one that say the same read the same.
+        body = self.model_dump(mode="json", by_alias=True, exclude_none=True)
         return json.dumps({"schema": self.SCHEMA, **body}, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod

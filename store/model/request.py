@@ -122,6 +122,7 @@ class Request(Record):
     ending: Ending | None = None
     note: str | None = None  # what an outside system said, where it refused or differs
     merged: int | None = None  # number of the environment version that holds the change
+    hooks: tuple[str, ...] = ()  # that are told of it
     timers: dict[Timer, int] = {}
 
     @property

@@ -28,6 +28,8 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     index:member:M          zset    requests that hold the membership M, by creation
     index:touch:E:NAME      zset    undecided changes of NAME in E, by creation
     index:debts             zset    requests whose glass was broken and not yet looked at, by when it is due
+    index:hook:E/H          zset    requests whose version hook H has not heard of yet, by version
+    turn:NAME               string  who has the turn, for the length of a lease
     facts:ID                string  what Slack said of a user or group, for 30 seconds
 """
 
@@ -105,6 +107,9 @@ class Keys:
 
     def index(self, name: str) -> str:
         return f"{self.prefix}index:{name}"
+
+    def turn(self, name: str) -> str:
+        return f"{self.prefix}turn:{name}"
 
     def facts(self, principal: str) -> str:
         return f"{self.prefix}facts:{principal}"

@@ -221,6 +221,9 @@ class Requests:
             )
             commit.set(keys.manifest(environment, head.number), head.to_json())
             commit.adopt(keys.payload(before.id, before.revision), keys.entries(environment))
+        for delivery in result.deliveries:
+            commit.write(keys.delivery(delivery.request, delivery.hook), 0, delivery.to_json())
+            commit.rank(keys.index(f"hook:{after.environment_id}/{delivery.hook}"), delivery.request, delivery.version)
         for sibling in result.siblings:
             known = next(other for other in world.siblings if other.id == sibling.id)
             policies = await self._policies.get(sibling.policy)

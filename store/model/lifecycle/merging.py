@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from store.model.command import Merge
+from store.model.delivery import Delivery
 from store.model.effect import Redeploy, ShowCard
 from store.model.errors import Conflict
 from store.model.lifecycle.world import Transition, World, audit, demand, moved_to, rules_of, tell
@@ -36,20 +37,9 @@ def merge(world: World, request: Request, actor: str) -> Transition:
         else:
             entries[touch.name] = touch.entry
     version = head.successor(entries)
-    merged = moved_to(request, "merged", now_ms, merged=version.number)
     target = world.policy_now.target(request.asked)
-    hooks = tuple(
-        Redeploy(
-            environment=request.target,
-            environment_id=change.environment_id,
-            hook=hook.name,
-            version=version.number,
-            request=request.id,
-            at_ms=now_ms,
-        )
-        for hook in (target.hooks if target else ())
-        if "change" in hook.on
-    )
+    hooks = tuple(hook.name for hook in (target.hooks if target else ()) if "change" in hook.on)
+    merged = moved_to(request, "merged", now_ms, merged=version.number, hooks=hooks)
     touched = {touch.name for touch in change.touches}
     overtaken = [
         _overtaken(sibling, touched, now_ms) for sibling in world.siblings if sibling.state in ("pending", "approved")
@@ -65,12 +55,35 @@ def merge(world: World, request: Request, actor: str) -> Transition:
         effects=(
             ShowCard(request=request.id),
             *tell(merged, "merged", now_ms),
-            *hooks,
+            *(_redeploy(merged, change.environment_id, hook, now_ms) for hook in hooks),
             *(ShowCard(request=sibling.id) for sibling in stale),
             *(effect for sibling in stale for effect in tell(sibling, "stale", now_ms)),
         ),
         head=version,
         siblings=stale,
+        deliveries=tuple(_delivery(merged, hook) for hook in hooks),
+    )
+
+
+def _redeploy(merged: Request, environment_id: str, hook: str, now_ms: int) -> Redeploy:
+    return Redeploy(
+        environment=merged.target,
+        environment_id=environment_id,
+        hook=hook,
+        version=merged.merged or 0,
+        request=merged.id,
+        at_ms=now_ms,
+    )
+
+
+def _delivery(merged: Request, hook: str) -> Delivery:
+    version = merged.merged or 0
+    return Delivery(
+        request=merged.id,
+        environment=merged.target,
+        hook=hook,
+        version=version,
+        message_id=f"msg_{merged.id}_{hook}_{version}",
     )
 
 

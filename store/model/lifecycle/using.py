@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from store.model.command import Absent, Activate, End, Present, Refused, Trouble
-from store.model.effect import Align, News, ShowCard
+from store.model.effect import Align, Announce, News, ShowCard
 from store.model.errors import Conflict, Forbidden
 from store.model.grant import Lease
 from store.model.lifecycle.world import Transition, World, audit, changed, demand, moved_to, rules_of, spoken, tell
@@ -96,7 +96,9 @@ def report(world: World, report: Present | Absent | Refused | Trouble) -> Transi
         case _, Trouble() | Refused():
             if request.note == report.sentence:
                 raise Conflict("Known already.", code="nothing_new")
-            return _reported(changed(request, note=report.sentence), "grant.trouble", report.actor, now_ms, None)
+            troubled = _reported(changed(request, note=report.sentence), "grant.trouble", report.actor, now_ms, None)
+            loud = Announce(request=request.id, news="trouble", at_ms=now_ms)
+            return replace(troubled, effects=(*troubled.effects, loud))
         case _:
             raise Conflict("Nothing changes by this.", code="nothing_new")
 

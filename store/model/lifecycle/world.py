@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from store.model.audit import Audit
 from store.model.debt import Debt
+from store.model.delivery import Delivery
 from store.model.effect import Effect, News, Tell
 from store.model.errors import Conflict, Forbidden
 from store.model.policy import PolicySet
@@ -49,6 +50,7 @@ class Transition:
     debt: Debt | None = None
     head: Manifest | None = None  # to be signed before it is committed
     siblings: tuple[Request, ...] = ()
+    deliveries: tuple[Delivery, ...] = ()
     good_until_ms: int | None = None
 
     def then(self, other: "Transition") -> "Transition":
