@@ -1,5 +1,9 @@
-"""The rules about blocks that Slack's documentation states and no schema can: across fields, across blocks, by surface."""
+"""The rules about blocks that Slack's documentation states and no schema can: across fields, across blocks, by surface.
 
+They are asked of what the schema has accepted, so they may trust its form.
+"""
+
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
@@ -44,6 +48,8 @@ def view_rules(view: Json) -> list[str]:
     if not isinstance(blocks, list):
         return []
     found = list(_rules(blocks, str(view["type"]), "/view"))
+    if not blocks:
+        found.append("no less than 1 items allowed [json-pointer:/view/blocks]")
     if view["type"] == "modal" and not view.get("submit") and any(_type(block) == "input" for block in blocks):
         found.append("submit is required when an input block is present [json-pointer:/view/submit]")
     return found
@@ -120,7 +126,17 @@ def _element_rules(element: Json, surface: str) -> Iterator[str]:
             yield "exactly one of options and option_groups is required"
         elif not element.get("options") and not element.get("option_groups"):
             yield "no less than 1 items allowed"
+    if kind in ("overflow", "checkboxes", "radio_buttons") and not element.get("options"):
+        yield "no less than 1 items allowed"
+    if element.get("confirm") and not element["confirm"].get("title"):
+        yield "missing required field: confirm.title"
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", element.get("initial_date", "2026-01-01")):
+        yield "initial_date must be YYYY-MM-DD"
+    if not re.fullmatch(r"\d{2}:\d{2}", element.get("initial_time", "00:00")):
+        yield "initial_time must be HH:mm"
     offered = options_of(element)
+    if any(not option.get("value") for option in offered if kind != "overflow" or not option.get("url")):
+        yield "missing required field: option value"
     if len({str(option.get("value")) for option in offered}) < len(offered):
         yield "options must have distinct values"
     chosen = [

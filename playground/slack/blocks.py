@@ -31,7 +31,7 @@ def check_view(view: Any) -> None:
     if definition is None:
         faults = ["must be one of modal, home [json-pointer:/view/type]"]
     else:
-        faults = [*_schema_faults(definition, view, "/view"), *view_rules(view)]
+        faults = _schema_faults(definition, view, "/view") or view_rules(view)
     if faults:
         raise SlackError(
             "invalid_arguments", response_metadata={"messages": [f"[ERROR] {fault}" for fault in faults[:MAX_SHOWN]]}
@@ -44,7 +44,7 @@ def check_blocks(blocks: Any) -> list[Json]:
         blocks = parsed(blocks, "invalid_blocks_format")
     if not isinstance(blocks, list):
         raise SlackError("invalid_blocks_format")
-    faults = [*_schema_faults("SlackMessageBlocks", {"blocks": blocks}, ""), *message_rules(blocks)]
+    faults = _schema_faults("SlackMessageBlocks", {"blocks": blocks}, "") or message_rules(blocks)
     if faults:
         raise SlackError(
             "invalid_blocks",

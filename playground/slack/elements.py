@@ -103,7 +103,9 @@ def state_values(blocks: list[Json], given: Mapping[str, Json]) -> Json:
     values: dict[str, Json] = {}
     for block, element in stateful(blocks):
         block_id, action_id = block["block_id"], element["action_id"]
-        values.setdefault(block_id, {})[action_id] = given.get(block_id, {}).get(action_id) or initial(element)
+        held = given.get(block_id, {}).get(action_id)
+        fits = held is not None and held["type"] == element["type"]  # an update may have put another element there
+        values.setdefault(block_id, {})[action_id] = held if fits else initial(element)
     return values
 
 

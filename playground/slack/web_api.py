@@ -32,7 +32,10 @@ class WebApi:
         fault = self._faults.take(method)
         response: web.Response | None
         if fault is None or fault.after_effect or fault.kind == "delay":
-            response = web.json_response(self._answer(method, token, args))
+            response = web.json_response(
+                self._answer(method, token, args),
+                headers={"X-OAuth-Scopes": ",".join(sorted(self._state.manifest.scopes))},
+            )
             if fault is not None:
                 response = await self._strike(fault, response)
         else:

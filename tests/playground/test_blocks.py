@@ -61,6 +61,13 @@ BAD_BLOCKS = {
         [actions({"type": "overflow", "action_id": "o", "options": [option(str(n)) for n in range(6)]})],
         "/blocks/0/elements/0/options",
     ),
+    "empty overflow": ([actions({"type": "overflow", "action_id": "o", "options": []})], "/blocks/0/elements/0"),
+    "confirm without title": ([actions(button(confirm={"text": plain(1)}))], "/blocks/0/elements/0"),
+    "option without value": ([actions(select(options=[{"text": plain(1)}]))], "/blocks/0/elements/0"),
+    "a date in words": (
+        [actions({"type": "datepicker", "action_id": "d", "initial_date": "today"})],
+        "/blocks/0/elements/0",
+    ),
     "two with focus": ([actions(select(focus_on_load=True), select(action_id="other", focus_on_load=True))], "/blocks"),
 }
 
@@ -114,6 +121,7 @@ BAD_VIEWS = {
     "metadata 3001": (modal(private_metadata="x" * 3001), "/view/private_metadata"),
     "a hundred and one": (modal(*(section(block_id=str(n)) for n in range(101))), "/view/blocks"),
     "unknown key": (modal(colour="red"), "/view"),
+    "no blocks": (home() | {"blocks": []}, "/view/blocks"),
     "submit on a home": (home() | {"submit": plain(1)}, "/view"),
     "no such type": ({"type": "dialog", "blocks": []}, "/view/type"),
     "a table in a modal": (

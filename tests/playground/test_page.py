@@ -79,7 +79,7 @@ async def test_unread_counts_what_others_said_until_it_is_read(workspace, browse
     await api.chat_postMessage(channel="C0OPEN", text="one")
     await workspace.say("U0ANA", "C0OPEN", "mine")
 
-    async def unread(user: str) -> int:
+    async def unread(user: str) -> Any:
         return {one["id"]: one["unread"] for one in (await browser.state(user))["channels"]}["C0OPEN"]
 
     assert (await unread("U0ANA"), await unread("U0BEN")) == (1, 2)

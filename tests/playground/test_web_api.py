@@ -22,6 +22,7 @@ async def raw(workspace, method, *, token=None, headers=None, **kwargs) -> Any:
 
 async def test_the_bot_is_told_who_it_is(workspace, api):
     answer = await api.auth_test()
+    assert "users:read.email" in answer.headers["x-oauth-scopes"].split(",")
     assert (answer["user_id"], answer["bot_id"], answer["team_id"]) == (
         workspace.bot_user_id,
         workspace.bot_id,
