@@ -1,0 +1,84 @@
+"""Clock: APScheduler ticks, Redis keeps what is due. Every replica ticks; none is the leader."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+from apscheduler.jobstores.memory import MemoryJobStore
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from scheduler.metrics import Metrics
+from scheduler.relay import Relay
+from scheduler.sweep import Sweep
+from store.model.effect import Lane
+from store.model.errors import Unavailable
+
+SWEEP_S: Final = 0.5
+RELAY_S: Final = 0.5  # for what other replicas have put, and for what is tried again; our own is nudged
+GAUGES_S: Final = 5.0
+WATCH_S: Final = 60.0
+
+log = structlog.get_logger(__name__)
+
+Job = Callable[[], Awaitable[object]]
+
+
+class Clock:
+    """`watch` looks once a minute whether Redis still keeps what it is told; `gauges` measures what waits."""
+
+    def __init__(self, relay: Relay, sweep: Sweep, metrics: Metrics, *, watch: Job, gauges: Job) -> None:
+        self._relay = relay
+        self._sweep = sweep
+        self._metrics = metrics
+        self._jobs: dict[str, tuple[Job, float]] = {
+            "sweep": (self._swept, SWEEP_S),
+            **{f"relay {lane}": (self._relayed(lane), RELAY_S) for lane in relay.lanes},
+            "gauges": (gauges, GAUGES_S),
+            "watch": (watch, WATCH_S),
+        }
+        # Nothing is pickled and nothing is missed: the jobs live in memory, and what is due lies in Redis.
+        defaults = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        self._scheduler = AsyncIOScheduler(
+            jobstores={"default": MemoryJobStore()}, job_defaults=defaults, timezone="UTC"
+        )
+        self._nudged: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        for name, (job, seconds) in self._jobs.items():
+            self._scheduler.add_job(self._tick, "interval", seconds=seconds, args=[name, job], id=name)
+        self._scheduler.start()
+
+    def nudge(self) -> None:
+        """Something was committed here: look at once instead of at the next tick."""
+        if self._nudged or not self._scheduler.running:
+            return
+        task = asyncio.get_running_loop().create_task(self._look())
+        self._nudged.add(task)
+        task.add_done_callback(self._nudged.discard)
+
+    async def stop(self) -> None:
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+        await asyncio.gather(*self._nudged, return_exceptions=True)
+
+    async def _look(self) -> None:
+        for lane in self._relay.lanes:
+            await self._tick(f"relay {lane}", self._relayed(lane))
+
+    async def _swept(self) -> None:
+        if await self._sweep.tick():
+            self.nudge()
+
+    def _relayed(self, lane: Lane) -> Job:
+        async def tick() -> None:
+            while await self._relay.tick(lane):
+                pass
+
+        return tick
+
+    async def _tick(self, name: str, job: Job) -> None:
+        try:
+            await job()
+        except Unavailable as error:
+            log.warning("tick skipped", job=name, why=error.sentence, code=error.detail)

@@ -1,0 +1,119 @@
+"""Relay: takes effects out of their lanes and has them performed, again and again until they are settled."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from scheduler.metrics import Metrics
+from store.model.effect import Lane
+from store.model.errors import AccessError, Unavailable
+from store.redis.outbox import Claimed, Outbox
+
+LEASE_MS: Final = 60_000
+PATIENCE_S: Final = 45.0  # for one performance: well within its lease
+AT_ONCE: Final = 32  # performances of one lane in this process
+FIRST_PAUSE_MS: Final = 500
+LONGEST_PAUSE_MS: Final = 60_000
+POISON_PAUSE_MS: Final = 60_000
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Not done: try again after this long. Where nothing is said, the pause doubles from one attempt to the next."""
+
+    in_ms: int
+
+
+Performer = Callable[[Any, Claimed], Awaitable[Again | None]]
+
+
+class Relay:
+    """`performers` by class of effect. `jitter` answers a number from 0 to 1."""
+
+    def __init__(
+        self, outbox: Outbox, performers: Mapping[type, Performer], metrics: Metrics, jitter: Callable[[], float]
+    ) -> None:
+        self._outbox = outbox
+        self._performers = performers
+        self._metrics = metrics
+        self._jitter = jitter
+        self._busy: dict[Lane, set[asyncio.Task[None]]] = {"slack": set(), "connector": set(), "hook": set()}
+        self._closed = False
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        return tuple(self._busy)
+
+    async def tick(self, lane: Lane) -> int:
+        """Starts what is due, as far as there is room; answers how much that was. Raises `Unavailable`."""
+        busy = self._busy[lane]
+        room = AT_ONCE - len(busy)
+        if room <= 0 or self._closed:
+            return 0
+        claimed = await self._outbox.claim(lane, most=room, lease_ms=LEASE_MS)
+        for each in claimed:
+            self._metrics.effect_lateness.labels(lane).observe(each.late_ms / 1000)
+            task = asyncio.create_task(self._one(each))
+            busy.add(task)
+            task.add_done_callback(busy.discard)
+        return len(claimed)
+
+    async def drain(self, within_s: float) -> None:
+        """Takes nothing new, and lets what runs come to its end; what does not keeps its lease and is done again later."""
+        self._closed = True
+        running = [task for busy in self._busy.values() for task in busy]
+        if running:
+            _, late = await asyncio.wait(running, timeout=within_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def settled(self) -> None:
+        """Until nothing that this process took is running."""
+        while running := [task for busy in self._busy.values() for task in busy]:
+            await asyncio.wait(running)
+
+    async def _one(self, claimed: Claimed) -> None:
+        outcome, again_in_ms = await self._perform(claimed)
+        name = type(claimed.effect).__name__ if claimed.effect else "unreadable"
+        self._metrics.effects.labels(claimed.lane, name, outcome).inc()
+        try:
+            await self._outbox.settle(claimed, again_in_ms=again_in_ms)
+        except Unavailable as error:
+            # Its lease ends by itself, and then it is done again: performers look before they act.
+            log.warning("effect not settled", lane=claimed.lane, effect=claimed.member, why=error.sentence)
+
+    async def _perform(self, claimed: Claimed) -> tuple[str, int | None]:
+        where = {"lane": claimed.lane, "effect": claimed.member, "attempt": claimed.attempts + 1}
+        performer = self._performers.get(type(claimed.effect))
+        if claimed.effect is None or performer is None:
+            self._metrics.alarms.labels("poison").inc()
+            log.error("effect cannot be read", **where)
+            return "poison", POISON_PAUSE_MS
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                again = await performer(claimed.effect, claimed)
+        except AccessError as error:
+            retry = error.retry_after_ms if isinstance(error, Unavailable) else None
+            log.warning("effect not done", why=error.sentence, code=error.detail, **where)
+            return "failed", retry if retry is not None else self._pause(claimed.attempts)
+        except TimeoutError:
+            log.warning("effect took too long", **where)
+            return "timeout", self._pause(claimed.attempts)
+        except Exception as error:
+            # The one broad except: whatever a performer trips over, its effect must neither be lost nor stop the lane.
+            self._metrics.alarms.labels("performer").inc()
+            log.exception("effect failed", error=type(error).__name__, **where)
+            return "broken", self._pause(claimed.attempts + 3)
+        if again is None:
+            return "done", None
+        return "again", again.in_ms
+
+    def _pause(self, attempts: int) -> int:
+        longest = min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** min(attempts, 10))
+        return int(longest * (0.5 + self._jitter() / 2))
