@@ -1,0 +1,126 @@
+"""Ids: the names that buttons, modals and shortcuts go by, and what they carry back to us."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from store.model.errors import Invalid
+from store.model.identity import parse_request_id
+from store.model.request import Request
+
+# Buttons. An action id is the same on a card, in a message and in App Home.
+APPROVE: Final = "approve"
+DENY: Final = "deny"
+BREAK_GLASS: Final = "break_glass"
+COUNTERSIGN: Final = "countersign"
+DISPUTE: Final = "dispute"
+ACTIVATE: Final = "activate"
+EXTEND: Final = "extend"
+END: Final = "end"
+RETRY_HOOK: Final = "retry_hook"
+ROLL_BACK: Final = "roll_back"
+MERGE: Final = "merge"
+WITHDRAW: Final = "withdraw"
+SHOW_VALUES: Final = "show_values"
+
+# The overflow menu of a card; the value of an option is `choice|reference`.
+MORE: Final = "more"
+MORE_APPROVE_LESS: Final = "approve_less"
+MORE_DETAILS: Final = "details"
+MORE_WHY: Final = "why"
+
+# Modals, by callback id.
+ASK_OPEN: Final = "ask_open"
+ASK_ACCESS: Final = "ask_access"
+ASK_CHANGE: Final = "ask_change"
+DENY_REASON: Final = "deny_reason"
+BREAK_REASON: Final = "break_reason"
+DISPUTE_REASON: Final = "dispute_reason"
+APPROVE_LESS: Final = "approve_less"
+VALUES: Final = "values"
+NOTICE: Final = "notice"
+
+# Fields of modals: the action id is fixed; the block id is the same, or begins with it and a colon.
+TARGET: Final = "target"
+DURATION: Final = "duration"
+REASON: Final = "reason"
+TICKET: Final = "ticket"
+SET: Final = "set"
+REMOVE: Final = "remove"
+
+# Global shortcuts.
+SHORTCUT_OPEN: Final = "open_environment"
+SHORTCUT_ACCESS: Final = "request_access"
+SHORTCUT_CHANGE: Final = "change_secrets"
+
+# App Home: ask for something. The value is a target, or "-" for none yet.
+HOME_ASK_OPEN: Final = "home_ask_open"
+HOME_ASK_ACCESS: Final = "home_ask_access"
+HOME_ASK_CHANGE: Final = "home_ask_change"
+NO_TARGET: Final = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Which request, and which content of it. It says nothing about what the person may do."""
+
+    request: str
+    revision: int
+    digest: str
+
+    def __str__(self) -> str:
+        return f"{self.request}:{self.revision}:{self.digest}"
+
+
+def reference(request: Request) -> str:
+    """`R:revision:digest`: what a button carries, and all it carries."""
+    return request.reference
+
+
+def parse_reference(value: str) -> Reference:
+    """Raises `Invalid`: it comes back from a client."""
+    request, _, rest = value.partition(":")
+    revision, _, digest = rest.partition(":")
+    sound = revision.isascii() and revision.isdigit() and len(revision) < 10 and _hexadecimal(digest)
+    if not sound:
+        raise Invalid("This button is not one of ours.", code="bad_reference")
+    return Reference(parse_request_id(request), int(revision), digest)
+
+
+def choice(name: str, request: Request) -> str:
+    """The value of an option of the overflow menu."""
+    return f"{name}|{request.reference}"
+
+
+def parse_choice(value: str) -> tuple[str, Reference]:
+    """`MORE_…` and what it is about. Raises `Invalid`."""
+    name, _, about = value.partition("|")
+    if name not in (MORE_APPROVE_LESS, MORE_DETAILS, MORE_WHY):
+        raise Invalid("This menu is not one of ours.", code="bad_reference")
+    return name, parse_reference(about)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a modal is about and where it was opened from. It comes back from the client: look it up, trust nothing in it."""
+
+    reference: Reference | None = None
+    channel: str | None = None
+    ts: str | None = None
+
+
+def metadata(origin: Origin) -> str:
+    """`private_metadata` of a modal: reference, channel and ts, "-" for what is not there."""
+    return " ".join(str(part or "-") for part in (origin.reference, origin.channel, origin.ts))
+
+
+def parse_metadata(text: str) -> Origin:
+    """Raises `Invalid`."""
+    parts = text.split(" ")
+    if len(parts) != 3:
+        raise Invalid("This form is not one of ours.", code="bad_reference")
+    about, channel, ts = (None if part == "-" else part for part in parts)
+    return Origin(None if about is None else parse_reference(about), channel, ts)
+
+
+def _hexadecimal(text: str) -> bool:
+    return 0 < len(text) <= 64 and all(letter in "0123456789abcdef" for letter in text)
