@@ -1,17 +1,15 @@
-"""What a workspace holds, and how one waits for it to change. Nothing here speaks to the app."""
+"""What a workspace holds. Nothing here speaks to the app."""
 
-import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
+from playground.slack.changes import Changes
 from playground.slack.manifest import Manifest
 from playground.slack.records import Call, Channel, Envelope, Group, Json, Message, Person, SlackError, Trigger, View
 from playground.slack.transcript import Transcript
-
-T = TypeVar("T")
 
 TRIGGER_LIVES_MS: Final = 3_000
 DEEPEST: Final = 3
@@ -21,7 +19,7 @@ def wall_clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class State:
+class State(Changes):
     """People, groups, channels, messages, views. Names and ids are the caller's; nothing is seeded.
 
     `clock`: milliseconds since 1970. `transcript`: a file that messages and homes are kept in; None keeps nothing.
@@ -47,6 +45,7 @@ class State:
         bot_user_id: str = "U0BOTUSER",
         bot_id: str = "B0PLAYGND",
     ) -> None:
+        super().__init__()
         match manifest:
             case Manifest():
                 self.manifest = manifest
@@ -83,39 +82,11 @@ class State:
         self.base_url = ""
         self.notice: str | None = None
         self._last_us = 0
-        self._waiting: set[asyncio.Future[None]] = set()
-        self._on_change: list[Callable[[], None]] = []
         self.transcript = Transcript(transcript, self) if transcript else None
         if self.transcript:
             self.transcript.load()
+            self.on_change(self.transcript.soon)
         self.opened_ts = self.next_ts()
-
-    # -- change ---------------------------------------------------------------------------------------------------------------
-
-    def changed(self) -> None:
-        """Wakes who waits, and lets the transcript be written."""
-        for waiting in self._waiting:
-            if not waiting.done():
-                waiting.set_result(None)
-        self._waiting.clear()
-        for listener in self._on_change:
-            listener()
-        if self.transcript:
-            self.transcript.soon()
-
-    def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Calls `listener` after each change. Returns what ends that."""
-        self._on_change.append(listener)
-        return lambda: self._on_change.remove(listener)
-
-    async def wait_for(self, predicate: Callable[[], T], timeout: float = 5.0) -> T:  # noqa: ASYNC109  # a test says how long it will wait
-        """The first true answer of `predicate`, asked again after each change and each API call. Raises `TimeoutError`."""
-        async with asyncio.timeout(timeout):
-            while not (answer := predicate()):
-                waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                self._waiting.add(waiting)
-                await waiting
-        return answer
 
     # -- numbers --------------------------------------------------------------------------------------------------------------
 
