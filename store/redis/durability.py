@@ -81,7 +81,7 @@ async def inspect(redis: Redis, *, replicas: int = 0) -> Durability:
     try:
         info = await redis.info()
         try:
-            config = await redis.config_get("*appendfsync*")
+            config = {str(name): value for name, value in (await redis.config_get("*appendfsync*")).items()}
         except (ResponseError, NoPermissionError):
             config = None
     except NoPermissionError as error:
@@ -95,7 +95,7 @@ async def inspect(redis: Redis, *, replicas: int = 0) -> Durability:
     return judge(info, config, replicas)
 
 
-def judge(info: Mapping[str, Any], config: Mapping[str | None, str | None] | None, replicas: int = 0) -> Durability:
+def judge(info: Mapping[str, Any], config: Mapping[str, str | None] | None, replicas: int = 0) -> Durability:
     """`info` as redis-py parses it; `config` is None where the server forbids CONFIG."""
     found: list[Finding] = []
     if info.get("role") != "master":
@@ -105,7 +105,7 @@ def judge(info: Mapping[str, Any], config: Mapping[str | None, str | None] | Non
     elif config is None:
         found.append(UNKNOWN_FSYNC)
     else:
-        found += {"always": [], "everysec": [EVERYSEC]}.get(config.get("appendfsync") or "", [NO_FSYNC])
+        found += {"always": [], "everysec": [EVERYSEC]}.get(str(config.get("appendfsync")), [NO_FSYNC])
         found += [PAUSED] if config.get("no-appendfsync-on-rewrite") == "yes" else []
     if (policy := info.get("maxmemory_policy")) != "noeviction":
         found.append(_eviction(str(policy)))

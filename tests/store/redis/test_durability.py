@@ -128,6 +128,6 @@ def test_what_is_not_said_counts_as_unfit():
 
 def test_a_replica_that_is_still_loading_is_not_online():
     fit = {"role": "master", "aof_enabled": 1, "maxmemory_policy": "noeviction", "connected_slaves": 1}
-    always = {"appendfsync": "always"}
+    always: dict[str, str | None] = {"appendfsync": "always"}
     assert durability.judge({**fit, "slave0": {"state": "online"}}, always, 1).verdict is Verdict.FIT
     assert durability.judge({**fit, "slave0": {"state": "wait_bgsave"}}, always, 1).verdict is Verdict.DEGRADE
