@@ -1,0 +1,142 @@
+"""What Slack says of people: one dated snapshot a decision, fetched once, shared between replicas, never older than it may be."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+
+from bot.slack.wire import Slack, SlackRefused
+from store.model.errors import Unavailable
+from store.model.people import FRESH_MS, Group, People, Person, Wanted
+from store.redis.facts import Facts
+
+BUDGET_S: Final = 1.2  # before the ack
+PATIENCE_S: Final = 20.0  # where nobody's click waits
+MARGIN_MS: Final = (
+    5_000  # a fact that is about to grow old is fetched again, so that its decision can still be committed
+)
+KEPT: Final = 5_000
+NOBODY: Final = frozenset({"no_such_subteam", "subteam_not_found", "plan_upgrade_required", "invalid_subteam"})
+GONE: Final = frozenset({"user_not_found", "user_not_visible", "users_not_found"})
+
+log = structlog.get_logger(__name__)
+
+
+class SlackDirectory:
+    """`now_ms` is the clock of the store."""
+
+    def __init__(self, slack: Slack, facts: Facts, *, team_id: str, now_ms: Callable[[], int]) -> None:
+        self._slack = slack
+        self._facts = facts
+        self._team_id = team_id
+        self._now_ms = now_ms
+        self._known: dict[str, tuple[int, Person | Group]] = {}
+        self._asking: dict[str, asyncio.Task[None]] = {}
+
+    async def people(self, wanted: Wanted, *, patient: bool = False) -> People:
+        """Raises `Unavailable` only where `patient`; otherwise what is missing is left out."""
+        names = wanted.users | wanted.groups
+        if stale := [name for name in names if not self._fresh(name)]:
+            await self._learn(stale, wanted.groups, PATIENCE_S if patient else BUDGET_S)
+        found = {name: self._known[name] for name in names if self._fresh(name)}
+        if patient and len(found) < len(names):
+            raise Unavailable("Slack does not tell who the people concerned are.", code="people_unknown")
+        return People(
+            as_of_ms=min((known for known, _ in found.values()), default=self._now_ms()),
+            persons={fact.id: fact for _, fact in found.values() if isinstance(fact, Person)},
+            groups={fact.id: fact for _, fact in found.values() if isinstance(fact, Group)},
+        )
+
+    async def drop(self, name: str) -> None:
+        """Slack says that something changed."""
+        self._known.pop(name, None)
+        await self._facts.drop(name)
+
+    def _fresh(self, name: str) -> bool:
+        known = self._known.get(name)
+        return known is not None and 0 <= self._now_ms() - known[0] <= FRESH_MS - MARGIN_MS
+
+    async def _learn(self, names: list[str], groups: frozenset[str], within_s: float) -> None:
+        """What another replica has learnt counts; what is being asked already is not asked twice."""
+        try:
+            shared = await self._facts.get(names)
+        except Unavailable:
+            shared = {}
+        for name, (known_ms, body) in shared.items():
+            self._keep(Group.from_json(body) if name in groups else Person.from_json(body), known_ms)
+        tasks = [self._ask(name, is_group=name in groups) for name in names if not self._fresh(name)]
+        if tasks:
+            await asyncio.wait(tasks, timeout=within_s)
+
+    def _ask(self, name: str, *, is_group: bool) -> asyncio.Task[None]:
+        task = self._asking.get(name)
+        if task is None:
+            task = asyncio.create_task(self._fetch(name, is_group=is_group))
+            self._asking[name] = task
+            task.add_done_callback(lambda _: self._asking.pop(name, None))
+        return task
+
+    async def _fetch(self, name: str, *, is_group: bool) -> None:
+        asked_ms = self._now_ms()  # it was true no later than when it was asked
+        try:
+            fact = await self._group(name) if is_group else await self._person(name)
+        except (SlackRefused, Unavailable) as error:
+            log.warning("slack did not tell who somebody is", principal=name, code=error.detail)
+            return
+        self._keep(fact, asked_ms)
+        try:
+            await self._facts.put(fact, asked_ms)
+        except Unavailable as error:
+            log.info("fact not shared", why=error.sentence)
+
+    def _keep(self, fact: Person | Group, known_ms: int) -> None:
+        while len(self._known) >= KEPT:
+            del self._known[next(iter(self._known))]
+        self._known[fact.id] = (known_ms, fact)
+
+    async def _person(self, user: str) -> Person:
+        try:
+            answer = await self._slack.call("users.info", user=user)
+        except SlackRefused as error:
+            if error.error in GONE:
+                return Person(id=user, name=user, active=False)
+            raise
+        return person(answer["user"], self._team_id)
+
+    async def _group(self, group: str) -> Group:
+        try:
+            answer = await self._slack.call("usergroups.users.list", usergroup=group)
+        except SlackRefused as error:
+            if error.error in NOBODY:
+                return Group(id=group, handle=group)
+            raise
+        return Group(id=group, handle=group, members=frozenset(answer["users"]))
+
+    async def close(self) -> None:
+        for task in list(self._asking.values()):
+            task.cancel()
+        await asyncio.gather(*self._asking.values(), return_exceptions=True)
+
+
+def person(user: dict[str, Any], team_id: str) -> Person:
+    """From Slack's user object. What it does not say counts against the person."""
+    profile = user.get("profile", {})
+    name = (
+        profile.get("display_name")
+        or profile.get("real_name")
+        or user.get("real_name")
+        or user.get("name")
+        or user["id"]
+    )
+    enterprise = user.get("enterprise_user", {}).get("teams", ())
+    return Person(
+        id=user["id"],
+        name=name,
+        email=profile.get("email") or None,
+        tz=user.get("tz") or None,
+        active=not user.get("deleted", False),
+        home=(user.get("team_id") == team_id or team_id in enterprise) and not user.get("is_stranger", False),
+        human=not user.get("is_bot", False) and user["id"] != "USLACKBOT",
+        guest=bool(user.get("is_restricted") or user.get("is_ultra_restricted")),
+    )

@@ -1,0 +1,60 @@
+"""The wire to Slack: one call, and its failures as the rest of the program knows them."""
+
+from typing import Any, Final
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from store.model.errors import AccessError, Unavailable
+
+TIMEOUT_S: Final = 10
+LATER: Final = frozenset(
+    {"ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
+)
+
+
+class SlackRefused(AccessError):
+    """Slack answered no. `error` is its own word for it."""
+
+    code = "slack_refused"
+
+    def __init__(self, method: str, error: str) -> None:
+        super().__init__(f"Slack refused {method}: {error}.", code=error)
+        self.error = error
+
+
+class Slack:
+    """Calls Web API methods. `methods` lists all that this program uses; the manifest's scopes follow from it."""
+
+    def __init__(self, client: AsyncWebClient) -> None:
+        self._client = client
+
+    async def call(self, method: str, **arguments: Any) -> dict[str, Any]:
+        """Raises `Unavailable` (try again, `retry_after_ms` where Slack says when) or `SlackRefused`."""
+        given = {name: value for name, value in arguments.items() if value is not None}
+        try:
+            answer = (
+                await self._client.api_call(method, json=given)
+                if "blocks" in given or "view" in given
+                else await self._client.api_call(method, params=given)
+            )
+        except SlackApiError as error:
+            raise _translated(method, error) from None
+        except (aiohttp.ClientError, SlackClientError, TimeoutError, OSError) as error:
+            raise Unavailable(
+                f"Slack does not answer {method} ({type(error).__name__}).", code="slack_silent"
+            ) from None
+        return answer.data if isinstance(answer.data, dict) else {}
+
+
+def _translated(method: str, error: SlackApiError) -> AccessError:
+    response = error.response
+    status = response.status_code if hasattr(response, "status_code") else 0
+    word = response.get("error", "unknown") if isinstance(response.data, dict) else "unknown"
+    if status == 429 or word == "ratelimited":
+        seconds = float(response.headers.get("Retry-After", 1))
+        return Unavailable("Slack asks us to wait.", code="ratelimited", retry_after_ms=int(seconds * 1000))
+    if status >= 500 or word in LATER:
+        return Unavailable(f"Slack cannot answer {method} now.", code=word)
+    return SlackRefused(method, word)
