@@ -10,7 +10,7 @@ from store.keys.envelope import EnvironmentKey
 from store.keys.holder import Holder, Random
 from store.model.errors import Invalid, Unavailable
 from store.model.identity import shown
-from store.model.sealed import FINGERPRINT, HOLDER_NAME, TAMPERED, Epoch, Wrap
+from store.model.sealed import FINGERPRINT, HOLDER_NAME, Epoch, Wrap
 
 PATIENCE_S: Final = 2.0  # for one answer of one holder
 HEAD_START_S: Final = 0.25  # before the next holder is asked as well
@@ -108,18 +108,14 @@ class Keyring:
         )
 
     async def heal(self, epoch: Epoch) -> Epoch | None:
-        """The record with wraps for the holders that lack one or refuse theirs; None where nothing changes.
+        """The record with new wraps for the holders that work and cannot open it; None where nothing changes.
 
         The key comes from a living holder (or from memory, when the last one has just died). Raises `Unavailable`.
         """
         key = await self.open(epoch)
         holders = list(self._holders.values())
         answers = await asyncio.gather(*(self._recover(holder, epoch) for holder in holders))
-        lacking = [
-            holder
-            for holder, answer in zip(holders, answers, strict=True)
-            if isinstance(answer, Unavailable) and (holder.fingerprint not in epoch.wraps or answer.detail == TAMPERED)
-        ]
+        lacking = [holder for holder, answer in zip(holders, answers, strict=True) if isinstance(answer, Unavailable)]
         wraps, _ = await self._entrust(key, lacking)
         return epoch.model_copy(update={"wraps": epoch.wraps | wraps}) if wraps else None
 

@@ -63,6 +63,15 @@ async def test_it_is_made_once_for_its_owner_alone(tmp_path):
     await again.challenge()
 
 
+async def test_beside_a_file_that_is_there_nothing_is_written(tmp_path):
+    """Its folder may be read-only."""
+
+    def no_randomness(size: int) -> bytes:
+        raise AssertionError(size)
+
+    await KeyFile.load_or_make(written(tmp_path / "a.key"), random=no_randomness)
+
+
 @pytest.mark.parametrize("umask", [0o000, 0o777])
 async def test_its_mode_does_not_hang_on_the_umask(tmp_path, umask):
     before = os.umask(umask)
@@ -133,9 +142,13 @@ async def test_a_symbolic_link_is_refused(tmp_path):
 
 async def test_what_is_no_file_is_refused(tmp_path):
     assert "is not a file" in await refusal(tmp_path)
-    os.mkfifo(tmp_path / "pipe", 0o600)
-    async with asyncio.timeout(5):
-        assert "is not a file" in await refusal(tmp_path / "pipe")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, 0o600)
+    try:
+        async with asyncio.timeout(5):
+            assert "is not a file" in await refusal(pipe)
+    finally:
+        os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))  # lets a reader go that waits for a writer
 
 
 async def test_a_missing_file_is_refused_and_not_made(tmp_path):

@@ -175,6 +175,9 @@ async def test_a_silent_holder_is_waited_for_no_longer_than_its_head_start():
     keyring = ring(a, b, patience_s=60, head_start_s=0.01)
     async with asyncio.timeout(5):
         await keyring.open(epoch)
+    if left := asyncio.all_tasks() - {asyncio.current_task()}:  # nobody goes on waiting for it
+        _, pending = await asyncio.wait(left, timeout=5)
+        assert not pending
 
 
 async def test_a_working_holder_is_asked_first():
@@ -189,9 +192,10 @@ async def test_a_working_holder_is_asked_first():
     assert (a.asked, b.asked) == (0, 1)
     a.off = False
     await keyring.challenge_all()
-    b.off = True
     clock.seconds += KEPT_S
+    a.asked = b.asked = 0
     await keyring.open(epoch)
+    assert (a.asked, b.asked) == (1, 0)
 
 
 async def test_when_all_are_silent_the_answer_still_comes():

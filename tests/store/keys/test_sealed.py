@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from store.model.errors import Invalid, Unavailable
 from store.model.sealed import (
@@ -88,6 +89,7 @@ OTHER_SPELLINGS: list[Callable[[str], str | bytes]] = [
     lambda text: text.replace('"e1"', "1").replace(HASH, HASH[1:]),
     lambda text: "[" * 100_000,
     lambda text: b"\xff\xfe",
+    lambda text: text.encode("utf-16"),
     lambda text: "[]",
     lambda text: "null",
 ]
@@ -105,6 +107,11 @@ OTHER_SPELLINGS: list[Callable[[str], str | bytes]] = [
 def test_any_other_spelling_is_refused(record: Sealed, text: str | bytes):
     with pytest.raises(Unavailable):
         type(record).from_json(text)
+
+
+def test_what_is_no_base64_is_refused_where_a_record_is_made_too():
+    with pytest.raises(ValidationError):
+        SealedEntry.model_validate({"entry_id": "e1", "ciphertext": "Af/+?", "wrap": "AQAA"})
 
 
 @pytest.mark.parametrize("name", ["../x", "a/", "1", "a b", "a" * 256])
