@@ -256,11 +256,11 @@ class _Reader:
                 self._look_at(name)
 
     def _look_at(self, name: str) -> None:
-        """A near miss stops the start, unless it is Slack's namespace, which others use too, and nothing is missing."""
+        """A near miss stops the start, unless it is in Slack's namespace, which others use too, and the right one is well."""
         ours = name.startswith("COUNTERSIGN_")
         if right := _nearest(name):
             line = f"{name}: there is no such variable; {right} is meant?"
-            stops = ours or (not self.get(right) and any(problem.startswith(right) for problem in self.problems))
+            stops = ours or any(problem.startswith(f"{right}:") for problem in self.problems)
             (self.problems if stops else self.warnings).append(line)
         elif ours:
             self.warnings.append(f"{name}: there is no such variable, it does nothing.")

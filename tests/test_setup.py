@@ -83,7 +83,7 @@ def checkout(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / "bot").mkdir()
     (tmp_path / "bot" / "__init__.py").touch()
-    (tmp_path / "bot" / "__main__.py").write_text("import os, sys; print(os.getcwd(), *sys.argv[1:])")
+    (tmp_path / "bot" / "__main__.py").write_text("import colorsys, os, sys; print(os.getcwd(), *sys.argv[1:])")
     (tmp_path / "requirements").mkdir()
     (tmp_path / "requirements" / "run.txt").touch()
     (tmp_path / "path").mkdir()
@@ -141,7 +141,7 @@ def test_the_command_runs_this_checkout_from_any_folder(checkout: Path, tmp_path
     python(checkout, "python3.11", WORKS)
     make(checkout, ".venv/bin/countersign")
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    for module in ("bot", "runpy"):
+    for module in ("bot", "colorsys"):
         (elsewhere / f"{module}.py").write_text("raise SystemExit('the wrong one')")
     command = [str(checkout / ".venv" / "bin" / "countersign"), "doctor", "two words"]
     run = subprocess.run(command, cwd=elsewhere, env={"PATH": os.defpath}, capture_output=True, text=True, check=False)
