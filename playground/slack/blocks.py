@@ -122,9 +122,6 @@ def _by_type(validator: Validator, branches: Json, instance: Any, _schema: Json)
         yield from validator.descend(instance, branch)  # type: ignore[attr-defined]  # not in the protocol
 
 
-_Fast = extend(Draft7Validator, {"$ref": _follow, "byType": _by_type})  # type: ignore[no-untyped-call]  # the stubs leave it bare
-
-
 @cache
 def _definitions() -> Json:
     definitions: Json = _indexed(json.loads(_SCHEMA.read_bytes())["definitions"])
@@ -134,7 +131,8 @@ def _definitions() -> Json:
 @cache
 def _validators() -> dict[str, Validator]:
     names = ("ModalView", "HomeView", "SlackMessageBlocks", "SlackAttachments")
-    return {name: _Fast(_definitions()[name]) for name in names}
+    by_look_up = extend(Draft7Validator, {"$ref": _follow, "byType": _by_type})  # type: ignore[no-untyped-call]  # the stubs leave it bare
+    return {name: by_look_up(_definitions()[name]) for name in names}
 
 
 def _indexed(schema: Any) -> Any:

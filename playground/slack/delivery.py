@@ -8,7 +8,7 @@ from playground.slack.faults import Faults
 from playground.slack.records import Ack, Envelope, Json
 from playground.slack.signed_http import SignedHttp
 from playground.slack.sockets import Sockets
-from playground.slack.state import State
+from playground.slack.state import KEPT, State
 
 RETRIES_AFTER_S: Final = (0.0, 60.0, 300.0)  # nearly at once, after a minute, after five
 
@@ -33,6 +33,7 @@ class Delivery:
     async def send(self, envelope: Envelope) -> Ack:
         """What the person's client waits for."""
         self._state.envelopes.append(envelope)
+        del self._state.envelopes[:-KEPT]
         self._state.changed()
         twice = self._faults.take_duplicate()
         ignored = self._faults.take_ignored_ack()

@@ -13,6 +13,7 @@ from playground.slack.transcript import Transcript
 
 TRIGGER_LIVES_MS: Final = 3_000
 DEEPEST: Final = 3
+KEPT: Final = 10_000  # calls, envelopes and triggers: a playground may run for weeks
 
 
 def wall_clock_ms() -> int:
@@ -166,6 +167,8 @@ class State(Changes):
     def new_trigger(self, user: str, view_id: str | None = None) -> str:
         trigger_id = f"{secrets.randbelow(10**13)}.{secrets.randbelow(10**13)}.{secrets.token_hex(16)}"
         self.triggers[trigger_id] = Trigger(user, self.clock(), view_id)
+        while len(self.triggers) > KEPT:
+            del self.triggers[next(iter(self.triggers))]
         return trigger_id
 
     def take_trigger(self, trigger_id: str) -> Trigger:

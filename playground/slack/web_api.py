@@ -10,7 +10,7 @@ from playground.slack.faults import Fault, Faults
 from playground.slack.methods import METHODS, needs
 from playground.slack.records import Call, Json, SlackError
 from playground.slack.sockets import Sockets
-from playground.slack.state import State
+from playground.slack.state import KEPT, State
 
 
 class WebApi:
@@ -46,6 +46,7 @@ class WebApi:
             else None
         )
         self._state.calls.append(Call(method, args, at_ms, response.status if response is not None else 0, answer))
+        del self._state.calls[:-KEPT]
         self._state.changed()
         if response is None:
             if request.transport is not None:

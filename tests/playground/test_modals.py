@@ -321,3 +321,15 @@ async def test_a_button_in_a_modal_has_a_trigger_of_its_own(workspace, connect):
     view_id = await opened(workspace, actions(button()))
     assert (await workspace.view_action("U0ANA", view_id, "press")).acked
     assert len(workspace.modals("U0ANA")) == 2
+
+
+async def test_another_element_in_the_same_place_does_not_inherit_what_was_typed(workspace, api, connect):
+    await connect(answering(workspace))
+    view_id = await opened(workspace)
+    await workspace.view_action("U0ANA", view_id, "text", value="typed")
+    await api.views_update(
+        view_id=view_id, view=modal(field({"type": "datepicker", "action_id": "text"}, optional=True))
+    )
+    assert (await workspace.submit("U0ANA", view_id)).ok
+    sent = workspace.envelopes[-1].payload["view"]["state"]["values"]
+    assert sent == {"field": {"text": {"type": "datepicker", "selected_date": None}}}

@@ -6,7 +6,19 @@ import pytest
 from playground.slack.records import NotPossible
 from playground.slack.response_urls import LIVES_MS
 from playground.slack.sight import actions_of, text_of
-from tests.playground.small import actions, bolt, button, home, option, refused, section
+from tests.playground.small import (
+    MANIFEST,
+    actions,
+    bolt,
+    button,
+    connected_to,
+    home,
+    make_workspace,
+    option,
+    refused,
+    section,
+    serving,
+)
 
 
 @pytest.fixture
@@ -223,3 +235,25 @@ async def test_waiting_ends_with_a_change_or_in_time(workspace, api):
         await workspace.wait_for(lambda: workspace.messages("C0OPEN"), timeout=0.02)
     ts = await post(api, section())
     assert [message.ts for message in await workspace.wait_for(lambda: workspace.messages("C0OPEN"))] == [ts]
+
+
+@pytest.mark.parametrize(
+    ("channel", "subscription", "kind"),
+    [("C0OPEN", "message.channels", "channel"), ("C0PRIV", "message.groups", "group"), ("D0ANA", "message.im", "im")],
+)
+async def test_what_is_said_reaches_an_app_that_subscribed_to_it(channel, subscription, kind):
+    manifest = MANIFEST | {"settings": {"event_subscriptions": {"bot_events": [subscription]}}}
+    async with serving(make_workspace(manifest=manifest)) as server:
+        workspace, heard = server.workspace, []
+        app = bolt(workspace)
+
+        @app.event("message")
+        async def message(event):
+            heard.append((event["channel"], event["channel_type"], event["user"], event["text"]))
+
+        async with connected_to(workspace, app):
+            for where in ("C0OPEN", "C0PRIV", "D0ANA"):
+                await workspace.say("U0ANA", where, "hello")
+            await workspace.wait_for(lambda: heard)
+            assert len(workspace.envelopes) == 1
+    assert heard == [(channel, kind, "U0ANA", "hello")]
