@@ -77,13 +77,16 @@ class ViewActs(Sight):
         ts: str = "",
         block_id: str | None = None,
     ) -> list[Json]:
-        """What an external select offers for what was typed, asked of the app. An empty list when it does not answer."""
-        view = self.find_view(view_id) if view_id else None
-        message = None if view else self.message_for(user, channel, ts)[1]
-        shown = view or message
+        """What an external select offers for what was typed, asked of the app: in a modal, in a message, or else at home.
+
+        An empty list when the app does not answer. Raises `NotPossible`.
+        """
+        view = next((one for one in self.modals(user) if one.id == view_id), None) if view_id else self.home(user)
+        message = self.message_for(user, channel, ts)[1] if ts else None
+        shown = message or view
         block, _ = find(shown.blocks if shown else [], action_id, block_id)
         payload = payloads.suggestion_payload(
-            self, self.viewer(user), view, message, block["block_id"], action_id, query
+            self, self.viewer(user), None if message else view, message, block["block_id"], action_id, query
         )
         ack = await self.delivery.send(
             Envelope(self.new_id("E"), "interactive", payload, accepts_response_payload=True)

@@ -7,7 +7,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from playground.slack.records import Json, NotPossible
-from tests.playground.small import actions, bolt, button, field, modal, option, refused, section, text_input
+from tests.playground.small import actions, bolt, button, field, home, modal, option, refused, section, text_input
 
 
 @pytest.fixture
@@ -307,6 +307,28 @@ async def test_an_external_select_asks_the_app(workspace, connect):
         await workspace.submit("U0ANA", view_id, {"field": {"find": "prod"}})
     assert await workspace.options("U0ANA", "find", "prod", view_id=view_id) == [option("prod")]
     assert (await workspace.submit("U0ANA", view_id, {"field": {"find": "prod"}})).ok
+
+
+async def test_an_external_select_asks_from_a_message_and_from_home_too(workspace, api, connect):
+    app = bolt(workspace)
+    places = []
+
+    @app.options("find")
+    async def find(ack, body):
+        places.append(body["container"]["type"] + ("" if "view" not in body else " " + body["view"]["type"]))
+        await ack(options=[option("prod")])
+
+    await connect(app)
+    select = actions({"type": "external_select", "action_id": "find"})
+    ts = (await api.chat_postMessage(channel="C0OPEN", text="card", blocks=[select]))["ts"]
+    await api.views_publish(user_id="U0ANA", view=home(select))
+    view_id = await opened(workspace, field(text_input()), select)
+    for where in ({"channel": "C0OPEN", "ts": ts}, {}, {"view_id": view_id}):
+        assert await workspace.options("U0ANA", "find", "p", **where) == [option("prod")]
+    assert places == ["message", "view home", "view modal"]
+    for user, where in (("U0BEN", {"view_id": view_id}), ("U0BEN", {}), ("U0GUS", {"channel": "C0OPEN", "ts": ts})):
+        with pytest.raises(NotPossible):
+            await workspace.options(user, "find", "p", **where)
 
 
 async def test_a_button_in_a_modal_has_a_trigger_of_its_own(workspace, connect):
