@@ -1,5 +1,6 @@
 """Outbox: lanes of effects, put there by commits, claimed for the length of a lease, settled when done."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from redis.asyncio import Redis
 from store.model.effect import Align, Announce, Count, Effect, Lane, Redeploy, ShowCard, Tell
 from store.model.errors import Unavailable
 from store.redis.clock import Skew
-from store.redis.commit import text
+from store.redis.commit import Commit, text
 from store.redis.keys import Keys
 from store.redis.scripts import Scripts
 
@@ -54,6 +55,12 @@ class Outbox:
         args: list[str | int | bytes] = [self._skew(), claimed.member, claimed.generation, claimed.fence, again]
         effect = self._keys.effect(claimed.lane, claimed.member)
         return text(await self._scripts.run("settle", [self._keys.lane(claimed.lane), effect], args, frees=True))
+
+    async def put(self, effects: Iterable[Effect], *, command_id: str) -> None:
+        """What an effect falls apart into. The same id puts them once. Raises `Unavailable`."""
+        commit = Commit(self._keys, f"put:{command_id}", frees=True)
+        commit.put(effects)
+        await commit.run(self._scripts, self._skew())
 
     async def depth(self, lane: Lane) -> int:
         return int(await self._redis.zcard(self._keys.lane(lane)))

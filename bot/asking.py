@@ -1,0 +1,98 @@
+"""Asking: what a person wants, from whichever door, becomes a draft with everything it needs."""
+
+from collections.abc import Callable, Mapping
+
+from store.model.errors import Forbidden, Invalid, Unavailable
+from store.model.grant import Membership
+from store.model.identity import Target, request_id
+from store.model.lifecycle import Draft, rule_for
+from store.model.people import Directory, Wanted
+from store.model.policy import Policy, PolicySet, TargetConfig
+from store.model.request import Change, Joining, Opening
+from store.redis.environments import Environments, Value
+from store.redis.policies import Policies
+from store.redis.requests import Outcome, Requests
+
+
+class Asking:
+    """`command_id` makes a wish that arrives twice one request. Every method raises `AccessError`."""
+
+    def __init__(
+        self,
+        requests: Requests,
+        environments: Environments,
+        policies: Policies,
+        directory: Directory,
+        random: Callable[[int], bytes],
+    ) -> None:
+        self._requests = requests
+        self._environments = environments
+        self._policies = policies
+        self._directory = directory
+        self._random = random
+
+    async def open(
+        self, user: str, target: Target, *, duration_ms: int | None, reason: str, ticket: str | None, command_id: str
+    ) -> Outcome:
+        rule, config = await self._rule("open", target)
+        environment = await self._environments.ensure(_environment(target), secure=config.secure)
+        payload = Opening(environment_id=environment.id, duration_ms=duration_ms or rule.access.default_ms)
+        draft = Draft(self._id(), "open", target, user, user, payload, reason, ticket)
+        return await self._requests.submit(draft, command_id)
+
+    async def access(
+        self, user: str, target: Target, *, duration_ms: int | None, reason: str, ticket: str | None, command_id: str
+    ) -> Outcome:
+        rule, config = await self._rule("access", target)
+        if config.connector is None or config.group is None:
+            raise Invalid(f"{target} names no outside group to join.", code="no_group")
+        person = (await self._directory.people(Wanted(users=frozenset((user,))))).persons.get(user)
+        if person is None:
+            raise Unavailable(
+                "Slack has not told us in time who you are. Try again in a moment.", code="people_unknown"
+            )
+        if person.email is None:
+            raise Forbidden(
+                f"Slack tells no e-mail address of yours, and {config.connector} knows people by it.", code="no_account"
+            )
+        membership = Membership(connector=config.connector, group=config.group, user=user, account=person.email)
+        payload = Joining(membership=membership, duration_ms=duration_ms or rule.access.default_ms)
+        draft = Draft(self._id(), "access", target, user, user, payload, reason, ticket)
+        return await self._requests.submit(draft, command_id)
+
+    async def change(
+        self,
+        user: str,
+        target: Target,
+        values: Mapping[str, Value],
+        *,
+        reason: str,
+        ticket: str | None,
+        command_id: str,
+    ) -> Outcome:
+        """Seals before anything is stored."""
+        _, config = await self._rule("change", target)
+        if not values:
+            raise Invalid("Name at least one secret to set or to remove.", code="nothing_to_change")
+        environment = await self._environments.ensure(_environment(target), secure=config.secure)
+        sealing = await self._environments.seal(environment, values)
+        payload = Change(environment_id=environment.id, touches=sealing.touches)
+        draft = Draft(self._id(), "change", target, user, user, payload, reason, ticket)
+        return await self._requests.submit(draft, command_id, sealing.entries)
+
+    async def _rule(self, kind: str, target: Target) -> tuple[Policy, TargetConfig]:
+        policies: PolicySet = await self._policies.current()
+        rule = rule_for(kind, target, policies)
+        config = policies.target(target)
+        if config is None:
+            raise Invalid(f"There is no target {target} here.", code="unknown_target")
+        return rule, config
+
+    def _id(self) -> str:
+        return request_id(self._random(7))
+
+
+def _environment(target: Target) -> str:
+    if target.kind != "environment":
+        raise Invalid(f"{target} is not an environment: those look like payments/prod.", code="not_an_environment")
+    return target.id

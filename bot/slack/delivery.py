@@ -1,0 +1,231 @@
+"""Delivery: what Slack is told, as performers of the relay. Look at the record, draw, post or update, remember where."""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import structlog
+
+from bot.slack.pictures import Pictures
+from bot.slack.views import card as draw
+from bot.slack.views import tell as say
+from bot.slack.views.facts import CardFacts, Message
+from bot.slack.wire import Slack, SlackRefused
+from scheduler.relay import Again
+from store.model.command import Tally
+from store.model.effect import Announce, Count, ShowCard, Tell
+from store.model.errors import Conflict, NotFound, Unavailable
+from store.model.lifecycle import World
+from store.model.people import Directory
+from store.model.request import RELAY
+from store.redis.cards import Card, Cards
+from store.redis.outbox import Claimed, Outbox
+from store.redis.requests import Requests
+
+LOST: Final = frozenset(
+    {"message_not_found", "edit_window_closed", "is_inactive", "cant_update_message", "channel_not_found"}
+)
+CLOSED: Final = frozenset(
+    {
+        "channel_not_found",
+        "not_in_channel",
+        "is_archived",
+        "restricted_action",
+        "restricted_action_read_only_channel",
+        "no_permission",
+    }
+)
+UNREACHABLE: Final = frozenset(
+    {"user_not_found", "user_disabled", "users_not_found", "cannot_dm_bot", "user_not_visible"}
+)
+ANNOUNCED: Final = frozenset({"broken", "countersigned", "disputed", "overdue", "no_rule", "trouble"})
+APPROVERS_TOLD: Final = 20  # in a DM of their own, where the channel is closed to us
+
+log = structlog.get_logger(__name__)
+
+
+class Delivery:
+    """`seen` hears of every request whose card was drawn, for App Homes that are open."""
+
+    def __init__(
+        self,
+        slack: Slack,
+        cards: Cards,
+        pictures: Pictures,
+        requests: Requests,
+        directory: Directory,
+        outbox: Outbox,
+        seen: Callable[[CardFacts], Awaitable[None]],
+    ) -> None:
+        self._slack = slack
+        self._cards = cards
+        self._pictures = pictures
+        self._requests = requests
+        self._directory = directory
+        self._outbox = outbox
+        self._seen = seen
+        self._dms: dict[str, str] = {}
+
+    async def show_card(self, effect: ShowCard, _: Claimed) -> Again | None:
+        """Every copy shows what is true now; a copy that is lost is posted anew."""
+        try:
+            world, facts = await self._pictures.card(effect.request)
+        except NotFound:
+            return None
+        known = await self._cards.of(effect.request)
+        for_approvers, for_requester = draw.for_approvers(facts), draw.for_requester(facts)
+        channel = await self._channel_card(world, known.get("channel"), for_approvers)
+        if channel is None:
+            for user in await self._approvers(world):
+                await self._place_dm(effect.request, f"approver/{user}", user, known, for_approvers)
+        elif channel.place == "channel":
+            for delivery in facts.deliveries:
+                place = f"hook/{delivery.hook}"
+                await self._place(
+                    effect.request, place, channel.channel, known.get(place), say.hook_line(delivery), thread=channel.ts
+                )
+        for place, copy in known.items():
+            if place.startswith("copy/"):
+                await self._place(effect.request, place, copy.channel, copy, for_approvers)
+        for user in dict.fromkeys((facts.request.requester, facts.request.beneficiary)):
+            place = "requester" if user == facts.request.requester else f"beneficiary/{user}"
+            await self._place_dm(effect.request, place, user, known, for_requester)
+        await self._seen(facts)
+        return None
+
+    async def tell(self, effect: Tell, _: Claimed) -> Again | None:
+        world, facts = await self._pictures.card(effect.request)
+        known = await self._cards.of(effect.request)
+        about_self = effect.to in (world.request.requester, world.request.beneficiary)
+        link = await self._link(known, "requester" if about_self else "channel")
+        if effect.news in ANNOUNCED:
+            message = say.announce(facts, effect.news, link=link)
+        else:
+            message = say.tell(facts, effect.news, link=link, to=effect.to)
+        try:
+            await self._post(await self._dm(effect.to), message)
+        except SlackRefused as refusal:
+            if refusal.error not in UNREACHABLE:
+                raise
+            log.warning("person cannot be told", user=effect.to, news=effect.news, why=refusal.error)
+        return None
+
+    async def announce(self, effect: Announce, _: Claimed) -> Again | None:
+        """One message a person, so that one who cannot be reached holds nobody up."""
+        world = await self._requests.get(effect.request)
+        owners = world.policy_now.owners
+        people = await self._directory.people(owners.wanted, patient=True)
+        everybody = {*owners.members(people), *await self._approvers(world, most=None)}
+        everybody |= {world.request.requester, world.request.beneficiary}
+        tells = [
+            Tell(request=effect.request, news=effect.news, to=user, at_ms=effect.at_ms) for user in sorted(everybody)
+        ]
+        await self._outbox.put(tells, command_id=effect.key)
+        return None
+
+    async def count(self, effect: Count, claimed: Claimed) -> Again | None:
+        """Facts that were missing in time for the click are fetched without hurry, then the votes are counted."""
+        try:
+            await self._requests.apply(
+                effect.request, Tally(id=f"tally:{effect.request}:{claimed.generation}:{claimed.fence}", actor=RELAY)
+            )
+        except Conflict:
+            return None
+        return None
+
+    async def adopt(self, request: str, channel: str, ts: str) -> None:
+        """A card that somebody clicked and that we do not know of (its post was not confirmed) is kept true as well."""
+        if not any((card.channel, card.ts) == (channel, ts) for card in (await self._cards.of(request)).values()):
+            await self._cards.keep(request, Card(f"copy/{channel}/{ts}", channel, ts))
+
+    async def _channel_card(self, world: World, known: Card | None, message: Message) -> Card | None:
+        """None where the channel is gone or closed to us."""
+        target = world.policy_now.target(world.request.asked) or world.policy_then.target(world.request.asked)
+        channel = known.channel if known else target.channel if target else None
+        if channel is None:
+            return None
+        try:
+            return await self._place(world.request.id, "channel", channel, known, message)
+        except SlackRefused as refusal:
+            if refusal.error not in CLOSED:
+                raise
+            log.warning("channel is closed to us", channel=channel, request=world.request.id, why=refusal.error)
+            return None
+
+    async def _place_dm(self, request: str, place: str, user: str, known: dict[str, Card], message: Message) -> None:
+        try:
+            card = known.get(place)
+            await self._place(request, place, card.channel if card else await self._dm(user), card, message)
+        except SlackRefused as refusal:
+            if refusal.error not in UNREACHABLE:
+                raise
+            log.warning("person cannot be shown a card", user=user, request=request, why=refusal.error)
+
+    async def _place(
+        self, request: str, place: str, channel: str, known: Card | None, message: Message, *, thread: str | None = None
+    ) -> Card:
+        shows = _digest(message)
+        if known is not None and known.shows == shows:
+            return known
+        if known is not None:
+            try:
+                await self._slack.call(
+                    "chat.update", channel=known.channel, ts=known.ts, text=message.text, blocks=message.blocks
+                )
+            except SlackRefused as refusal:
+                if refusal.error not in LOST:
+                    raise
+                await self._cards.forget(request, place)
+                if place.startswith("copy/"):
+                    return known
+            else:
+                card = Card(place, known.channel, known.ts, shows)
+                await self._cards.keep(request, card)
+                return card
+        posted_channel, ts = await self._post(channel, message, thread=thread)
+        card = Card(place, posted_channel, ts, shows)
+        await self._cards.keep(request, card)
+        return card
+
+    async def _post(self, channel: str, message: Message, *, thread: str | None = None) -> tuple[str, str]:
+        answer = await self._slack.call(
+            "chat.postMessage",
+            channel=channel,
+            text=message.text,
+            blocks=message.blocks,
+            thread_ts=thread,
+            unfurl_links=False,
+            unfurl_media=False,
+        )
+        return answer["channel"], answer["ts"]
+
+    async def _dm(self, user: str) -> str:
+        if user not in self._dms:
+            answer = await self._slack.call("conversations.open", users=user)
+            self._dms[user] = answer["channel"]["id"]
+        return self._dms[user]
+
+    async def _link(self, known: dict[str, Card], place: str) -> str | None:
+        card = known.get(place)
+        if card is None:
+            return None
+        try:
+            answer = await self._slack.call("chat.getPermalink", channel=card.channel, message_ts=card.ts)
+        except (SlackRefused, Unavailable):
+            return None
+        link: str = answer["permalink"]
+        return link
+
+    async def _approvers(self, world: World, *, most: int | None = APPROVERS_TOLD) -> Sequence[str]:
+        """Everybody the rule of now names, but for those who asked."""
+        if world.rules is None:
+            return ()
+        rule = world.rules.now
+        people = await self._directory.people(rule.wanted, patient=True)
+        named = {user for threshold in rule.approvals for user in threshold.circle.members(people)}
+        return sorted(named - {world.request.requester, world.request.beneficiary})[:most]
+
+
+def _digest(message: Message) -> str:
+    return hashlib.sha256(json.dumps([message.text, message.blocks], sort_keys=True).encode()).hexdigest()[:16]
