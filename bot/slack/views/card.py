@@ -1,15 +1,160 @@
 """Card: one request as a message, for those who decide and for the person who asked."""
 
-from bot.slack.views.facts import CardFacts, Message
+from typing import Final
+
+from bot.slack.ids import MORE, MORE_APPROVE_LESS, MORE_DETAILS, MORE_WHY, choice
+from bot.slack.views import blocks as b
+from bot.slack.views import buttons
+from bot.slack.views.change import NAMES_SHOWN, touched
+from bot.slack.views.facts import Block, CardFacts, Message
+from bot.slack.views.hooks import lines
+from bot.slack.views.next_steps import next_step
+from bot.slack.views.status import broken, decided, headline, owed, progress, standing, title, votes
+from bot.slack.views.words import cleaned, date, mention, people, spoken
+from store.model.policy import MINUTE
+from store.model.request import REASON_MOST, Change, Joining, Request
 
 __all__ = ["CardFacts", "Message", "for_approvers", "for_requester"]
+
+LEAST_MS: Final = MINUTE  # nothing less than this can be approved for less
+_NOTED: Final = {"stale": "What changed", "ended": "Note"}
 
 
 def for_approvers(facts: CardFacts, *, whole: bool = False) -> Message:
     """The card in the channel. `whole`: with the reason in full, for who asks to see it."""
-    raise NotImplementedError
+    pressed = [*_deciding(facts), *buttons.of_debt(facts)] + ([_more(facts)] if _undecided(facts) else [])
+    row = [b.actions(*pressed)] if pressed else []
+    asked = [f"Asked: {people(facts.asked)}"] if facts.asked and facts.request.state == "pending" else []
+    return Message(_notice(facts), b.fresh([*_body(facts, whole=whole), *_foot(facts, *asked), *row]))
 
 
-def for_requester(facts: CardFacts, *, whole: bool = False) -> Message:
-    """The copy in the requester's DM: the same truth, with their own next step."""
-    raise NotImplementedError
+def for_requester(facts: CardFacts, *, to: str | None = None, whole: bool = False) -> Message:
+    """The copy in a DM: the same truth, with the reader's own next step. `to`: who reads it, else the beneficiary."""
+    request = facts.request
+    reader = to or request.beneficiary
+    step, pressed = next_step(facts, reader)
+    head, *body = _body(facts, whole=whole)
+    row = [b.actions(*pressed)] if pressed else []
+    return Message(
+        f"{headline(facts)} {step}",
+        b.fresh([head, b.section(f"*What next:* {step}"), *body, *_foot(facts), *row]),
+    )
+
+
+def _notice(facts: CardFacts) -> str:
+    request = facts.request
+    deadline = request.timers.get("deadline")
+    by = f" Decide before {date(deadline)}." if request.state == "pending" and deadline is not None else ""
+    return f"{headline(facts)}{by}"
+
+
+def _body(facts: CardFacts, *, whole: bool) -> list[Block]:
+    """What was asked, and what has come of it."""
+    request = facts.request
+    parts = [b.header(title(facts)), b.fields(_fields(facts)), _typed(request, whole=whole)]
+    if isinstance(request.payload, Change):
+        parts.append(touched(request.payload, whole=whole))
+    so = [sentence for sentence in (decided(request), standing(facts)) if sentence]
+    if so:
+        parts.append(b.section("\n".join(so)))
+    decision, ending = request.decision, request.ending
+    if decision is not None and decision.reason:
+        parts.append(b.said("Why the glass was broken" if broken(request) else "Why it was denied", decision.reason))
+    if request.note:
+        parts.append(b.said(_NOTED.get(request.state, "What the outside system said"), request.note))
+    if ending is not None and ending.reason and request.state != "expired" and ending.reason != request.note:
+        parts.append(b.said("Why it was ended", ending.reason))
+    if facts.debt is not None:
+        parts.append(b.section(owed(facts.debt)))
+        if facts.debt.reason:
+            parts.append(b.said("Why it was disputed", facts.debt.reason))
+    if facts.deliveries:
+        parts.append(lines(facts.deliveries))
+    return parts
+
+
+def _fields(facts: CardFacts) -> list[tuple[str, str]]:
+    request, rules = facts.request, facts.rules
+    pairs = [("Requester", mention(request.requester))]
+    if request.beneficiary != request.requester:
+        pairs.append(("For", mention(request.beneficiary)))
+    does = {"open": "Open: read its secrets", "access": "Join: be a member", "change": "Change its secrets"}
+    pairs += [("Target", f"`{request.target}`"), ("Action", does[request.kind])]
+    if request.duration_ms is not None:
+        pairs.append(("Access duration", _duration(request)))
+        if request.state == "pending" and rules is not None:
+            pairs.append(("Use within", f"{spoken(rules.grant_expiration_ms)} of the approval"))
+    deadline = request.timers.get("deadline")
+    if deadline is not None and request.state in ("pending", "approved"):
+        does_by = "Decide before" if request.state == "pending" else "Use before"
+        pairs.append(
+            ("Merge before" if request.state == "approved" and request.kind == "change" else does_by, date(deadline))
+        )
+    if request.lease is not None and request.state in ("granting", "active"):
+        pairs.append(("Ends", date(request.lease.until_ms)))
+    return pairs
+
+
+def _duration(request: Request) -> str:
+    asked, granted = request.duration_ms or 0, request.granted_ms
+    return spoken(asked) if granted in (None, asked) else f"{spoken(granted or 0)} ({spoken(asked)} asked)"
+
+
+def _typed(request: Request, *, whole: bool) -> Block:
+    """Whatever somebody typed: the ticket, names out of the policy file, the reason."""
+    parts = []
+    if isinstance(request.payload, Joining):
+        of = request.payload.membership
+        parts += [b.text("Group: ", bold=True), b.text(f"{cleaned(of.group, 200)} in {of.connector}\n")]
+    if request.ticket:
+        parts += [b.text("Ticket: ", bold=True), b.text(f"{cleaned(request.ticket, 200)}\n")]
+    parts += [b.text("Rule: ", bold=True), b.text(f"{cleaned(request.rule, 200)}\n")]
+    parts.append(b.text("Reason:" if request.reason else "Reason: ", bold=True))
+    if not request.reason:
+        return b.rich(b.line(*parts, b.text("none was given")))
+    return b.rich(b.line(*parts), b.quoted(request.reason, REASON_MOST if whole else b.REASON_SHOWN))
+
+
+def _foot(facts: CardFacts, *first: str) -> list[Block]:
+    """Where the decision stands, and what to call this request."""
+    request = facts.request
+    told = [b.context(progress(facts))] if request.state == "pending" else []
+    cast = votes(request) if request.state in ("pending", "approved", "denied") else None
+    cut_short = f" · `/countersign show {request.id}` shows all of it" if _is_cut(request) else ""
+    small = [*first, *([cast] if cast else []), f"Request `{request.id}` · asked {date(request.created_ms)}{cut_short}"]
+    return [*told, b.context(*small)]
+
+
+def _is_cut(request: Request) -> bool:
+    long = isinstance(request.payload, Change) and len(request.payload.touches) > NAMES_SHOWN
+    return long or len(cleaned(request.reason)) > b.REASON_SHOWN
+
+
+def _undecided(facts: CardFacts) -> bool:
+    return facts.request.state == "pending" and facts.rules is not None
+
+
+def _deciding(facts: CardFacts) -> list[b.Element]:
+    """Buttons for those who decide, and for those who may take back."""
+    request = facts.request
+    match request.state:
+        case "pending" if facts.rules is not None:
+            glass = [buttons.break_glass(facts)] if buttons.breakable(facts.rules) else []
+            return [buttons.approve(request), buttons.deny(request), *glass]
+        case "approved" if request.kind == "change":
+            return [buttons.merge(request)]
+        case "granting" | "active":
+            return [buttons.end_now(request)]
+        case _:
+            return []
+
+
+def _more(facts: CardFacts) -> b.Element:
+    request = facts.request
+    options = []
+    if (request.duration_ms or 0) > LEAST_MS:
+        options.append(b.option("Approve for less time", choice(MORE_APPROVE_LESS, request)))
+    if _is_cut(request):
+        options.append(b.option("Show all of it", choice(MORE_DETAILS, request)))
+    options.append(b.option("Who decides, and why me?", choice(MORE_WHY, request)))
+    return b.overflow(MORE, options)

@@ -1,50 +1,109 @@
 """Modals: a reason, less time, values, a notice."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+from bot.slack import ids
 from bot.slack.ids import Origin
-from bot.slack.views.facts import CardFacts, Message, View
-from store.model.request import Request
-from store.model.secret import Secret
+from bot.slack.views import blocks as b
+from bot.slack.views.facts import Block, CardFacts, Message, View
+from bot.slack.views.reading import BadForm, typed
+from bot.slack.views.status import action
+from bot.slack.views.words import date, mention, places, spoken
+from store.model.policy import HOUR, MINUTE
+from store.model.request import REASON_MOST, Request
+
+__all__ = [
+    "BadForm",
+    "approve_less",
+    "break_reason",
+    "deny_reason",
+    "details",
+    "dispute_reason",
+    "notice",
+    "read_cap",
+    "read_reason",
+]
+
+LESS_MS: Final = tuple(
+    m * MINUTE for m in (1, 2, 5, 10, 15, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 1440, 2880, 4320, 10080)
+)
 
 
 def deny_reason(request: Request, origin: Origin) -> View:
     """`origin.reference` is what the person saw, not what the request is by now."""
-    raise NotImplementedError
+    about = f"{mention(request.requester)} asks to {action(request)}. They are told that you denied it, and why."
+    return _reason(
+        ids.DENY_REASON, "Deny", "Deny", b.section(about), "Why not?", "What would they have to do or know?", origin
+    )
 
 
 def break_reason(facts: CardFacts, origin: Origin) -> View:
-    raise NotImplementedError
+    request, rules = facts.request, facts.rules
+    about = [f"*You let this pass alone:* {mention(request.requester)} asks to {action(request)}."]
+    if facts.needed:
+        about.append(f"Still missing: {places(facts.needed)}.")
+    if rules is not None and request.duration_ms is not None:
+        about.append(
+            f"It holds for {spoken(min(request.duration_ms, rules.max_access_ms, rules.max_broken_ms))} at most."
+        )
+    if rules is not None:
+        about.append(f"Somebody else must countersign within {spoken(rules.review_within_ms)}.")
+    about.append("The approvers and the owners are told at once, with your reason.")
+    words = "What is the emergency?"
+    return _reason(
+        ids.BREAK_REASON, "Break the glass", "Break the glass", b.section("\n".join(about)), words, "", origin
+    )
 
 
 def dispute_reason(request: Request, origin: Origin) -> View:
-    raise NotImplementedError
+    about = f"You do not agree that {mention(request.requester)} had to {action(request)} without the approvals. Access that still runs ends at once, and everybody concerned is told."
+    return _reason(ids.DISPUTE_REASON, "Dispute", "Dispute", b.section(about), "What is wrong?", "", origin)
+
+
+def _reason(callback: str, title: str, submit: str, about: Block, label: str, hint: str, origin: Origin) -> View:
+    field = b.text_input(ids.REASON, most=REASON_MOST, multiline=True, focus=True)
+    return b.modal(callback, title, [about, b.entry(label, ids.REASON, field, hint=hint)], origin=origin, submit=submit)
 
 
 def read_reason(values: Mapping[str, Any]) -> str:
     """Raises `BadForm`."""
-    raise NotImplementedError
+    reason = typed(values, ids.REASON).strip()
+    if not reason:
+        raise BadForm({ids.REASON: "Say why, in a few words."})
+    if len(reason) > REASON_MOST:
+        raise BadForm({ids.REASON: f"This is too long: {REASON_MOST:,} characters are the limit."})
+    return reason
 
 
 def approve_less(request: Request, origin: Origin) -> View:
-    raise NotImplementedError
+    asked = request.duration_ms or HOUR
+    offered = [length for length in LESS_MS if length < asked] or [max(asked // 2, 1_000)]
+    options = [b.option(spoken(length), str(length)) for length in offered[-b.OPTIONS_MOST :]]
+    about = f"{mention(request.requester)} asks to {action(request)}. The shortest time that any approver agrees to is what they get."
+    field = b.select(ids.DURATION, options, "Choose a time", initial=options[-1])
+    blocks = [b.section(about), b.entry("You approve it for", ids.DURATION, field)]
+    return b.modal(ids.APPROVE_LESS, "Approve for less time", blocks, origin=origin, submit="Approve")
 
 
 def read_cap(values: Mapping[str, Any]) -> int:
     """Milliseconds. Raises `BadForm`."""
-    raise NotImplementedError
-
-
-def values(target: str, version: int, entries: Mapping[str, Secret], until_ms: int) -> View:
-    """The only place in Slack where values are shown. What is binary or long is said to be so, with the command that gives it."""
-    raise NotImplementedError
+    chosen = typed(values, ids.DURATION)
+    if not (chosen.isascii() and chosen.isdigit() and 0 < len(chosen) < 13 and int(chosen) > 0):
+        raise BadForm({ids.DURATION: "Choose a time."})
+    return int(chosen)
 
 
 def notice(title: str, sentence: str) -> View:
-    raise NotImplementedError
+    """`sentence` may repeat what somebody typed: it is shown as plain text."""
+    return b.modal(ids.NOTICE, title, [b.plain_section(sentence)], origin=Origin())
 
 
 def details(message: Message, title: str = "Request") -> View:
-    """A card in full, as a modal."""
-    raise NotImplementedError
+    """A card in full, as a modal: to read, so without its buttons."""
+    shown = [block for block in message.blocks if block["type"] != "actions"]
+    return b.modal(ids.NOTICE, title, shown, origin=Origin())
+
+
+def until(until_ms: int) -> str:
+    return f"Your access ends {date(until_ms)}."

@@ -1,20 +1,163 @@
-"""Tell: one piece of news, in a message of its own."""
+"""Tell: one piece of news, in a message of its own: what happened, who did it, why, and what to do next."""
 
-from bot.slack.views.facts import CardFacts, Message
-from store.model.delivery import Delivery
+from typing import Final
+
+from bot.slack.views import blocks as b
+from bot.slack.views import buttons
+from bot.slack.views.facts import Block, CardFacts, Message
+from bot.slack.views.hooks import hook_line
+from bot.slack.views.next_steps import next_step
+from bot.slack.views.status import action, decided, owed, standing
+from bot.slack.views.words import date, mention, spoken
 from store.model.effect import News
+from store.model.policy import MINUTE
+
+__all__ = ["announce", "hook_line", "tell"]
+
+_WITH_BUTTONS: Final = frozenset({"approved", "active"})  # the next step is one click away
 
 
 def tell(facts: CardFacts, news: News, *, link: str | None = None, to: str | None = None) -> Message:
-    """The DM to the requester or the beneficiary. `to`: who reads it; `link`: where the card is."""
-    raise NotImplementedError
+    """The DM to the requester or the beneficiary. `to`: who reads it, else the beneficiary; `link`: where the card is."""
+    request = facts.request
+    reader = to or request.beneficiary
+    happened, step = _happened(facts, news), _next(facts, news, reader)
+    _, pressed = next_step(facts, reader)
+    fits = news == request.state and news in _WITH_BUTTONS  # told late, it may be over already
+    if news in ("broken", "disputed", "overdue"):
+        pressed, fits = buttons.of_debt(facts), reader not in (request.requester, request.beneficiary)
+    row = [b.actions(*pressed)] if pressed and fits else []
+    next_line = [b.section(f"*What next:* {step}")] if step else []
+    blocks = [b.section(happened), *_why(facts, news), *next_line, *row, _where(facts, link)]
+    return Message(f"{happened} {step}".strip(), b.fresh(blocks))
 
 
 def announce(facts: CardFacts, news: News, *, link: str | None = None) -> Message:
-    """For everybody concerned: approvers, owners, the channel. Broken, countersigned, disputed, overdue, no_rule, trouble."""
-    raise NotImplementedError
+    """For everybody concerned: approvers, owners, the channel."""
+    happened, step = _happened(facts, news), _next_for_all(facts, news)
+    pressed = buttons.of_debt(facts) if news == "broken" else []
+    row = [b.actions(*pressed)] if pressed else []
+    next_line = [b.section(f"*What next:* {step}")] if step else []
+    blocks = [b.section(happened), *_why(facts, news), *next_line, *row, _where(facts, link)]
+    return Message(f"{happened} {step}".strip(), b.fresh(blocks))
 
 
-def hook_line(delivery: Delivery) -> Message:
-    """A hook's result, in the card's thread."""
-    raise NotImplementedError
+def _happened(facts: CardFacts, news: News) -> str:
+    """One or two sentences, with nothing that somebody typed."""
+    request, debt = facts.request, facts.debt
+    what = f"the request of {mention(request.requester)} to {action(request)}"
+    how = decided(request) or ""
+    match news:
+        case "requested":
+            return f"You are asked to decide {what}."
+        case "approved":
+            return f"*Approved:* {what}. {how}".strip()
+        case "denied":
+            return f"*Denied:* {what}. {how}".strip()
+        case "expired":
+            return f"*Expired:* {what}. {standing(facts) or ''}".strip()
+        case "stale":
+            return f"*Out of date:* {what}. Somebody else changed the same secrets meanwhile, so it was not merged."
+        case "merged":
+            return f"*Merged as version {request.merged or 'new'}:* {what}. {how}".strip()
+        case "active":
+            return f"*Active:* {mention(request.beneficiary)} may {action(request)}.{_until(facts)}"
+        case "warning":
+            return f"*Ends soon:* {mention(request.beneficiary)} has `{request.target}`.{_until(facts)}"
+        case "ended":
+            return f"*Ended:* access to `{request.target}` for {mention(request.beneficiary)}. {standing(facts) or ''}".strip()
+        case "failed":
+            return f"*Failed:* {what}. {standing(facts) or ''}".strip()
+        case "broken":
+            by = mention(debt.by) if debt else "Somebody"
+            return f"*The glass was broken:* {by} let {what} pass without the approvals."
+        case "countersigned" | "disputed" | "overdue":
+            word = {"countersigned": "Countersigned", "disputed": "Disputed", "overdue": "Nobody countersigned"}[news]
+            return f"*{word}:* {what}. {owed(debt) if debt else ''}".strip()
+        case "no_rule":
+            return f"*Nobody can decide:* {what}. No rule covers it any more."
+        case "trouble":
+            return f"*Trouble outside:* {what}. The outside system does not do what it was told."
+
+
+def _next(facts: CardFacts, news: News, reader: str) -> str:
+    request = facts.request
+    match news:
+        case "requested":
+            deadline = request.timers.get("deadline")
+            return f"Approve or deny it{f' before {date(deadline)}' if deadline is not None else ''}."
+        case "approved" | "denied" | "expired" | "stale" | "merged" | "active" | "ended" | "failed":
+            # The card may have moved on since this was news: then its next step is the true one.
+            return next_step(facts, reader)[0]
+        case "warning":
+            if request.ended or request.state == "revoking":
+                return "Nothing: it has ended already."
+            return "Finish what you do, or ask again for more time. Say when you are done."
+        case "broken" | "countersigned" | "disputed" | "overdue" | "no_rule" | "trouble":
+            return _next_for_all(facts, news)
+
+
+def _next_for_all(facts: CardFacts, news: News) -> str:
+    debt = facts.debt
+    match news:
+        case "broken" if debt is not None and debt.state == "open":
+            return f"Look at what was done. Somebody who may approve, other than {mention(debt.by)}, countersigns or disputes it before {date(debt.due_ms)}."
+        case "disputed":
+            over = "The access was taken back." if facts.request.state in ("revoking", "ended") else ""
+            return f"{over} Talk to each other, and to an owner.".strip()
+        case "overdue":
+            return "An owner must look at what was done, and talk to the approvers."
+        case "no_rule":
+            return "An owner must add a rule to the policies, or the request expires."
+        case "trouble":
+            return "An owner must look at the outside system. It is tried again and again until it obeys."
+        case "requested":
+            return "Approve or deny it."
+        case _:
+            return ""
+
+
+def _why(facts: CardFacts, news: News) -> list[Block]:
+    """What somebody gave as a reason for this news, or what the outside said."""
+    request, debt, ending = facts.request, facts.debt, facts.request.ending
+    reason = request.decision.reason if request.decision else None
+    match news:
+        case "requested" if request.reason:
+            return [b.said("Their reason", request.reason)]
+        case "denied" if reason:
+            return [b.said("Why", reason)]
+        case "broken":
+            asked = [b.said("What it was asked for", request.reason)] if request.reason else []
+            return [*([b.said("Why the glass was broken", reason)] if reason else []), *asked]
+        case "disputed" if debt is not None and debt.reason:
+            return [b.said("Why it was disputed", debt.reason)]
+        case "ended" if ending is not None and ending.reason and ending.reason != request.note:
+            return [b.said("Why", ending.reason), *_noted(facts)]
+        case "ended" | "failed" | "trouble" | "stale":
+            return _noted(facts)
+        case _:
+            return []
+
+
+def _noted(facts: CardFacts) -> list[Block]:
+    request = facts.request
+    if not request.note:
+        return []
+    label = {"stale": "What changed", "ended": "Note"}.get(request.state, "What the outside system said")
+    return [b.said(label, request.note)]
+
+
+def _until(facts: CardFacts) -> str:
+    lease = facts.request.lease
+    if lease is None:
+        return ""
+    # A minute is the finest that a date shows.
+    length = lease.until_ms - lease.starts_ms
+    short = f", {spoken(length)} after it began" if length < 10 * MINUTE else ""
+    return f" It ends {date(lease.until_ms)}{short}."
+
+
+def _where(facts: CardFacts, link: str | None) -> Block:
+    name = f"Request `{facts.request.id}`"
+    sound = link is not None and link.startswith(("https://", "http://")) and not set(link) & set("<>| \n")
+    return b.context(f"{name} · <{link}|Open the card>" if sound else name)

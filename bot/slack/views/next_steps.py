@@ -1,0 +1,84 @@
+"""Next steps: what the person who asked can do now, in a sentence and in buttons."""
+
+from bot.slack.views import blocks as b
+from bot.slack.views import buttons
+from bot.slack.views.facts import CardFacts
+from bot.slack.views.words import date, mention, people, places, spoken
+
+
+def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
+    """mrkdwn without anything typed, and the buttons that do it. Only the beneficiary uses what was approved."""
+    request = facts.request
+    mine = reader == request.beneficiary
+    whose = "You have" if mine else f"{mention(request.beneficiary)} has"
+    until = f" until {date(request.lease.until_ms)}" if request.lease else ""
+    match request.state:
+        case "pending":
+            return _waiting(facts), [buttons.withdraw(request)]
+        case "approved" if request.kind == "change":
+            return f"Merge it{_before(facts)}.", [buttons.merge(request), buttons.withdraw(request)]
+        case "approved":
+            length = spoken(request.granted_ms or request.duration_ms or 0)
+            if mine:
+                step = f"Activate it when you are ready{_before(facts)}. Your {length} begin then, not before."
+                return step, [buttons.activate(request), buttons.withdraw(request)]
+            step = f"{mention(request.beneficiary)} can activate it{_before(facts)}. The {length} begin then."
+            return step, [buttons.withdraw(request)]
+        case "stale":
+            return (
+                "Withdraw this and ask again from what is there now: somebody else changed the same secrets meanwhile.",
+                [buttons.withdraw(request)],
+            )
+        case "granting":
+            return "Wait a moment: you get a message when the membership is confirmed.", [buttons.done(request)]
+        case "active":
+            shows = [buttons.show_values(request)] if mine and facts.shows and request.kind == "open" else []
+            return f"{whose} it{until}.{_use(facts) if mine else ''}", [*shows, buttons.done(request)]
+        case "revoking":
+            return "Nothing: it is being taken back, and you get a message when it is gone.", []
+        case "denied":
+            return "Talk to the person who denied it, or ask again with what they need to know.", []
+        case "withdrawn":
+            return "Nothing. Ask again if you need it after all.", []
+        case "expired":
+            again = "Ask again if you still need it"
+            return f"{again}." if request.decision else f"{again}, and tell an approver that you wait.", []
+        case "merged":
+            return _merged(facts), []
+        case "ended":
+            return "Nothing. Ask again if you need more time.", []
+        case "failed":
+            return "Show an owner what the outside system said, then ask again.", []
+
+
+def _waiting(facts: CardFacts) -> str:
+    if facts.rules is None:
+        return "Ask an owner: no rule covers this any more, so nobody can decide it."
+    asked = f" Asked: {people(facts.asked)}." if facts.asked else ""
+    needed = f" Still needed: {places(facts.needed)}." if facts.needed else ""
+    return f"Wait: you get a message when it is decided.{asked}{needed}"
+
+
+def _before(facts: CardFacts) -> str:
+    deadline = facts.request.timers.get("deadline")
+    return f" before {date(deadline)}" if deadline is not None else ""
+
+
+def _use(facts: CardFacts) -> str:
+    request = facts.request
+    if request.kind != "open":
+        return " Say when you are done: it ends at once."
+    way = "Show the values here, or run" if facts.shows else "Read the values with"
+    return f" {way} `countersign env open {request.target}`. Say when you are done."
+
+
+def _merged(facts: CardFacts) -> str:
+    if not facts.deliveries:
+        return "Nothing: the change is in."
+    waiting = [delivery for delivery in facts.deliveries if delivery.state == "waiting"]
+    failed = [delivery for delivery in facts.deliveries if delivery.state == "failed"]
+    if failed:
+        return f"Look at the receiver: {len(failed)} of {len(facts.deliveries)} hooks could not be told of the new version."
+    if waiting:
+        return "Nothing: the change is in, and its hooks are being told."
+    return "Nothing: the change is in, and its hooks were told."

@@ -1,0 +1,177 @@
+"""Status: where a request stands, in our own words only. Everything here may be read as mrkdwn."""
+
+from typing import Final
+
+from bot.slack.views.facts import CardFacts
+from bot.slack.views.words import date, mention, people, places, plural, spoken
+from store.model.debt import Debt
+from store.model.request import Change, Request, State
+
+STATES: Final[dict[State, str]] = {
+    "pending": "Waiting for approval",
+    "approved": "Approved, not started yet",
+    "stale": "Out of date",
+    "granting": "Approved, not confirmed yet",
+    "active": "Active",
+    "revoking": "Ending, not confirmed yet",
+    "denied": "Denied",
+    "withdrawn": "Withdrawn",
+    "expired": "Expired",
+    "merged": "Merged",
+    "ended": "Ended",
+    "failed": "Failed",
+}
+DEBTS: Final = {
+    "open": "glass broken",
+    "countersigned": "glass broken, countersigned",
+    "disputed": "glass broken, disputed",
+    "overdue": "glass broken, nobody countersigned",
+}
+
+
+def state(request: Request) -> str:
+    if request.state == "approved" and request.kind == "change":
+        return "Approved, not merged yet"
+    if request.state == "expired":
+        return "Expired before it was used" if request.decision else "Expired without a decision"
+    if request.state == "merged" and request.merged is not None:
+        return f"Merged as version {request.merged}"
+    return STATES[request.state]
+
+
+def title(facts: CardFacts) -> str:
+    """Plain text: the state, the broken glass if there was one, and what it is about."""
+    request = facts.request
+    glass = f", {DEBTS[facts.debt.state]}" if facts.debt else ", glass broken" if broken(request) else ""
+    what = {"open": "open", "access": "access to", "change": "change"}[request.kind]
+    return f"{state(request)}{glass} · {what} {request.target}"
+
+
+def broken(request: Request) -> bool:
+    return request.decision is not None and request.decision.basis == "break-glass"
+
+
+def action(request: Request) -> str:
+    """`open payments/prod for 2 h`."""
+    target = f"`{request.target}`"
+    length = spoken(request.granted_ms or request.duration_ms or 0)
+    match request.payload:
+        case Change() as change:
+            return f"change {plural(len(change.touches), 'secret')} in {target}"
+        case _ if request.kind == "access":
+            return f"have {target} for {length}"
+        case _:
+            return f"open {target} for {length}"
+
+
+def headline(facts: CardFacts) -> str:
+    """One sentence without anything that somebody typed: for notifications, lists and screen readers."""
+    request = facts.request
+    asks = "asks" if request.state == "pending" else "asked"
+    whom = f" for {mention(request.beneficiary)}" if request.beneficiary != request.requester else ""
+    glass = f", {DEBTS[facts.debt.state]}" if facts.debt else ""
+    return f"{state(request)}{glass}: {mention(request.requester)} {asks} to {action(request)}{whom}."
+
+
+def progress(facts: CardFacts) -> str:
+    """`1 of 2 approvals · still needed: 1 of @security · decide before …`."""
+    request, rules = facts.request, facts.rules
+    if rules is None:
+        return "No rule covers this any more, so nobody can decide it. Ask an owner."
+    total = sum(threshold.count for threshold in rules.now.approvals)
+    missing = sum(threshold.count for threshold in facts.needed)
+    parts = [f"{max(total - missing, 0)} of {plural(total, 'approval')}"]
+    if facts.needed:
+        parts.append(f"still needed: {places(facts.needed)}")
+    if denials := request.votes("deny"):
+        parts.append(f"{len(denials)} of {plural(rules.denials, 'denial')}")
+    if (deadline := request.timers.get("deadline")) is not None:
+        parts.append(f"decide before {date(deadline)}")
+    return " · ".join(parts)
+
+
+def votes(request: Request) -> str | None:
+    """Who has voted how on this content."""
+    if not request.reviews:
+        return None
+    said = []
+    for review in request.reviews:
+        word = "approved" if review.verdict == "approve" else "denied"
+        cap = f" ({spoken(review.cap_ms)} at most)" if review.cap_ms is not None else ""
+        said.append(f"{mention(review.by)} {word}{cap}")
+    return "Votes: " + " · ".join(said[:20]) + (f" · {len(said) - 20} more" if len(said) > 20 else "")
+
+
+def decided(request: Request) -> str | None:
+    """Who decided, and when."""
+    decision = request.decision
+    if decision is None:
+        return None
+    word = {"quorum": "Approved", "denial": "Denied", "break-glass": "Glass broken"}[decision.basis]
+    return f"{word} by {people(decision.by)} {date(decision.at_ms)}."
+
+
+def standing(facts: CardFacts) -> str | None:
+    """What is so now, after the decision."""
+    request = facts.request
+    has, deadline = mention(request.beneficiary), request.timers.get("deadline")
+    until = f" until {date(request.lease.until_ms)}" if request.lease else ""
+    ending = request.ending
+    match request.state:
+        case "approved" if request.kind == "change":
+            before = f" before {date(deadline)}" if deadline is not None else ""
+            return f"To be merged{before}."
+        case "approved":
+            before = f" Use it before {date(deadline)}." if deadline is not None else ""
+            return f"{has} has not activated it yet.{before}"
+        case "stale":
+            return "Somebody else changed the same secrets meanwhile, so this was not merged. It must be asked again."
+        case "granting":
+            return f"Decided, not confirmed yet: the outside system has not shown {has} as a member.{_at_most(until)}"
+        case "active":
+            return f"{has} has access{until}."
+        case "revoking":
+            return f"Decided, not confirmed yet: {has} may still be a member. It is tried until the outside system shows that they are gone."
+        case "withdrawn" if ending:
+            return f"Withdrawn by {mention(ending.by)} {date(ending.at_ms)}."
+        case "expired" if ending:
+            word = "Nobody used it" if request.decision else "Nobody decided"
+            return f"{word} in time. It expired {date(ending.at_ms)}."
+        case "ended":
+            return _ended(request)
+        case "failed":
+            return f"The outside system refused, and {has} is not a member. {date(request.since_ms)}."
+        case _:
+            return None
+
+
+def owed(debt: Debt) -> str:
+    """What the broken glass owes, or how that came out."""
+    closer = mention(debt.closed_by) if debt.closed_by else "nobody"
+    closed = date(debt.closed_ms) if debt.closed_ms is not None else ""
+    match debt.state:
+        case "open":
+            return f"{mention(debt.by)} passed without the approvals. Somebody else who may approve must countersign or dispute it before {date(debt.due_ms)}."
+        case "countersigned":
+            return f"Countersigned by {closer} {closed}: they looked at what {mention(debt.by)} did, and agree."
+        case "disputed":
+            return f"Disputed by {closer} {closed}: they do not agree with what {mention(debt.by)} did."
+        case "overdue":
+            return f"Nobody countersigned what {mention(debt.by)} did before {date(debt.due_ms)}. An owner must look at it."
+
+
+def _at_most(until: str) -> str:
+    return f" Whatever happens, it ends{until.replace(' until', '')}." if until else ""
+
+
+def _ended(request: Request) -> str:
+    ending = request.ending
+    by_itself = ending is None or not ending.by.startswith(("U", "W"))
+    who = "by itself, because its time was over" if ending is not None and ending.by == "clock" else "by itself"
+    how = who if by_itself or ending is None else f"by {mention(ending.by)}"
+    sure = (
+        " The outside system shows that they are no longer a member."
+        if request.kind == "access" and not request.note
+        else ""
+    )
+    return f"Ended {how} {date(request.since_ms)}.{sure}"
