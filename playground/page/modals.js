@@ -93,6 +93,7 @@ class Modal {
     if (!answer.ok && !this.gone && !this.dialog.open) this.dialog.showModal();
   }
 
+  /** Round and round: by itself the focus would leave for the browser's own bars. */
   turnFocus(event) {
     if (event.key !== "Tab") return;
     const stops = [...this.dialog.querySelectorAll(FOCUSABLE)].filter((node) => node.getClientRects().length);

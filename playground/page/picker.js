@@ -43,7 +43,6 @@ export function picker({ name, placeholder, label, multiple, most = Infinity, ch
       el("input", { type: multiple ? "checkbox" : "radio", name, data: { value: option.value }, on: { change: (event) => choose(option, event.target.checked) } }),
       el("span", {}, option.label, option.note && el("small", {}, option.note)))));
     if (!options.length) list.replaceChildren(el("p", { class: "hint" }, "Nothing matches."));
-    search.hidden = !remote && !search.value && options.length < SEARCH_FROM;
     summarize();
   };
   let latest = 0;
@@ -65,6 +64,7 @@ export function picker({ name, placeholder, label, multiple, most = Infinity, ch
     node.open = false;
     summary.focus();
   });
+  search.hidden = !remote && load("").length < SEARCH_FROM;
   summarize();
   node.field = {
     get: () => (multiple ? [...picked.keys()] : [...picked.keys()][0] ?? null),

@@ -1,5 +1,6 @@
 """What the canned workspace holds: people, cards of an approval bot, and every block and element that the page draws."""
 
+import copy
 from typing import Any
 
 ANA, BEN, GUS, EVE = "U0ANA", "U0BEN", "U0GUS", "U0EVE"
@@ -300,7 +301,7 @@ def message(ts: str, user: str, text: str, **more: Any) -> Json:
 
 def everyone() -> dict[str, Json]:
     """The state of each person: shared things the same, `me` and ephemeral messages their own."""
-    return {user: state(user) for user in (ANA, BEN, GUS, EVE)}
+    return {user: copy.deepcopy(state(user)) for user in (ANA, BEN, GUS, EVE)}
 
 
 def state(me: str) -> Json:

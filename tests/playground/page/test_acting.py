@@ -222,7 +222,7 @@ async def test_every_kind_of_field_gives_its_plain_value(page: Page, workspace: 
 
 
 async def test_escape_closes_the_top_modal_and_the_focus_goes_back(page: Page, workspace: CannedWorkspace) -> None:
-    opener = page.get_by_role("button", name="Open an environment")
+    opener = page.locator(f"{CARD} [data-action-id=deny]")
     await opener.click()
     await show(workspace, states.REQUEST_VIEW)
     await expect(page.get_by_label("Reason")).to_be_focused()
@@ -237,6 +237,11 @@ async def test_escape_closes_the_top_modal_and_the_focus_goes_back(page: Page, w
     await expect(page.get_by_label("Reason")).to_be_focused()
     await page.keyboard.press("Escape")
     assert (await workspace.act("close", 2))["view_id"] == "V0REQ"
+    workspace.states[states.ANA]["messages"][states.PAYMENTS][1]["blocks"][-1]["elements"][1]["text"] = states.plain(
+        "Deny it"
+    )
+    await workspace.push()
     await show(workspace)
     await expect(page.locator("dialog")).to_have_count(0)
+    await expect(opener).to_have_text("Deny it")
     await expect(opener).to_be_focused()
