@@ -1,72 +1,186 @@
-"""Forms: the modals in which people ask for something, and what they typed into them."""
+"""Forms: the modals in which people ask for something."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
-from bot.slack.views.facts import Prefill, Terms, View
-from store.model.errors import Invalid
-from store.model.secret import Secret
+from bot.slack import ids
+from bot.slack.ids import Origin
+from bot.slack.views import blocks as b
+from bot.slack.views import lengths
+from bot.slack.views.answers import Asked, AskedChange, read_access, read_change, read_open, so_far
+from bot.slack.views.facts import Block, Prefill, Terms, View, WhoIsAsked
+from bot.slack.views.reading import BadForm, typed
+from bot.slack.views.words import channel, cut, places, plural, spoken
+from store.model.policy import HOUR
+from store.model.request import REASON_MOST
 
+__all__ = [
+    "Asked", "AskedChange", "BadForm", "ask_access", "ask_change", "ask_open", "chosen_target",
+    "read_access", "read_change", "read_open", "so_far", "target_options",
+]  # fmt: skip
 
-class BadForm(Invalid):
-    """`errors`: block id -> a sentence. None of them repeats what was typed."""
-
-    def __init__(self, errors: dict[str, str]) -> None:
-        super().__init__(" ".join(errors.values()), code="bad_form")
-        self.errors = errors
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """`duration_ms` None: the rule's default."""
-
-    target: str
-    duration_ms: int | None = None
-    reason: str = ""
-    ticket: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AskedChange:
-    target: str
-    set: dict[str, Secret]
-    remove: tuple[str, ...] = ()
-    reason: str = ""
-    ticket: str | None = None
+TICKET_MOST: Final = 200
+NAME_VALUE_MOST: Final = b.OPTION_VALUE_MOST
+TITLES: Final = {
+    ids.ASK_OPEN: "Open an environment",
+    ids.ASK_ACCESS: "Request access",
+    ids.ASK_CHANGE: "Change secrets",
+}
+WHAT: Final = {ids.ASK_OPEN: "Environment", ids.ASK_ACCESS: "Role", ids.ASK_CHANGE: "Environment"}
 
 
 def ask_open(targets: Sequence[str], prefill: Prefill, terms: Terms | None) -> View:
     """`terms` None: no target is chosen yet; the form asks for it first. A choice arrives as action `target`."""
-    raise NotImplementedError
+    return _form(ids.ASK_OPEN, targets, prefill, terms, _lasting(prefill, terms))
 
 
 def ask_access(targets: Sequence[str], prefill: Prefill, terms: Terms | None) -> View:
-    raise NotImplementedError
+    return _form(ids.ASK_ACCESS, targets, prefill, terms, _lasting(prefill, terms))
 
 
 def ask_change(targets: Sequence[str], prefill: Prefill, terms: Terms | None) -> View:
-    raise NotImplementedError
+    if terms is None or prefill.target is None:
+        return _form(ids.ASK_CHANGE, targets, prefill, None, [])
+    blocks = [*_setting(prefill.target, enters=terms.enters), *_removing(prefill.target, terms.names)]
+    return _form(ids.ASK_CHANGE, targets, prefill, terms, blocks)
 
 
 def target_options(targets: Sequence[str], query: str) -> list[dict[str, Any]]:
     """What the external select is offered, once there are more targets than a plain one holds."""
-    raise NotImplementedError
+    wanted = query.strip().lower()
+    found = [target for target in targets if wanted in target and len(target) <= b.OPTION_VALUE_MOST]
+    return [_target_option(target) for target in found[: b.OPTIONS_MOST]]
 
 
-def chosen_target(values: Mapping[str, Any]) -> str | None:
+def chosen_target(values: dict[str, Any]) -> str | None:
     """What the form says so far, for drawing it again with this target's terms."""
-    raise NotImplementedError
+    return typed(values, ids.TARGET) or None
 
 
-def read_open(values: Mapping[str, Any]) -> Asked:
-    """From `view["state"]["values"]`. Raises `BadForm`."""
-    raise NotImplementedError
+def _form(callback: str, targets: Sequence[str], prefill: Prefill, terms: Terms | None, middle: list[Block]) -> View:
+    origin = Origin(channel=prefill.channel)
+    choose = _target_select(targets, prefill.target)
+    what = WHAT[callback]
+    if terms is not None and terms.who.refusal is not None:
+        refused = [_chooser(what, choose), b.plain_section(f"This cannot be asked for: {terms.who.refusal}")]
+        return b.modal(callback, TITLES[callback], refused, origin=origin)
+    asks = {**b.entry(what, ids.TARGET, choose), "dispatch_action": True}
+    if terms is None:
+        blocks = [
+            asks,
+            *middle,
+            *_why(prefill, required=False),
+            b.context("Choose first: then this form says who is asked."),
+        ]
+        return b.modal(callback, TITLES[callback], blocks, origin=origin, submit="Request")
+    if not any(block["type"] == "input" for block in middle):  # a change that can be made with the command only
+        return b.modal(callback, TITLES[callback], [_chooser(what, choose), *middle, _who(terms.who)], origin=origin)
+    waits = [] if callback == ids.ASK_CHANGE else [_clocks(terms)]
+    blocks = [
+        asks,
+        *middle,
+        *_why(prefill, required=terms.reason_required),
+        *_ticket(prefill, terms),
+        _who(terms.who),
+        *waits,
+    ]
+    return b.modal(callback, TITLES[callback], blocks, origin=origin, submit="Request")
 
 
-def read_access(values: Mapping[str, Any]) -> Asked:
-    raise NotImplementedError
+def _target_select(targets: Sequence[str], chosen: str | None) -> b.Element:
+    options = [_target_option(target) for target in targets if len(target) <= b.OPTION_VALUE_MOST]
+    initial = next((option for option in options if option["value"] == chosen), None)
+    if 0 < len(options) <= b.OPTIONS_MOST:
+        return b.select(ids.TARGET, options, "Choose one", initial=initial)
+    found: b.Element = {
+        "type": "external_select",
+        "action_id": ids.TARGET,
+        "min_query_length": 0,
+        "placeholder": b.plain("Type a part of its name", b.PLACEHOLDER_MOST),
+    }
+    return found if initial is None else {**found, "initial_option": initial}
 
 
-def read_change(values: Mapping[str, Any]) -> AskedChange:
-    raise NotImplementedError
+def _target_option(target: str) -> b.Element:
+    half = b.OPTION_MOST // 2
+    label = target if len(target) <= b.OPTION_MOST else f"{target[:half]}…{target[-half:]}"
+    return b.option(label, target)
+
+
+def _chooser(what: str, select: b.Element) -> Block:
+    """A choice in a form that has nothing to send."""
+    return {**b.section(f"*{what}*", select), "block_id": f"{ids.TARGET}:shown"}
+
+
+def _lasting(prefill: Prefill, terms: Terms | None) -> list[Block]:
+    """How long. Another target has other lengths, so its field is another one."""
+    if terms is None and prefill.duration_ms is None:
+        return []
+    most_ms = terms.max_ms if terms else max(8 * HOUR, prefill.duration_ms or 0)
+    default_ms = terms.default_ms if terms else HOUR
+    wanted_ms = min(prefill.duration_ms or default_ms, most_ms)
+    options = [lengths.choice(length) for length in lengths.offered(most_ms, default_ms, prefill.duration_ms)]
+    field = b.select(ids.DURATION, options, "Choose a time", initial=lengths.choice(wanted_ms))
+    over = prefill.duration_ms is not None and prefill.duration_ms > most_ms
+    hint = f"You wanted {spoken(prefill.duration_ms or 0)}: {spoken(most_ms)} is the most there is." if over else ""
+    block_id = f"{ids.DURATION}:{prefill.target}" if terms and prefill.target else ids.DURATION
+    return [b.entry("Access duration", block_id, field, hint=hint or "It runs from the first use.")]
+
+
+def _why(prefill: Prefill, *, required: bool) -> list[Block]:
+    field = b.text_input(ids.REASON, initial=prefill.reason, most=REASON_MOST, multiline=True)
+    hint = "The people who decide read this. No secrets here: it stays on the card."
+    return [b.entry("Reason", ids.REASON, field, hint=hint, optional=not required)]
+
+
+def _ticket(prefill: Prefill, terms: Terms) -> list[Block]:
+    if terms.ticket is None:
+        return []
+    field = b.text_input(ids.TICKET, initial=prefill.ticket, most=TICKET_MOST)
+    hint = f"It must match {cut(terms.ticket.pattern, 200)}"
+    return [b.entry("Ticket", ids.TICKET, field, hint=hint, optional=not terms.ticket.required)]
+
+
+def _setting(target: str, *, enters: bool) -> list[Block]:
+    if not enters:
+        command = f"`countersign secrets set {target} NAME`"
+        return [
+            b.section(
+                f"Values of `{target}` are not entered in Slack. Set them on your own machine, where they are sealed before they leave it:\n{command}"
+            )
+        ]
+    field = b.text_input(ids.SET, placeholder="NAME=value", multiline=True)
+    hint = (
+        f"One NAME=value a line, taken exactly as it is typed; {b.INPUT_MOST:,} characters are the limit. "
+        f"Longer ones, files and values of several lines: countersign secrets set {target} NAME"
+    )
+    warning = "Slack has no password field: what you type here can be seen on your screen and passes through Slack. It is never shown on a card."
+    return [b.entry("Set", f"{ids.SET}:{target}", field, hint=hint, optional=True), b.context(warning)]
+
+
+def _removing(target: str, names: Sequence[str]) -> list[Block]:
+    """A list to pick from, as long as Slack can hold it; else a field."""
+    if not names:
+        return []
+    block_id = f"{ids.REMOVE}:{target}"
+    if len(names) > b.OPTIONS_MOST or any(len(name) > NAME_VALUE_MOST for name in names):
+        field = b.text_input(ids.REMOVE, multiline=True)
+        hint = f"One name a line. There are {plural(len(names), 'name')} in {target}."
+        return [b.entry("Remove", block_id, field, hint=hint, optional=True)]
+    options = [b.option(name, name) for name in names]
+    field = {**b.select(ids.REMOVE, options, "Choose names"), "type": "multi_static_select"}
+    return [b.entry("Remove", block_id, field, optional=True)]
+
+
+def _who(who: WhoIsAsked) -> Block:
+    """Who would decide, and how many of them."""
+    count = sum(threshold.count for threshold in who.thresholds)
+    agree = "One person must agree" if count == 1 else f"{count} different people must agree"
+    where = f" The card goes to {channel(who.channel)}." if who.channel else " They get the card as a message."
+    return b.context(f"*Who is asked:* {places(who.thresholds)}. {agree}.{where}")
+
+
+def _clocks(terms: Terms) -> Block:
+    return b.context(
+        f"Once it is approved you have {spoken(terms.grant_expiration_ms)} to activate it. Your time runs in full from then on."
+    )

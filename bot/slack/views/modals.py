@@ -1,16 +1,18 @@
 """Modals: a reason, less time, values, a notice."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from bot.slack import ids
 from bot.slack.ids import Origin
 from bot.slack.views import blocks as b
+from bot.slack.views import lengths
 from bot.slack.views.facts import Block, CardFacts, Message, View
 from bot.slack.views.reading import BadForm, typed
+from bot.slack.views.shown_values import values
 from bot.slack.views.status import action
-from bot.slack.views.words import date, mention, places, spoken
-from store.model.policy import HOUR, MINUTE
+from bot.slack.views.words import mention, places, spoken
+from store.model.policy import HOUR
 from store.model.request import REASON_MOST, Request
 
 __all__ = [
@@ -23,11 +25,8 @@ __all__ = [
     "notice",
     "read_cap",
     "read_reason",
+    "values",
 ]
-
-LESS_MS: Final = tuple(
-    m * MINUTE for m in (1, 2, 5, 10, 15, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 1440, 2880, 4320, 10080)
-)
 
 
 def deny_reason(request: Request, origin: Origin) -> View:
@@ -66,9 +65,9 @@ def _reason(callback: str, title: str, submit: str, about: Block, label: str, hi
     return b.modal(callback, title, [about, b.entry(label, ids.REASON, field, hint=hint)], origin=origin, submit=submit)
 
 
-def read_reason(values: Mapping[str, Any]) -> str:
+def read_reason(state: Mapping[str, Any]) -> str:
     """Raises `BadForm`."""
-    reason = typed(values, ids.REASON).strip()
+    reason = typed(state, ids.REASON).strip()
     if not reason:
         raise BadForm({ids.REASON: "Say why, in a few words."})
     if len(reason) > REASON_MOST:
@@ -78,20 +77,20 @@ def read_reason(values: Mapping[str, Any]) -> str:
 
 def approve_less(request: Request, origin: Origin) -> View:
     asked = request.duration_ms or HOUR
-    offered = [length for length in LESS_MS if length < asked] or [max(asked // 2, 1_000)]
-    options = [b.option(spoken(length), str(length)) for length in offered[-b.OPTIONS_MOST :]]
+    offered = [length for length in lengths.offered(asked) if length < asked] or [max(asked // 2, 1_000)]
+    options = [lengths.choice(length) for length in offered]
     about = f"{mention(request.requester)} asks to {action(request)}. The shortest time that any approver agrees to is what they get."
     field = b.select(ids.DURATION, options, "Choose a time", initial=options[-1])
     blocks = [b.section(about), b.entry("You approve it for", ids.DURATION, field)]
     return b.modal(ids.APPROVE_LESS, "Approve for less time", blocks, origin=origin, submit="Approve")
 
 
-def read_cap(values: Mapping[str, Any]) -> int:
+def read_cap(state: Mapping[str, Any]) -> int:
     """Milliseconds. Raises `BadForm`."""
-    chosen = typed(values, ids.DURATION)
-    if not (chosen.isascii() and chosen.isdigit() and 0 < len(chosen) < 13 and int(chosen) > 0):
+    length = lengths.read(typed(state, ids.DURATION))
+    if length is None:
         raise BadForm({ids.DURATION: "Choose a time."})
-    return int(chosen)
+    return length
 
 
 def notice(title: str, sentence: str) -> View:
@@ -103,7 +102,3 @@ def details(message: Message, title: str = "Request") -> View:
     """A card in full, as a modal: to read, so without its buttons."""
     shown = [block for block in message.blocks if block["type"] != "actions"]
     return b.modal(ids.NOTICE, title, shown, origin=Origin())
-
-
-def until(until_ms: int) -> str:
-    return f"Your access ends {date(until_ms)}."

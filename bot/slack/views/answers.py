@@ -1,0 +1,114 @@
+"""Answers: what people filled into the forms, as typed values. No sentence here repeats what was typed: it may be a secret."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.slack import ids
+from bot.slack.views import lengths
+from bot.slack.views.facts import Prefill
+from bot.slack.views.reading import BadForm, block_of, chosen, typed
+from store.model.errors import Invalid
+from store.model.sealed import MAX_REQUEST_ENTRIES, check_name
+from store.model.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`duration_ms` None: the rule's default."""
+
+    target: str
+    duration_ms: int | None = None
+    reason: str = ""
+    ticket: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AskedChange:
+    target: str
+    set: dict[str, Secret] = field(default_factory=dict)
+    remove: tuple[str, ...] = ()
+    reason: str = ""
+    ticket: str | None = None
+
+
+def read_open(values: Mapping[str, Any]) -> Asked:
+    """From `view["state"]["values"]`. Raises `BadForm`."""
+    reason, ticket = _words(values)
+    return Asked(_target(values), lengths.read(typed(values, ids.DURATION)), reason, ticket)
+
+
+read_access = read_open  # the same fields
+
+
+def read_change(values: Mapping[str, Any]) -> AskedChange:
+    """Raises `BadForm`."""
+    target = _target(values)
+    entries = _entries(values)
+    remove = _removed(values)
+    at = block_of(values, ids.SET if entries or not remove else ids.REMOVE)
+    if not entries and not remove:
+        raise BadForm({at: "Set a value, or choose a name to remove."})
+    if twice := [name for name in remove if name in entries]:
+        raise BadForm({block_of(values, ids.REMOVE): f"{twice[0]} is set above and removed here. Do one of the two."})
+    if len(entries) + len(remove) > MAX_REQUEST_ENTRIES:
+        raise BadForm({at: f"One request changes at most {MAX_REQUEST_ENTRIES} secrets. Make it two."})
+    reason, ticket = _words(values)
+    return AskedChange(target, entries, remove, reason, ticket)
+
+
+def so_far(values: Mapping[str, Any], channel: str | None = None) -> Prefill:
+    """What a form that is still open holds, but for values: for drawing it again."""
+    reason, ticket = _words(values)
+    length = lengths.read(typed(values, ids.DURATION))
+    return Prefill(typed(values, ids.TARGET) or None, length, reason, ticket or "", channel)
+
+
+def _target(values: Mapping[str, Any]) -> str:
+    if target := typed(values, ids.TARGET):
+        return target
+    raise BadForm({block_of(values, ids.TARGET): "Choose what you ask for."})
+
+
+def _words(values: Mapping[str, Any]) -> tuple[str, str | None]:
+    return typed(values, ids.REASON).strip(), typed(values, ids.TICKET).strip() or None
+
+
+def _entries(values: Mapping[str, Any]) -> dict[str, Secret]:
+    """`NAME=value` a line, the value as it was typed. Empty lines are nothing."""
+    block = block_of(values, ids.SET)
+    found: dict[str, Secret] = {}
+    for number, line in _lines(typed(values, ids.SET)):
+        name, equals, value = line.partition("=")
+        if not equals:
+            raise BadForm(
+                {block: f"Line {number} has no “=”. Write NAME=value, and a value of several lines with the command."}
+            )
+        if not _named(name.strip()):
+            raise BadForm(
+                {block: f"Line {number}: before the “=” stands a name of letters, digits and _, no digit first."}
+            )
+        if name.strip() in found:
+            raise BadForm({block: f"Line {number} sets a name that was set above."})
+        found[name.strip()] = Secret(value.encode())
+    return found
+
+
+def _removed(values: Mapping[str, Any]) -> tuple[str, ...]:
+    picked = chosen(values, ids.REMOVE) or tuple(line.strip() for _, line in _lines(typed(values, ids.REMOVE)))
+    return tuple(dict.fromkeys(picked))
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Line ends of any system; the number that a person counts."""
+    for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1):
+        if line.strip():
+            yield number, line
+
+
+def _named(name: str) -> bool:
+    try:
+        check_name(name)
+    except Invalid:
+        return False
+    return True
