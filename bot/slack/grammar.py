@@ -1,8 +1,15 @@
 """Grammar: what may follow `/countersign`."""
 
+import difflib
+import html
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
+from bot.policy_file import durations
+from store.model.errors import Invalid
+from store.model.identity import Target, parse_request_id, shown
 from store.model.request import Kind
 
 
@@ -63,5 +70,112 @@ class Mistake:
 Parsed: TypeAlias = Ask | Pending | Mine | Help | Show | Why | Cancel | Done | Mistake
 
 
+_EXAMPLE: Final = "/countersign request open payments/prod for 2h because INC-41"
+_KINDS: Final[dict[str, Kind]] = {"open": "open", "access": "access", "change": "change"}
+_ALONE: Final[dict[str, Parsed]] = {"pending": Pending(), "mine": Mine(), "help": Help()}
+_WITH_ID: Final[dict[str, Callable[[str], Parsed]]] = {"show": Show, "why": Why, "cancel": Cancel, "done": Done}
+_WORDS: Final = ("request", *_ALONE, *_WITH_ID)
+_UNITS: Final = (("hours?|hrs?", "h"), ("minutes?|mins?", "m"), ("seconds?|secs?", "s"))
+_LINK: Final = re.compile(r"<([^<>|]*)(?:\|([^<>]*))?>")
+
+
 def parse(text: str, *, organization: str | None = None) -> Parsed:
-    raise NotImplementedError
+    """What was typed after `/countersign`, as Slack sends it with `should_escape`. It never raises."""
+    words = unescaped(text).split()
+    if not words:
+        return Help()
+    first, rest = words[0].lower(), words[1:]
+    if first == "request":
+        return _ask(rest, organization)
+    if first in _KINDS:  # "open payments/prod" says enough
+        return _ask(words, organization)
+    if first in _ALONE:
+        return _ALONE[first]
+    if first in _WITH_ID:
+        return _about(first, rest)
+    return _unknown(words[0], _WORDS, "/countersign help lists what there is.", "/countersign ")
+
+
+def unescaped(text: str) -> str:
+    """People, channels and links as they were typed, and `&amp;` as `&`."""
+
+    def typed(found: re.Match[str]) -> str:
+        about, label = found[1], found[2]
+        if about[:1] in ("@", "#", "!"):
+            return f"{about[0]}{label}" if label and about[0] != "!" else about
+        return about
+
+    return html.unescape(_LINK.sub(typed, text))
+
+
+def _ask(words: list[str], organization: str | None) -> Parsed:
+    if not words:
+        return Mistake(f"Say what you ask for: open, access or change. For example: {_EXAMPLE}")
+    kind = _KINDS.get(words[0].lower())
+    if kind is None:
+        return _unknown(
+            words[0],
+            _KINDS,
+            f"One can request open, access or change. For example: {_EXAMPLE}",
+            "/countersign request ",
+        )
+    before, _, reason = _split(words[1:], "because")
+    about, wanted, length = _split(before, "for")
+    if len(about) > 1:
+        return Mistake(
+            f"{shown(' '.join(about[1:]))} is one word too many. Write “for” before a duration and “because” before a reason, as in {_EXAMPLE}"
+        )
+    if wanted and kind == "change":
+        return Mistake(
+            "A change has no duration: leave out “for”. For example: /countersign request change payments/prod because …"
+        )
+    try:
+        target = Target.parse(_small(about[0]), organization=organization).id if about else None
+        duration_ms = _duration(length) if wanted else None
+    except Invalid as error:
+        return Mistake(error.sentence)
+    except ValueError as error:
+        return Mistake(f"After “for” stands a duration. {str(error)[:200]}")
+    return Ask(kind, target, duration_ms, " ".join(reason))
+
+
+def _small(word: str) -> str:
+    """A telephone begins a line with a capital. Letters that only look like ours stay what they are, and are refused."""
+    return word.lower() if word.isascii() else word
+
+
+def _split(words: list[str], at: str) -> tuple[list[str], bool, list[str]]:
+    for place, word in enumerate(words):
+        if word.lower() == at:
+            return words[:place], True, words[place + 1 :]
+    return words, False, []
+
+
+def _duration(words: list[str]) -> int:
+    """Also “2 hours” and “1 h 30 min”. Raises `ValueError`."""
+    text = "".join(words).lower().replace("and", "")
+    for spelled, unit in _UNITS:
+        text = re.sub(rf"(?<=[0-9])(?:{spelled})(?![a-z])", unit, text)
+    return durations.parse(text)
+
+
+def _about(word: str, rest: list[str]) -> Parsed:
+    if not rest:
+        return (
+            Done()
+            if word == "done"
+            else Mistake(f"Say which request: /countersign {word} ID. The id stands at the bottom of its card.")
+        )
+    if len(rest) > 1:
+        return Mistake(f"One request at a time: /countersign {word} ID.")
+    try:
+        return _WITH_ID[word](parse_request_id(rest[0].strip("`")))
+    except Invalid as error:
+        return Mistake(error.sentence)
+
+
+def _unknown(word: str, known: Iterable[str], otherwise: str, before: str) -> Mistake:
+    near = difflib.get_close_matches(word.lower(), list(known), n=1)
+    if near:
+        return Mistake(f"{shown(word)} is not a word I know. Did you mean {before}{near[0]}?")
+    return Mistake(f"{shown(word)} is not a word I know. {otherwise}")

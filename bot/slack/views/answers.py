@@ -49,8 +49,8 @@ def read_change(values: Mapping[str, Any]) -> AskedChange:
     at = block_of(values, ids.SET if entries or not remove else ids.REMOVE)
     if not entries and not remove:
         raise BadForm({at: "Set a value, or choose a name to remove."})
-    if twice := [name for name in remove if name in entries]:
-        raise BadForm({block_of(values, ids.REMOVE): f"{twice[0]} is set above and removed here. Do one of the two."})
+    if any(name in entries for name in remove):
+        raise BadForm({block_of(values, ids.REMOVE): "One of these is set above and removed here. Do one of the two."})
     if len(entries) + len(remove) > MAX_REQUEST_ENTRIES:
         raise BadForm({at: f"One request changes at most {MAX_REQUEST_ENTRIES} secrets. Make it two."})
     reason, ticket = _words(values)

@@ -1,9 +1,129 @@
 """Home: the tab where everything that concerns one person stands."""
 
-from bot.slack.views.facts import HomeFacts, Offer, View
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from bot.slack import ids
+from bot.slack.views import blocks as b
+from bot.slack.views import buttons
+from bot.slack.views.change import summary
+from bot.slack.views.facts import Block, CardFacts, HomeFacts, Offer, View
+from bot.slack.views.next_steps import next_step
+from bot.slack.views.status import action, headline, owed, progress
+from bot.slack.views.words import cleaned, date, mention, plural
+from store.model.request import Change, Kind
 
 __all__ = ["HomeFacts", "Offer", "home"]
 
+# Together, with their headings, never more than a view's hundred blocks.
+WAITING_MOST: Final = 10  # three blocks each
+GRANTS_MOST: Final = 8  # two
+MINE_MOST: Final = 10  # two
+OFFERS_MOST: Final = 15  # one
+HEALTH_MOST: Final = 20
+REASON_MOST: Final = 200
+
+VERBS: Final[dict[Kind, str]] = {"open": "Open", "access": "Join", "change": "Change"}
+ASKS: Final[dict[Kind, str]] = {"open": ids.HOME_ASK_OPEN, "access": ids.HOME_ASK_ACCESS, "change": ids.HOME_ASK_CHANGE}
+
 
 def home(facts: HomeFacts) -> View:
-    raise NotImplementedError
+    waiting = _part(
+        "Waiting for you",
+        facts.waiting,
+        WAITING_MOST,
+        _waiting,
+        "Nothing waits for your decision.",
+        facts.more.get("waiting", 0),
+        "pending",
+    )
+    grants = _part(
+        "What you have now", facts.grants, GRANTS_MOST, lambda one: _grant(one, facts.user), "You hold nothing. What you activate stands here, with the time it ends.",
+        facts.more.get("grants", 0), "mine",
+    )  # fmt: skip
+    mine = _part(
+        "Your requests", facts.mine, MINE_MOST, lambda one: _mine(one, facts.user), "You wait for nothing. Ask below, or type `/countersign help`.",
+        facts.more.get("mine", 0), "mine",
+    )  # fmt: skip
+    blocks = [*waiting, *grants, *mine, *_offers(facts), *_health(facts.health)]
+    return {"type": "home", "blocks": b.fresh(blocks)}
+
+
+def _part(
+    title: str,
+    cards: Sequence[CardFacts],
+    most: int,
+    draw: Callable[[CardFacts], list[Block]],
+    empty: str,
+    more: int,
+    command: str,
+) -> list[Block]:
+    shown = [block for card in cards[:most] for block in draw(card)]
+    left = max(len(cards) - most, 0) + more
+    rest = [b.context(f"and {left:,} more: `/countersign {command}` lists them.")] if left else []
+    count = f" ({len(cards) + more:,})" if cards else ""
+    return [b.header(f"{title}{count}"), *(shown or [b.context(empty)]), *rest]
+
+
+def _waiting(facts: CardFacts) -> list[Block]:
+    request = facts.request
+    name = f" · `{request.id}`"
+    if request.state != "pending" and facts.debt is not None:
+        about = b.section(f"{headline(facts)}\n{owed(facts.debt)}{name}")
+        pressed = buttons.of_debt(facts)
+        return [about, *([b.actions(*pressed)] if pressed else [])]
+    names = f" ({summary(request.payload.touches)})" if isinstance(request.payload, Change) else ""
+    whom = f", for {mention(request.beneficiary)}" if request.beneficiary != request.requester else ""
+    about = b.section(f"{mention(request.requester)} asks to {action(request)}{names}{whom}.\n{progress(facts)}{name}")
+    reason = [b.rich(b.quoted(request.reason, REASON_MOST))] if request.reason else []
+    if facts.rules is None:
+        return [about, *reason]
+    glass = [buttons.break_glass(facts)] if buttons.breakable(facts.rules) else []
+    return [about, *reason, b.actions(buttons.approve(request), buttons.deny(request), *glass)]
+
+
+def _grant(facts: CardFacts, user: str) -> list[Block]:
+    request = facts.request
+    step, pressed = next_step(facts, user)
+    ends = f" · ends {date(request.lease.until_ms)}" if request.lease and request.state == "granting" else ""
+    about = b.section(f"`{request.target}`{ends}\n{step} · `{request.id}`")
+    return [about, *([b.actions(*pressed)] if pressed else [])]
+
+
+def _mine(facts: CardFacts, user: str) -> list[Block]:
+    step, pressed = next_step(facts, user)
+    about = b.section(f"{headline(facts)}\n{step} · `{facts.request.id}`")
+    return [about, *([b.actions(*pressed)] if pressed else [])]
+
+
+def _offers(facts: HomeFacts) -> list[Block]:
+    """Everything there is to ask for: as buttons beside what it is, and as a form where the list is cut."""
+    title = b.header("Ask for something")
+    if not facts.offers:
+        return [title, b.context("No rule names you among those who may ask. An owner can add you to one.")]
+    kinds = [kind for kind in VERBS if any(offer.kind == kind for offer in facts.offers)]
+    labels = {"open": "Open an environment", "access": "Request access", "change": "Change secrets"}
+    forms = b.actions(*(b.button(labels[kind], ASKS[kind], ids.NO_TARGET) for kind in kinds))
+    shown = [_offer(offer) for offer in facts.offers[:OFFERS_MOST]]
+    left = len(facts.offers) - len(shown)
+    rest = [b.context(f"and {plural(left, 'more thing')} to ask for: the buttons above find them.")] if left else []
+    return [title, forms, *shown, *rest]
+
+
+def _offer(offer: Offer) -> Block:
+    does = {"open": "read its secrets", "access": "be a member for a time", "change": "set or remove its secrets"}[
+        offer.kind
+    ]
+    label = f"{VERBS[offer.kind]} {offer.target}"
+    return b.section(f"`{offer.target}` · {does}", b.button(label, ASKS[offer.kind], offer.target))
+
+
+def _health(lines: Sequence[str] | None) -> list[Block]:
+    """For owners. The lines may quote outside systems, so they are plain."""
+    if lines is None:
+        return []
+    items = [[b.text(cleaned(line, 300))] for line in lines[:HEALTH_MOST]]
+    left = len(lines) - len(items)
+    rest = [b.line(b.text(f"and {left} more"))] if left else []
+    state = b.rich(b.bullets(items), *rest) if items else b.context("Nothing to report.")
+    return [b.header("Health, for owners"), state]
