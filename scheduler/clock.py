@@ -19,7 +19,7 @@ RELAY_S: Final = 0.5  # for what other replicas have put, and for what is tried 
 GAUGES_S: Final = 5.0
 WATCH_S: Final = 60.0
 
-log = structlog.get_logger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 Job = Callable[[], Awaitable[object]]
 

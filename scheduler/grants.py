@@ -25,7 +25,7 @@ BUSY_MS: Final = 300
 ALARM_AFTER_MS: Final = (2 * MINUTE, 15 * MINUTE)
 PERSON_NEEDED_MS: Final = 5 * MINUTE  # until a person has looked, trying often is of no use
 
-log = structlog.get_logger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 Connectors = Callable[[str], Awaitable[Connector]]  # by name; raises `Refused` for one that is not configured
 

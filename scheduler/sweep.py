@@ -18,7 +18,7 @@ AT_ONCE: Final = 16
 PUT_OFF_MS: Final = 60_000
 NAMES: Final = frozenset(get_args(TimerName))
 
-log = structlog.get_logger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 
 class Sweep:

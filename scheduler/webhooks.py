@@ -26,7 +26,7 @@ from store.redis.requests import Requests
 RECEIPTS: Final = 20
 SCHEMA: Final = 1  # of the body a receiver gets
 
-log = structlog.get_logger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 
 class Webhooks:

@@ -42,7 +42,7 @@ UNREACHABLE: Final = frozenset(
 ANNOUNCED: Final = frozenset({"broken", "countersigned", "disputed", "overdue", "no_rule", "trouble"})
 APPROVERS_TOLD: Final = 20  # in a DM of their own, where the channel is closed to us
 
-log = structlog.get_logger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 
 class Delivery:
@@ -138,6 +138,15 @@ class Delivery:
         """A card that somebody clicked and that we do not know of (its post was not confirmed) is kept true as well."""
         if not any((card.channel, card.ts) == (channel, ts) for card in (await self._cards.of(request)).values()):
             await self._cards.keep(request, Card(f"copy/{channel}/{ts}", channel, ts))
+
+    async def refresh(self, request: str, channel: str, ts: str, click: str) -> None:
+        """Somebody has clicked what this copy no longer offers, so it does not show what is true: it is drawn again."""
+        await self.adopt(request, channel, ts)
+        for place, card in (await self._cards.of(request)).items():
+            if (card.channel, card.ts) == (channel, ts):
+                await self._cards.keep(request, Card(place, channel, ts))
+        effect = ShowCard(request=request)
+        await self._outbox.put([effect], command_id=f"refresh:{click}")
 
     async def _channel_card(self, world: World, known: Card | None, message: Message) -> Card | None:
         """None where the channel is gone or closed to us."""

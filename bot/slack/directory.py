@@ -20,13 +20,13 @@ KEPT: Final = 5_000
 NOBODY: Final = frozenset({"no_such_subteam", "subteam_not_found", "plan_upgrade_required", "invalid_subteam"})
 GONE: Final = frozenset({"user_not_found", "user_not_visible", "users_not_found"})
 
-log = structlog.get_logger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 
 class SlackDirectory:
     """`now_ms` is the clock of the store."""
 
-    def __init__(self, slack: Slack, facts: Facts, *, team_id: str, now_ms: Callable[[], int]) -> None:
+    def __init__(self, slack: Slack, facts: Facts, *, team_id: Callable[[], str], now_ms: Callable[[], int]) -> None:
         self._slack = slack
         self._facts = facts
         self._team_id = team_id
@@ -102,7 +102,7 @@ class SlackDirectory:
             if error.error in GONE:
                 return Person(id=user, name=user, active=False)
             raise
-        return person(answer["user"], self._team_id)
+        return person(answer["user"], self._team_id())
 
     async def _group(self, group: str) -> Group:
         try:

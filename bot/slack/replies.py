@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 import structlog
@@ -16,18 +16,18 @@ from store.model.errors import AccessError
 
 HOMES: Final = 500  # App Homes that are kept true while somebody may be looking at them
 
-log = structlog.get_logger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 
 class Replies:
     """Best effort: what must not be lost is an effect, not a reply."""
 
-    def __init__(self, slack: Slack, pictures: Pictures) -> None:
+    def __init__(self, slack: Slack, pictures: Pictures, health: Callable[[], Sequence[str]]) -> None:
         self._slack = slack
         self._pictures = pictures
         self._tasks: set[asyncio.Task[None]] = set()
         self._homes: OrderedDict[str, None] = OrderedDict()
-        self.health: Sequence[str] = ()
+        self._health = health
 
     def sentence(self, user: str, channel: str | None, text: str) -> None:
         self.message(user, channel, words.sentence(text))
@@ -42,6 +42,10 @@ class Replies:
         while len(self._homes) > HOMES:
             self._homes.popitem(last=False)
         self._spawn(self._publish(user))
+
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Something that nobody waits for."""
+        self._spawn(work)
 
     async def drawn(self, facts: CardFacts) -> None:
         """A card changed: so did the homes of those it concerns. Who is asked cannot be told from here, so all open ones."""
@@ -85,5 +89,5 @@ class Replies:
         )
 
     async def _publish(self, user: str) -> None:
-        facts = await self._pictures.home(user, self.health)
+        facts = await self._pictures.home(user, self._health())
         await self._slack.call("views.publish", user_id=user, view=home(facts))

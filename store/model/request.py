@@ -171,6 +171,7 @@ def digest(installation: str, request: Request) -> str:
                     touch.base or "",
                     held.entry_id if held else "",
                     held.ciphertext_hash if held else "",
+                    "" if held is None or held.mode is None else str(held.mode),
                 ]
     sha = hashlib.sha256()
     for field in fields:

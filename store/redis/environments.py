@@ -50,14 +50,23 @@ class Opened:
 
 class Environments:
     def __init__(
-        self, redis: Redis, keys: Keys, scripts: Scripts, ring: Keyring, skew: Skew, random: Callable[[int], bytes]
+        self,
+        redis: Redis,
+        keys: Keys,
+        scripts: Scripts,
+        ring: Keyring,
+        skew: Skew,
+        random: Callable[[int], bytes],
+        fit: Callable[[], str | None] = lambda: None,
     ) -> None:
+        """`fit` answers why nothing may be read now, None where it may."""
         self._redis = redis
         self._keys = keys
         self._scripts = scripts
         self._ring = ring
         self._skew = skew
         self._random = random
+        self._fit = fit
         self._epochs: dict[tuple[str, int], Epoch] = {}  # wraps only: the keys themselves are the ring's to keep
 
     async def find(self, target: str) -> Environment | None:
@@ -125,6 +134,8 @@ class Environments:
 
     async def read(self, request_id: str, reader: str) -> Opened:
         """Values for the holder of an active grant, audited in the step that reads them. Raises `Forbidden`, `Conflict`, `NotFound`."""
+        if (why := self._fit()) is not None:
+            raise Unavailable(why, code="degraded")
         entry = Audit(event="secrets.read", actor=reader, at_ms=0, request=request_id).model_dump(
             mode="json", exclude_defaults=True
         )

@@ -9,7 +9,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 
 from store.model.audit import Audit
-from store.model.command import Command
+from store.model.command import Activate, Approve, Break, Command, Merge, Tally
 from store.model.debt import Debt
 from store.model.errors import AccessError, Conflict, NotFound, Unavailable
 from store.model.lifecycle import Draft, Transition, World, rule_for, submit, transition, wanted_to_ask
@@ -27,6 +27,8 @@ from store.redis.scripts import Scripts
 
 ATTEMPTS: Final = 12  # how often somebody else may be faster before we give up
 SIBLINGS: Final = 24  # open changes of one name that are marked at once; the rest find out when they are merged
+
+GIVING: Final = (Approve, Break, Activate, Merge, Tally)  # what may end in access
 
 Sign = Callable[[Manifest, int], Awaitable[Manifest]]  # the unsigned version, and the epoch of the one before
 
@@ -59,7 +61,9 @@ class Requests:
         directory: Directory,
         sign: Sign,
         skew: Skew,
+        fit: Callable[[], str | None] = lambda: None,
     ) -> None:
+        """`fit` answers why nothing may be given now, None where it may: a Redis that forgets gives no access."""
         self._redis = redis
         self._keys = keys
         self._scripts = scripts
@@ -67,6 +71,7 @@ class Requests:
         self._directory = directory
         self._sign = sign
         self._skew = skew
+        self._fit = fit
 
     async def submit(self, draft: Draft, command_id: str, entries: Sequence[SealedEntry] = ()) -> Outcome:
         """Takes a request in. `entries` are the sealed values of a change. Raises `AccessError`."""
@@ -103,6 +108,8 @@ class Requests:
                 return _answered(loaded.answered, command.fingerprint)
             world = await self._world(loaded, request_id)
             try:
+                if isinstance(command, GIVING) and (why := self._fit()) is not None:
+                    raise Unavailable(why, code="degraded")
                 result = transition(world, command, await self._people(world, command.actor))
             except AccessError as refusal:
                 if command.actor not in (CLOCK, RELAY):

@@ -1,0 +1,133 @@
+"""App: the assembled program, and the order in which its parts start and stop."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from bot.app import App
+from bot.asking import Asking
+from bot.http.server import HttpServer
+from bot.outside import Outside
+from bot.policies import Bootstrap
+from bot.settings import Settings
+from bot.slack.app import Identity, Running
+from bot.slack.directory import SlackDirectory
+from bot.slack.replies import Replies
+from bot.slack.sockets import Sockets
+from bot.slack.wire import Slack
+from bot.watch import Watch
+from scheduler.clock import Clock
+from scheduler.metrics import Metrics
+from scheduler.relay import Relay
+from store.keys.ring import Keyring
+from store.model.errors import AccessError, Unavailable
+from store.redis.audit import AuditLog
+from store.redis.client import Client
+from store.redis.clock import Dial
+from store.redis.deliveries import Deliveries
+from store.redis.embedded import EmbeddedServer
+from store.redis.environments import Environments
+from store.redis.policies import Policies
+from store.redis.requests import Requests
+
+DRAIN_S: Final = 8.0  # for what runs when the process is told to stop
+SLACK_AGAIN_S: Final = 5.0
+WAITED_FOR: Final = frozenset(
+    {"slack_silent", "ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"}
+)
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class App:
+    """The assembled program. `start` and `stop` may be called once each."""
+
+    settings: Settings
+    embedded: EmbeddedServer | None
+    redis: Client
+    dial: Dial
+    watch: Watch
+    clock: Clock
+    relay: Relay
+    identity: Identity
+    sockets: Sockets | None
+    http: HttpServer
+    running: Running
+    replies: Replies
+    directory: SlackDirectory
+    outside: Outside
+    bootstrap: Bootstrap
+    deaf: asyncio.Event  # set when this process can no longer hear Slack and had better be started again
+    requests: Requests
+    environments: Environments
+    policies: Policies
+    asking: Asking
+    audit: AuditLog
+    metrics: Metrics
+    ring: Keyring
+    slack: Slack
+    deliveries: Deliveries
+    background: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def start(self) -> None:
+        """Raises `AccessError` for what no waiting would mend. A Slack that is silent is waited for: taking back goes on."""
+        await self.dial.sync()
+        await self.watch.first_look()
+        await self.http.start()
+        try:
+            ready = await self._meet_slack()
+        except BaseException:
+            await self.http.stop()
+            raise
+        self.clock.start()
+        if not ready:
+            task = asyncio.create_task(self._keep_meeting())
+            self.background.add(task)
+            task.add_done_callback(self.background.discard)
+
+    async def stop(self) -> None:
+        """Hears nothing new, ends what it has begun, and leaves the rest to the next start: it all lies in Redis."""
+        for task in list(self.background):
+            task.cancel()
+        if self.sockets is not None:
+            await self.sockets.close()
+        await self.http.stop()
+        await self.running.ended(DRAIN_S)
+        await self.clock.stop()
+        await self.relay.drain(DRAIN_S)
+        await self.replies.drain(DRAIN_S)
+        await self.directory.close()
+        await self.outside.close()
+        await self.redis.aclose()
+        if self.embedded is not None:
+            await self.embedded.stop()
+
+    async def _meet_slack(self) -> bool:
+        """False while Slack does not answer. Raises `SlackRefused` for a token that is none."""
+        try:
+            await self.identity.learn()
+            await self.bootstrap.policies()
+            if self.sockets is not None:
+                await self.sockets.check()
+                await self.sockets.connect()
+        except Unavailable as error:
+            if error.detail not in WAITED_FOR:
+                raise
+            log.warning("slack is silent", why=error.sentence)
+            return False
+        log.info("ready", mode=self.settings.mode, http=self.http.port)
+        return True
+
+    async def _keep_meeting(self) -> None:
+        while True:
+            await asyncio.sleep(SLACK_AGAIN_S)
+            try:
+                if await self._meet_slack():
+                    return
+            except AccessError as error:
+                log.error("slack refuses us", why=error.sentence)  # noqa: TRY400 - a sentence says it all
+                self.deaf.set()
+                return

@@ -1,0 +1,219 @@
+"""Main: the only place that constructs. One `build` for the program and for the tests."""
+
+import asyncio
+import random
+import secrets
+import time
+
+import structlog
+from aiohttp import web
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.app import App
+from bot.asking import Asking
+from bot.http.health import Check, Health
+from bot.http.server import HttpServer
+from bot.http.slack_events import PATH, SlackEvents
+from bot.outside import Outside
+from bot.policies import Bootstrap
+from bot.settings import Mode, Settings
+from bot.slack.app import Identity, Running, bolt
+from bot.slack.delivery import Delivery
+from bot.slack.directory import SlackDirectory
+from bot.slack.forms import Forms
+from bot.slack.listeners import Listeners
+from bot.slack.lookup import SlackLookup
+from bot.slack.pictures import Pictures
+from bot.slack.replies import Replies
+from bot.slack.slash import Slash
+from bot.slack.sockets import Sockets
+from bot.slack.wire import TIMEOUT_S, Slack
+from bot.watch import Watch
+from scheduler.clock import Clock
+from scheduler.gauges import Gauges
+from scheduler.grants import Grants
+from scheduler.metrics import Metrics
+from scheduler.relay import Performer, Relay
+from scheduler.sweep import Sweep
+from scheduler.webhooks import Webhooks
+from store.keys.file import KeyFile
+from store.keys.ring import Keyring
+from store.model.effect import Align, Announce, Count, Redeploy, ShowCard, Tell
+from store.model.secret import Secret
+from store.redis.audit import AuditLog
+from store.redis.cards import Cards
+from store.redis.client import Client, connect
+from store.redis.clock import Dial, Skew, no_skew
+from store.redis.deliveries import Deliveries
+from store.redis.embedded import EmbeddedServer
+from store.redis.environments import Environments
+from store.redis.facts import Facts
+from store.redis.installation import installation_id
+from store.redis.keys import Keys
+from store.redis.outbox import Outbox
+from store.redis.policies import Policies
+from store.redis.requests import Requests
+from store.redis.scripts import Scripts
+from store.redis.timers import Timers
+from store.redis.turns import Turns
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+async def build(settings: Settings, *, skew: Skew = no_skew) -> App:
+    """Connects to Redis (and starts the embedded server where no address is given). Raises `AccessError`."""
+    embedded = None
+    if settings.redis_url is None:
+        embedded = EmbeddedServer(settings.data / "redis")
+        url = await embedded.start()
+    else:
+        url = settings.redis_url.reveal().decode()
+    redis = connect(url)
+    try:
+        installation = await installation_id(redis, secrets.token_bytes)
+        return await _assemble(settings, skew, embedded, redis, Keys(installation))
+    except BaseException:
+        await redis.aclose()
+        if embedded is not None:
+            await embedded.stop()
+        raise
+
+
+async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | None, redis: Client, keys: Keys) -> App:
+    scripts = Scripts(redis)
+    dial = Dial(redis, skew, time.monotonic)
+    metrics = Metrics()
+    holders = [await KeyFile.load_or_make(path, random=secrets.token_bytes) for path in settings.keys]
+    ring = Keyring(holders, keys.installation, secrets.token_bytes, time.monotonic)
+
+    watch = Watch(redis, dial, ring, metrics)
+    web_client = AsyncWebClient(
+        token=_plain(settings.slack_bot_token), base_url=settings.slack_api_url, timeout=int(TIMEOUT_S)
+    )
+    slack = Slack(web_client)
+    identity = Identity(slack, _plain(settings.slack_bot_token))
+    directory = SlackDirectory(slack, Facts(redis, keys), team_id=lambda: identity.team_id, now_ms=dial.now_ms)
+
+    policies = Policies(redis, keys, scripts)
+    environments = Environments(redis, keys, scripts, ring, skew, secrets.token_bytes, watch.fit)
+    requests = Requests(redis, keys, scripts, policies, directory, environments.sign, skew, watch.fit)
+    deliveries = Deliveries(redis, keys, scripts, skew)
+    outbox = Outbox(redis, keys, scripts, skew=skew)
+    timers = Timers(redis, keys, scripts, skew)
+
+    outside = Outside(policies, environments)
+    pictures = Pictures(requests, policies, environments, deliveries, directory)
+    replies = Replies(slack, pictures, lambda: watch.sentences)
+    delivery = Delivery(slack, Cards(redis, keys), pictures, requests, directory, outbox, replies.drawn)
+    grants = Grants(requests, outside.connector, Turns(redis, keys, scripts, secrets.token_bytes), metrics)
+    webhooks = Webhooks(deliveries, environments, policies, requests, outside.outgoing, metrics, random.random)
+    performers: dict[type, Performer] = {
+        ShowCard: delivery.show_card,
+        Tell: delivery.tell,
+        Announce: delivery.announce,
+        Count: delivery.count,
+        Align: grants.align,
+        Redeploy: webhooks.redeploy,
+    }
+    relay = Relay(outbox, performers, metrics, random.random)
+    clock = Clock(
+        relay,
+        Sweep(timers, requests, metrics),
+        metrics,
+        watch=watch.look,
+        gauges=Gauges(relay, outbox, timers, metrics).measure,
+    )
+
+    def counted(command: str, answer: str) -> None:
+        metrics.commands.labels("slack", command, answer).inc()
+
+    asking = Asking(requests, environments, policies, directory, secrets.token_bytes)
+    forms = Forms(
+        slack=slack,
+        requests=requests,
+        policies=policies,
+        environments=environments,
+        asking=asking,
+        pictures=pictures,
+        replies=replies,
+        committed=clock.nudge,
+        counted=counted,
+    )
+    slash = Slash(
+        forms=forms,
+        requests=requests,
+        policies=policies,
+        pictures=pictures,
+        directory=directory,
+        replies=replies,
+        committed=clock.nudge,
+    )
+    running = Running()
+    bolt_app = bolt(web_client, identity, running)
+    Listeners(
+        requests=requests,
+        replies=replies,
+        delivery=delivery,
+        directory=directory,
+        forms=forms,
+        slash=slash,
+        committed=clock.nudge,
+        counted=counted,
+    ).register(bolt_app)
+
+    deaf = asyncio.Event()
+    sockets = events = None
+    if settings.mode is Mode.SOCKET:
+        sockets = Sockets(bolt_app, _plain(settings.slack_app_token), settings.slack_api_url, deaf.set)
+    else:
+        events = SlackEvents(bolt_app, settings.slack_signing_secret or Secret(b""), time.time)  # noqa: TID251 - Slack signs this machine's time
+        events.prove()
+    health = Health(
+        {"redis": watch.redis, "policies": watch.policies(policies), "slack": _slack(identity, sockets)},
+        metrics.registry,
+    )
+    routes = health.routes()
+    if events is not None:
+        routes.append(web.post(PATH, events.handle))
+    return App(
+        settings=settings,
+        embedded=embedded,
+        redis=redis,
+        dial=dial,
+        watch=watch,
+        clock=clock,
+        relay=relay,
+        identity=identity,
+        sockets=sockets,
+        http=HttpServer(settings.http, routes),
+        running=running,
+        replies=replies,
+        directory=directory,
+        outside=outside,
+        bootstrap=Bootstrap(settings.policies, policies, SlackLookup(slack), dial, skew),
+        deaf=deaf,
+        requests=requests,
+        environments=environments,
+        policies=policies,
+        asking=asking,
+        audit=AuditLog(redis, keys),
+        metrics=metrics,
+        ring=ring,
+        slack=slack,
+        deliveries=deliveries,
+    )
+
+
+def _plain(secret: Secret | None) -> str:
+    return secret.reveal().decode() if secret is not None else ""
+
+
+def _slack(identity: Identity, sockets: Sockets | None) -> Check:
+    async def check() -> str | None:
+        if not identity.known:
+            return "Slack has not answered yet."
+        if sockets is not None and not await sockets.connected():
+            return "The socket to Slack is not connected."
+        return None
+
+    return check

@@ -1,0 +1,83 @@
+"""The Bolt app: who we are, what runs before each listener, and how many listeners are running."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.slack.wire import Slack
+
+
+class Identity:
+    """Who the bot token says we are. `learn` raises `Unavailable`, or `SlackRefused` for a token that is none."""
+
+    def __init__(self, slack: Slack, token: str) -> None:
+        self._slack = slack
+        self._token = token
+        self.team_id = ""
+        self._result: AuthorizeResult | None = None
+
+    async def learn(self) -> None:
+        answer = await self._slack.call("auth.test")
+        self.team_id = answer["team_id"]
+        self._result = AuthorizeResult(
+            enterprise_id=answer.get("enterprise_id"),
+            team_id=answer["team_id"],
+            bot_token=self._token,
+            bot_id=answer.get("bot_id"),
+            bot_user_id=answer.get("user_id"),
+        )
+
+    @property
+    def known(self) -> bool:
+        return self._result is not None
+
+    async def authorize(self) -> AuthorizeResult | None:
+        """For Bolt, at every request: given, so that it asks Slack nothing inside a click's acknowledgement."""
+        return self._result
+
+
+class Running:
+    """Listeners that have begun and not ended, so that a stop can wait for them."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def middleware(self, next: Callable[[], Awaitable[Any]]) -> None:  # noqa: A002 - Bolt passes arguments by name
+        self._count += 1
+        self._idle.clear()
+        try:
+            await next()
+        finally:
+            self._count -= 1
+            if not self._count:
+                self._idle.set()
+
+    async def ended(self, within_s: float) -> bool:
+        try:
+            await asyncio.wait_for(self._idle.wait(), within_s)
+        except TimeoutError:
+            return False
+        return True
+
+
+def bolt(client: AsyncWebClient, identity: Identity, running: Running) -> AsyncApp:
+    """`process_before_response`: the acknowledgement leaves when the listener returns, without Bolt's polling for it.
+
+    Signatures are verified in front of it, on the raw bytes (`bot.http.slack_events`).
+    """
+    app = AsyncApp(
+        client=client,
+        authorize=identity.authorize,  # type: ignore[arg-type]  # None is how Bolt is told that nobody is known
+        process_before_response=True,
+        request_verification_enabled=False,
+        ignoring_self_events_enabled=True,
+        raise_error_for_unhandled_request=False,
+    )
+    app.middleware(running.middleware)
+    return app

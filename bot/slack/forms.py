@@ -1,0 +1,268 @@
+"""Forms: modals that are opened, filled in and sent off."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from slack_bolt.async_app import AsyncAck
+
+from bot.asking import Asking
+from bot.slack import ids
+from bot.slack.doors import Click, Submission, submission
+from bot.slack.pictures import Pictures
+from bot.slack.replies import Replies
+from bot.slack.views import card as draw
+from bot.slack.views import forms as ask
+from bot.slack.views import modals
+from bot.slack.views import replies as words
+from bot.slack.views.facts import Prefill, View
+from bot.slack.views.forms import BadForm
+from bot.slack.wire import Slack
+from store.model.command import Approve, Break, Command, Deny, Dispute
+from store.model.errors import AccessError, Invalid, NotFound
+from store.model.identity import Target
+from store.model.policy import PolicySet
+from store.redis.environments import Environments, Value
+from store.redis.policies import Policies
+from store.redis.requests import Outcome, Requests
+
+KINDS: Final = {ids.ASK_OPEN: "open", ids.ASK_ACCESS: "access", ids.ASK_CHANGE: "change"}
+FORMS: Final = {"open": ask.ask_open, "access": ask.ask_access, "change": ask.ask_change}
+FROM_HOME: Final = {ids.HOME_ASK_OPEN: "open", ids.HOME_ASK_ACCESS: "access", ids.HOME_ASK_CHANGE: "change"}
+SHORTCUTS: Final = {ids.SHORTCUT_OPEN: "open", ids.SHORTCUT_ACCESS: "access", ids.SHORTCUT_CHANGE: "change"}
+# Where a form says a sentence that belongs to no field.
+FIELDS: Final = {
+    "reason_required": ids.REASON,
+    "reason_too_long": ids.REASON,
+    "ticket_required": ids.TICKET,
+    "bad_ticket": ids.TICKET,
+    "too_long": ids.DURATION,
+}
+
+
+class Forms:
+    def __init__(
+        self,
+        *,
+        slack: Slack,
+        requests: Requests,
+        policies: Policies,
+        environments: Environments,
+        asking: Asking,
+        pictures: Pictures,
+        replies: Replies,
+        committed: Callable[[], None],
+        counted: Callable[[str, str], None],
+    ) -> None:
+        self._slack = slack
+        self._requests = requests
+        self._policies = policies
+        self._environments = environments
+        self._asking = asking
+        self._pictures = pictures
+        self._replies = replies
+        self._committed = committed
+        self._counted = counted
+
+    # -- opening -------------------------------------------------------------------------------------------------------
+
+    async def ask(self, user: str, kind: str, prefill: Prefill, trigger: str) -> None:
+        """Raises `AccessError`."""
+        policies = await self._policies.current()
+        target = None
+        if prefill.target is not None:
+            target = Target.parse(prefill.target, organization=policies.organization)
+            if policies.target(target) is None:
+                raise Invalid(f"There is no target {target} here.", code="unknown_target")
+        targets = [offer.target for offer in await self._pictures.offers(user, policies) if offer.kind == kind]
+        if target is not None and target.id not in targets:
+            targets = sorted({*targets, target.id})
+        if not targets:
+            raise NotFound(
+                f"There is nothing here that you may ask to {VERBS[kind]}. Ask an owner to name you in a rule."
+            )
+        if target is None and len(targets) == 1:
+            target = Target.parse(targets[0])
+        terms = await self._pictures.terms(user, kind, target) if target is not None else None
+        filled = Prefill(
+            target.id if target else None, prefill.duration_ms, prefill.reason, prefill.ticket, prefill.channel
+        )
+        await self._open(trigger, FORMS[kind](targets, filled, terms))
+
+    async def ask_from_home(self, pressed: Click) -> None:
+        target = None if pressed.value in ("", ids.NO_TARGET) else pressed.value
+        await self.ask(pressed.user, FROM_HOME[pressed.action], Prefill(target=target), pressed.trigger)
+
+    async def ask_from_shortcut(self, user: str, shortcut: str, trigger: str) -> None:
+        await self.ask(user, SHORTCUTS[shortcut], Prefill(), trigger)
+
+    async def chosen(self, body: dict[str, Any]) -> None:
+        """The same form, with the terms of the target that was chosen. What was typed stays: its fields keep their ids."""
+        view, user = body["view"], body["user"]["id"]
+        kind = KINDS.get(view["callback_id"])
+        name = ask.chosen_target(view["state"]["values"])
+        if kind is None or name is None:
+            return
+        policies = await self._policies.current()
+        target = Target.parse(name, organization=policies.organization)
+        targets = [offer.target for offer in await self._pictures.offers(user, policies) if offer.kind == kind]
+        origin = ids.parse_metadata(view.get("private_metadata", ""))
+        prefill = Prefill(target=target.id, channel=origin.channel)
+        terms = await self._pictures.terms(user, kind, target)
+        drawn = FORMS[kind](sorted({*targets, target.id}), prefill, terms)
+        await self._slack.call("views.update", view_id=view["id"], hash=view["hash"], view=drawn)
+
+    async def targets(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """The choices of a select that has too many for a plain one."""
+        policies = await self._policies.current()
+        kind = KINDS.get(body.get("view", {}).get("callback_id", ""), "open")
+        offers = await self._pictures.offers(body["user"]["id"], policies)
+        found = [offer.target for offer in offers if offer.kind == kind]
+        await ack(options=ask.target_options(found, body.get("value", "")))
+
+    async def open_for(self, pressed: Click) -> None:
+        """The modal behind a button of a card. Raises `AccessError`."""
+        if pressed.action == ids.MORE:
+            await self._more(pressed)
+            return
+        about = pressed.reference
+        origin = ids.Origin(about, pressed.channel, pressed.ts)
+        if pressed.action == ids.SHOW_VALUES:
+            await self._show_values(pressed, about.request)
+            return
+        world = await self._requests.get(about.request)
+        if pressed.action == ids.BREAK_GLASS:
+            await self._open(
+                pressed.trigger, modals.break_reason((await self._pictures.card(about.request))[1], origin)
+            )
+        elif pressed.action == ids.DENY:
+            await self._open(pressed.trigger, modals.deny_reason(world.request, origin))
+        else:
+            await self._open(pressed.trigger, modals.dispute_reason(world.request, origin))
+
+    async def _more(self, pressed: Click) -> None:
+        name, about = ids.parse_choice(pressed.value)
+        world, facts = await self._pictures.card(about.request)
+        if name == ids.MORE_APPROVE_LESS:
+            origin = ids.Origin(about, pressed.channel, pressed.ts)
+            await self._open(pressed.trigger, modals.approve_less(world.request, origin))
+        elif name == ids.MORE_WHY:
+            await self._open(pressed.trigger, modals.details(words.why(facts), "Why"))
+        else:
+            await self._open(pressed.trigger, modals.details(draw.for_approvers(facts, whole=True)))
+
+    async def _show_values(self, pressed: Click, request_id: str) -> None:
+        """Values in a modal, where the target says so, for the holder of the grant. Raises `AccessError`."""
+        world = await self._requests.get(request_id)
+        target = world.policy_now.target(world.request.asked)
+        if target is None or not target.shows:
+            raise Invalid(
+                f"{world.request.target} does not show values in Slack. On your own machine: countersign env open {world.request.target}",
+                code="not_in_slack",
+            )
+        opened = await self._environments.read(request_id, pressed.user)
+        shown = {name: value.secret for name, value in opened.values.items() if value.secret is not None}
+        until_ms = world.request.lease.until_ms if world.request.lease else world.now_ms
+        await self._open(pressed.trigger, modals.values(world.request.target, opened.version, shown, until_ms))
+
+    async def _open(self, trigger: str, view: View) -> None:
+        await self._slack.call("views.open", trigger_id=trigger, view=view)
+
+    # -- sent off ------------------------------------------------------------------------------------------------------
+
+    async def asked(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        sent = submission(body)
+        kind = KINDS[sent.callback]
+        try:
+            outcome = await self._submit(sent, kind)
+        except BadForm as error:
+            await ack(response_action="errors", errors=error.errors)
+            return
+        except AccessError as error:
+            self._counted(f"ask_{kind}", error.code)
+            await ack(**_said(error, sent))
+            return
+        self._counted(f"ask_{kind}", "ok" if outcome.news else "again")
+        self._committed()
+        await ack()
+
+    async def _submit(self, sent: Submission, kind: str) -> Outcome:
+        policies = await self._policies.current()
+        if kind == "change":
+            asked = ask.read_change(sent.values)
+            target = _target(asked.target, policies)
+            config = policies.target(target)
+            if asked.set and not (config and config.enters):
+                raise Invalid(
+                    f"Values of {target} are not entered in Slack: countersign secrets set {target} NAME=-",
+                    code="not_in_slack",
+                )
+            values = {name: Value(secret) for name, secret in asked.set.items()}
+            values |= {name: Value(None) for name in asked.remove}
+            return await self._asking.change(
+                sent.user, target, values, reason=asked.reason, ticket=asked.ticket, command_id=sent.command_id
+            )
+        form = ask.read_open(sent.values) if kind == "open" else ask.read_access(sent.values)
+        target = _target(form.target, policies)
+        method = self._asking.open if kind == "open" else self._asking.access
+        return await method(
+            sent.user,
+            target,
+            duration_ms=form.duration_ms,
+            reason=form.reason,
+            ticket=form.ticket,
+            command_id=sent.command_id,
+        )
+
+    async def decided(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """Deny, break glass, dispute, approve for less: a verdict with a reason or a number."""
+        sent = submission(body)
+        origin = ids.parse_metadata(sent.metadata)
+        try:
+            if origin.reference is None:
+                raise Invalid("This form is not one of ours.", code="bad_payload")
+            outcome = await self._requests.apply(origin.reference.request, _verdict(sent, origin.reference))
+        except BadForm as error:
+            await ack(response_action="errors", errors=error.errors)
+            return
+        except AccessError as error:
+            self._counted(sent.callback, error.code)
+            await ack(response_action="update", view=modals.notice("Not done", error.sentence))
+            return
+        self._counted(sent.callback, "ok" if outcome.news else "again")
+        self._committed()
+        if outcome.request is None or outcome.request.state == "pending":
+            self._replies.sentence(sent.user, origin.channel, outcome.answer)
+        if origin.channel is None:
+            self._replies.opened_home(sent.user)
+        await ack()
+
+
+VERBS: Final = {"open": "open", "access": "join", "change": "change"}
+
+
+def _target(name: str, policies: PolicySet) -> Target:
+    return Target.parse(name, organization=policies.organization)
+
+
+def _verdict(sent: Submission, about: ids.Reference) -> Command:
+    """Raises `BadForm`."""
+    known = {"id": sent.command_id, "actor": sent.user}
+    content = {"revision": about.revision, "digest": about.digest}
+    match sent.callback:
+        case ids.DENY_REASON:
+            return Deny(**known, **content, reason=modals.read_reason(sent.values))  # type: ignore[arg-type]
+        case ids.BREAK_REASON:
+            return Break(**known, **content, reason=modals.read_reason(sent.values))  # type: ignore[arg-type]
+        case ids.DISPUTE_REASON:
+            return Dispute(**known, reason=modals.read_reason(sent.values))
+        case _:
+            return Approve(**known, **content, cap_ms=modals.read_cap(sent.values))  # type: ignore[arg-type]
+
+
+def _said(error: AccessError, sent: Submission) -> dict[str, Any]:
+    """Beside the field it is about, where there is one; else in place of the form."""
+    field = FIELDS.get(error.detail)
+    block = next((block for block in sent.values if field and (block == field or block.startswith(f"{field}:"))), None)
+    if block is not None:
+        return {"response_action": "errors", "errors": {block: error.sentence}}
+    return {"response_action": "update", "view": modals.notice("Not asked", error.sentence)}

@@ -1,0 +1,201 @@
+"""Listeners: a click, a form or a command becomes one command of the corridor, before the acknowledgement.
+
+Each does only that: read, load, commit, and open a view where one opens. What may be slow is an effect or a reply.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import structlog
+from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_bolt.response import BoltResponse
+
+from bot.slack import ids
+from bot.slack.delivery import Delivery
+from bot.slack.directory import SlackDirectory
+from bot.slack.doors import Click, click
+from bot.slack.forms import Forms
+from bot.slack.replies import Replies
+from bot.slack.slash import Slash
+from bot.slack.views import modals
+from store.model.command import Activate, Approve, Command, Countersign, End, Merge, Withdraw
+from store.model.errors import AccessError, Invalid
+from store.redis.requests import Outcome, Requests
+
+log = structlog.stdlib.get_logger(__name__)
+
+Counted = Callable[[str, str], None]  # command, answer
+
+
+class Listeners:
+    """`committed` is called after each commit, so that its effects are looked at at once."""
+
+    def __init__(
+        self,
+        *,
+        requests: Requests,
+        replies: Replies,
+        delivery: Delivery,
+        directory: SlackDirectory,
+        forms: Forms,
+        slash: Slash,
+        committed: Callable[[], None],
+        counted: Counted,
+    ) -> None:
+        self._requests = requests
+        self._replies = replies
+        self._delivery = delivery
+        self._directory = directory
+        self._forms = forms
+        self._slash = slash
+        self._committed = committed
+        self._counted = counted
+
+    def register(self, app: AsyncApp) -> None:
+        for action in COMMANDS:
+            app.action(action)(self._on_command)
+        for action in (ids.DENY, ids.BREAK_GLASS, ids.DISPUTE, ids.SHOW_VALUES, ids.MORE):
+            app.action(action)(self._on_view)
+        for action in (ids.HOME_ASK_OPEN, ids.HOME_ASK_ACCESS, ids.HOME_ASK_CHANGE):
+            app.action(action)(self._on_ask)
+        app.action(ids.TARGET)(self._on_target)
+        app.options(ids.TARGET)(self._forms.targets)
+        for callback in (ids.ASK_OPEN, ids.ASK_ACCESS, ids.ASK_CHANGE):
+            app.view(callback)(self._forms.asked)
+        for callback in (ids.DENY_REASON, ids.BREAK_REASON, ids.DISPUTE_REASON, ids.APPROVE_LESS):
+            app.view(callback)(self._forms.decided)
+        for shortcut in (ids.SHORTCUT_OPEN, ids.SHORTCUT_ACCESS, ids.SHORTCUT_CHANGE):
+            app.shortcut(shortcut)(self._on_shortcut)
+        app.command("/countersign")(self._slash.command)
+        app.event("app_home_opened")(self._on_home)
+        for event in ("user_change", "subteam_updated", "subteam_members_changed"):
+            app.event(event)(self._on_people)
+        for event in ("app_uninstalled", "tokens_revoked", "member_left_channel"):
+            app.event(event)(self._on_trouble)
+        app.action(ANYTHING)(self._on_unknown)
+        app.error(self._on_error)
+
+    async def _on_command(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        pressed = click(body)
+        await self._answered(pressed, self._run(pressed))
+        await ack()
+
+    async def _run(self, pressed: Click) -> None:
+        about = pressed.reference
+        outcome = await self._requests.apply(about.request, COMMANDS[pressed.action](pressed))
+        self._after(pressed, about.request, outcome)
+
+    async def _on_view(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """A button that opens a modal."""
+        pressed = click(body)
+        await self._answered(pressed, self._forms.open_for(pressed))
+        await ack()
+
+    async def _on_ask(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        pressed = click(body)
+        await self._answered(pressed, self._forms.ask_from_home(pressed))
+        await ack()
+
+    async def _on_target(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """A target was chosen in a form that is open: it is drawn again with that target's terms."""
+        await self._forms.chosen(body)
+        await ack()
+
+    async def _on_shortcut(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        try:
+            await self._forms.ask_from_shortcut(body["user"]["id"], body["callback_id"], body["trigger_id"])
+        except AccessError as error:
+            self._replies.sentence(body["user"]["id"], None, error.sentence)
+        await ack()
+
+    async def _on_home(self, event: dict[str, Any]) -> None:
+        if event.get("tab", "home") == "home":
+            self._replies.opened_home(event["user"])
+
+    async def _on_people(self, event: dict[str, Any]) -> None:
+        """What we know of this person or group may be wrong from now on."""
+        changed = event.get("user", {}).get("id") if event["type"] == "user_change" else None
+        principal = changed or event.get("subteam_id") or event.get("subteam", {}).get("id")
+        if principal:
+            await self._directory.drop(principal)
+
+    async def _on_trouble(self, event: dict[str, Any]) -> None:
+        log.error("slack takes something away", event_type=event["type"], channel=event.get("channel"))
+
+    async def _on_unknown(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """Links have an action too. Anything else is a button of another version of ours."""
+        action = body["actions"][0]
+        if not action.get("url") and action.get("type") == "button" and not action["action_id"].startswith("link"):
+            pressed = click(body)
+            self._replies.sentence(
+                pressed.user,
+                pressed.channel,
+                "This button does nothing any more. Open App Home to see where things stand.",
+            )
+        await ack()
+
+    async def _answered(self, pressed: Click, work: Awaitable[None]) -> None:
+        """A click is never silently ignored: who may not act learns why."""
+        try:
+            await work
+        except AccessError as error:
+            self._counted(pressed.action, error.code)
+            self._replies.sentence(pressed.user, pressed.channel, error.sentence)
+            if pressed.at_home:
+                self._replies.opened_home(pressed.user)
+            else:
+                await self._adopt(pressed)
+
+    def _after(self, pressed: Click, request: str, outcome: Outcome) -> None:
+        self._counted(pressed.action, "ok" if outcome.news else "again")
+        self._committed()
+        if outcome.request is None or outcome.request.state == "pending":
+            self._replies.sentence(pressed.user, pressed.channel, outcome.answer)
+        if pressed.at_home:
+            self._replies.opened_home(pressed.user)
+        elif pressed.channel and pressed.ts:
+            self._replies.later(self._delivery.adopt(request, pressed.channel, pressed.ts))
+
+    async def _adopt(self, pressed: Click) -> None:
+        """A late click is answered by its card as well: it shows the truth from now on."""
+        if pressed.channel and pressed.ts:
+            try:
+                request = pressed.reference.request
+            except Invalid:
+                return
+            self._replies.later(self._delivery.refresh(request, pressed.channel, pressed.ts, pressed.command_id))
+
+    async def _on_error(self, error: Exception, body: dict[str, Any]) -> BoltResponse:
+        """Answered 200 whatever happened, or Slack would deliver it again and show a warning sign."""
+        sentence = error.sentence if isinstance(error, AccessError) else SORRY
+        if not isinstance(error, AccessError):
+            log.error("listener failed", error=type(error).__name__, exc_info=error)
+        user = (body.get("user") or {}).get("id") or body.get("user_id")
+        if user:
+            self._replies.sentence(user, (body.get("channel") or {}).get("id") or body.get("channel_id"), sentence)
+        if body.get("type") == "view_submission":
+            return BoltResponse(
+                status=200, body={"response_action": "update", "view": modals.notice("Not done", sentence)}
+            )
+        return BoltResponse(status=200)
+
+
+SORRY: Final = "Something went wrong on our side. Nothing was decided by this; look at the card, and try again."
+ANYTHING: Final = re.compile(r".*")
+
+
+def _approve(pressed: Click) -> Approve:
+    about = pressed.reference
+    return Approve(id=pressed.command_id, actor=pressed.user, revision=about.revision, digest=about.digest)
+
+
+# The buttons that need nothing but themselves.
+COMMANDS: Final[dict[str, Callable[[Click], Command]]] = {
+    ids.APPROVE: _approve,
+    ids.ACTIVATE: lambda pressed: Activate(id=pressed.command_id, actor=pressed.user),
+    ids.END: lambda pressed: End(id=pressed.command_id, actor=pressed.user),
+    ids.WITHDRAW: lambda pressed: Withdraw(id=pressed.command_id, actor=pressed.user),
+    ids.MERGE: lambda pressed: Merge(id=pressed.command_id, actor=pressed.user),
+    ids.COUNTERSIGN: lambda pressed: Countersign(id=pressed.command_id, actor=pressed.user),
+}

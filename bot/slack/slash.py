@@ -1,0 +1,123 @@
+"""Slash: `/countersign …`, answered to the person who typed it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck
+
+from bot.slack import grammar
+from bot.slack.forms import Forms
+from bot.slack.pictures import Pictures
+from bot.slack.replies import Replies
+from bot.slack.views import card as draw
+from bot.slack.views import replies as words
+from bot.slack.views.facts import CardFacts, Message, Prefill
+from store.model.command import End, Withdraw
+from store.model.errors import AccessError, Invalid, NotFound
+from store.model.lifecycle import World
+from store.model.people import Directory, People
+from store.model.standing import may_review, wanted
+from store.redis.policies import Policies
+from store.redis.requests import Requests
+
+
+class Slash:
+    def __init__(
+        self,
+        *,
+        forms: Forms,
+        requests: Requests,
+        policies: Policies,
+        pictures: Pictures,
+        directory: Directory,
+        replies: Replies,
+        committed: Callable[[], None],
+    ) -> None:
+        self._forms = forms
+        self._requests = requests
+        self._policies = policies
+        self._pictures = pictures
+        self._directory = directory
+        self._replies = replies
+        self._committed = committed
+
+    async def command(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        user, channel = body["user_id"], body["channel_id"]
+        try:
+            answer = await self._answer(user, channel, body)
+        except AccessError as error:
+            answer = words.sentence(error.sentence)
+        await ack()
+        if answer is not None:
+            self._replies.message(user, channel, answer)
+
+    async def _answer(self, user: str, channel: str, body: dict[str, Any]) -> Message | None:
+        policies = await self._policies.current()
+        match grammar.parse(body.get("text", ""), organization=policies.organization):
+            case grammar.Ask() as ask:
+                prefill = Prefill(ask.target, ask.duration_ms, ask.reason, "", channel)
+                await self._forms.ask(user, ask.kind, prefill, body["trigger_id"])
+                return None
+            case grammar.Pending():
+                waiting, more = await self._pictures.waiting(user)
+                cards = await self._pictures.several(waiting)
+                return words.listing("Waiting for you", cards, empty="Nothing waits for your decision.", more=more)
+            case grammar.Mine():
+                mine = await self._pictures.mine(user, most=10)
+                return words.listing(
+                    "Your requests", await self._pictures.several(mine), empty="You have asked for nothing yet."
+                )
+            case grammar.Show(id=request):
+                world, facts = await self._seen(user, request)
+                mine_too = user in (world.request.requester, world.request.beneficiary)
+                return draw.for_requester(facts) if mine_too else draw.for_approvers(facts)
+            case grammar.Why(id=request):
+                world, facts = await self._seen(user, request)
+                return words.why(facts, you=await self._about(world, user))
+            case grammar.Cancel(id=request):
+                outcome = await self._requests.apply(request, Withdraw(id=f"slash:{body['trigger_id']}", actor=user))
+                self._committed()
+                return words.sentence(outcome.answer)
+            case grammar.Done(id=request):
+                ended = request or await self._only(user)
+                outcome = await self._requests.apply(ended, End(id=f"slash:{body['trigger_id']}", actor=user))
+                self._committed()
+                return words.sentence(outcome.answer)
+            case grammar.Mistake(sentence=sentence):
+                return words.sentence(sentence)
+            case _:
+                return words.help_text()
+
+    async def _seen(self, user: str, request: str) -> tuple[World, CardFacts]:
+        """Those who asked, who may decide and who own this see it; for everybody else it is not there."""
+        world, facts = await self._pictures.card(request)
+        if user in (world.request.requester, world.request.beneficiary):
+            return world, facts
+        people = await self._people(world, user)
+        owner = world.policy_now.owners.has(user, people)
+        approver = world.rules is not None and may_review(world.request, world.rules, user, people).may
+        if not owner and not approver:
+            raise NotFound(f"There is no request {request} here, or it is not yours to see.")
+        return world, facts
+
+    async def _people(self, world: World, user: str) -> People:
+        return await self._directory.people(
+            wanted(world.request, world.rules, user) if world.rules else world.policy_now.owners.wanted
+        )
+
+    async def _about(self, world: World, user: str) -> str | None:
+        """Why this reader may, or may not, decide it."""
+        if world.rules is None:
+            return None
+        standing = may_review(world.request, world.rules, user, await self._people(world, user))
+        return "You may decide this." if standing.may else standing.why
+
+    async def _only(self, user: str) -> str:
+        live = [
+            request for request in await self._requests.listed(f"live:{user}", most=2) if request.state != "revoking"
+        ]
+        if not live:
+            raise NotFound("You hold nothing now.")
+        if len(live) > 1:
+            raise Invalid("You hold several things. Say which one: /countersign done ID", code="which")
+        return live[0].id

@@ -1,0 +1,67 @@
+"""Watch: does Redis keep what it is told, and do the key holders work."""
+
+import structlog
+
+from bot.http.health import Check
+from scheduler.metrics import Metrics
+from store.keys.ring import Keyring
+from store.model.errors import Unavailable
+from store.redis.client import Client
+from store.redis.clock import Dial
+from store.redis.durability import Verdict, inspect
+from store.redis.policies import Policies
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Watch:
+    def __init__(self, redis: Client, dial: Dial, ring: Keyring, metrics: Metrics) -> None:
+        self._redis = redis
+        self._dial = dial
+        self._ring = ring
+        self._metrics = metrics
+        self.sentences: tuple[str, ...] = ()  # what is not well, for the owners
+        self._said: frozenset[str] = frozenset()
+        self._unfit: str | None = None
+
+    def fit(self) -> str | None:
+        """Why nothing may be given now; None where it may."""
+        return self._unfit
+
+    async def first_look(self) -> None:
+        """Raises `Unavailable` for a Redis that forgets: nothing is started on it."""
+        found = await inspect(self._redis)
+        if found.verdict is Verdict.REFUSE:
+            raise Unavailable(" ".join(finding.sentence for finding in found.findings), code="redis_forgets")
+        await self.look()
+
+    async def look(self) -> None:
+        """Once a minute. Raises `Unavailable`."""
+        await self._dial.sync()
+        found = await inspect(self._redis)
+        sentences = [finding.sentence for finding in found.findings]
+        challenged = await self._ring.challenge_all()
+        sentences += [error.sentence for error in challenged.values() if error is not None]
+        self._unfit = None if found.may_grant else f"Nothing is granted or read for now. {sentences[0]}"
+        self._metrics.degraded.set(0 if found.may_grant else 1)
+        self.sentences = tuple(sentences)
+        for sentence in sentences:
+            if sentence not in self._said:
+                log.warning("health", why=sentence)
+        self._said = frozenset(sentences)
+
+    async def redis(self) -> str | None:
+        try:
+            await self._redis.ping()
+        except Unavailable as error:
+            return error.sentence
+        return None
+
+    def policies(self, policies: Policies) -> Check:
+        async def check() -> str | None:
+            try:
+                return None if await policies.number() else "There are no policies yet."
+            except Unavailable as error:
+                return error.sentence
+
+        return check
