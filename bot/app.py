@@ -6,7 +6,6 @@ from typing import Final
 
 import structlog
 
-from bot.app import App
 from bot.asking import Asking
 from bot.http.server import HttpServer
 from bot.outside import Outside
