@@ -23,8 +23,7 @@ let thread = here.get("thread");
 let state = null;
 let world = null;
 let stop = () => {};
-const drafts = new Map(); // by person and channel, as `read` is
-const read = new Map(); // the ts of the last message that was in sight
+const drafts = new Map(); // by person and channel
 
 /** What renderers need to know of the reader and of everybody's names. `sig` changes when any of it does. */
 function worldOf(now) {
@@ -81,10 +80,6 @@ const page = {
   },
   messageShortcuts: () => state.shortcuts.filter((one) => one.type === "message"),
   get at() { return at; },
-  unread: (channel) => {
-    const until = read.get(`${state.me} ${channel.id}`);
-    return until ? (state.messages[channel.id] ?? []).filter((message) => message.ts > until && message.user !== state.me).length : channel.unread;
-  },
   goTo,
   actAs: (id) => {
     keepDraft();
@@ -128,7 +123,7 @@ function drawConversation(channel) {
   }
   const roots = all.filter((message) => !message.thread_ts || message.thread_ts === message.ts);
   drawMessages(log, roots, page, { channel: channel.id, pane: "log" });
-  read.set(key, all.at(-1)?.ts ?? "0");
+  if (channel.unread > 0) post({ as: state.me, type: "read", channel: channel.id });
   channelComposer.relabel(`Message ${channel.kind === "im" ? channel.name : `#${channel.name}`}, or / for commands`);
   channelComposer.hidden = channel.archived;
 }

@@ -12,7 +12,7 @@ function actAs(state, page) {
   const people = state.people.filter((person) => person.kind !== "bot");
   const me = people.find((person) => person.id === state.me);
   const select = el("select", { id: "act-as", "aria-describedby": "act-as-who", on: { change: (event) => page.actAs(event.target.value) } },
-    people.map((person) => el("option", { value: person.id }, personWords(person))));
+    people.map((person) => el("option", { value: person.id, disabled: person.kind === "deactivated" }, personWords(person))));
   select.value = state.me;
   return el("div", { class: "act-as" }, el("label", { for: "act-as" }, "Act as"), select,
     el("p", { id: "act-as-who", class: "faint" }, me ? `${me.kind} in ${handles(me).join(" ") || "no group"}` : ""));
@@ -25,8 +25,8 @@ function place({ id, face, name, unread, here, archived, data }, open) {
     unread > 0 && !here && el("span", { class: "count" }, String(unread), unseen(" unread")));
 }
 
-const places = (state, kind, page) => state.channels.filter((one) => one.kind === kind).map((one) => ({
-  id: one.id, face: kind === "im" ? "●" : "#", name: one.name, unread: page.unread(one), here: one.id === page.at, archived: one.archived, data: { channel: one.id },
+const places = (state, kind, at) => state.channels.filter((one) => one.kind === kind).map((one) => ({
+  id: one.id, face: kind === "im" ? "●" : "#", name: one.name, unread: one.unread, here: one.id === at, archived: one.archived, data: { channel: one.id },
 }));
 
 function list(title, entries, open) {
@@ -34,10 +34,10 @@ function list(title, entries, open) {
   return el("section", { "aria-labelledby": id }, el("h2", { id }, title), el("ul", {}, entries.map((entry) => el("li", {}, place(entry, open)))));
 }
 
-/** Bring the rail up to date. `page`: {at, unread(channel), actAs(id), goTo(id), send(act)}. */
+/** Bring the rail up to date. `page`: {at, actAs(id), goTo(id), send(act)}. */
 export function drawRail(rail, state, page) {
-  const channels = places(state, "channel", page);
-  const app = [{ id: "home", face: "⌂", name: `${state.bot.name} Home`, here: page.at === "home", data: { channel: "home" } }, ...places(state, "im", page)];
+  const channels = places(state, "channel", page.at);
+  const app = [{ id: "home", face: "⌂", name: `${state.bot.name} Home`, here: page.at === "home", data: { channel: "home" } }, ...places(state, "im", page.at)];
   const shortcuts = state.shortcuts.filter((one) => one.type === "global")
     .map((one) => ({ id: one.callback_id, face: "+", name: one.name, data: { shortcut: one.callback_id } }));
   const section = (title, entries, open) => ({ key: title, sig: JSON.stringify(entries), build: () => list(title, entries, open) });

@@ -223,7 +223,7 @@ FORM_VIEW = {
             {
                 "type": "checkboxes",
                 "options": [option("a", "Tell me", "in a direct message"), option("b", "Tell all")],
-                "initial_options": [option("a", "Tell me")],
+                "initial_options": [option("a", "Tell me", "in a direct message")],
             },
         ),
         an_input(

@@ -63,8 +63,11 @@ async def test_a_question_is_asked_before_an_action_that_has_one(page: Page, wor
     )
 
 
-async def test_selects_in_a_message_and_the_home(page: Page, workspace: CannedWorkspace) -> None:
+async def test_a_channel_is_read_and_selects_in_a_message_and_the_home_act(
+    page: Page, workspace: CannedWorkspace
+) -> None:
     await page.click(f"[data-channel={states.GENERAL}]")
+    assert await workspace.act("read") == {"as": states.ANA, "type": "read", "channel": states.GENERAL}
     await page.select_option("[data-action-id=hours]", "2h")
     act = await workspace.act("click")
     assert (act["block_id"], act["value"], act["option"]) == ("pick", "2h", "2h")
