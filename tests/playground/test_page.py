@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from playground import page_api
 from playground.server import PlaygroundServer
 from tests.playground.small import actions, bolt, button, home, modal, section
 
@@ -106,9 +107,11 @@ async def test_changes_come_by_themselves(workspace, server, browser, api):
         assert states < 20  # several changes, one state
 
 
-async def test_a_stream_ends_when_the_server_stops(server, browser):
+async def test_a_stream_ends_when_the_server_stops(server, browser, monkeypatch):
+    monkeypatch.setattr(page_api, "_NOT_OFTENER_S", 0.0)
     async with browser.session.get(f"{server.base_url}/page/events") as stream:
         await stream.content.readline()
+        await browser.state()  # by now the stream waits for a change
         async with asyncio.timeout(0.9):
             await server.stop()
 
@@ -179,7 +182,7 @@ async def test_the_clock_moves_where_it_can(server, browser):
         ("/style.css", 200, "text/css"),
         ("/page/app.js", 200, "text/javascript"),
         ("/page/..%2fserver.py", 404, None),
-        ("/page/..%2f..%2fpyproject.toml", 404, None),
+        ("/page/..%2fslack%2fblocks.schema.json", 404, None),
         ("/page/none.js", 404, None),
     ],
 )

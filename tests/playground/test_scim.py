@@ -61,6 +61,16 @@ async def test_a_member_enters_a_group_and_is_there_after_a_restart(path):
         assert server.members("aws-admins") == ["ana@example.com"]
         after = await found(server, "/Groups")
         assert (after["id"], after["meta"]["version"]) == (before["id"], before["meta"]["version"])
+        status, _ = await call(
+            server,
+            "PATCH",
+            f"/Groups/{group['id']}",
+            body=patch | {"Operations": [{"op": "remove", "path": "members"}]},
+        )
+        assert status in (200, 204)
+        now = (await found(server, "/Groups"))["meta"]["version"]
+        assert now > before["meta"]["version"]  # a version never comes back
+        assert server.members("aws-admins") == []
         status, answer = await call(server, "GET", "/Users")
         assert (status, answer["totalResults"]) == (200, 2)
     finally:
