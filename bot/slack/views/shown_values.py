@@ -1,5 +1,6 @@
 """Shown values: the one modal in which the values of an environment are seen."""
 
+import json
 import unicodedata
 from collections.abc import Mapping
 from typing import Final
@@ -13,7 +14,7 @@ from store.model.secret import Secret
 
 VALUE_SHOWN: Final = 2_000  # characters; a certificate chain is read with the command
 ENTRIES_SHOWN: Final = 80
-ALL_SHOWN: Final = 100_000  # characters; Slack takes a view of 250 kB, and JSON may double them
+ALL_SHOWN: Final = 200_000  # bytes of JSON with every character escaped; Slack takes a view of 250 kB
 
 
 def values(target: str, version: int, entries: Mapping[str, Secret], until_ms: int) -> View:
@@ -24,9 +25,10 @@ def values(target: str, version: int, entries: Mapping[str, Secret], until_ms: i
     left, shown = ALL_SHOWN, 0
     for name in sorted(entries)[:ENTRIES_SHOWN]:
         text, note = _text(entries[name])
-        if len(text) > left:
+        size = len(json.dumps(text))
+        if size > left:
             break
-        left, shown = left - len(text), shown + 1
+        left, shown = left - size, shown + 1
         label = b.line(b.text(cut(name, 255), bold=True), *([b.text(f"  {note}", italic=True)] if note else []))
         blocks.append(b.rich(label, *([b.preformatted(text)] if text else [])))
     if not entries:

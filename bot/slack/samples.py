@@ -1,0 +1,162 @@
+"""Samples: one request of every kind in every state, made up, for the storybook."""
+
+from typing import Any, Final, get_args
+
+from bot.slack.views.facts import CardFacts
+from store.model.debt import Debt
+from store.model.delivery import Delivery, Receipt
+from store.model.grant import Lease, Membership
+from store.model.policy import DAY, HOUR, MINUTE, BreakGlass, Circle, Policy, Threshold, Ticket
+from store.model.request import Change, Decision, Ending, Joining, Kind, Opening, Payload, Request, Review, State, Touch
+from store.model.sealed import Held
+from store.model.standing import Rules
+
+ANA, BEN, CHO, DEV, EVE = "U0ANA", "U0BEN", "U0CHO", "U0DEV", "U0EVE"
+LEADS, SECURITY, ONCALL, ADMINS = "S0LEADS", "S0SECURITY", "S0ONCALL", "S0ADMINS"
+CHANNEL: Final = "C0PAYMENTS"
+NOW_MS: Final = 1_772_550_000_000  # 2026-03-03 15:00 UTC
+ID: Final = "7Q2M4XK9TB"
+REASON: Final = "The nightly settlement stopped at 02:40; I need the processor's key to replay it."
+
+STATES: Final[dict[Kind, tuple[State, ...]]] = {
+    "open": ("pending", "approved", "active", "denied", "withdrawn", "expired", "ended"),
+    "access": (
+        "pending", "approved", "granting", "active", "revoking", "denied", "withdrawn", "expired", "ended", "failed",
+    ),
+    "change": ("pending", "approved", "stale", "denied", "withdrawn", "expired", "merged"),
+}  # fmt: skip
+OVER: Final = ("withdrawn", "expired", "ended", "failed", "revoking")
+DECIDED: Final = ("approved", "granting", "active", "revoking", "merged", "ended", "failed")
+DEBTS: Final[tuple[str, ...]] = get_args(Debt.model_fields["state"].annotation)
+
+
+def policy(*, thresholds: int = 1, soft: bool = False, name: str = "payments production", **fields: Any) -> Policy:
+    circles = (Circle(groups=frozenset({LEADS})), Circle(users=frozenset({ANA}), groups=frozenset({SECURITY})))
+    return Policy(
+        name=name,
+        targets=("payments/prod", "role:aws-admin"),
+        actions=frozenset({"open", "change", "access"}),
+        requesters=Circle(groups=frozenset({"S0DEVS"})),
+        approvals=tuple(Threshold(circle=circle) for circle in circles[:thresholds]),
+        enforcement="soft" if soft else "hard",
+        bypassers=Circle(groups=frozenset({ONCALL})) if soft else Circle(),
+        break_glass=BreakGlass(),
+        ticket=Ticket(pattern="^[A-Z]+-[0-9]+$"),
+        **fields,
+    )
+
+
+def rules(**how: Any) -> Rules:
+    one = policy(**how)
+    return Rules(one, one, Circle(groups=frozenset({ADMINS})))
+
+
+def touch(name: str, word: str) -> Touch:
+    held = Held.model_construct(entry_id="0" * 26, ciphertext_hash="0" * 64)
+    entry = None if word == "removed" else held
+    return Touch.model_construct(
+        name=name, base=None if word == "new" else "1" * 26, entry=entry, same=word == "unchanged"
+    )
+
+
+def touches(count: int) -> tuple[Touch, ...]:
+    words = ("changed", "new", "removed", "unchanged")
+    return tuple(touch(f"PROCESSOR_KEY_{place + 1}", words[place % 4]) for place in range(count))
+
+
+def payload(kind: Kind, *, names: int = 2, duration_ms: int = 2 * HOUR) -> Payload:
+    match kind:
+        case "open":
+            return Opening(environment_id="e" * 26, duration_ms=duration_ms)
+        case "access":
+            membership = Membership(connector="okta", group="aws-admins", user=DEV, account="dev@example.com")
+            return Joining(membership=membership, duration_ms=duration_ms)
+        case "change":
+            return Change.model_construct(environment_id="e" * 26, touches=touches(names))
+
+
+def request(kind: Kind, state: State = "pending", *, names: int = 2, broken: bool = False, **fields: Any) -> Request:
+    """With everything that a request in this state has."""
+    made: dict[str, Any] = {
+        "id": ID, "kind": kind, "target": "role:aws-admin" if kind == "access" else "payments/prod",
+        "requester": DEV, "beneficiary": DEV, "payload": payload(kind, names=names), "reason": REASON, "ticket": "PAY-41",
+        "digest": "5a" * 32, "policy": 3, "rule": "payments production", "created_ms": NOW_MS - HOUR, "state": state,
+        "since_ms": NOW_MS,
+    }  # fmt: skip
+    if state in DECIDED or (state in ("expired", "ended") and broken):
+        made["decision"] = Decision(basis="quorum", by=(BEN, CHO), at_ms=NOW_MS - 30 * MINUTE)
+        made["reviews"] = tuple(Review(by=by, verdict="approve", at_ms=NOW_MS - 30 * MINUTE) for by in (BEN, CHO))
+        made["granted_ms"] = None if kind == "change" else 2 * HOUR
+    if broken:
+        reason = "Payments are down and none of the leads answers the phone."
+        made |= {
+            "decision": Decision(basis="break-glass", by=(EVE,), at_ms=NOW_MS - MINUTE, reason=reason),
+            "reviews": (),
+        }
+    if state == "denied":
+        reason = "Use the replay tool instead; it needs no key."
+        made["decision"] = Decision(basis="denial", by=(BEN,), at_ms=NOW_MS, reason=reason)
+        made["reviews"] = (Review(by=BEN, verdict="deny", at_ms=NOW_MS, reason=reason),)
+    if state in ("granting", "active", "revoking", "ended"):
+        made["lease"] = Lease(starts_ms=NOW_MS, until_ms=NOW_MS + 2 * HOUR)
+    if state in OVER:
+        made["ending"] = Ending(by=DEV if state == "withdrawn" else "clock", at_ms=NOW_MS)
+    if state == "failed":
+        made |= {
+            "note": "okta answered 403: the token may not change this group.",
+            "ending": Ending(by="relay", at_ms=NOW_MS),
+        }
+    if state == "stale":
+        made["note"] = "Changed meanwhile by somebody else: PROCESSOR_KEY_1."
+    if state == "merged":
+        made |= {"merged": 42, "hooks": ("api", "worker", "billing", "old")}
+    if state in ("pending", "approved", "stale"):
+        made["timers"] = {"deadline": NOW_MS + 8 * HOUR}
+    return Request.model_construct(**{**_defaults(), **made, **fields})
+
+
+def _defaults() -> dict[str, Any]:
+    return {name: field.default for name, field in Request.model_fields.items() if not field.is_required()}
+
+
+def facts(made: Request, *, thresholds: int = 1, soft: bool = False, filled: int = 0, **fields: Any) -> CardFacts:
+    under = rules(thresholds=thresholds, soft=soft)
+    needed = under.now.approvals[filled:] if made.state == "pending" else ()
+    return CardFacts(
+        **{"request": made, "rules": under, "needed": needed, "asked": tuple(sorted(under.now.approvers)), **fields}
+    )
+
+
+def debt(state: str) -> Debt:
+    closed = {"closed_by": BEN, "closed_ms": NOW_MS + HOUR} if state in ("countersigned", "disputed") else {}
+    if state == "disputed":
+        closed["reason"] = "The lead on duty was there and was not called."
+    made = {"request": ID, "by": EVE, "opened_ms": NOW_MS, "due_ms": NOW_MS + DAY, "state": state, **closed}
+    return Debt.model_validate(made)
+
+
+def deliveries() -> tuple[Delivery, ...]:
+    """One hook in each state."""
+    fine = Receipt(at_ms=NOW_MS, status=204, latency_ms=183)
+    busy = Receipt(at_ms=NOW_MS, status=503, latency_ms=40, said="The deploy queue is full. Try again later.")
+    silent = Receipt(at_ms=NOW_MS, said="No answer within 10 seconds.")
+    made: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("api", {"state": "delivered", "attempts": 1, "receipts": (fine,)}),
+        ("worker", {"attempts": 3, "next_ms": NOW_MS + 30 * MINUTE, "receipts": (busy,)}),
+        ("billing", {"state": "failed", "attempts": 10, "receipts": (silent,)}),
+        ("old", {"state": "overtaken", "attempts": 1, "receipts": (busy,)}),
+        ("new", {}),
+    )
+    return tuple(
+        Delivery.model_validate(
+            {
+                "request": ID,
+                "environment": "payments/prod",
+                "hook": hook,
+                "version": 42,
+                "message_id": f"msg_{hook}",
+                **more,
+            }
+        )
+        for hook, more in made
+    )

@@ -1,0 +1,263 @@
+"""Storybook: every card, message, modal and Home view in every state, to look at and to check."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Final, get_args
+
+from bot.slack import samples as s
+from bot.slack.ids import Origin, parse_reference
+from bot.slack.views import forms, modals, replies
+from bot.slack.views.card import for_approvers, for_requester
+from bot.slack.views.facts import CardFacts, HomeFacts, Message, Offer, Prefill, Terms, View, WhoIsAsked
+from bot.slack.views.home import home
+from bot.slack.views.tell import announce, hook_line, tell
+from store.model.effect import News
+from store.model.errors import Forbidden
+from store.model.grant import Membership
+from store.model.policy import DAY, HOUR, Circle, Threshold, Ticket
+from store.model.request import REASON_MOST, Change, Joining, Review
+from store.model.secret import Secret
+
+Story = dict[str, Any]
+LINK: Final = "https://example.slack.com/archives/C0PAYMENTS/p1772550000000100"
+LONG_TARGET: Final = f"{'a' * 50}/{'b' * 49}"
+FOREVER: Final = "W" * REASON_MOST
+
+
+def stories() -> Iterator[Story]:
+    """`{"name", "kind": "message" or "view", "payload"}`; a payload is what Slack's method takes."""
+    for name, facts in cards():
+        yield _message(f"card/{name}", for_approvers(facts))
+        yield _message(f"copy/{name}", for_requester(facts))
+    yield from _told()
+    for delivery in s.deliveries():
+        yield _message(f"thread/{delivery.hook}-{delivery.state}", hook_line(delivery))
+    yield from _forms()
+    yield from _modals()
+    yield from _homes()
+    yield from _replies()
+
+
+def cards() -> Iterator[tuple[str, CardFacts]]:
+    for kind, states in s.STATES.items():
+        for state in states:
+            told = s.deliveries() if state == "merged" else ()
+            yield f"{kind}-{state}", s.facts(s.request(kind, state), shows=kind == "open", deliveries=told)
+    yield from _votes()
+    yield from _glasses()
+    yield from _long()
+
+
+def _votes() -> Iterator[tuple[str, CardFacts]]:
+    vote = Review(by=s.BEN, verdict="approve", at_ms=s.NOW_MS, cap_ms=HOUR)
+    one = s.request("open", reviews=(vote,))
+    yield "open-pending-0-of-2", s.facts(s.request("open"), thresholds=2)
+    yield "open-pending-1-of-2", s.facts(one, thresholds=2, filled=1)
+    yield "open-pending-voted-not-counted", s.facts(one)
+    yield "open-pending-for-another", s.facts(s.request("open", beneficiary=s.EVE))
+    yield "open-approved-for-another", s.facts(s.request("open", "approved", beneficiary=s.EVE))
+    yield "open-pending-no-rule", s.facts(s.request("open"), rules=None, needed=(), asked=())
+    yield "open-approved-for-less", s.facts(s.request("open", "approved", granted_ms=HOUR))
+    yield "open-expired-unused", s.facts(s.request("open", "expired", broken=True))
+    yield "open-active-values-not-in-slack", s.facts(s.request("open", "active"))
+    yield "open-pending-bare", s.facts(s.request("open", reason="", ticket=None))
+    kept = "Still a member because of request 8R3N5YM0VC."
+    yield "access-ended-kept", s.facts(s.request("access", "ended", note=kept))
+    trouble = "okta answered 200, and the person is still a member."
+    yield "access-revoking-trouble", s.facts(s.request("access", "revoking", note=trouble))
+    yield "change-merged-no-hooks", s.facts(s.request("change", "merged"))
+    yield "change-pending-1-name", s.facts(s.request("change", names=1))
+
+
+def _glasses() -> Iterator[tuple[str, CardFacts]]:
+    yield "open-pending-soft", s.facts(s.request("open"), soft=True, thresholds=2)
+    for state in s.DEBTS:
+        made = s.request("open", "ended" if state == "disputed" else "active", broken=True)
+        yield f"open-broken-{state}", s.facts(made, soft=True, debt=s.debt(state), shows=True)
+    ended = s.request("access", "ended", broken=True)
+    yield "access-ended-debt-open", s.facts(ended, soft=True, debt=s.debt("open"))
+    merged = s.request("change", "merged", broken=True)
+    yield "change-merged-debt-open", s.facts(merged, soft=True, debt=s.debt("open"), deliveries=s.deliveries())
+
+
+def _long() -> Iterator[tuple[str, CardFacts]]:
+    """The longest of everything."""
+    touched = tuple(s.touch(f"{'N' * 122}{place:06}", "changed") for place in range(100))
+    crowd = tuple(Review(by=f"U0CROWD{place}", verdict="approve", at_ms=s.NOW_MS, cap_ms=HOUR) for place in range(60))
+    wide = Circle(users=frozenset(f"U0WIDE{place}" for place in range(200)))
+    many = tuple(Threshold(count=20, circle=wide) for _ in range(10))
+    group = Membership(connector="c" * 63, group="g" * 4_000, user=s.DEV, account="x" * 4_000)
+    most: dict[str, Any] = {
+        "reason": FOREVER,
+        "ticket": "T" * 200,
+        "rule": "r" * 4_000,
+        "target": LONG_TARGET,
+        "reviews": crowd,
+    }
+    change = Change.model_construct(environment_id="e" * 26, touches=touched)
+    yield "change-pending-100-names", s.facts(s.request("change", names=100))
+    yield (
+        "change-pending-longest",
+        s.facts(s.request("change", payload=change, **most), needed=many, asked=tuple(wide.users)),
+    )
+    joining = Joining.model_construct(type="access", membership=group, duration_ms=30 * DAY)
+    yield "access-active-longest", s.facts(s.request("access", "active", payload=joining, note=FOREVER * 4, **most))
+    told = s.deliveries() * 20
+    yield "change-merged-longest", s.facts(s.request("change", "merged", payload=change, **most), deliveries=told)
+
+
+def _told() -> Iterator[Story]:
+    facts = s.facts(s.request("open"), soft=True, shows=True)
+    now: dict[News, CardFacts] = {
+        "requested": facts,
+        "approved": replace(facts, request=s.request("open", "approved")),
+        "denied": replace(facts, request=s.request("open", "denied")),
+        "expired": replace(facts, request=s.request("open", "expired")),
+        "stale": replace(facts, request=s.request("change", "stale")),
+        "merged": replace(facts, request=s.request("change", "merged"), deliveries=s.deliveries()),
+        "active": replace(facts, request=s.request("open", "active")),
+        "warning": replace(facts, request=s.request("open", "active")),
+        "ended": replace(facts, request=s.request("open", "ended")),
+        "failed": replace(facts, request=s.request("access", "failed")),
+        "no_rule": replace(facts, rules=None),
+        "trouble": replace(
+            facts, request=s.request("access", "revoking", note="okta answered 200, and they are still there.")
+        ),
+    }
+    active = s.request("open", "active", broken=True)
+    owed: dict[News, str] = {
+        "broken": "open",
+        "countersigned": "countersigned",
+        "disputed": "disputed",
+        "overdue": "overdue",
+    }
+    now |= {news: replace(facts, request=active, debt=s.debt(state)) for news, state in owed.items()}
+    for news in get_args(News):
+        yield _message(f"tell/{news}", tell(now[news], news, link=LINK))
+        if news in ("requested", "broken", "countersigned", "disputed", "overdue", "no_rule", "trouble"):
+            yield _message(f"announce/{news}", announce(now[news], news, link=LINK))
+    other = s.request("access", "approved", beneficiary=s.EVE)
+    yield _message("tell/approved-for-another", tell(replace(facts, request=other), "approved", to=s.DEV))
+
+
+def _forms() -> Iterator[Story]:
+    who = WhoIsAsked(s.policy(thresholds=2).approvals, s.CHANNEL)
+    terms = Terms(who, ticket=Ticket(pattern="^[A-Z]+-[0-9]+$"), enters=True, names=("DATABASE_URL", "PROCESSOR_KEY_1"))
+    refused = Terms(WhoIsAsked(refusal="Nobody could approve this but you. Ask an owner to change the rule."))
+    crowd = [f"team-{place:03}/prod" for place in range(250)]
+    names = tuple(f"NAME_{place:03}" for place in range(500))
+    full = Prefill("payments/prod", 8 * HOUR, s.REASON, "PAY-41", s.CHANNEL)
+    asked: dict[str, tuple[Any, list[str]]] = {
+        "open": (forms.ask_open, ["payments/prod", "payments/staging"]),
+        "access": (forms.ask_access, ["role:aws-admin", "role:db-reader"]),
+        "change": (forms.ask_change, ["payments/prod", "payments/staging"]),
+    }
+    for kind, (draw, targets) in asked.items():
+        one = Prefill(targets[0])
+        yield _view(f"ask/{kind}", draw(targets, one, terms))
+        yield _view(f"ask/{kind}-nothing-chosen", draw(targets, Prefill(duration_ms=90 * 60_000), None))
+        yield _view(f"ask/{kind}-refused", draw(targets, one, refused))
+        yield _view(f"ask/{kind}-250-targets", draw(crowd, Prefill(crowd[9]), terms))
+        yield _view(f"ask/{kind}-no-targets", draw([], Prefill(), None))
+        yield _view(
+            f"ask/{kind}-longest", draw([LONG_TARGET], Prefill(LONG_TARGET, reason=FOREVER, ticket=FOREVER), terms)
+        )
+    yield _view("ask/open-prefilled", forms.ask_open(["payments/prod"], full, terms))
+    yield _view(
+        "ask/change-values-not-in-slack", forms.ask_change(["payments/prod"], full, replace(terms, enters=False))
+    )
+    bare = replace(terms, enters=False, names=())
+    yield _view("ask/change-nothing-in-slack", forms.ask_change(["payments/prod"], full, bare))
+    yield _view("ask/change-500-names", forms.ask_change(["payments/prod"], full, replace(terms, names=names)))
+
+
+def _modals() -> Iterator[Story]:
+    facts = s.facts(s.request("open"), thresholds=2, soft=True)
+    request = facts.request
+    origin = Origin(parse_reference(request.reference), s.CHANNEL, "1772550000.000100")
+    yield _view("modal/deny", modals.deny_reason(request, origin))
+    yield _view("modal/break", modals.break_reason(facts, origin))
+    yield _view("modal/break-change", modals.break_reason(s.facts(s.request("change"), soft=True), origin))
+    yield _view("modal/dispute", modals.dispute_reason(s.request("open", "active", broken=True), origin))
+    yield _view("modal/approve-less", modals.approve_less(request, origin))
+    held = {
+        "DATABASE_URL": Secret(b"postgres://payments:hunter2@db/payments"),
+        "EMPTY": Secret(b""),
+        "TLS_KEY": Secret(b"-----BEGIN\nabc\n-----END\n"),
+    }
+    odd = {
+        "BINARY": Secret(b"\xff\x00" * 99),
+        "LONG": Secret(b"x" * 9_000),
+        "TURNED": Secret("a\u202eb".encode()),
+        "SPACED": Secret(b"x "),
+    }
+    many = {f"NAME_{place:03}": Secret(b"x" * 1_900) for place in range(500)}
+    until_ms = s.NOW_MS + HOUR
+    yield _view("modal/values", modals.values("payments/prod", 42, {**held, **odd}, until_ms))
+    yield _view("modal/values-none", modals.values("payments/prod", 0, {}, until_ms))
+    yield _view("modal/values-500", modals.values("payments/prod", 42, many, until_ms))
+    yield _view(
+        "modal/values-500-wide",
+        modals.values("payments/prod", 42, {name: Secret(("\U0001f600" * 1_900).encode()) for name in many}, until_ms),
+    )
+    sentence = Forbidden("You cannot review your own request.").sentence
+    yield _view("modal/notice", modals.notice("Not done", sentence))
+    yield _view("modal/notice-longest", modals.notice(FOREVER, FOREVER * 9))
+    for name, shown in cards():
+        if name.endswith("longest"):
+            yield _view(f"modal/details-{name}", modals.details(for_approvers(shown, whole=True)))
+
+
+def _homes() -> Iterator[Story]:
+    yield _view("home/empty", home(HomeFacts(s.DEV)))
+    yield _view("home/empty-owner", home(HomeFacts(s.DEV, health=())))
+    offers = (Offer("open", "payments/prod"), Offer("change", "payments/prod"), Offer("access", "role:aws-admin"))
+    waiting = (
+        s.facts(s.request("open"), thresholds=2, soft=True),
+        s.facts(s.request("change"), thresholds=2, filled=1),
+    )
+    owed = s.facts(s.request("access", "ended", broken=True), debt=s.debt("open"))
+    grants = (
+        s.facts(s.request("open", "active"), shows=True),
+        s.facts(s.request("access", "granting")),
+        s.facts(s.request("access", "revoking")),
+    )
+    mine = tuple(s.facts(s.request("open", state)) for state in ("pending", "approved"))
+    stale = s.facts(s.request("change", "stale"))
+    health = (
+        "Redis keeps every write: appendfsync always.",
+        "The hook worker of payments/prod has failed for 3 hours.",
+    )
+    yield _view("home/busy", home(HomeFacts(s.DEV, (*waiting, owed), (*mine, stale), grants, offers, health)))
+    hundred = tuple(fact for _, fact in _long()) * 25
+    granted = tuple(s.facts(s.request("open", "active", target=LONG_TARGET), shows=True) for _ in range(100))
+    many = HomeFacts(
+        s.DEV, hundred, hundred, granted, tuple(Offer("open", LONG_TARGET) for _ in range(100)), (FOREVER,) * 100, {"waiting": 900}
+    )  # fmt: skip
+    yield _view("home/100-of-everything", home(many))
+
+
+def _replies() -> Iterator[Story]:
+    listed = [fact for _, fact in cards()]
+    yield _message("reply/help", replies.help_text())
+    yield _message("reply/error", replies.sentence("You cannot review your own request."))
+    yield _message("reply/longest-error", replies.sentence("<!channel>" * 999))
+    yield _message("reply/pending", replies.listing("Waiting for you", listed[:2], empty=""))
+    yield _message(
+        "reply/pending-none", replies.listing("Waiting for you", [], empty="Nothing waits for your decision.")
+    )
+    yield _message("reply/pending-many", replies.listing("Waiting for you", listed, empty="", more=100))
+    for name, facts in (*_votes(), *_glasses(), *_long()):
+        yield _message(f"reply/why-{name}", replies.why(facts, you="You may decide this."))
+
+
+def _message(name: str, message: Message) -> Story:
+    return {
+        "name": name,
+        "kind": "message",
+        "payload": {"channel": s.CHANNEL, "text": message.text, "blocks": message.blocks},
+    }
+
+
+def _view(name: str, view: View) -> Story:
+    return {"name": name, "kind": "view", "payload": view}
