@@ -211,12 +211,14 @@ function subscribe() {
   stop();
   stop = follow(as, {
     onState: (fresh) => {
+      const another = fresh.me !== state?.me;
       state = fresh;
       as = fresh.me;
       world = worldOf(fresh);
       speakTo(world);
       document.body.dataset.ready = "true";
       draw();
+      if (another && at === "home") send({ type: "open_home" });
     },
     onLost: () => drawNotices(true),
   });

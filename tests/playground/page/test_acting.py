@@ -73,6 +73,10 @@ async def test_a_channel_is_read_and_selects_in_a_message_and_the_home_act(
     assert (act["block_id"], act["value"], act["option"]) == ("pick", "2h", "2h")
     await page.click("[data-channel=home]")
     await workspace.act("open_home")
+    await page.select_option("#act-as", states.BEN)
+    assert await workspace.act("open_home", 2) == {"as": states.BEN, "type": "open_home"}
+    await page.select_option("#act-as", states.ANA)
+    await workspace.act("open_home", 3)
     await page.get_by_role("button", name="I'm done").click()
     assert without_values(await workspace.act("home_action")) == {
         "as": states.ANA,
