@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from ipaddress import IPv4Address, IPv6Address
 from types import MappingProxyType
 from typing import Final, Literal, Self
 
@@ -14,7 +15,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from scheduler.connectors.addresses import Allowed, parse_address, public
+from scheduler.connectors.addresses import Address, Allowed, parse_address, public
 from scheduler.connectors.contract import Refused
 from store.model.errors import Invalid, Unavailable
 from store.model.identity import shown
@@ -22,12 +23,14 @@ from store.model.identity import shown
 TOTAL_MS: Final = 10_000  # from the name's look-up to the last byte
 ANSWER_BYTES: Final = 64 * 1024
 URL_LENGTH: Final = 2_000
+NAME_LENGTH: Final = 253
 SOCKETS_PER_HOST: Final = 10  # one slow receiver holds no more than these
 RETRY_AFTER_MOST: Final = timedelta(days=1)  # a receiver may ask for a pause, not for oblivion
+LOOPBACK: Final = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 _WRITTEN: Final = re.compile(r"https?://[!#-;=?-\[\]_a-z~]+", re.ASCII | re.IGNORECASE)  # what RFC 3986 lets stand bare
-_NAME: Final = re.compile(r"(?=.{1,253}\.?$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.(?!$)|\.?$))+", re.ASCII)
+_LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 _NUMBER: Final = re.compile(r"\d+|0x[0-9a-f]*", re.ASCII)  # a last label like this makes the host a number
 
 Fault = Literal["too_large", "broken_off"]
@@ -106,8 +109,9 @@ class Outgoing:
         try:
             return await self._exchange(method, where, headers, body, most)
         except TimeoutError:
-            seconds = (self._timeout.total or 0) // 1
-            raise Unavailable(f"{host} did not answer within {seconds:.0f} seconds.", code="timeout") from None
+            raise Unavailable(
+                f"{host} did not answer within {self._timeout.total:g} seconds.", code="timeout"
+            ) from None
         except aiohttp.ClientConnectorDNSError:
             raise Unavailable(f"The name {host} could not be looked up.", code="dns") from None
         except (aiohttp.ClientConnectorCertificateError, ssl.SSLCertVerificationError):
@@ -140,8 +144,6 @@ class Outgoing:
                         break
             except (aiohttp.ClientError, OSError):  # the status is known, and worth more than the rest
                 fault = "broken_off"
-            if fault:
-                response.close()
             names = {name.lower(): value for name, value in response.headers.items()}
             return Answer(response.status, MappingProxyType(names), bytes(received[:most]), fault)
 
@@ -194,23 +196,14 @@ class Outgoing:
         try:
             parsed = URL(url)
         except ValueError:
-            raise Invalid(
-                "That is not a URL we can use: its host or its port makes no sense.", code="bad_url"
-            ) from None
+            parsed = URL()
         host, port = parsed.raw_host or "", parsed.port or 0
-        address = parse_address(host)
-        if port == 0 or (address is None and ("[" in authority or not _is_name(host))):
+        literal = parse_address(host)
+        if port == 0 or (literal is None and ("[" in authority or not _is_name(host))):
             raise Invalid(
-                f"{shown(authority)} is neither a host's name nor an address in its usual form.", code="bad_url"
+                f"{shown(authority)} is neither the name of a host nor an address in its usual form.", code="bad_url"
             )
-        if address is not None:
-            inside, allowed = not public(address), (address, port) in self._allowed
-        else:
-            inside = host.rstrip(".") == "localhost" or host.rstrip(".").endswith(".localhost")
-            loopback = (parse_address("127.0.0.1"), parse_address("::1"))
-            allowed = (
-                any(a is not None and (a, port) in self._allowed for a in loopback) if inside else bool(self._allowed)
-            )
+        inside, allowed = self._judge(literal, host.rstrip("."), port)
         if inside and not allowed:
             raise Invalid(
                 f"{shown(host)} is an address inside, where nothing is sent unless the owner allows it.",
@@ -222,10 +215,18 @@ class Outgoing:
             )
         return parsed
 
+    def _judge(self, literal: Address | None, name: str, port: int) -> tuple[bool, bool]:
+        """Is this certainly inside, and may it be allowed? Of most names only the look-up can tell."""
+        if literal is not None:
+            return not public(literal), (literal, port) in self._allowed
+        if name == "localhost" or name.endswith(".localhost"):
+            return True, any((loopback, port) in self._allowed for loopback in LOOPBACK)
+        return False, bool(self._allowed)
+
 
 def _is_name(host: str) -> bool:
-    labels = host.rstrip(".").split(".")
-    return bool(_NAME.fullmatch(host)) and not _NUMBER.fullmatch(labels[-1])
+    labels = host.removesuffix(".").split(".")
+    return len(host) <= NAME_LENGTH and all(map(_LABEL.fullmatch, labels)) and not _NUMBER.fullmatch(labels[-1])
 
 
 def retry_after_ms(value: str | None, now: datetime | None) -> int | None:

@@ -109,9 +109,15 @@ class FakeScim:
         self.asked.append(f"{request.method} {request.path}")
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return self.error(401)
+        if request.headers.get("Cache-Control") != "no-cache":
+            return self.error(400)  # a cache in between would answer for us
         path = request.path.removeprefix("/scim/v2")
         if path == "/Groups":
-            return self.listing(request, [{"id": "g-1", "displayName": "aws-admins"}], ("displayName",))
+            return self.listing(
+                request,
+                [{"id": "g-0", "displayName": "all"}, {"id": "g-1", "displayName": "aws-admins"}],
+                ("displayName",),
+            )
         if path == "/Users":
             return self.listing(request, list(self.users.values()), ("userName", "emails.value"))
         if path.startswith("/Users/"):

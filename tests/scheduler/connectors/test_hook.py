@@ -58,6 +58,7 @@ def test_an_unpadded_secret_is_the_same_secret() -> None:
         b"whsec_" + base64.b64encode(KEY[:23]),
         b"whsec_" + base64.b64encode(KEY * 3),
         b"whsec_" + b"!" * 44,
+        b"whsec_" + base64.b64encode(KEY + b"x") + b"!!!!",
         b"whsec_" + base64.urlsafe_b64encode(b"\xff" * 32),
         b"whsec_" + base64.b64encode(KEY)[:41],
         b"whsk_" + base64.b64encode(KEY),

@@ -79,6 +79,8 @@ FORBIDDEN_URLS = [
     "https://[v1.127]:{port}/",
     "https://[::1:{port}/",
     "https://[localhost]:{port}/",
+    "https://[example.com]:{port}/",
+    "https://[v1.example]:{port}/",
     # neighbours
     "https://10.0.0.1:{port}/",
     "https://172.16.0.1:{port}/",
@@ -133,6 +135,7 @@ FORBIDDEN_URLS = [
     "https://ex\u00admple.com/",
     "https://a..b/",
     "https://.example.com/",
+    "https://example.com../",
     "https://-x.example.com/",
     "https://" + "a" * 64 + ".example.com/",
     "https://" + "a." * 130 + "com/",

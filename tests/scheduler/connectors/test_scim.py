@@ -417,6 +417,20 @@ async def test_one_who_is_removed_by_another_process_meanwhile_is_not_put_back(t
     assert server.patches == 1
 
 
+async def test_many_who_go_at_once_are_an_alarm_even_if_others_wrote(to: To) -> None:
+    class Emptied(FakeScim):
+        async def patch(self, request: web.Request) -> web.StreamResponse:
+            answer = await super().patch(request)
+            self.members, self.version = ["u-ana"], self.version + 1
+            return answer
+
+    server = Emptied()
+    server.members = ["u-ben", "u-cleo"]
+    with pytest.raises(Quarantined, match="2 were lost, 0 of them are back"):
+        await (await to(server)).add(GROUP, ANA)
+    assert server.patches == 1  # nobody was put back: whoever wrote last may have meant it: a person decides
+
+
 async def test_two_processes_and_one_group_quarantine_nobody(to: To) -> None:
     server = FakeScim()
     here, there = await to(server), await to(server)
