@@ -35,8 +35,8 @@ class Identity:
     def known(self) -> bool:
         return self._result is not None
 
-    async def authorize(self) -> AuthorizeResult | None:
-        """For Bolt, at every request: given, so that it asks Slack nothing inside a click's acknowledgement."""
+    @property
+    def authorized(self) -> AuthorizeResult | None:
         return self._result
 
 
@@ -71,9 +71,14 @@ def bolt(client: AsyncWebClient, identity: Identity, running: Running) -> AsyncA
 
     Signatures are verified in front of it, on the raw bytes (`bot.http.slack_events`).
     """
+
+    async def authorize() -> AuthorizeResult | None:
+        """For Bolt, at every request: given, so that it asks Slack nothing inside a click's acknowledgement."""
+        return identity.authorized
+
     app = AsyncApp(
         client=client,
-        authorize=identity.authorize,  # type: ignore[arg-type]  # None is how Bolt is told that nobody is known
+        authorize=authorize,  # type: ignore[arg-type]  # None is how Bolt is told that nobody is known
         process_before_response=True,
         request_verification_enabled=False,
         ignoring_self_events_enabled=True,

@@ -88,6 +88,8 @@ class Delivery:
         for place, copy in known.items():
             if place.startswith("copy/"):
                 await self._place(effect.request, place, copy.channel, copy, for_approvers)
+            elif place.startswith("tell/") and place.split("/")[1] != facts.request.state:
+                await self._place(effect.request, place, copy.channel, copy, for_requester)
         for user in dict.fromkeys((facts.request.requester, facts.request.beneficiary)):
             place = "requester" if user == facts.request.requester else f"beneficiary/{user}"
             await self._place_dm(effect.request, place, user, known, for_requester)
@@ -104,7 +106,11 @@ class Delivery:
         else:
             message = say.tell(facts, effect.news, link=link, to=effect.to)
         try:
-            await self._post(await self._dm(effect.to), message)
+            channel, ts = await self._post(await self._dm(effect.to), message)
+            if _has_buttons(message):
+                # Once the state moves on, its buttons would promise what is over: from then on it is a copy of the card.
+                place = f"tell/{world.request.state}/{effect.to}/{effect.news}"
+                await self._cards.keep(effect.request, Card(place, channel, ts))
         except SlackRefused as refusal:
             if refusal.error not in UNREACHABLE:
                 raise
@@ -186,7 +192,7 @@ class Delivery:
                 if refusal.error not in LOST:
                     raise
                 await self._cards.forget(request, place)
-                if place.startswith("copy/"):
+                if place.startswith(("copy/", "tell/")):
                     return known
             else:
                 card = Card(place, known.channel, known.ts, shows)
@@ -234,6 +240,10 @@ class Delivery:
         people = await self._directory.people(rule.wanted, patient=True)
         named = {user for threshold in rule.approvals for user in threshold.circle.members(people)}
         return sorted(named - {world.request.requester, world.request.beneficiary})[:most]
+
+
+def _has_buttons(message: Message) -> bool:
+    return any(block["type"] == "actions" for block in message.blocks)
 
 
 def _digest(message: Message) -> str:

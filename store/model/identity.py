@@ -17,8 +17,8 @@ RequestId = Annotated[str, StringConstraints(pattern=rf"^[{ALPHABET}]{{{REQUEST_
 TargetId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9/:#-]{0,150}$")]
 
 WORD: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_ENVIRONMENT: Final = re.compile(rf"^(?:(?P<org>{WORD})/)?(?P<project>{WORD})/(?P<env>{WORD})(?:#(?P<app>{WORD}))?$")
-_NAMED: Final = re.compile(rf"^(?P<kind>role|policy):(?P<name>{WORD})$")
+_ENVIRONMENT: Final = re.compile(rf"^(?:(?P<org>{WORD})/)?(?P<project>{WORD})/(?P<env>{WORD})(?:#(?P<app>{WORD}))?\Z")
+_NAMED: Final = re.compile(rf"^(?P<kind>role|policy):(?P<name>{WORD})\Z")
 
 TargetKind = Literal["environment", "application", "role", "policy"]
 

@@ -97,11 +97,10 @@ def may_act(user: str, people: People) -> Standing:
 
 def may_review(request: Request, rules: Rules, user: str, people: People) -> Standing:
     """May this user's verdict count?"""
-    if (standing := may_act(user, people)).may is not True:
-        return standing
     if user in (request.requester, request.beneficiary) and not rules.self_approval:
         return Standing(may=False, why="You cannot review your own request.")
-    return _named(rules, "an approver", [policy.may_approve(user, people) for policy in rules.both])
+    named = _named(rules, "an approver", [policy.may_approve(user, people) for policy in rules.both])
+    return _both(may_act(user, people), named)
 
 
 def may_bypass(rules: Rules, user: str, people: People) -> Standing:
@@ -110,11 +109,10 @@ def may_bypass(rules: Rules, user: str, people: People) -> Standing:
         return Standing(
             may=False, why=f"The rule “{rules.now.name}” is hard: nobody passes without the approvals it asks for."
         )
-    if (standing := may_act(user, people)).may is not True:
-        return standing
-    return _named(
+    named = _named(
         rules, "somebody who may break the glass", [policy.bypassers.has(user, people) for policy in rules.both]
     )
+    return _both(may_act(user, people), named)
 
 
 def may_end(request: Request, rules: Rules | None, owners: Circle, user: str, people: People) -> Standing:
@@ -135,6 +133,11 @@ def may_end(request: Request, rules: Rules | None, owners: Circle, user: str, pe
     )
 
 
+def _both(one: Standing, other: Standing) -> Standing:
+    """A "no" needs no further fact, a "yes" needs them all."""
+    return min(one, other, key=lambda standing: (False, None, True).index(standing.may))
+
+
 def _named(rules: Rules, role: str, answers: list[bool | None]) -> Standing:
     if False in answers:
         return Standing(may=False, why=f"The rule “{rules.now.name}” does not name you as {role}.")
@@ -147,9 +150,11 @@ def tally(request: Request, rules: Rules, people: People) -> Literal["approved",
     no, doubtful_no = _counted(request, rules, people, "deny")
     if len(no) >= rules.denials:
         return "denied"
+    if len(no) + len(doubtful_no) >= rules.denials:
+        return "unknown"
     if all(quorum_met(policy.approvals, yes, people) for policy in rules.both):
         return "approved"
-    return "unknown" if doubtful or doubtful_no else "pending"
+    return "unknown" if doubtful else "pending"
 
 
 def counted_approvers(request: Request, rules: Rules, people: People) -> frozenset[str]:

@@ -1,5 +1,6 @@
 """Environments: sealed values, numbered versions, and the one way out for each reader."""
 
+import base64
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -175,9 +176,9 @@ class Environments:
         return secret
 
     async def signing_secret(self, environment: Environment, hook: str) -> Secret:
-        """What the deliveries to one hook are signed with, minted at its first use. 24 bytes."""
+        """What the deliveries to one hook are signed with, minted at its first use: `whsec_` and base64 of 24 bytes."""
         key, name, field = await self._key(environment.id, environment.epoch), f"hooks/{hook}", f"hook:{hook}"
-        entry = key.seal(name, self._mint(), Secret(self._random(SIGNING_BYTES)), mode=0o600)
+        entry = key.seal(name, self._mint(), _signing(self._random(SIGNING_BYTES)), mode=0o600)
         entries = self._keys.entries(environment.id)
         await self._redis.hsetnx(entries, field, entry.to_json())
         stored = SealedEntry.from_json(await self._redis.hget(entries, field) or b"")
@@ -225,6 +226,10 @@ class Environments:
 
     def _mint(self) -> str:
         return self._random(12).hex()
+
+
+def _signing(key: bytes) -> Secret:
+    return Secret(b"whsec_" + base64.b64encode(key))
 
 
 def _no_read(status: str, state: str = "") -> Forbidden | Conflict | NotFound:

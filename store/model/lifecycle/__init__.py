@@ -44,10 +44,8 @@ def transition(world: World, command: Command, people: People) -> Transition:
     """Raises `Forbidden` for who may not, `Conflict` for what is no longer possible."""
     state = world.request.state
     if world.out_of_time and not isinstance(command, (Due, End, Trouble, Refused, Countersign, Dispute, Overdue)):
-        raise Conflict(
-            f"The time for this was over {'before it was used' if world.request.decision else 'before it was decided'}.",
-            code="out_of_time",
-        )
+        over = {"pending": "before it was decided", "approved": "before it was used"}.get(state, "already")
+        raise Conflict(f"The time for this was over {over}.", code="out_of_time")
     match command:
         case Approve() | Deny() if state == "pending":
             return review(world, command, people)

@@ -8,7 +8,7 @@ from store.model.identity import Target
 from store.model.lifecycle.world import Transition, audit, changed, demand, spoken
 from store.model.people import People, Wanted
 from store.model.policy import Policy, PolicySet
-from store.model.request import REASON_MOST, Kind, Payload, Request, digest
+from store.model.request import REASON_MOST, Change, Joining, Kind, Payload, Request, digest
 from store.model.standing import Standing, may_act, reachable
 
 
@@ -49,13 +49,15 @@ def submit(draft: Draft, installation: str, policies: PolicySet, people: People,
         raise Unavailable(
             "Slack has not told us in time who you and the approvers are. Try again in a moment.", code="people_unknown"
         )
-    for user in dict.fromkeys((draft.requester, draft.beneficiary)):
-        demand(may_act(user, people))
+    demand(may_act(draft.requester, people))
+    if (person := people.persons[draft.beneficiary]).barred:
+        raise Forbidden(f"This is for {person.name}, and they are {person.barred}.", code="forbidden")
     asks = rule.requesters.has(draft.requester, people)
     demand(
         Standing(may=asks, why=f"The rule “{rule.name}” does not name you among those who may ask for {draft.target}.")
     )
     _check_words(draft, rule)
+    _check_payload(draft, policies)
     request = Request(
         id=draft.id,
         kind=draft.kind,
@@ -87,6 +89,24 @@ def submit(draft: Draft, installation: str, policies: PolicySet, people: People,
         effects=(ShowCard(request=request.id),),
         good_until_ms=people.good_until_ms,
     )
+
+
+def _check_payload(draft: Draft, policies: PolicySet) -> None:
+    """A rule was found by kind and target, so the payload must be of that kind and of that target."""
+    payload, config = draft.payload, policies.target(draft.target)
+    if payload.type != draft.kind:
+        raise Invalid(f"This is not what a request of the kind “{draft.kind}” asks for.", code="other_kind")
+    if not isinstance(payload, Joining):
+        if draft.target.kind != "environment":
+            # An application may have a rule of its own, but the secrets are those of the whole environment.
+            raise Invalid(f"Secrets belong to an environment, and {draft.target} is none.", code="no_environment")
+        names = [touch.name for touch in payload.touches] if isinstance(payload, Change) else []
+        if len(names) != len(set(names)):
+            raise Invalid("A change names each secret once.", code="named_twice")
+        return
+    of = payload.membership
+    if config is None or (config.connector, config.group, draft.beneficiary) != (of.connector, of.group, of.user):
+        raise Invalid(f"{draft.target} is another membership than this.", code="other_membership")
 
 
 def _check_words(draft: Draft, rule: Policy) -> None:

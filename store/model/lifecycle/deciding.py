@@ -5,7 +5,7 @@ from dataclasses import replace
 from store.model.command import Approve, Break, Deny
 from store.model.debt import Debt
 from store.model.effect import Announce, Count, ShowCard
-from store.model.errors import Forbidden, Invalid
+from store.model.errors import Forbidden, Invalid, Unavailable
 from store.model.lifecycle.merging import merge
 from store.model.lifecycle.using import start
 from store.model.lifecycle.world import (
@@ -31,6 +31,8 @@ def review(world: World, command: Approve | Deny, people: People) -> Transition:
     standing = may_review(request, rules, command.actor, people)
     if standing.may is False:
         raise Forbidden(standing.why, code="not_an_approver")
+    if isinstance(command, Approve) and command.cap_ms is not None and command.cap_ms <= 0:
+        raise Invalid("Approve for longer than nothing, or deny.", code="bad_cap")
     approve = isinstance(command, Approve)
     review = Review(
         by=command.actor,
@@ -59,6 +61,9 @@ def count(world: World, request: Request, people: People, actor: str, *, otherwi
     """Decides if the reviews suffice. A decision is only as good as the facts it was made on."""
     rules = rules_of(world)
     verdict = tally(request, rules, people)
+    if verdict == "unknown" and request is world.request:
+        # Nothing new was cast: what put this here tries again later, and slower.
+        raise Unavailable("Slack has not told us yet who voted.", code="people_unknown")
     if verdict == "unknown":
         return Transition(request, otherwise, effects=(Count(request=request.id),))
     if verdict == "pending":
@@ -127,6 +132,8 @@ def break_glass(world: World, command: Break, people: People) -> Transition:
         good_until_ms=min(people.good_until_ms, request.timers["deadline"]),
     )
     broken = first.then(approve(world, request, rules, decision, command.actor, caps))
+    if broken.request.state == "stale":
+        return broken
     return replace(
         broken, answer="The glass is broken. Everybody concerned is told, and somebody else must countersign."
     )

@@ -6,7 +6,7 @@ from store.model.command import Merge
 from store.model.delivery import Delivery
 from store.model.effect import Redeploy, ShowCard
 from store.model.errors import Conflict
-from store.model.lifecycle.world import Transition, World, audit, demand, moved_to, rules_of, tell
+from store.model.lifecycle.world import Transition, World, audit, demand, moved_to, rules_of, tell, undisputed
 from store.model.people import People
 from store.model.request import Change, Request
 from store.model.sealed import Manifest
@@ -19,6 +19,7 @@ def merge_by_hand(world: World, command: Merge, people: People) -> Transition:
     if command.actor not in (request.requester, request.beneficiary):
         demand(may_review(request, rules, command.actor, people))
     demand(may_act(command.actor, people))
+    undisputed(world)
     merged = merge(world, request, command.actor)
     return replace(merged, good_until_ms=min(people.good_until_ms, request.timers["deadline"]))
 

@@ -1,5 +1,7 @@
 """Owing: what a broken glass leaves to be looked at."""
 
+from dataclasses import replace
+
 from store.model.command import Countersign, Dispute, Overdue
 from store.model.debt import Debt
 from store.model.effect import Announce, News, ShowCard
@@ -19,6 +21,8 @@ def settle(world: World, debt: Debt, command: Countersign | Dispute | Overdue, p
         return _settled(
             request, debt.model_copy(update={"state": "overdue", "closed_ms": now_ms}), "overdue", command.actor, now_ms
         )
+    if isinstance(command, Countersign) and now_ms >= debt.due_ms:
+        raise Conflict("The time to countersign is over.", code="out_of_time")
     if command.actor == debt.by:
         raise Forbidden("Somebody else must look at a glass that you broke.", code="own_debt")
     demand(may_review(request, rules_of(world), command.actor, people))
@@ -27,8 +31,9 @@ def settle(world: World, debt: Debt, command: Countersign | Dispute | Overdue, p
     closed = debt.model_copy(update={"state": word, "closed_by": command.actor, "closed_ms": now_ms, "reason": reason})
     settled = _settled(request, closed, word, command.actor, now_ms)
     if word == "disputed" and request.state in ("granting", "active"):
-        return settled.then(take_back(request, command.actor, now_ms, reason))
-    return settled
+        settled = settled.then(take_back(request, command.actor, now_ms, reason))
+    good_until = min(people.good_until_ms, debt.due_ms) if word == "countersigned" else people.good_until_ms
+    return replace(settled, good_until_ms=good_until)
 
 
 def _settled(request: Request, debt: Debt, news: News, actor: str, now_ms: int) -> Transition:

@@ -6,9 +6,20 @@ from store.model.command import Absent, Activate, End, Present, Refused, Trouble
 from store.model.effect import Align, Announce, News, ShowCard
 from store.model.errors import Conflict, Forbidden
 from store.model.grant import Lease
-from store.model.lifecycle.world import Transition, World, audit, changed, demand, moved_to, rules_of, spoken, tell
+from store.model.lifecycle.world import (
+    Transition,
+    World,
+    audit,
+    changed,
+    demand,
+    moved_to,
+    rules_of,
+    spoken,
+    tell,
+    undisputed,
+)
 from store.model.people import People
-from store.model.request import Ending, Joining, Request
+from store.model.request import REASON_MOST, Ending, Joining, Request
 from store.model.standing import may_act, may_end
 
 
@@ -17,6 +28,7 @@ def activate(world: World, command: Activate, people: People) -> Transition:
         raise Forbidden("Only the person it was approved for can activate it.", code="not_the_beneficiary")
     demand(may_act(command.actor, people))
     rules_of(world)
+    undisputed(world)
     started = start(world, world.request, command.actor)
     return replace(started, good_until_ms=min(people.good_until_ms, world.request.timers["deadline"]))
 
@@ -46,7 +58,7 @@ def start(world: World, request: Request, actor: str) -> Transition:
 
 def end(world: World, command: End, people: People) -> Transition:
     demand(may_end(world.request, world.rules, world.policy_now.owners, command.actor, people))
-    return take_back(world.request, command.actor, world.now_ms, command.reason)
+    return take_back(world.request, command.actor, world.now_ms, command.reason and command.reason[:REASON_MOST])
 
 
 def take_back(request: Request, actor: str, now_ms: int, reason: str | None = None) -> Transition:

@@ -75,6 +75,12 @@ def rules_of(world: World) -> Rules:
     return rules
 
 
+def undisputed(world: World) -> None:
+    """What came of a broken glass is not used any more once somebody has said that it should not have been broken."""
+    if world.debt is not None and world.debt.state == "disputed":
+        raise Conflict("The glass that was broken for this was disputed, so it cannot be used.", code="disputed")
+
+
 def demand(standing: Standing) -> None:
     """Fail closed: not knowing is not being allowed."""
     if standing.may is not True:
