@@ -15,7 +15,7 @@ from store.model.effect import News
 from store.model.errors import Forbidden
 from store.model.grant import Membership
 from store.model.policy import DAY, HOUR, Circle, Threshold, Ticket
-from store.model.request import REASON_MOST, Change, Joining, Review
+from store.model.request import REASON_MOST, Change, Ending, Joining, Review
 from store.model.secret import Secret
 
 Story = dict[str, Any]
@@ -72,8 +72,12 @@ def _votes() -> Iterator[tuple[str, CardFacts]]:
 def _glasses() -> Iterator[tuple[str, CardFacts]]:
     yield "open-pending-soft", s.facts(s.request("open"), soft=True, thresholds=2)
     for state in s.DEBTS:
-        made = s.request("open", "ended" if state == "disputed" else "active", broken=True)
-        yield f"open-broken-{state}", s.facts(made, soft=True, debt=s.debt(state), shows=True)
+        owed = s.debt(state)
+        ended: dict[str, Any] = (
+            {"ending": Ending(by=s.BEN, at_ms=s.NOW_MS + HOUR, reason=owed.reason)} if state == "disputed" else {}
+        )
+        broken = s.request("open", "ended" if ended else "active", broken=True, **ended)
+        yield f"open-broken-{state}", s.facts(broken, soft=True, debt=owed, shows=True)
     ended = s.request("access", "ended", broken=True)
     yield "access-ended-debt-open", s.facts(ended, soft=True, debt=s.debt("open"))
     merged = s.request("change", "merged", broken=True)

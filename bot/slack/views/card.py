@@ -22,9 +22,11 @@ _NOTED: Final = {"stale": "What changed", "ended": "Note"}
 
 def for_approvers(facts: CardFacts, *, whole: bool = False) -> Message:
     """The card in the channel. `whole`: with the reason in full, for who asks to see it."""
-    pressed = [*_deciding(facts), *buttons.of_debt(facts)] + ([_more(facts)] if _undecided(facts) else [])
+    pressed = [*buttons.of_debt(facts), *_deciding(facts), *([_more(facts)] if _undecided(facts) else [])]
     row = [b.actions(*pressed)] if pressed else []
-    asked = [f"Asked: {people(facts.asked)}"] if facts.asked and facts.request.state == "pending" else []
+    still = frozenset[str]().union(*(place.circle.principals for place in facts.needed))
+    others = facts.request.state == "pending" and not still.issuperset(facts.asked)
+    asked = [f"Asked: {people(facts.asked)}"] if others else []
     return Message(_notice(facts), b.fresh([*_body(facts, whole=whole), *_foot(facts, *asked), *row]))
 
 
@@ -58,11 +60,12 @@ def _body(facts: CardFacts, *, whole: bool) -> list[Block]:
     if so:
         parts.append(b.section("\n".join(so)))
     decision, ending = request.decision, request.ending
+    told = (request.note, facts.debt.reason if facts.debt else None)
     if decision is not None and decision.reason:
         parts.append(b.said("Why the glass was broken" if broken(request) else "Why it was denied", decision.reason))
     if request.note:
         parts.append(b.said(_NOTED.get(request.state, "What the outside system said"), request.note))
-    if ending is not None and ending.reason and request.state != "expired" and ending.reason != request.note:
+    if ending is not None and ending.reason and request.state != "expired" and ending.reason not in told:
         parts.append(b.said("Why it was ended", ending.reason))
     if facts.debt is not None:
         parts.append(b.section(owed(facts.debt)))
@@ -101,18 +104,19 @@ def _duration(request: Request) -> str:
 
 
 def _typed(request: Request, *, whole: bool) -> Block:
-    """Whatever somebody typed: the ticket, names out of the policy file, the reason."""
-    parts = []
+    """Whatever somebody typed: the reason, the ticket, names out of the policy file."""
+    small = []
     if isinstance(request.payload, Joining):
         of = request.payload.membership
-        parts += [b.text("Group: ", bold=True), b.text(f"{cleaned(of.group, 200)} in {of.connector}\n")]
+        small.append([b.text("Group: ", bold=True), b.text(f"{cleaned(of.group, 200)} in {of.connector}")])
     if request.ticket:
-        parts += [b.text("Ticket: ", bold=True), b.text(f"{cleaned(request.ticket, 200)}\n")]
-    parts += [b.text("Rule: ", bold=True), b.text(f"{cleaned(request.rule, 200)}\n")]
-    parts.append(b.text("Reason:" if request.reason else "Reason: ", bold=True))
+        small.append([b.text("Ticket: ", bold=True), b.text(cleaned(request.ticket, 200))])
+    small.append([b.text("Rule: ", bold=True), b.text(cleaned(request.rule, 200))])
+    last = [piece for place, pieces in enumerate(small) for piece in ([b.text(" · "), *pieces] if place else pieces)]
     if not request.reason:
-        return b.rich(b.line(*parts, b.text("none was given")))
-    return b.rich(b.line(*parts), b.quoted(request.reason, REASON_MOST if whole else b.REASON_SHOWN))
+        return b.rich(b.line(b.text("Reason: ", bold=True), b.text("none was given")), b.line(*last))
+    reason = b.quoted(request.reason, REASON_MOST if whole else b.REASON_SHOWN)
+    return b.rich(b.line(b.text("Reason", bold=True)), reason, b.line(*last))
 
 
 def _foot(facts: CardFacts, *first: str) -> list[Block]:

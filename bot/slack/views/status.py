@@ -114,22 +114,18 @@ def decided(request: Request) -> str | None:
 def standing(facts: CardFacts) -> str | None:
     """What is so now, after the decision."""
     request = facts.request
-    has, deadline = mention(request.beneficiary), request.timers.get("deadline")
-    until = f" until {date(request.lease.until_ms)}" if request.lease else ""
-    ending = request.ending
+    has, ending = mention(request.beneficiary), request.ending
     match request.state:
         case "approved" if request.kind == "change":
-            before = f" before {date(deadline)}" if deadline is not None else ""
-            return f"To be merged{before}."
+            return "It is not merged yet."
         case "approved":
-            before = f" Use it before {date(deadline)}." if deadline is not None else ""
-            return f"{has} has not activated it yet.{before}"
+            return f"{has} has not activated it yet."
         case "stale":
             return "Somebody else changed the same secrets meanwhile, so this was not merged. It must be asked again."
         case "granting":
-            return f"Decided, not confirmed yet: the outside system has not shown {has} as a member.{_at_most(until)}"
+            return f"Decided, not confirmed yet: the outside system has not shown {has} as a member. Its time runs all the same."
         case "active":
-            return f"{has} has access{until}."
+            return f"{has} has access now."
         case "revoking":
             return f"Decided, not confirmed yet: {has} may still be a member. It is tried until the outside system shows that they are gone."
         case "withdrawn" if ending:
@@ -158,10 +154,6 @@ def owed(debt: Debt) -> str:
             return f"Disputed by {closer} {closed}: they do not agree with what {mention(debt.by)} did."
         case "overdue":
             return f"Nobody countersigned what {mention(debt.by)} did before {date(debt.due_ms)}. An owner must look at it."
-
-
-def _at_most(until: str) -> str:
-    return f" Whatever happens, it ends{until.replace(' until', '')}." if until else ""
 
 
 def _ended(request: Request) -> str:
