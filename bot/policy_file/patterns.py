@@ -53,13 +53,13 @@ def _bounded(pattern: str) -> None:
             loose[-1] |= closed
         elif piece == "|":
             loose[-1] = choice[-1] = True
-        elif _repeats(piece):
+        elif _repeats(piece) and not (_repeats(previous) and piece in ("?", "+")):  # those make it lazy or greedy
             if previous == ")" and closed and piece != "?":
                 raise ValueError(
                     "a repetition stands around another repetition or a choice; write it without the outer one."
                 )
             fixed = _FIXED.fullmatch(piece)
-            if fixed is None or _repeats(previous):
+            if fixed is None:
                 variable += 1
                 loose[-1] = True
             elif int(fixed[1]) > LONGEST_TICKET:

@@ -182,7 +182,7 @@ def on_a_private_address(url: str) -> bool:
             tuple("0123456789")
         )  # 2130706433 and 0x7f.1 are 127.0.0.1 to many a resolver
         return odd or host == "localhost" or host.endswith((".localhost", ".internal", ".local"))
-    return not (getattr(address, "ipv4_mapped", None) or address).is_global
+    return not address.is_global
 
 
 def _schema(pattern: str | None = None, **more: Any) -> WithJsonSchema:

@@ -21,6 +21,7 @@ from bot.policy_file.patterns import LONGEST, LONGEST_TICKET, check
         r"\(a\+\)+",
         "[(a+)+]+",
         "(?:-[0-9]+)?",
+        "a+?b+?c+?",
     ],
 )
 def test_accepts(pattern):

@@ -43,6 +43,8 @@ def test_a_file_that_cannot_be_opened_gets_one_sentence(tmp_path):
 
 def test_a_byte_order_mark_is_no_trouble():
     assert parse(b"\xef\xbb\xbf" + SOUND.encode()).document.version == 1
+    with pytest.raises(PolicyFileInvalid, match=r"^p\.yml:1:10: "):
+        parse(b"\xef\xbb\xbf" + SOUND.replace("version: 1", "version: 2").encode(), "p.yml")
 
 
 def test_everything_is_said_at_once_in_the_order_of_the_file():
@@ -72,6 +74,29 @@ def test_a_refused_value_is_not_reported_missing_too():
     with pytest.raises(PolicyFileInvalid) as raised:
         parse(SOUND.replace("owners: {groups: [admins]}", "owners: *them").encode())
     assert len(raised.value.problems) == 1
+
+
+def test_what_was_refused_is_not_held_against_the_rest():
+    connectors = SOUND[SOUND.index("connectors:\n") : SOUND.index("policies:\n")]
+    with pytest.raises(PolicyFileInvalid) as raised:
+        parse(SOUND.replace(connectors, "connectors: *them\n").encode())
+    assert len(raised.value.problems) == 1  # not also: no connector is called okta
+
+
+def test_a_rule_after_a_broken_one_is_told_where_it_stands():
+    text = SOUND.replace("enforcement: soft", "enforcement: sofd").replace(
+        "name: roles", "name: roles\n    remind: [9h]"
+    )
+    with pytest.raises(PolicyFileInvalid) as raised:
+        parse(text.encode())
+    assert [problem.place for problem in raised.value.problems] == [(24, 18), (33, 14)]
+
+
+def test_a_shadowed_rule_is_told_the_rule_that_decides():
+    again = "  - name: {}\n    targets: ['role:*']\n    actions: [access]\n    requesters: {{groups: [dev]}}\n    approvals: [{{from: {{groups: [leads]}}}}]\n"
+    warnings = parse((SOUND + again.format("second") + again.format("third")).encode()).warnings
+    assert len(warnings) == 2
+    assert all("“roles” (line 32) comes first" in warning.sentence for warning in warnings)
 
 
 def test_parts_are_judged_although_the_policies_are_missing():

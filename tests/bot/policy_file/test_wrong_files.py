@@ -652,6 +652,42 @@ WRONG = [
         ],
         id="a long name",
     ),
+    pytest.param(
+        "policy:main: {}",
+        "policy:main: {}\n  acme/payments/prod: {}",
+        ["14:3: this is the same target as “payments/prod”; keep one of the two."],
+        id="the same target twice",
+    ),
+    pytest.param(
+        "https://deploy.example.com/api",
+        "https://deploy.example.com:0/x",
+        ["10:26: “https://deploy.example.com:0/x” is not a URL; write one like https://deploy.example.com/hooks/api."],
+        id="port 0",
+    ),
+    pytest.param(
+        "name: roles",
+        "name: ' roles'",
+        ["32:11: “ roles” is not a name; write 1 to 80 characters on one line, without spaces at the ends."],
+        id="spaces around a name",
+    ),
+    pytest.param(
+        "name: roles",
+        'name: "ro\\u202Eles"',
+        ["32:11: “ro�les” is not a name; write 1 to 80 characters on one line, without spaces at the ends."],
+        id="a letter that turns the line",
+    ),
+    pytest.param(
+        "approvals: [{from: {groups: [leads]}}]",
+        "approvals: [{from: {groups: [leads]}}, {from: {groups: [leads]}}, {from: {groups: [leads]}}, {from: {groups: [leads]}}, {from: {groups: [leads]}}, {from: {groups: [leads]}}, {from: {groups: [leads]}}, {from: {groups: [leads]}}, {from: {groups: [leads]}}, {from: {groups: [leads]}}, {from: {groups: [leads]}}]",
+        ["36:16: there are 11 items here; write at most 10."],
+        id="eleven thresholds",
+    ),
+    pytest.param(
+        '["127.0.0.1:9000"]',
+        '["127.0.0.1:99999"]',
+        ['4:17: “127.0.0.1:99999” is not a host and port; write one like "127.0.0.1:9000".'],
+        id="a port too many",
+    ),
 ]
 WARNED = [
     pytest.param(
