@@ -14,7 +14,7 @@ def called(path: Path) -> Iterator[str]:
         match node:
             case ast.Attribute(attr=name) if "_" in name and not name.startswith("_") and hasattr(AsyncWebClient, name):
                 yield name.replace("_", ".")
-            case ast.Call(func=ast.Attribute(attr="api_call"), args=[ast.Constant(value=str() as name), *_]):
+            case ast.Call(func=ast.Attribute(attr="api_call" | "call"), args=[ast.Constant(value=str() as name), *_]):
                 yield name
 
 
