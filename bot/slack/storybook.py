@@ -72,12 +72,12 @@ def _votes() -> Iterator[tuple[str, CardFacts]]:
 def _glasses() -> Iterator[tuple[str, CardFacts]]:
     yield "open-pending-soft", s.facts(s.request("open"), soft=True, thresholds=2)
     for state in s.DEBTS:
-        owed = s.debt(state)
-        ended: dict[str, Any] = (
-            {"ending": Ending(by=s.BEN, at_ms=s.NOW_MS + HOUR, reason=owed.reason)} if state == "disputed" else {}
+        debt = s.debt(state)
+        over: dict[str, Any] = (
+            {"ending": Ending(by=s.BEN, at_ms=s.NOW_MS + HOUR, reason=debt.reason)} if state == "disputed" else {}
         )
-        broken = s.request("open", "ended" if ended else "active", broken=True, **ended)
-        yield f"open-broken-{state}", s.facts(broken, soft=True, debt=owed, shows=True)
+        made = s.request("open", "ended" if over else "active", broken=True, **over)
+        yield f"open-broken-{state}", s.facts(made, soft=True, debt=debt, shows=True)
     ended = s.request("access", "ended", broken=True)
     yield "access-ended-debt-open", s.facts(ended, soft=True, debt=s.debt("open"))
     merged = s.request("change", "merged", broken=True)

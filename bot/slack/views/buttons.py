@@ -1,11 +1,16 @@
 """Buttons: each carries the request's reference and nothing else."""
 
+from typing import Final
+
 from bot.slack import ids
 from bot.slack.views import blocks as b
 from bot.slack.views.facts import CardFacts
 from bot.slack.views.words import spoken
+from store.model.policy import MINUTE
 from store.model.request import Request
 from store.model.standing import Rules
+
+LEAST_MS: Final = MINUTE  # what is no longer than this cannot be approved for less
 
 
 def breakable(rules: Rules) -> bool:
@@ -72,3 +77,15 @@ def end_now(request: Request) -> b.Element:
         "End this access now?", "It is taken back at once. To have it again, it must be asked again.", "End it now"
     )
     return b.button("End now", ids.END, request.reference, style="danger", confirm=sure)
+
+
+def more(facts: CardFacts, *, whole: bool) -> b.Element:
+    """The rest of what one can do. `whole`: everything is shown already."""
+    request = facts.request
+    options = []
+    if (request.duration_ms or 0) > LEAST_MS:
+        options.append(b.option("Approve for less time", ids.choice(ids.MORE_APPROVE_LESS, request)))
+    if not whole:
+        options.append(b.option("Show all of it", ids.choice(ids.MORE_DETAILS, request)))
+    options.append(b.option("Who decides, and why me?", ids.choice(ids.MORE_WHY, request)))
+    return b.overflow(ids.MORE, options)

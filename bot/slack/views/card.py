@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from bot.slack.ids import MORE, MORE_APPROVE_LESS, MORE_DETAILS, MORE_WHY, choice
 from bot.slack.views import blocks as b
 from bot.slack.views import buttons
 from bot.slack.views.change import NAMES_SHOWN, touched
@@ -11,21 +10,24 @@ from bot.slack.views.hooks import lines
 from bot.slack.views.next_steps import next_step
 from bot.slack.views.status import broken, decided, headline, owed, progress, standing, title, votes
 from bot.slack.views.words import cleaned, date, mention, people, spoken
-from store.model.policy import MINUTE
 from store.model.request import REASON_MOST, Change, Joining, Request
 
 __all__ = ["CardFacts", "Message", "for_approvers", "for_requester"]
 
-LEAST_MS: Final = MINUTE  # nothing less than this can be approved for less
 _NOTED: Final = {"stale": "What changed", "ended": "Note"}
 
 
 def for_approvers(facts: CardFacts, *, whole: bool = False) -> Message:
     """The card in the channel. `whole`: with the reason in full, for who asks to see it."""
-    pressed = [*buttons.of_debt(facts), *_deciding(facts), *([_more(facts)] if _undecided(facts) else [])]
+    request = facts.request
+    pressed = [
+        *buttons.of_debt(facts),
+        *_deciding(facts),
+        *([buttons.more(facts, whole=not is_cut(request))] if _undecided(facts) else []),
+    ]
     row = [b.actions(*pressed)] if pressed else []
     still = frozenset[str]().union(*(place.circle.principals for place in facts.needed))
-    others = facts.request.state == "pending" and not still.issuperset(facts.asked)
+    others = request.state == "pending" and not still.issuperset(facts.asked)
     asked = [f"Asked: {people(facts.asked)}"] if others else []
     return Message(_notice(facts), b.fresh([*_body(facts, whole=whole), *_foot(facts, *asked), *row]))
 
@@ -55,7 +57,7 @@ def _body(facts: CardFacts, *, whole: bool) -> list[Block]:
     request = facts.request
     parts = [b.header(title(facts)), b.fields(_fields(facts)), _typed(request, whole=whole)]
     if isinstance(request.payload, Change):
-        parts.append(touched(request.payload, whole=whole))
+        parts.append(b.rich(*touched(request.payload, None if whole else NAMES_SHOWN)))
     so = [sentence for sentence in (decided(request), standing(facts)) if sentence]
     if so:
         parts.append(b.section("\n".join(so)))
@@ -124,12 +126,12 @@ def _foot(facts: CardFacts, *first: str) -> list[Block]:
     request = facts.request
     told = [b.context(progress(facts))] if request.state == "pending" else []
     cast = votes(request) if request.state in ("pending", "approved", "denied") else None
-    cut_short = f" · `/countersign show {request.id}` shows all of it" if _is_cut(request) else ""
+    cut_short = f" · `/countersign show {request.id}` shows all of it" if is_cut(request) else ""
     small = [*first, *([cast] if cast else []), f"Request `{request.id}` · asked {date(request.created_ms)}{cut_short}"]
     return [*told, b.context(*small)]
 
 
-def _is_cut(request: Request) -> bool:
+def is_cut(request: Request) -> bool:
     long = isinstance(request.payload, Change) and len(request.payload.touches) > NAMES_SHOWN
     return long or len(cleaned(request.reason)) > b.REASON_SHOWN
 
@@ -151,14 +153,3 @@ def _deciding(facts: CardFacts) -> list[b.Element]:
             return [buttons.end_now(request)]
         case _:
             return []
-
-
-def _more(facts: CardFacts) -> b.Element:
-    request = facts.request
-    options = []
-    if (request.duration_ms or 0) > LEAST_MS:
-        options.append(b.option("Approve for less time", choice(MORE_APPROVE_LESS, request)))
-    if _is_cut(request):
-        options.append(b.option("Show all of it", choice(MORE_DETAILS, request)))
-    options.append(b.option("Who decides, and why me?", choice(MORE_WHY, request)))
-    return b.overflow(MORE, options)

@@ -6,7 +6,7 @@ from typing import Final
 from bot.slack import ids
 from bot.slack.views import blocks as b
 from bot.slack.views import buttons
-from bot.slack.views.change import summary
+from bot.slack.views.change import touched
 from bot.slack.views.facts import Block, CardFacts, HomeFacts, Offer, View
 from bot.slack.views.next_steps import next_step
 from bot.slack.views.status import action, headline, owed, progress
@@ -21,7 +21,8 @@ GRANTS_MOST: Final = 8  # two
 MINE_MOST: Final = 10  # two
 OFFERS_MOST: Final = 15  # one
 HEALTH_MOST: Final = 20
-REASON_MOST: Final = 200
+REASON_MOST: Final = 200  # characters
+NAMES_MOST: Final = 5
 
 VERBS: Final[dict[Kind, str]] = {"open": "Open", "access": "Join", "change": "Change"}
 ASKS: Final[dict[Kind, str]] = {"open": ids.HOME_ASK_OPEN, "access": ids.HOME_ASK_ACCESS, "change": ids.HOME_ASK_CHANGE}
@@ -67,32 +68,37 @@ def _part(
 
 def _waiting(facts: CardFacts) -> list[Block]:
     request = facts.request
-    name = f" · `{request.id}`"
+    name = f" `{request.id}`"
     if request.state != "pending" and facts.debt is not None:
-        about = b.section(f"{headline(facts)}\n{owed(facts.debt)}{name}")
+        about = b.section(f"{headline(facts)}{name}\n{owed(facts.debt)}")
         pressed = buttons.of_debt(facts)
         return [about, *([b.actions(*pressed)] if pressed else [])]
-    names = f" ({summary(request.payload.touches)})" if isinstance(request.payload, Change) else ""
     whom = f", for {mention(request.beneficiary)}" if request.beneficiary != request.requester else ""
-    about = b.section(f"{mention(request.requester)} asks to {action(request)}{names}{whom}.\n{progress(facts)}{name}")
-    reason = [b.rich(b.quoted(request.reason, REASON_MOST))] if request.reason else []
+    about = b.section(f"{mention(request.requester)} asks to {action(request)}{whom}.{name}\n{progress(facts)}")
+    names = touched(request.payload, NAMES_MOST) if isinstance(request.payload, Change) else []
+    said = [*([b.quoted(request.reason, REASON_MOST)] if request.reason else []), *names]
+    reason = [b.rich(*said)] if said else []
     if facts.rules is None:
         return [about, *reason]
     glass = [buttons.break_glass(facts)] if buttons.breakable(facts.rules) else []
-    return [about, *reason, b.actions(buttons.approve(request), buttons.deny(request), *glass)]
+    return [
+        about,
+        *reason,
+        b.actions(buttons.approve(request), buttons.deny(request), *glass, buttons.more(facts, whole=False)),
+    ]
 
 
 def _grant(facts: CardFacts, user: str) -> list[Block]:
     request = facts.request
     step, pressed = next_step(facts, user)
     ends = f" · ends {date(request.lease.until_ms)}" if request.lease and request.state == "granting" else ""
-    about = b.section(f"`{request.target}`{ends}\n{step} · `{request.id}`")
+    about = b.section(f"`{request.target}`{ends} · `{request.id}`\n{step}")
     return [about, *([b.actions(*pressed)] if pressed else [])]
 
 
 def _mine(facts: CardFacts, user: str) -> list[Block]:
     step, pressed = next_step(facts, user)
-    about = b.section(f"{headline(facts)}\n{step} · `{facts.request.id}`")
+    about = b.section(f"{headline(facts)} `{facts.request.id}`\n{step}")
     return [about, *([b.actions(*pressed)] if pressed else [])]
 
 

@@ -20,7 +20,7 @@ def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
         case "approved":
             length = spoken(request.granted_ms or request.duration_ms or 0)
             if mine:
-                step = f"Activate it when you are ready{_before(facts)}. Your {length} begin then, not before."
+                step = f"Activate it when you are ready{_comma(facts)}. Your {length} begin then, not before."
                 return step, [buttons.activate(request), buttons.withdraw(request)]
             step = f"{mention(request.beneficiary)} can activate it{_before(facts)}. The {length} begin then."
             return step, [buttons.withdraw(request)]
@@ -54,14 +54,19 @@ def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
 def _waiting(facts: CardFacts) -> str:
     if facts.rules is None:
         return "Ask an owner: no rule covers this any more, so nobody can decide it."
-    asked = f" Asked: {people(facts.asked)}." if facts.asked else ""
     needed = f" Still needed: {places(facts.needed)}." if facts.needed else ""
-    return f"Wait: you get a message when it is decided.{asked}{needed}"
+    asked = f" Asked: {people(facts.asked)}." if facts.asked and not needed else ""
+    return f"Wait: you get a message when it is decided.{needed or asked}"
 
 
 def _before(facts: CardFacts) -> str:
     deadline = facts.request.timers.get("deadline")
     return f" before {date(deadline)}" if deadline is not None else ""
+
+
+def _comma(facts: CardFacts) -> str:
+    before = _before(facts)
+    return f",{before}" if before else ""
 
 
 def _use(facts: CardFacts) -> str:

@@ -136,7 +136,7 @@ def standing(facts: CardFacts) -> str | None:
         case "ended":
             return _ended(request)
         case "failed":
-            return f"The outside system refused, and {has} is not a member. {date(request.since_ms)}."
+            return f"The outside system refused, and {has} is not a member. It is over since {date(request.since_ms)}."
         case _:
             return None
 

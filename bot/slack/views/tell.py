@@ -21,7 +21,7 @@ def tell(facts: CardFacts, news: News, *, link: str | None = None, to: str | Non
     """The DM to the requester or the beneficiary. `to`: who reads it, else the beneficiary; `link`: where the card is."""
     request = facts.request
     reader = to or request.beneficiary
-    happened, step = _happened(facts, news), _next(facts, news, reader)
+    happened, step = _happened(facts, news, reader), _next(facts, news, reader)
     _, pressed = next_step(facts, reader)
     fits = news == request.state and news in _WITH_BUTTONS  # told late, it may be over already
     if news in ("broken", "disputed", "overdue"):
@@ -34,7 +34,7 @@ def tell(facts: CardFacts, news: News, *, link: str | None = None, to: str | Non
 
 def announce(facts: CardFacts, news: News, *, link: str | None = None) -> Message:
     """For everybody concerned: approvers, owners, the channel."""
-    happened, step = _happened(facts, news), _next_for_all(facts, news)
+    happened, step = _happened(facts, news, None), _next_for_all(facts, news)
     pressed = buttons.of_debt(facts) if news == "broken" else []
     row = [b.actions(*pressed)] if pressed else []
     next_line = [b.section(f"*What next:* {step}")] if step else []
@@ -42,10 +42,13 @@ def announce(facts: CardFacts, news: News, *, link: str | None = None) -> Messag
     return Message(f"{happened} {step}".strip(), b.fresh(blocks))
 
 
-def _happened(facts: CardFacts, news: News) -> str:
-    """One or two sentences, with nothing that somebody typed."""
+def _happened(facts: CardFacts, news: News, reader: str | None) -> str:
+    """One or two sentences, with nothing that somebody typed. `reader` None: for everybody."""
     request, debt = facts.request, facts.debt
-    what = f"the request of {mention(request.requester)} to {action(request)}"
+    whose = "your request" if reader == request.requester else f"the request of {mention(request.requester)}"
+    what = f"{whose} to {action(request)}"
+    you = reader == request.beneficiary
+    who, has = ("you", "you have") if you else (mention(request.beneficiary), f"{mention(request.beneficiary)} has")
     how = decided(request) or ""
     match news:
         case "requested":
@@ -61,11 +64,11 @@ def _happened(facts: CardFacts, news: News) -> str:
         case "merged":
             return f"*Merged as version {request.merged or 'new'}:* {what}. {how}".strip()
         case "active":
-            return f"*Active:* {mention(request.beneficiary)} may {action(request)}.{_until(facts)}"
+            return f"*Active:* {who} may {action(request)}.{_until(facts)}"
         case "warning":
-            return f"*Ends soon:* {mention(request.beneficiary)} has `{request.target}`.{_until(facts)}"
+            return f"*Ends soon:* {has} `{request.target}`.{_until(facts)}"
         case "ended":
-            return f"*Ended:* access to `{request.target}` for {mention(request.beneficiary)}. {standing(facts) or ''}".strip()
+            return f"*Ended:* access to `{request.target}` for {who}. {standing(facts) or ''}".strip()
         case "failed":
             return f"*Failed:* {what}. {standing(facts) or ''}".strip()
         case "broken":
