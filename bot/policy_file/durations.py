@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from store.model.identity import shown
+
 SECOND_MS: Final = 1_000
 MINUTE_MS: Final = 60 * SECOND_MS
 HOUR_MS: Final = 60 * MINUTE_MS
@@ -15,7 +17,7 @@ def parse(text: str) -> int:
     """Milliseconds. Raises `ValueError` with a sentence that says what would be right."""
     found = _FORM.fullmatch(text)
     if found is None or not text:
-        raise ValueError(f"“{text[:40]}” is not a duration; write one like 2h, 1h30m, 45m or 7200s.")
+        raise ValueError(f"{shown(text)} is not a duration; write one like 2h, 1h30m, 45m or 7200s.")
     hours, minutes, seconds = (int(found[unit] or 0) for unit in "hms")
     if found["h"] and minutes > 59:
         raise ValueError(

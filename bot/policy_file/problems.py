@@ -38,6 +38,11 @@ class Problem:
     place: Place | None
     sentence: str
 
+    def __post_init__(self) -> None:
+        # Parts of the file are repeated in sentences, and sentences are printed on terminals.
+        clean = "".join(ch if ch.isprintable() else "�" for ch in self.sentence)
+        object.__setattr__(self, "sentence", clean)
+
     def __str__(self) -> str:
         where = f"{self.file}:{self.place.line}:{self.place.column}" if self.place else self.file
         return f"{where}: {self.sentence}"

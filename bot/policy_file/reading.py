@@ -85,8 +85,8 @@ def _judged(tree: Any, places: Places, blamed: set[Path]) -> tuple[Document | No
     except ValidationError as error:
         found = [each for each in mistakes.findings(error, tree) if not _follows(each.path, blamed)]
         return None, found + list(_of_sound_parts(tree, {each.path for each in found} | blamed))
-    findings = list(rules.of_parts(document))
-    if not blamed and all(finding.warning for finding in findings):
+    findings = [finding for finding in rules.of_parts(document) if not _follows(finding.path, blamed)]
+    if all(finding.warning for finding in findings):
         findings += whole.of_all(document, places)
     return document, findings
 

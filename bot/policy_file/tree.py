@@ -21,6 +21,7 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 
 from bot.policy_file.problems import Finding, Path, Place, Places, PolicyFileInvalid, Problem
+from store.model.identity import shown
 
 MOST_BYTES: Final = 1024 * 1024
 DEEPEST: Final = 20  # the language itself goes 6 deep
@@ -37,7 +38,7 @@ def read_tree(data: bytes, file: str) -> tuple[Tree, Places, list[Finding]]:
     if len(data) > MOST_BYTES:
         raise PolicyFileInvalid([Problem(file, None, "is larger than 1 MiB; split off what is not policy.")])
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
@@ -110,7 +111,9 @@ class _Builder:
                 self.keys[again] = place
                 first = self.keys[inside].line
                 self._refuse(
-                    again, f"“{key}” is here a second time (first on line {first}); keep one of the two.", at_key=True
+                    again,
+                    f"{shown(key)} is here a second time (first on line {first}); keep one of the two.",
+                    at_key=True,
                 )
                 self.node(next(events), events, again)
             else:
@@ -123,7 +126,7 @@ class _Builder:
         text = str(event.value)
         if event.style is None and text in _NULL:
             if path:
-                name = f"“{path[-1]}”" if isinstance(path[-1], str) else "this item"
+                name = shown(path[-1]) if isinstance(path[-1], str) else "this item"
                 sentence = f"{name} has no value; write one, or remove it. A # after a space begins a comment: put it in quotes."
                 self._refuse(path, sentence, at_key=True)
             return None
@@ -134,12 +137,12 @@ class _Builder:
         if isinstance(event, AliasEvent):
             self._refuse(
                 path,
-                f"“*{event.anchor}” is an alias, and aliases are not read here; "
+                f"{shown(f'*{event.anchor}')} is an alias, and aliases are not read here; "
                 "write the value out, or put quotes around a name that begins with *.",
             )
             return False
         if getattr(event, "anchor", None):
-            self._refuse(path, f"“&{event.anchor}” is an anchor, and anchors are not read here; remove it.")  # type: ignore[attr-defined]  # seen by getattr
+            self._refuse(path, f"{shown(f'&{event.anchor}')} is an anchor, and anchors are not read here; remove it.")  # type: ignore[attr-defined]  # seen by getattr
         if getattr(event, "tag", None):
             self._refuse(path, "a tag (!) is not read here; remove it, or put quotes around the text.")
         return True

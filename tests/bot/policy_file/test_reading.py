@@ -1,5 +1,6 @@
 """Reading as a whole: files that cannot be read, everything said at once, and nothing that slips through."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -76,11 +77,27 @@ def test_a_refused_value_is_not_reported_missing_too():
     assert len(raised.value.problems) == 1
 
 
-def test_what_was_refused_is_not_held_against_the_rest():
-    connectors = SOUND[SOUND.index("connectors:\n") : SOUND.index("policies:\n")]
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("connector: okta,", "connector: *okta,"),  # not also: a role needs a connector
+        ("owners: {groups: [admins]}", "owners: {groups: *admins}"),  # not also: this names nobody
+        ("bypassers: {groups: [oncall]}", "bypassers: *oncall"),
+    ],
+)
+def test_what_was_refused_is_not_held_against_the_rest(old, new):
     with pytest.raises(PolicyFileInvalid) as raised:
-        parse(SOUND.replace(connectors, "connectors: *them\n").encode())
-    assert len(raised.value.problems) == 1  # not also: no connector is called okta
+        parse(SOUND.replace(old, new).encode())
+    assert len(raised.value.problems) == 1
+
+
+@given(text=st.text(max_size=90), place=st.sampled_from(["organization", "request_ttl", "ticket", "{}"]))
+def test_a_sentence_is_one_printable_line(text, place):
+    key = text if place == "{}" else place
+    data = "version: 1\n" + json.dumps(key) + ": [" + json.dumps(text) + "]\n" + json.dumps(key) + ":\n"
+    problems = refusals(data.encode("utf-8", "replace"))
+    assert problems
+    assert all(problem.sentence.isprintable() and len(problem.sentence) < 600 for problem in problems)
 
 
 def test_a_rule_after_a_broken_one_is_told_where_it_stands():
@@ -146,7 +163,7 @@ def test_whatever_is_typed_is_read_or_refused_in_our_words(place, piece, cut):
     problems = refusals(text.encode())
     for problem in problems:
         assert "nput should" not in problem.sentence
-        assert "\n" not in problem.sentence
+        assert problem.sentence.isprintable()
         assert problem.sentence.endswith((".", "?"))
     if not problems:
         assert all(policy.approvals and policy.requesters for policy in parse(text.encode()).document.policies)
