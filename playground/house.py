@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bot.app import App
 from bot.main import build
@@ -23,11 +23,21 @@ SEEDED: Final = "seeded"
 class House:
     """`folder` keeps everything over a restart. `environ`: settings of the program besides those that the house decides.
 
-    `port` 0: any free one, and the directory's beside it.
+    `port` 0: any free one, and the directory's beside it. `http`: signed HTTP instead of sockets.
+    `workspace`: what else the `Workspace` takes.
     """
 
-    def __init__(self, folder: Path, *, port: int = 0, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int = 0,
+        environ: Mapping[str, str] | None = None,
+        http: bool = False,
+        workspace: Mapping[str, Any] | None = None,
+    ) -> None:
         self.folder = folder
+        self._http = http
         self._port = port
         self._environ = dict(environ or {})
         self._skew_ms = 0
@@ -39,6 +49,7 @@ class House:
             manifest=MANIFEST,
             signing_secret=self._kept("signing-secret"),
             transcript=folder / "transcript.json",
+            **(workspace or {}),
         )
         self.hooks = HookReceiver({}, now_ms=self.now_ms, changed=self.workspace.changed)
         self.server = PlaygroundServer(self.workspace, routes=self.hooks.routes())
@@ -92,15 +103,22 @@ class House:
         app = await build(Settings.read(self.environ()), skew=self.skew_ms)
         await app.start()
         self.apps.append(app)
+        if self._http:
+            self.workspace.delivery.http.url = f"http://127.0.0.1:{app.http.port}/slack/events"
         if len(self.apps) == 1:
             await self._seed(app)
         return app
 
     def environ(self) -> dict[str, str]:
+        way = (
+            {"SLACK_SIGNING_SECRET": self.workspace.signing_secret}
+            if self._http
+            else {"SLACK_APP_TOKEN": "xapp-playground"}
+        )
         return {
             "HOME": str(self.folder),
             "SLACK_BOT_TOKEN": "xoxb-playground",
-            "SLACK_APP_TOKEN": "xapp-playground",
+            **way,
             "SLACK_API_URL": self.server.api_url,
             "COUNTERSIGN_DATA": str(self.folder / "bot"),
             "COUNTERSIGN_POLICIES": str(self.folder / "policies.yml"),

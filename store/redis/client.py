@@ -45,4 +45,6 @@ def connect(url: str) -> Client:
         client: Client = sentinel.master_for(name or "mymaster", redis_class=Client, db=int(database or 0), **OPTIONS)
         return client
     pool = BlockingConnectionPool.from_url(url, max_connections=CONNECTIONS, timeout=TIMEOUT_S, **OPTIONS)
-    return Client(connection_pool=pool)
+    client = Client(connection_pool=pool)
+    client.auto_close_connection_pool = True  # the pool is ours alone
+    return client

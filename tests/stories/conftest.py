@@ -1,0 +1,48 @@
+"""A house for each story: the very program that production builds, real Bolt, real sockets, a real server.
+
+house        open, with the program in it, over Socket Mode
+any_house    the same story over Socket Mode and over signed HTTP
+open_house   a function that opens one: with several processes of the program, or none
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from playground.house import House
+
+OpenHouse = Callable[..., Awaitable[House]]
+
+
+@pytest.fixture
+async def open_house(redis_url: str, tmp_path: Path) -> AsyncIterator[OpenHouse]:
+    async with AsyncExitStack() as opened:
+
+        async def open_one(*, processes: int = 1, http: bool = False, **workspace: Any) -> House:
+            quick: dict[str, Any] = {"ack_within_s": 3.0, "retries_after_s": (0, 0, 0), **workspace}
+            house = House(tmp_path / "house", environ={"REDIS_URL": redis_url}, http=http, workspace=quick)
+            await house.open()
+            opened.push_async_callback(house.close)
+            for _ in range(processes):
+                await house.move_in()
+            return house
+
+        yield open_one
+
+
+@pytest.fixture
+async def house(open_house: OpenHouse) -> AsyncIterator[House]:
+    """At its end nothing must have happened that Slack would not have accepted."""
+    opened = await open_house()
+    yield opened
+    assert opened.workspace.troubles == []
+
+
+@pytest.fixture(params=["socket", "http"])
+async def any_house(request: pytest.FixtureRequest, open_house: OpenHouse) -> AsyncIterator[House]:
+    opened = await open_house(http=request.param == "http")
+    yield opened
+    assert opened.workspace.troubles == []
