@@ -1,0 +1,153 @@
+"""Merging: the next version of an environment, and whom it overtakes."""
+
+from dataclasses import replace
+
+import pytest
+
+from store.model.command import Approve, Merge
+from store.model.errors import Conflict, Forbidden
+from store.model.lifecycle import World, transition
+from store.model.people import FRESH_MS
+from store.model.policy import DAY, HOUR, Hook, TargetConfig
+from tests.builders import (
+    ANA,
+    BOB,
+    CAT,
+    NOW,
+    REQ,
+    TARGETS,
+    approve,
+    head,
+    held,
+    people,
+    policies,
+    policy,
+    request,
+    touch,
+    world,
+)
+
+
+def asked(*touches, identity: str = "REQVEST001", by_hand: bool = False):
+    rules = policies(policy(merge="by-hand" if by_hand else "on-approval"))
+    return request("change", rules=rules, touches=touches, identity=identity), rules
+
+
+def decided(*touches, by_hand: bool = False, **changed) -> tuple[World, Approve]:
+    """With one of the two approvals, and the command that brings the other."""
+    change, rules = asked(*touches, by_hand=by_hand)
+    at = world(change, rules=rules, **changed)
+    at = replace(at, request=transition(at, approve(change, ANA), people()).request)
+    return at, approve(change, BOB)
+
+
+def test_what_was_approved_becomes_the_next_version():
+    at, last = decided(
+        touch("A", base=1, to=2), touch("B", to=1), touch("C", base=1, to=None), head=head(A=1, C=1, D=1)
+    )
+    result = transition(at, last, people())
+    assert result.request.state == "merged"
+    assert result.request.merged == 2
+    assert result.head is not None
+    assert result.head.follows(at.head)
+    assert result.head.entries == {"A": held("A", version=2), "B": held("B"), "D": held("D")}
+    assert [effect.key for effect in result.effects if effect.lane == "hook"] == ["redeploy:env1/api"]
+    assert [delivery.hook for delivery in result.deliveries] == ["api"]
+    assert result.good_until_ms == NOW + FRESH_MS
+
+
+@pytest.mark.parametrize(
+    ("touched", "there", "merges"),
+    [
+        (touch("A", to=1), {}, True),
+        (touch("A", to=1), {"A": 1}, False),  # made for an absence, and there is something
+        (touch("A", base=1, to=2), {"A": 1}, True),
+        (touch("A", base=1, to=2), {"A": 3}, False),
+        (touch("A", base=1, to=2), {}, False),
+        (touch("A", base=1, to=None), {"A": 1}, True),
+        (touch("A", base=1, to=None), {}, False),
+        (touch("A", to=1), {"B": 9}, True),  # an untouched name may move
+    ],
+)
+def test_only_a_touched_name_that_moved_makes_it_stale(touched, there, merges):
+    at, last = decided(touched, head=head(number=5, **there))
+    result = transition(at, last, people())
+    assert result.request.state == ("merged" if merges else "stale")
+    assert (result.head is None) is not merges
+    assert "deadline" in result.request.timers or merges
+
+
+def test_siblings_that_touch_the_same_name_are_overtaken_at_once():
+    same, _ = asked(touch("A", to=2), identity="REQVEST002")
+    other, _ = asked(touch("B", to=2), identity="REQVEST003")
+    approved, _ = asked(touch("A", to=3), touch("B", to=3), identity="REQVEST004")
+    approved = approved.model_copy(update={"state": "approved", "timers": {"deadline": NOW + DAY}})
+    gone, _ = asked(touch("A", to=4), identity="REQVEST005")
+    gone = gone.model_copy(update={"state": "denied", "timers": {}})
+    at, last = decided(touch("A", to=1), siblings=(same, other, approved, gone))
+    result = transition(at, last, people())
+    assert [(sibling.id, sibling.state) for sibling in result.siblings] == [
+        (same.id, "stale"),
+        (approved.id, "stale"),
+    ]
+    assert [sibling.timers["deadline"] for sibling in result.siblings] == [same.timers["deadline"], NOW + DAY]
+    assert sorted(str(entry.request) for entry in result.audit if entry.event == "request.stale") == [
+        same.id,
+        approved.id,
+    ]
+    assert {f"card:{same.id}", f"card:{approved.id}"} <= {effect.key for effect in result.effects}
+
+
+def test_a_stale_one_overtakes_nobody():
+    sibling, _ = asked(touch("A", to=2), identity="REQVEST002")
+    at, last = decided(touch("A", to=1), head=head(A=9), siblings=(sibling,))
+    result = transition(at, last, people())
+    assert result.request.state == "stale"
+    assert result.siblings == ()
+
+
+@pytest.mark.parametrize(
+    ("user", "may"), [(REQ, True), (ANA, True), (CAT, True), ("UOWNER", False), ("USTRANGER", False)]
+)
+def test_who_may_merge_by_hand(user, may):
+    at, last = decided(touch("A"), by_hand=True)
+    approved = transition(at, last, people()).request
+    assert approved.state == "approved"
+    at = replace(at, request=approved)
+    if may:
+        result = transition(at, Merge(id="m", actor=user), people())
+        assert result.request.state == "merged"
+        assert result.good_until_ms == NOW + FRESH_MS
+    else:
+        with pytest.raises(Forbidden):
+            transition(at, Merge(id="m", actor=user), people())
+
+
+def test_a_requester_who_left_does_not_merge():
+    at, last = decided(touch("A"), by_hand=True)
+    at = replace(at, request=transition(at, last, people()).request)
+    with pytest.raises(Forbidden):
+        transition(at, Merge(id="m", actor=REQ), people(UREQ={"active": False}))
+
+
+@pytest.mark.parametrize(("then", "now"), [("on-approval", "by-hand"), ("by-hand", "on-approval")])
+def test_it_merges_at_once_only_where_both_policies_say_so(then, now):
+    rules = policies(policy(merge=then))
+    at = replace(world(request("change", rules=rules), rules=rules), policy_now=policies(policy(merge=now), number=2))
+    at = replace(at, request=transition(at, approve(at.request, ANA), people()).request)
+    assert transition(at, approve(at.request, BOB), people()).request.state == "approved"
+
+
+def test_without_an_environment_nothing_is_merged():
+    at, last = decided(touch("A"))
+    with pytest.raises(Conflict):
+        transition(replace(at, head=None), last, people())
+
+
+def test_only_hooks_that_listen_to_changes_hear_of_them():
+    hooks = (Hook(name="a", url="https://a"), Hook(name="b", url="https://b", on=frozenset({"deploy"})))
+    targets = {**TARGETS, "payments/prod": TargetConfig(hooks=hooks)}
+    rules = policies(policy(request_ttl_ms=HOUR), targets=targets)
+    at = world(request("change", rules=rules), rules=rules)
+    at = replace(at, request=transition(at, approve(at.request, ANA), people()).request)
+    assert transition(at, approve(at.request, BOB), people()).request.hooks == ("a",)
