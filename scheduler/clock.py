@@ -43,6 +43,7 @@ class Clock:
             jobstores={"default": MemoryJobStore()}, job_defaults=defaults, timezone="UTC"
         )
         self._nudged: set[asyncio.Task[None]] = set()
+        self._nudges = 0
 
     def start(self) -> None:
         for name, (job, seconds) in self._jobs.items():
@@ -51,6 +52,7 @@ class Clock:
 
     def nudge(self) -> None:
         """Something was committed here: look at once instead of at the next tick."""
+        self._nudges += 1
         if self._nudged or not self._scheduler.running:
             return
         task = asyncio.get_running_loop().create_task(self._look())
@@ -63,8 +65,11 @@ class Clock:
         await asyncio.gather(*self._nudged, return_exceptions=True)
 
     async def _look(self) -> None:
-        for lane in self._relay.lanes:
-            await self._tick(f"relay {lane}", self._relayed(lane))
+        seen = -1
+        while seen != self._nudges:  # once more for what was committed while we looked
+            seen = self._nudges
+            for lane in self._relay.lanes:
+                await self._tick(f"relay {lane}", self._relayed(lane))
 
     async def _swept(self) -> None:
         if await self._sweep.tick():

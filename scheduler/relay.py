@@ -1,6 +1,7 @@
 """Relay: takes effects out of their lanes and has them performed, again and again until they are settled."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -43,6 +44,8 @@ class Relay:
         self._metrics = metrics
         self._jitter = jitter
         self._busy: dict[Lane, set[asyncio.Task[None]]] = {"slack": set(), "connector": set(), "hook": set()}
+        self._full: set[Lane] = set()  # lanes in which more was due than there was room for
+        self._ticks: set[asyncio.Task[None]] = set()
         self._closed = False
 
     @property
@@ -56,6 +59,8 @@ class Relay:
         if room <= 0 or self._closed:
             return 0
         claimed = await self._outbox.claim(lane, most=room, lease_ms=LEASE_MS)
+        if len(claimed) == room:
+            self._full.add(lane)
         for each in claimed:
             self._metrics.effect_lateness.labels(lane).observe(each.late_ms / 1000)
             task = asyncio.create_task(self._one(each))
@@ -66,6 +71,7 @@ class Relay:
     async def drain(self, within_s: float) -> None:
         """Takes nothing new, and lets what runs come to its end; what does not keeps its lease and is done again later."""
         self._closed = True
+        await asyncio.gather(*self._ticks)
         running = [task for busy in self._busy.values() for task in busy]
         if running:
             _, late = await asyncio.wait(running, timeout=within_s)
@@ -87,6 +93,20 @@ class Relay:
         except Unavailable as error:
             # Its lease ends by itself, and then it is done again: performers look before they act.
             log.warning("effect not settled", lane=claimed.lane, effect=claimed.member, why=error.sentence)
+            return
+        if claimed.lane in self._full:
+            self._full.discard(claimed.lane)
+            self._more(claimed.lane)
+
+    def _more(self, lane: Lane) -> None:
+        """There is room again, and more is waiting: do not wait for the next tick."""
+        task = asyncio.create_task(self._quietly(lane))
+        self._ticks.add(task)
+        task.add_done_callback(self._ticks.discard)
+
+    async def _quietly(self, lane: Lane) -> None:
+        with contextlib.suppress(Unavailable):  # the next tick says so
+            await self.tick(lane)
 
     async def _perform(self, claimed: Claimed) -> tuple[str, int | None]:
         where = {"lane": claimed.lane, "effect": claimed.member, "attempt": claimed.attempts + 1}

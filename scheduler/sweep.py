@@ -53,7 +53,7 @@ class Sweep:
         except AccessError as error:
             # Moved meanwhile by somebody else: then it is no longer due. If it still is, it must not block the others.
             log.info("timer had moved", timer=timer.member, code=error.detail)
-            if timer in await self._timers.due(most=MOST):
+            if error.detail != "contended" and await self._timers.at_ms(timer) == timer.at_ms:
                 return await self._put_off(timer)
             return "moved"
         return "done"

@@ -110,7 +110,7 @@ class Requests:
             try:
                 if isinstance(command, GIVING) and (why := self._fit()) is not None:
                     raise Unavailable(why, code="degraded")
-                result = transition(world, command, await self._people(world, command.actor))
+                result = transition(world, command, await self._people(world, command))
             except AccessError as refusal:
                 if command.actor not in (CLOCK, RELAY):
                     name = type(command).__name__.lower()
@@ -184,10 +184,12 @@ class Requests:
         then = await self._policies.get(loaded.world.request.policy)
         return replace(loaded.world, policy_then=then, policy_now=await self._policies.get(loaded.policy))
 
-    async def _people(self, world: World, actor: str) -> People:
-        if actor in (CLOCK, RELAY) and world.request.state != "pending":
+    async def _people(self, world: World, command: Command) -> People:
+        """Nothing for what the clock or the outside says, unless votes are counted."""
+        actor, machine = command.actor, command.actor in (CLOCK, RELAY)
+        if machine and not isinstance(command, Tally):
             return People(as_of_ms=world.now_ms)
-        persons = () if actor in (CLOCK, RELAY) else (actor,)
+        persons = () if machine else (actor,)
         rules = world.rules
         needs = (
             wanted(world.request, rules, *persons)

@@ -36,6 +36,11 @@ class Timers:
             _timer(member, int(float(at)), int(now)) for member, at in zip(members[::2], members[1::2], strict=True)
         ]
 
+    async def at_ms(self, timer: Timer) -> int | None:
+        """When it is due as of now; None when it is gone."""
+        score = await self._redis.zscore(self._keys.due, timer.member)
+        return None if score is None else int(score)
+
     async def put_off(self, timer: Timer, *, until_ms: int) -> None:
         """For one that cannot be worked off: it must not stand in the way of the others, and must not be forgotten."""
         await self._redis.zadd(self._keys.due, {timer.member: until_ms}, xx=True)
