@@ -85,10 +85,10 @@ def _judged(tree: Any, places: Places, blamed: set[Path]) -> tuple[Document | No
     except ValidationError as error:
         found = [each for each in mistakes.findings(error, tree) if not _follows(each.path, blamed)]
         return None, found + list(_of_sound_parts(tree, {each.path for each in found} | blamed))
-    findings = [finding for finding in rules.of_parts(document) if not _follows(finding.path, blamed)]
+    findings = list(rules.of_parts(document))
     if all(finding.warning for finding in findings):
         findings += whole.of_all(document, places)
-    return document, findings
+    return document, [finding for finding in findings if not _follows(finding.path, blamed)]
 
 
 def _follows(path: Path, blamed: set[Path]) -> bool:

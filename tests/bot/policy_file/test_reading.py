@@ -83,6 +83,7 @@ def test_a_refused_value_is_not_reported_missing_too():
         ("connector: okta,", "connector: *okta,"),  # not also: a role needs a connector
         ("owners: {groups: [admins]}", "owners: {groups: *admins}"),  # not also: this names nobody
         ("bypassers: {groups: [oncall]}", "bypassers: *oncall"),
+        ("  role:aws-admin: {", "  &a ole:aws-admin: {"),
     ],
 )
 def test_what_was_refused_is_not_held_against_the_rest(old, new):
