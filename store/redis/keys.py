@@ -4,7 +4,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
 
     key                     type    holds
     countersign:installation string the installation id, minted once (the only key without the prefix)
-    request:R               hash    body, version; projected: state until holder environment touches
+    request:R               hash    body, version; projected: kind state until holder environment touches
     debt:R                  hash    body, version
     payload:R:V             hash    entry id -> sealed entry of revision V, until it is merged or the request ends
     policy                  hash    version: the number of the policy set in force
@@ -17,7 +17,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     delivery:R:H            hash    body, version: how telling hook H of request R's version goes
     due                     zset    R/timer -> when, ms
     lane:L                  zset    effect -> next attempt, ms
-    effect:L:K              hash    body, generation, attempts, fence, since
+    effect:L:K              hash    body, generation, attempts, fence, since; leased: until when it is in hand, ms
     audit                   stream  N-0 -> entry
     audit:number            string  N of the newest entry
     command:C               hash    fingerprint, answer; for 24 hours

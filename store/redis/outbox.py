@@ -47,7 +47,7 @@ class Outbox:
         args: list[str | int | bytes] = [self._skew(), lease_ms, most, self._keys.effect(lane, "")]
         now, *found = await self._scripts.run("claim", [self._keys.lane(lane)], args, frees=True)
         now_ms = int(now)
-        return [_claimed(lane, [text(part) for part in row], now_ms) for row in found]
+        return [_claimed(lane, row, now_ms) for row in found]
 
     async def settle(self, claimed: Claimed, *, again_in_ms: int | None = None) -> str:
         """Done, or to be tried again. Answers `done`, `again` (it was put anew meanwhile), `later` or `lost`."""
@@ -66,24 +66,24 @@ class Outbox:
         return int(await self._redis.zcard(self._keys.lane(lane)))
 
 
-def _claimed(lane: Lane, row: list[str], now_ms: int) -> Claimed:
+def _claimed(lane: Lane, row: list[Any], now_ms: int) -> Claimed:
     member, body, generation, attempts, fence, since, due = row
     return Claimed(
         lane,
-        member,
+        text(member),
         _effect(body),
         int(generation),
         int(attempts),
         int(fence),
         int(since),
-        max(0, now_ms - int(float(due))),
+        max(0, now_ms - int(float(text(due)))),
         now_ms,
     )
 
 
-def _effect(body: str) -> Effect | None:
+def _effect(body: bytes | str) -> Effect | None:
     try:
         kind = KINDS[_TYPE.validate_json(body)["type"]]
         return kind.from_json(body)
-    except (KeyError, ValueError, Unavailable):
+    except (KeyError, TypeError, ValueError, Unavailable):
         return None

@@ -15,7 +15,9 @@ for at = 1, #due, 2 do
   local fields = redis.call('HMGET', effect, 'body', 'generation', 'attempts', 'since')
   if fields[1] then
     local fence = redis.call('HINCRBY', effect, 'fence', 1)
-    redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[2]), due[at])
+    local leased = string.format('%.0f', now + ARGV[2])
+    redis.call('HSET', effect, 'leased', leased)
+    redis.call('ZADD', KEYS[1], leased, due[at])
     answer[#answer + 1] = { due[at], fields[1], fields[2], fields[3], tostring(fence), fields[4], due[at + 1] }
   else
     redis.call('ZREM', KEYS[1], due[at])

@@ -62,7 +62,9 @@ each(function(name, key, first, last)
   elseif name == 'put' then
     redis.call('HINCRBY', KEYS[key + 1], 'generation', 1)
     redis.call('HSET', KEYS[key + 1], 'body', ARGV[first + 1], 'attempts', 0, 'since', now)
-    redis.call('ZADD', KEYS[key], now, ARGV[first])
+    -- What is in hand stays in that hand: it is settled as "again", or its lease ends.
+    local leased = redis.call('HGET', KEYS[key + 1], 'leased')
+    if not leased or tonumber(leased) <= tonumber(now) then redis.call('ZADD', KEYS[key], now, ARGV[first]) end
   elseif name == 'audit' then
     redis.call('XADD', KEYS[2], redis.call('INCR', KEYS[3]) .. '-0', 'entry', ARGV[first])
   end

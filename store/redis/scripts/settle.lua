@@ -8,6 +8,7 @@ local fields = redis.call('HMGET', KEYS[2], 'generation', 'fence')
 if not fields[1] or fields[2] ~= ARGV[4] then return 'lost' end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
+redis.call('HDEL', KEYS[2], 'leased')
 if fields[1] ~= ARGV[3] then
   redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[2])
   return 'again'
