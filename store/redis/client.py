@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from redis.asyncio import BlockingConnectionPool, Redis, Sentinel
+from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as Disconnected
@@ -22,8 +23,19 @@ OPTIONS: Final[dict[str, Any]] = {
 SILENT: Final = "Redis does not answer. Nothing is lost; try again in a moment."
 
 
+class _Batch(Pipeline):
+    async def execute(self, raise_on_error: bool = True) -> list[Any]:  # noqa: FBT001, FBT002  # redis-py's signature
+        try:
+            return await super().execute(raise_on_error)
+        except (Disconnected, TimedOut, OSError):
+            raise Unavailable(SILENT, code="unknown") from None
+
+
 class Client(Redis):
     """Redis, whose silence is an `Unavailable`."""
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:  # noqa: FBT001, FBT002  # redis-py's signature
+        return _Batch(self.connection_pool, self.response_callbacks, transaction, shard_hint)
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         try:

@@ -5,12 +5,21 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as Disconnected
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import (
+    NoPermissionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 from redis.exceptions import TimeoutError as TimedOut
 
 from store.model.errors import Unavailable
 
 ALLOW_OOM: Final = "#!lua flags=allow-oom\n"  # what takes access away runs in a full server too
+# The client takes the first word off what it has a class for.
+KNOWN: Final = {OutOfMemoryError: "OOM", ReadOnlyError: "READONLY", NoPermissionError: "NOPERM"}
 NOT_CONFIRMED: Final = "Not confirmed yet; the card will show the truth."
 
 
@@ -29,10 +38,10 @@ class Scripts:
         script = f"{name}!" if frees and await self._has_flags() else name
         try:
             return await self._evaluate(script, keys, args)
-        except (Disconnected, TimedOut, OSError):
+        except (Disconnected, TimedOut, OSError, Unavailable):
             raise Unavailable(NOT_CONFIRMED, code="unknown") from None
         except ResponseError as error:
-            raise Unavailable(_sentence(str(error)), code="redis_refused") from None
+            raise Unavailable(_sentence(error), code="redis_refused") from None
         except RedisError as error:
             raise Unavailable(f"Redis does not answer ({type(error).__name__}).") from None
 
@@ -72,9 +81,10 @@ def _text(value: bytes | str) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _sentence(error: str) -> str:
+def _sentence(error: ResponseError) -> str:
     """What the server refused, in words; its own text may repeat arguments, so only its first word is shown."""
-    code = error.split(maxsplit=1)[0].strip("-:") if error else ""
+    said = str(error).split(maxsplit=1)
+    code = KNOWN.get(type(error)) or (said[0].strip("-:") if said else "")
     return {
         "OOM": "Redis is full: nothing new can be recorded until it has room. Taking access away still works.",
         "READONLY": "This Redis is a replica: it must not be written to.",
