@@ -129,9 +129,12 @@ class Environments:
             touches.append(Touch(name=name, base=base, entry=new, same=old.get(name) == value.secret))
         return Sealing(tuple(touches), tuple(entries))
 
-    async def sign(self, manifest: Manifest, epoch: int) -> Manifest:
-        """With the key of the version before it. Raises `Unavailable`."""
-        return (await self._key(manifest.environment_id, epoch)).sign(manifest)
+    async def sign(self, manifest: Manifest, epoch: int, after: Manifest | None = None) -> Manifest:
+        """With the key of the version before it: `after`, which is verified. Raises `Unavailable`."""
+        key = await self._key(manifest.environment_id, epoch)
+        if after is not None:
+            key.verify(after)
+        return key.sign(manifest)
 
     async def read(self, request_id: str, reader: str) -> Opened:
         """Values for the holder of an active grant, audited in the step that reads them. Raises `Forbidden`, `Conflict`, `NotFound`."""
@@ -143,15 +146,19 @@ class Environments:
         body = json.dumps({"schema": Audit.SCHEMA, **entry, "at_ms": "%NOW%"}).replace('"%NOW%"', "%NOW%")
         names = [self._keys.request(request_id), self._keys.audit, self._keys.audit_number]
         reply = await self._scripts.run("read", names, [self._skew(), self._keys.prefix, reader, body])
-        status, *rest = (text(part) for part in reply)
+        status, *rest = (text(part) if part is not None else None for part in reply)
         if status != "ok":
-            raise _no_read(status, *rest)
+            raise _no_read(*(str(part) for part in (status, *rest)))
         _, environment_id, head_body, *fields = rest
+        if environment_id is None or head_body is None:
+            raise NotFound("There is nothing to read here.")
         head = Manifest.from_json(head_body)
         key = await self._key(environment_id, head.epoch)
         key.verify(head)
         sealed = {
-            entry_id: SealedEntry.from_json(body) for entry_id, body in zip(fields[::2], fields[1::2], strict=True)
+            entry_id: SealedEntry.from_json(body)
+            for entry_id, body in zip(fields[::2], fields[1::2], strict=True)
+            if entry_id is not None and body is not None
         }
         return Opened(head.number, await self._open(head, sealed))
 

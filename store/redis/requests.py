@@ -11,11 +11,11 @@ from redis.asyncio import Redis
 from store.model.audit import Audit
 from store.model.command import Activate, Approve, Break, Command, Merge, Tally
 from store.model.debt import Debt
-from store.model.errors import AccessError, Conflict, NotFound, Unavailable
+from store.model.errors import AccessError, Conflict, Invalid, NotFound, Unavailable
 from store.model.lifecycle import Draft, Transition, World, rule_for, submit, transition, wanted_to_ask
 from store.model.people import Directory, People, Wanted
 from store.model.policy import PolicySet
-from store.model.request import CLOCK, RELAY, Request
+from store.model.request import CLOCK, RELAY, TERMINAL, Change, Request
 from store.model.sealed import Manifest, SealedEntry
 from store.model.standing import wanted
 from store.redis import projection
@@ -28,9 +28,11 @@ from store.redis.scripts import Scripts
 ATTEMPTS: Final = 12  # how often somebody else may be faster before we give up
 SIBLINGS: Final = 24  # open changes of one name that are marked at once; the rest find out when they are merged
 
+FREEING: Final = TERMINAL - {"merged"} | {"revoking"}  # a commit that comes to these is let through by a full server
 GIVING: Final = (Approve, Break, Activate, Merge, Tally)  # what may end in access
 
-Sign = Callable[[Manifest, int], Awaitable[Manifest]]  # the unsigned version, and the epoch of the one before
+# The unsigned version, the epoch of the one before, and that one itself: nothing is built on what is not genuine.
+Sign = Callable[[Manifest, int, Manifest], Awaitable[Manifest]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +77,14 @@ class Requests:
 
     async def submit(self, draft: Draft, command_id: str, entries: Sequence[SealedEntry] = ()) -> Outcome:
         """Takes a request in. `entries` are the sealed values of a change. Raises `AccessError`."""
+        _check_entries(draft, entries)
         fingerprint = _fingerprint(draft)
         for _ in range(ATTEMPTS):
             loaded = await self._load(draft.id, command_id)
             if loaded.answered:
                 return _answered(loaded.answered, fingerprint)
+            if loaded.world is not None:
+                raise Conflict(f"There is a request {draft.id} already.", code="taken")
             policies = await self._policies.get(loaded.policy)
             try:
                 rule = rule_for(draft.kind, draft.target, policies)
@@ -102,10 +107,11 @@ class Requests:
 
     async def apply(self, request_id: str, command: Command) -> Outcome:
         """Applies one command. Raises `AccessError`; `NotFound` for a request that is not there."""
+        fingerprint = f"{request_id} {command.fingerprint}"
         for _ in range(ATTEMPTS):
             loaded = await self._load(request_id, command.id)
             if loaded.answered:
-                return _answered(loaded.answered, command.fingerprint)
+                return _answered(loaded.answered, fingerprint)
             world = await self._world(loaded, request_id)
             try:
                 if isinstance(command, GIVING) and (why := self._fit()) is not None:
@@ -118,7 +124,7 @@ class Requests:
                         refusal, name, command.actor, request_id, world.request.target, loaded.now_ms, command.id
                     )
                 raise
-            commit = self._commit(command.id, command.fingerprint, result)
+            commit = self._commit(command.id, fingerprint, result)
             await self._gather(commit, loaded, world, result)
             if (outcome := await self._run(commit, result)) is not None:
                 return outcome
@@ -207,7 +213,7 @@ class Requests:
             fingerprint=fingerprint,
             answer=result.answer,
             good_until_ms=result.good_until_ms,
-            frees=result.request.ended or result.request.state == "revoking",
+            frees=result.request.state in FREEING,
         )
 
     async def _gather(self, commit: Commit, loaded: _Loaded, world: World, result: Transition) -> None:
@@ -222,7 +228,7 @@ class Requests:
             commit.rank(keys.due, f"{before.id}/debt", due.get(f"{before.id}/debt"))
             commit.rank(keys.index("debts"), before.id, result.debt.due_ms if due else None)
         if result.head is not None and world.head is not None:
-            head = await self._sign(result.head, world.head.epoch)
+            head = await self._sign(result.head, world.head.epoch, world.head)
             environment = head.environment_id
             ids = " ".join(held.entry_id for held in head.entries.values())
             commit.write(
@@ -293,9 +299,17 @@ def _contended() -> Conflict:
     return Conflict("Too many people act on this at the same time. Try again in a moment.", code="contended")
 
 
+def _check_entries(draft: Draft, entries: Sequence[SealedEntry]) -> None:
+    """What is approved is what was sealed, all of it: an environment must never name a value that is not there."""
+    touches = draft.payload.touches if isinstance(draft.payload, Change) else ()
+    named = {(touch.entry.entry_id, touch.entry.ciphertext_hash) for touch in touches if touch.entry is not None}
+    if named != {(entry.entry_id, entry.ciphertext_hash) for entry in entries}:
+        raise Invalid("The sealed values are not those that this change names.", code="other_entries")
+
+
 def _fingerprint(draft: Draft) -> str:
-    """Over what was asked. Sealing the same values again gives other entries, so a change is known by its names only."""
+    """Over what was asked. Sealing the same values again gives other entries, so a change is known by its names and what goes."""
     payload: dict[str, Any] = draft.payload.model_dump(mode="json")
-    payload["touches"] = [touch["name"] for touch in payload.get("touches", [])]
+    payload["touches"] = [[touch["name"], touch["entry"] is None] for touch in payload.get("touches", [])]
     content = [draft.kind, draft.target.id, draft.requester, draft.beneficiary, draft.reason, draft.ticket, payload]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
