@@ -49,7 +49,7 @@ class Policies:
         """Takes the first set of an installation in. False when there is one already: a start never applies a file."""
         first = policies.model_copy(update={"number": 1})
         body = first.to_json()
-        commit = Commit(self._keys, "policy-create", fingerprint=hashlib.sha256(body.encode()).hexdigest(), answer="1")
+        commit = Commit(self._keys, f"policy-create:{hashlib.sha256(body.encode()).hexdigest()}")
         commit.write(self._keys.policy_head, 0, "")
         commit.set(self._keys.policy(1), body)
         commit.audit([Audit(event="policy.created", actor=actor, at_ms=now_ms, details={"number": 1})])
