@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from bot.slack.views import blocks as b
-from bot.slack.views.words import plural
 from store.model.request import Change, Touch
 
 NAMES_SHOWN: Final = 12  # on a card
@@ -19,19 +18,16 @@ def touched(change: Change, most: int | None) -> list[b.Element]:
     parts = [b.line(b.text("Secrets", bold=True), b.text(f": {summary(listed)}"))]
     parts.append(b.bullets([b.text(touch.name, code=True), b.text(f" {touch.word}")] for touch in shown))
     if len(shown) < len(listed):
-        parts.append(b.line(b.text(f"and {len(listed) - len(shown)} more. {rest(listed[len(shown) :])}")))
+        left = listed[len(shown) :]  # in numbers: a removal must not hide behind a count
+        parts.append(b.line(b.text(f"and {len(left)} more: {summary(left)}")))
     return parts
 
 
 def summary(touches: Iterable[Touch]) -> str:
     """`2 new, 1 changed`."""
-    counts = [(sum(touch.word == word for touch in touches), word) for touches in [list(touches)] for word in ORDER]
+    words = [touch.word for touch in touches]
+    counts = [(words.count(word), word) for word in ORDER]
     return ", ".join(f"{count} {word}" for count, word in counts if count)
-
-
-def rest(touches: list[Touch]) -> str:
-    """What the cut list leaves out, in numbers: a removal must not hide behind a count."""
-    return f"Among them: {summary(touches)}." if touches else plural(0, "secret")
 
 
 def _fitting(touches: list[Touch]) -> Iterator[Touch]:

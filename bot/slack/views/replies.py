@@ -6,7 +6,7 @@ from typing import Final
 from bot.slack.views import blocks as b
 from bot.slack.views.facts import CardFacts, Message
 from bot.slack.views.status import headline, progress
-from bot.slack.views.words import cleaned, cut, date, escaped, mention, people, places, spoken
+from bot.slack.views.words import cleaned, date, escaped, mention, people, places, spoken
 
 LISTED_MOST: Final = 15
 TEXT_MOST: Final = 1_000
@@ -60,7 +60,7 @@ def why(facts: CardFacts, *, you: str | None = None) -> Message:
     head = headline(facts)
     about = [b.section(head)]
     if you:
-        about.append(b.plain_section(f"You: {cut(you, TEXT_MOST)}"))
+        about.append(b.plain_section(cleaned(you, TEXT_MOST)))
     if rules is None:
         return Message(head, b.fresh([*about, b.section(progress(facts))]))
     names = dict.fromkeys(cleaned(policy.name, 200) for policy in rules.both)

@@ -1,0 +1,113 @@
+"""What may follow `/countersign`, and what one is told otherwise."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.slack import grammar
+from bot.slack.grammar import Ask, Cancel, Done, Help, Mine, Mistake, Parsed, Pending, Show, Why, parse
+
+MINUTE, HOUR = 60_000, 3_600_000
+ID = "7Q2M4XK9TB"
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("", Help()),
+        ("   ", Help()),
+        ("help", Help()),
+        ("HELP", Help()),
+        ("pending", Pending()),
+        ("mine", Mine()),
+        (f"show {ID}", Show(ID)),
+        ("show 7q2m4xk9tb", Show(ID)),
+        (f"show `{ID}`", Show(ID)),
+        (f"why {ID}", Why(ID)),
+        (f"cancel {ID}", Cancel(ID)),
+        (f"done {ID}", Done(ID)),
+        ("done", Done()),
+        ("request open payments/prod", Ask("open", "payments/prod")),
+        ("request open", Ask("open")),
+        ("open payments/prod", Ask("open", "payments/prod")),
+        ("request access role:aws-admin for 1h", Ask("access", "role:aws-admin", HOUR)),
+        ("request change payments/prod because INC-1", Ask("change", "payments/prod", None, "INC-1")),
+        ("request open payments/prod for 2h because it is for me", Ask("open", "payments/prod", 2 * HOUR, "it is for me")),
+        ("request open payments/prod because we wait for 2h", Ask("open", "payments/prod", None, "we wait for 2h")),
+        ("request open for 2h", Ask("open", None, 2 * HOUR)),
+        ("request open because", Ask("open")),
+        ("Request Open Payments/Prod For 2H Because Why", Ask("open", "payments/prod", 2 * HOUR, "Why")),
+        ("request open acme/payments/prod", Ask("open", "payments/prod")),
+    ],
+)  # fmt: skip
+def test_what_is_understood(text: str, parsed: Parsed) -> None:
+    assert parse(text, organization="acme") == parsed
+
+
+@pytest.mark.parametrize(
+    ("length", "duration_ms"),
+    [
+        ("2h", 2 * HOUR), ("1h30m", 90 * MINUTE), ("45m", 45 * MINUTE), ("90s", 90_000), ("7200s", 2 * HOUR),
+        ("2 hours", 2 * HOUR), ("1 hour and 30 minutes", 90 * MINUTE), ("10 min", 10 * MINUTE), ("30 secs", 30_000),
+    ],
+)  # fmt: skip
+def test_durations(length: str, duration_ms: int) -> None:
+    assert parse(f"request open payments/prod for {length} because x") == Ask("open", "payments/prod", duration_ms, "x")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("pendign", "Did you mean /countersign pending?"),
+        ("request opne payments/prod", "Did you mean /countersign request open?"),
+        ("xyzzy", "/countersign help"),
+        ("request", "open, access or change"),
+        ("request xyzzy", "/countersign request open payments/prod"),
+        ("request open payments", "Targets look like payments/prod"),
+        ("request open other/payments/prod", "is not a target"),
+        ("request open payments/prod please", "one word too many"),
+        ("request open payments/prod for", "not a duration"),
+        ("request open payments/prod for a while", "2h, 1h30m, 45m"),
+        ("request open payments/prod for 0m", "no time at all"),
+        ("request open payments/prod for 9999h", "at most"),
+        ("request change payments/prod for 2h", "leave out “for”"),
+        ("request open раyments/prod", "is not a target"),  # the first two letters are Cyrillic
+        ("show", "/countersign show ID"),
+        ("cancel", "/countersign cancel ID"),
+        ("why", "/countersign why ID"),
+        ("show 123", "Ids have ten letters and digits"),
+        (f"show {ID} {ID}", "One request at a time"),
+    ],
+)
+def test_a_mistake_gets_a_helpful_answer(text: str, says: str) -> None:
+    parsed = parse(text)
+    assert isinstance(parsed, Mistake)
+    assert says in parsed.sentence
+
+
+@pytest.mark.parametrize(
+    ("typed", "reason"),
+    [
+        ("a &amp; b &lt;c&gt;", "a & b <c>"),
+        ("see <https://example.com/x|example.com>", "see https://example.com/x"),
+        ("<@U0ANA|ana> asked in <#C0PAY|payments>", "@ana asked in #payments"),
+        ("<@U0ANA> asked", "@U0ANA asked"),
+        ("<!channel>", "!channel"),
+        ("&lt;!channel&gt;", "<!channel>"),
+    ],
+)
+def test_what_slack_escaped_is_read_as_it_was_typed(typed: str, reason: str) -> None:
+    assert parse(f"request open payments/prod because {typed}") == Ask("open", "payments/prod", None, reason)
+
+
+@given(
+    st.text()
+    | st.lists(st.sampled_from([*grammar._WORDS, "open", "for", "because", "2h", "payments/prod", "<@", "|", ">"])).map(
+        " ".join
+    )
+)
+def test_it_answers_whatever_is_typed(text: str) -> None:
+    parsed = parse(text)
+    assert isinstance(parsed, Parsed.__args__)
+    if isinstance(parsed, Mistake):
+        assert 0 < len(parsed.sentence) < 600

@@ -1,0 +1,62 @@
+"""What comes back from a client is a reference, or it is refused."""
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.slack import ids, samples
+from store.model.errors import Invalid
+
+REFERENCE = f"7Q2M4XK9TB:3:{'5a' * 32}"
+
+
+def test_a_button_carries_request_revision_and_digest() -> None:
+    made = samples.request("open")
+    read = ids.parse_reference(ids.reference(made))
+    assert (read.request, read.revision, read.digest) == (made.id, made.revision, made.digest)
+    assert str(read) == ids.reference(made)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "", ":", "::", "7Q2M4XK9TB", "7Q2M4XK9TB:1", "7Q2M4XK9TB:1:", "7Q2M4XK9TB::ab", "7Q2M4XK9TB:-1:ab",
+        "7Q2M4XK9TB:٣:ab", "7Q2M4XK9TB:1:XY", "7Q2M4XK9TB:1:ab:cd", "short:1:ab", f"7Q2M4XK9TB:1:{'a' * 65}",
+        "7Q2M4XK9TB:99999999999:ab", f"{REFERENCE} ", f"{REFERENCE}\n",
+    ],
+)  # fmt: skip
+def test_anything_else_is_refused(value: str) -> None:
+    with pytest.raises(Invalid):
+        ids.parse_reference(value)
+
+
+@given(st.text())
+def test_no_text_makes_it_raise_anything_else(value: str) -> None:
+    for parse in (ids.parse_reference, ids.parse_choice, ids.parse_metadata):
+        with contextlib.suppress(Invalid):
+            parse(value)
+
+
+def test_a_menu_says_what_was_chosen_and_about_what() -> None:
+    made = samples.request("open")
+    for name in (ids.MORE_APPROVE_LESS, ids.MORE_DETAILS, ids.MORE_WHY):
+        value = ids.choice(name, made)
+        assert ids.parse_choice(value) == (name, ids.parse_reference(made.reference))
+        assert len(value) <= 150  # an option's value
+    with pytest.raises(Invalid):
+        ids.parse_choice(f"something|{REFERENCE}")
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        ids.Origin(),
+        ids.Origin(ids.parse_reference(REFERENCE)),
+        ids.Origin(ids.parse_reference(REFERENCE), "C0PAY", "1772550000.000100"),
+        ids.Origin(None, "C0PAY"),
+    ],
+)
+def test_a_modal_remembers_where_it_came_from(origin: ids.Origin) -> None:
+    assert ids.parse_metadata(ids.metadata(origin)) == origin

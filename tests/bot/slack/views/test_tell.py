@@ -1,0 +1,112 @@
+"""Each piece of news says what happened, who did it, why, and what to do next."""
+
+import pytest
+
+from bot.slack import samples as s
+from bot.slack.views.facts import CardFacts
+from bot.slack.views.tell import announce, hook_line, tell
+from store.model.effect import News
+from tests.bot.slack.pieces import buttons, quotes, words
+
+LINK = "https://example.slack.com/archives/C0PAYMENTS/p1"
+
+
+def broken(state: str) -> CardFacts:
+    return s.facts(s.request("open", "active", broken=True), soft=True, debt=s.debt(state))
+
+
+TOLD: list[tuple[News, CardFacts, list[str], list[str]]] = [
+    ("requested", s.facts(s.request("open")), ["You are asked to decide", "Approve or deny it before", s.REASON], []),
+    ("approved", s.facts(s.request("open", "approved")),
+     ["*Approved:* your request to open `payments/prod` for 2 h.", "Approved by <@U0BEN> and <@U0CHO>", "Activate it when you are ready"],
+     ["activate", "withdraw"]),
+    ("denied", s.facts(s.request("open", "denied")),
+     ["*Denied:* your request", "Denied by <@U0BEN>", "Use the replay tool instead", "Talk to the person who denied it"], []),
+    ("expired", s.facts(s.request("open", "expired")), ["*Expired:*", "Nobody decided in time.", "Ask again"], []),
+    ("stale", s.facts(s.request("change", "stale")), ["*Out of date:*", "PROCESSOR_KEY_1", "ask again"], []),
+    ("merged", s.facts(s.request("change", "merged")), ["*Merged as version 42:*", "the change is in"], []),
+    ("active", s.facts(s.request("open", "active"), shows=True), ["*Active:* you may open", "It ends "], ["show_values", "end"]),
+    ("warning", s.facts(s.request("open", "active")), ["*Ends soon:* you have `payments/prod`", "ask again for more time"], []),
+    ("ended", s.facts(s.request("open", "ended")), ["*Ended:* access to `payments/prod` for you.", "its time was over"], []),
+    ("failed", s.facts(s.request("access", "failed")), ["*Failed:*", "okta answered 403", "Show an owner"], []),
+    ("no_rule", s.facts(s.request("open"), rules=None), ["*Nobody can decide:*", "An owner must add a rule"], []),
+    ("trouble", s.facts(s.request("access", "revoking", note="It lies.")), ["*Trouble outside:*", "It lies.", "An owner must look"], []),
+    ("broken", broken("open"), ["*The glass was broken:* <@U0EVE>", "none of the leads answers", "Look at what was done"], []),
+    ("countersigned", broken("countersigned"), ["*Countersigned:*", "Countersigned by <@U0BEN>"], []),
+    ("disputed", broken("disputed"), ["*Disputed:*", "Disputed by <@U0BEN>", "was not called"], []),
+    ("overdue", broken("overdue"), ["*Nobody countersigned:*", "An owner must look at what was done"], []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("news", "facts", "sentences", "pressed"), TOLD, ids=lambda part: part if isinstance(part, str) else ""
+)
+def test_what_the_requester_is_told(news: News, facts: CardFacts, sentences: list[str], pressed: list[str]) -> None:
+    message = tell(facts, news, link=LINK)
+    said = words(message.blocks)
+    for sentence in sentences:
+        assert sentence in said
+    assert buttons(message.blocks) == pressed
+    assert f"<{LINK}|Open the card>" in said
+    assert s.ID in said
+
+
+@pytest.mark.parametrize("news", ["broken", "countersigned", "disputed", "overdue"])
+def test_everybody_is_told_of_a_broken_glass(news: News) -> None:
+    message = announce(broken({"broken": "open"}.get(news, news)), news)
+    assert "<@U0EVE>" in message.text
+    assert "the request of <@U0DEV>" in message.text
+    assert buttons(message.blocks) == (["countersign", "dispute"] if news == "broken" else [])
+
+
+def test_a_glass_that_was_settled_meanwhile_is_not_offered_again() -> None:
+    assert buttons(announce(broken("countersigned"), "broken").blocks) == []
+
+
+def test_old_news_offers_nothing_that_is_over() -> None:
+    ended = s.facts(s.request("open", "ended"), shows=True)
+    for news in ("approved", "active", "warning"):
+        message = tell(ended, news)
+        assert buttons(message.blocks) == []
+        assert "Activate it" not in message.text
+
+
+def test_one_who_asked_for_another_is_told_whose_it_is() -> None:
+    facts = s.facts(s.request("open", "approved", beneficiary=s.EVE))
+    theirs, mine = tell(facts, "approved", to=s.DEV), tell(facts, "approved", to=s.EVE)
+    assert "your request" in theirs.text
+    assert "<@U0EVE> can activate it" in theirs.text
+    assert buttons(theirs.blocks) == ["withdraw"]
+    assert "the request of <@U0DEV>" in mine.text
+    assert "activate" in buttons(mine.blocks)
+
+
+def test_a_link_that_is_none_is_left_out() -> None:
+    for link in (None, "javascript:alert(1)", "https://x|Approve> <!channel", "https://x y"):
+        assert "Open the card" not in words(tell(s.facts(s.request("open")), "requested", link=link).blocks)
+
+
+def test_a_short_lease_says_its_length_because_a_date_shows_no_seconds() -> None:
+    lease = s.request("open", "active").lease
+    assert lease is not None
+    short = lease.model_copy(update={"until_ms": lease.starts_ms + 90_000})
+    assert "1 min 30 s after it began" in tell(s.facts(s.request("open", "active", lease=short)), "active").text
+
+
+def test_a_hook_says_what_the_receiver_said_in_plain_text() -> None:
+    fine, busy, silent, old, new = (hook_line(delivery) for delivery in s.deliveries())
+    assert "delivered in 183 ms, status 204, 1 attempt" in fine.text
+    assert "not delivered yet, status 503, 3 attempts. Next try <!date^" in busy.text
+    assert quotes(busy.blocks) == ["The deploy queue is full. Try again later."]
+    assert "The receiver said" in words(busy.blocks)
+    assert "failed, no answer, 10 attempts. It is not tried again" in silent.text
+    assert "What happened" in words(silent.blocks)
+    assert "a newer version" in old.text
+    assert "waiting to be sent" in new.text
+
+
+def test_what_a_receiver_says_is_cut() -> None:
+    one = s.deliveries()[1]
+    long = one.model_copy(update={"receipts": (one.receipts[0].model_copy(update={"said": "x" * 9_000}),)})
+    [said] = quotes(hook_line(long).blocks)
+    assert len(said) == 300
