@@ -1,0 +1,232 @@
+"""What a form offers, what it says before one asks, and what is read out of it."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.slack import ids, samples
+from bot.slack.views import forms
+from bot.slack.views.facts import Prefill, Terms, View, WhoIsAsked
+from bot.slack.views.forms import Asked, AskedChange, BadForm
+from store.model.policy import HOUR, MINUTE, Ticket
+from store.model.secret import Secret
+from tests.bot.slack.pieces import walk, words
+
+WHO = WhoIsAsked(samples.policy(thresholds=2).approvals, samples.CHANNEL)
+TERMS = Terms(WHO, enters=True, names=("A", "B"))
+CANARY = "c4nary-hunter2"
+
+
+def element(view: View, action_id: str) -> dict[str, Any] | None:
+    return next((node for node in walk(view) if node.get("action_id") == action_id), None)
+
+
+def block(view: View, action_id: str) -> dict[str, Any]:
+    return next(one for one in view["blocks"] if one.get("element", {}).get("action_id") == action_id)
+
+
+def lengths(view: View) -> list[int]:
+    select = element(view, ids.DURATION)
+    assert select is not None
+    return [int(option["value"]) for option in select["options"]]
+
+
+def filled(**fields: Any) -> dict[str, Any]:
+    """State as Slack sends it: texts, chosen values, lists of chosen values."""
+
+    def state(value: Any) -> dict[str, Any]:
+        if isinstance(value, list):
+            return {"type": "multi_static_select", "selected_options": [{"value": one} for one in value]}
+        return {"type": "plain_text_input", "value": value}
+
+    values = {name: {name: state(value)} for name, value in fields.items()}
+    for name in ("target", "duration"):
+        if name in fields:
+            chosen = {"value": fields[name]} if fields[name] is not None else None
+            values[name] = {name: {"type": "static_select", "selected_option": chosen}}
+    return values
+
+
+def test_it_says_who_is_asked_and_how_many_must_agree() -> None:
+    said = words(forms.ask_open(["payments/prod"], Prefill("payments/prod"), TERMS)["blocks"])
+    assert "*Who is asked:* 1 of <!subteam^S0LEADS>, and 1 of <!subteam^S0SECURITY> or <@U0ANA>." in said
+    assert "2 different people must agree. The card goes to <#C0PAYMENTS>." in said
+    assert "you have 8 h to activate it" in said
+
+
+def test_what_cannot_be_asked_cannot_be_sent() -> None:
+    refused = Terms(WhoIsAsked(refusal="Nobody <!channel> could approve this."))
+    for draw in (forms.ask_open, forms.ask_access, forms.ask_change):
+        view = draw(["payments/prod", "payments/staging"], Prefill("payments/prod"), refused)
+        assert "submit" not in view
+        assert "This cannot be asked for: Nobody <!channel> could approve this." in words(view["blocks"])
+        assert not [node for node in walk(view) if node.get("type") == "mrkdwn" and "channel" in node["text"]]
+        assert element(view, ids.TARGET) is not None  # another one can be chosen
+
+
+def test_lengths_stay_within_the_rule_and_the_default_is_chosen() -> None:
+    terms = Terms(WHO, default_ms=HOUR, max_ms=100 * MINUTE)
+    view = forms.ask_open(["payments/prod"], Prefill("payments/prod"), terms)
+    assert max(lengths(view)) == 100 * MINUTE
+    assert element(view, ids.DURATION)["initial_option"]["text"]["text"] == "1 h"  # type: ignore[index]  # it is there
+
+
+@pytest.mark.parametrize(
+    ("wanted", "chosen", "says"),
+    [
+        (37 * MINUTE, "37 min", "It runs from the first use."),
+        (8 * HOUR, "4 h", "You wanted 8 h: 4 h is the most there is."),
+    ],
+)
+def test_a_length_that_was_typed_is_chosen_or_cut_to_the_most(wanted: int, chosen: str, says: str) -> None:
+    view = forms.ask_open(["payments/prod"], Prefill("payments/prod", wanted), TERMS)
+    assert element(view, ids.DURATION)["initial_option"]["text"]["text"] == chosen  # type: ignore[index]  # it is there
+    assert block(view, ids.DURATION)["hint"]["text"] == says
+
+
+@given(most=st.integers(1, 10**12), default=st.integers(1, 10**12), wanted=st.none() | st.integers(1, 10**12))
+def test_the_chosen_length_is_always_one_of_those_offered(most: int, default: int, wanted: int | None) -> None:
+    view = forms.ask_open(["a/b"], Prefill("a/b", wanted), Terms(WHO, default_ms=default, max_ms=most))
+    select = element(view, ids.DURATION)
+    assert select is not None
+    assert select["initial_option"] in select["options"]
+    assert all(0 < length <= most for length in lengths(view))
+
+
+def test_a_ticket_is_asked_for_where_the_rule_wants_one() -> None:
+    def drawn(ticket: Ticket | None) -> View:
+        return forms.ask_open(["a/b"], Prefill("a/b"), Terms(WHO, ticket=ticket))
+
+    assert element(drawn(None), ids.TICKET) is None
+    assert "optional" not in block(drawn(Ticket(pattern="^A-[0-9]+$")), ids.TICKET)
+    assert block(drawn(Ticket(pattern="^A-[0-9]+$")), ids.TICKET)["hint"]["text"] == "It must match ^A-[0-9]+$"
+    assert block(drawn(Ticket(pattern="x", required=False)), ids.TICKET)["optional"] is True
+
+
+def test_a_reason_is_optional_only_where_the_rule_says_so() -> None:
+    def drawn(*, required: bool) -> View:
+        return forms.ask_open(["a/b"], Prefill("a/b"), Terms(WHO, reason_required=required))
+
+    assert "optional" not in block(drawn(required=True), ids.REASON)
+    assert block(drawn(required=False), ids.REASON)["optional"] is True
+
+
+def test_a_choice_is_announced_so_that_the_form_can_say_who_is_asked() -> None:
+    view = forms.ask_open(["a/b", "c/d"], Prefill(), None)
+    assert block(view, ids.TARGET)["dispatch_action"] is True
+    assert "then this form says who is asked" in words(view["blocks"])
+
+
+def test_what_was_typed_keeps_its_field_and_what_depends_on_the_target_does_not() -> None:
+    one, two = (forms.ask_change(["a/b", "c/d"], Prefill(name), TERMS) for name in ("a/b", "c/d"))
+    assert block(one, ids.REASON)["block_id"] == block(two, ids.REASON)["block_id"] == ids.REASON
+    for field in (ids.SET, ids.REMOVE):
+        assert block(one, field)["block_id"] != block(two, field)["block_id"]
+        assert block(one, field)["block_id"].startswith(f"{field}:")
+
+
+def test_more_targets_than_a_list_holds_are_searched_for() -> None:
+    crowd = [f"team-{number}/prod" for number in range(101)]
+    plain, searched = (forms.ask_open(names, Prefill(names[0]), TERMS) for names in (crowd[:100], crowd))
+    assert block(plain, ids.TARGET)["element"]["type"] == "static_select"
+    assert block(searched, ids.TARGET)["element"]["type"] == "external_select"
+    assert block(searched, ids.TARGET)["element"]["initial_option"]["value"] == "team-0/prod"
+    assert len(forms.target_options(crowd, "")) == 100
+    assert [option["value"] for option in forms.target_options(crowd, " TEAM-99 ")] == ["team-99/prod"]
+
+
+def test_the_change_form_says_what_slack_is_not() -> None:
+    said = words(forms.ask_change(["a/b"], Prefill("a/b"), TERMS)["blocks"])
+    assert "Slack has no password field" in said
+    assert "passes through Slack" in said
+    assert "3,000 characters are the limit" in said
+    assert "countersign secrets set a/b NAME" in said
+
+
+def test_values_are_entered_only_where_the_target_says_so() -> None:
+    view = forms.ask_change(["a/b"], Prefill("a/b"), Terms(WHO, enters=False, names=("A",)))
+    assert element(view, ids.SET) is None
+    assert "Values of `a/b` are not entered in Slack." in words(view["blocks"])
+    assert element(view, ids.REMOVE) is not None
+    assert "submit" not in forms.ask_change(["a/b"], Prefill("a/b"), Terms(WHO, enters=False))
+
+
+def test_names_that_no_list_holds_are_typed() -> None:
+    def remove(*names: str) -> Any:
+        return element(forms.ask_change(["a/b"], Prefill("a/b"), Terms(WHO, enters=True, names=names)), ids.REMOVE)
+
+    assert remove() is None
+    assert remove("A")["type"] == "multi_static_select"
+    assert remove(*(f"N{number}" for number in range(101)))["type"] == "plain_text_input"
+    assert remove("x/" * 80 + "y")["type"] == "plain_text_input"
+
+
+def test_reading_what_was_asked() -> None:
+    values = filled(target="payments/prod", duration="7200000", reason="  because  ", ticket=" PAY-1 ")
+    assert forms.read_open(values) == Asked("payments/prod", 7_200_000, "because", "PAY-1")
+    assert forms.read_access(values) == Asked("payments/prod", 7_200_000, "because", "PAY-1")
+    assert forms.read_open(filled(target="a/b", reason=None)) == Asked("a/b")
+    assert forms.chosen_target(values) == "payments/prod"
+    assert forms.so_far(values, "C1") == Prefill("payments/prod", 7_200_000, "because", "PAY-1", "C1")
+
+
+@pytest.mark.parametrize("length", ["", "x", "-1", "0", "1e9", "٣", "9" * 30])
+def test_a_length_that_no_form_offers_is_none(length: str) -> None:
+    assert forms.read_open(filled(target="a/b", duration=length)).duration_ms is None
+
+
+def test_a_form_without_a_target_says_so_at_its_field() -> None:
+    values = {"target": {"target": {"type": "static_select", "selected_option": None}}}
+    with pytest.raises(BadForm) as caught:
+        forms.read_open(values)
+    assert caught.value.errors == {"target": "Choose what you ask for."}
+
+
+def test_values_come_out_as_secrets_exactly_as_typed() -> None:
+    typed = f"A={CANARY}\r\n\n B = spaced \nC=\nD=a=b=c"
+    asked = forms.read_change({**filled(target="a/b", reason="why"), "set:a/b": {"set": {"value": typed}}})
+    assert asked == AskedChange(
+        "a/b",
+        {"A": Secret(CANARY.encode()), "B": Secret(b" spaced "), "C": Secret(b""), "D": Secret(b"a=b=c")},
+        (),
+        "why",
+    )
+    assert CANARY not in repr(asked)
+
+
+@pytest.mark.parametrize("remove", [["A", "B", "A"], "A\n\n B \nA"])
+def test_names_to_remove_are_picked_or_typed(remove: Any) -> None:
+    assert forms.read_change(filled(target="a/b", remove=remove)).remove == ("A", "B")
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "says"),
+    [
+        ({"set": ""}, "set", "Set a value"),
+        ({}, "set", "Set a value"),
+        ({"set": f"A=1\n{CANARY}"}, "set", "Line 2 has no “=”"),
+        ({"set": f"{CANARY}!=x"}, "set", "Line 1: before"),
+        ({"set": f"=={CANARY}"}, "set", "Line 1: before"),
+        ({"set": f"A=1\nA={CANARY}"}, "set", "Line 2 sets a name that was set above"),
+        ({"set": f"A={CANARY}", "remove": ["A"]}, "remove", "set above and removed here"),
+        ({"set": "\n".join(f"A{number}={CANARY}" for number in range(101))}, "set", "at most 100"),
+        ({"remove": [f"A{number}" for number in range(101)]}, "remove", "at most 100"),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_field_without_a_value(fields: dict[str, Any], field: str, says: str) -> None:
+    with pytest.raises(BadForm) as caught:
+        forms.read_change(filled(target="a/b", **fields))
+    [(where, sentence)] = caught.value.errors.items()
+    assert where == field
+    assert says in sentence
+    assert CANARY not in f"{caught.value!r}{caught.value.errors}{caught.value.sentence}"
+
+
+@given(st.text(max_size=3_000))
+def test_no_text_in_the_field_gets_into_an_error(text: str) -> None:
+    typed = text.replace("=", CANARY) + CANARY
+    with pytest.raises(BadForm) as caught:
+        forms.read_change(filled(target="a/b", set=typed))
+    assert CANARY not in str(caught.value.errors)
