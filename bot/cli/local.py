@@ -1,0 +1,76 @@
+"""Local: the store as the owner of this machine reaches it, beside the process that runs or without one."""
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from bot.settings import Settings
+from store.keys.file import KeyFile
+from store.keys.ring import Keyring
+from store.model.audit import Audit
+from store.model.errors import NotFound, Unavailable
+from store.redis.audit import AuditLog
+from store.redis.client import Client, connect
+from store.redis.clock import no_skew
+from store.redis.commit import Commit
+from store.redis.embedded import running
+from store.redis.environments import Environments
+from store.redis.inspection import Inspection, known_installation
+from store.redis.keys import Keys
+from store.redis.policies import Policies
+from store.redis.scripts import Scripts
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    settings: Settings
+    redis: Client
+    keys: Keys
+    scripts: Scripts
+    policies: Policies
+    audit: AuditLog
+    inspection: Inspection
+
+    async def environments(self) -> Environments:
+        """With the key files of the settings, which must be there. Raises `Unavailable`."""
+        holders = [await KeyFile.load(path, random=secrets.token_bytes) for path in self.settings.keys]
+        ring = Keyring(holders, self.keys.installation, secrets.token_bytes, time.monotonic)
+        return Environments(self.redis, self.keys, self.scripts, ring, no_skew, secrets.token_bytes)
+
+    async def note(self, entry: Audit) -> None:
+        """Into the audit log, before what it tells of is given out. Raises `Unavailable`."""
+        commit = Commit(self.keys, f"local:{secrets.token_hex(8)}", frees=True)
+        commit.audit([entry])
+        await commit.run(self.scripts, no_skew())
+
+
+@asynccontextmanager
+async def local(environ: Mapping[str, str]) -> AsyncIterator[Local]:
+    """Starts no server and mints no installation. Raises `AccessError`."""
+    settings = Settings.read(environ, slack=False)
+    folder = settings.data / "redis"
+    url = settings.redis_url.reveal().decode() if settings.redis_url is not None else await running(folder)
+    if url is None:
+        raise Unavailable(
+            f"No server runs in {folder}: start countersign serve, or set COUNTERSIGN_DATA or REDIS_URL as it has them.",
+            code="not_running",
+        )
+    redis = connect(url)
+    try:
+        installation = await known_installation(redis)
+        if installation is None:
+            raise NotFound("No Countersign has ever started on this Redis.", code="no_installation")
+        keys, scripts = Keys(installation), Scripts(redis)
+        yield Local(
+            settings=settings,
+            redis=redis,
+            keys=keys,
+            scripts=scripts,
+            policies=Policies(redis, keys, scripts),
+            audit=AuditLog(redis, keys),
+            inspection=Inspection(redis, keys),
+        )
+    finally:
+        await redis.aclose()

@@ -1,0 +1,85 @@
+"""`countersign policy`: a policy file, judged and explained without Slack."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from bot.cli.output import output_option, print_json, print_paragraph
+
+DEFAULT: Final = "policies.yml"
+ACTIONS: Final = ("open", "change", "access", "deploy", "policy")
+
+
+@click.group("policy")
+def command() -> None:
+    """Check and explain a policy file, without Slack."""
+
+
+@command.command("check", short_help="Everything that is wrong with a file, and its rules in words.")
+@click.argument("file", type=click.Path(path_type=Path), default=DEFAULT)
+@click.option("-q", "--quiet", is_flag=True, help="Say only what is wrong.")
+@output_option
+def check(file: Path, output: str, *, quiet: bool) -> int:
+    """Say everything that is wrong with FILE (policies.yml), each with its line and column, and then each rule in words.
+
+    Exits with 2 when the file cannot be used. Warnings let it pass.
+    """
+    from bot import policy_file
+
+    report = policy_file.check(file)
+    if output == "json":
+        found = {"errors": report.errors, "warnings": report.warnings}
+        problems = {kind: [_problem(problem) for problem in each] for kind, each in found.items()}
+        print_json({"file": str(file), "ok": not report.errors, **problems, "lines": list(report.lines)})
+        return 2 if report.errors else 0
+    for problem in report.errors:
+        click.echo(str(problem), err=True)
+    for problem in report.warnings:
+        click.echo(f"{problem} (warning)", err=True)
+    if report.errors:
+        return 2
+    if not quiet:
+        for line in report.lines:
+            print_paragraph(line, bold=not line.startswith(" "))
+    return 0
+
+
+@command.command("schema", short_help="The file's JSON Schema, for editors.")
+def schema() -> None:
+    """Print the file's JSON Schema, for completion in an editor."""
+    from bot import policy_file
+
+    click.echo(json.dumps(policy_file.json_schema(), indent=2, ensure_ascii=False))
+
+
+@command.command("explain", short_help="What a file makes of one request.")
+@click.option("--as", "who", required=True, metavar="USER", help="Who asks: an e-mail address or a Slack user id.")
+@click.option("--for", "duration", metavar="DURATION", help="For how long: 2h, 1h30m, 45m.")
+@click.argument("action", type=click.Choice(ACTIONS))
+@click.argument("target")
+@click.argument("file", type=click.Path(path_type=Path), default=DEFAULT)
+@output_option
+def explain(who: str, duration: str | None, action: str, target: str, file: Path, output: str) -> None:
+    """Say what FILE (policies.yml) makes of a request: which rule decides, who could approve, what is refused and why.
+
+    Nothing is asked of Slack, so who is in a user group stays open, and the answer says where that matters.
+    """
+    from bot import policy_file
+    from bot.cli.explanation import explain as explained
+
+    explanation = explained(policy_file.read(file), who, action, target, duration)
+    if output == "json":
+        print_json(explanation.to_dict())
+        return
+    print_paragraph(explanation.sentence, bold=True)
+    for line in explanation.lines:
+        print_paragraph(f"  {line}")
+    if explanation.only_slack_knows:
+        print_paragraph(f"Only Slack knows {', and '.join(explanation.only_slack_knows)}.")
+
+
+def _problem(problem: Any) -> dict[str, Any]:
+    line, column = problem.place or (None, None)
+    return {"file": problem.file, "line": line, "column": column, "sentence": problem.sentence}

@@ -1,0 +1,119 @@
+"""`countersign serve`: the bot, from its settings to its last effect."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+import click
+import structlog
+
+from bot.cli.output import output_option
+from store.model.errors import AccessError, Invalid
+
+if TYPE_CHECKING:
+    from bot.app import App
+    from bot.settings import Settings
+
+FAILED: Final = 1  # a supervisor starts it again
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+# Slack's words for a token that will not do, and what they mean.
+TOKENS: Final[Mapping[str, str]] = {
+    "invalid_auth": "it is not one that Slack knows",
+    "not_authed": "it is not one that Slack knows",
+    "account_inactive": "the app was removed from the workspace",
+    "token_revoked": "it was revoked",
+    "token_expired": "it has expired: switch token rotation off, and install the app anew",
+    "not_allowed_token_type": "it is of another kind",
+    "missing_scope": "it lacks a scope of manifest.yml: install the app anew",
+    "no_permission": "it lacks the scope connections:write",
+}
+
+log = structlog.stdlib.get_logger("bot.cli.serve")
+
+
+@click.command("serve")
+@output_option
+def command(output: str) -> int:  # noqa: ARG001 - the program prints errors as it asks
+    """Run the bot until it is told to stop.
+
+    Reads its settings from the environment (docs/operations.md) and logs to stderr. SIGTERM and Ctrl-C let it end what it has begun; a second one ends
+    it at once. It exits with 1 when it can no longer hear Slack, so that whoever supervises it starts it again.
+    """
+    from bot import logs
+    from bot.settings import Settings
+
+    settings = Settings.read(os.environ)
+    logs.configure(settings.log)
+    for warning in settings.warnings:
+        log.warning("settings", why=warning)
+    return asyncio.run(serve(settings))
+
+
+async def serve(settings: "Settings") -> int:
+    """Raises `AccessError` where it cannot start. Whatever happens, no server of ours stays behind."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in SIGNALS:
+        loop.add_signal_handler(number, _on_signal, number, stopping, loop)
+    from bot.main import build
+
+    app = await build(settings)
+    try:
+        if not await _started(app, stopping):
+            return 0
+        return await _until(app, stopping)
+    finally:
+        await app.stop()
+        log.info("stopped")
+
+
+def _on_signal(number: signal.Signals, stopping: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
+    """The first one asks, and the next one, of whichever kind, does what it does to any process."""
+    log.info("stopping", signal=number.name)
+    stopping.set()
+    for each in SIGNALS:
+        loop.remove_signal_handler(each)
+        signal.signal(each, signal.SIG_DFL)
+
+
+async def _started(app: "App", stopping: asyncio.Event) -> bool:
+    """False where it was told to stop before it was there."""
+    starting = asyncio.create_task(app.start())
+    told = asyncio.create_task(stopping.wait())
+    await asyncio.wait((starting, told), return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    if not starting.done():
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        return False
+    try:
+        starting.result()
+    except AccessError as error:
+        raise _in_settings(error) from None
+    return True
+
+
+async def _until(app: "App", stopping: asyncio.Event) -> int:
+    waits = [asyncio.create_task(event.wait()) for event in (stopping, app.deaf)]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for each in waits:
+        each.cancel()
+    if stopping.is_set():
+        return 0
+    log.error("deaf", why="Slack is not heard any more. The process ends, to be started again.")
+    return FAILED
+
+
+def _in_settings(error: AccessError) -> AccessError:
+    """What Slack says of a token, in the words of the setting that holds it."""
+    from bot.slack.wire import SlackRefused
+
+    if not isinstance(error, SlackRefused):
+        return error
+    name = "SLACK_APP_TOKEN" if "apps.connections.open" in error.sentence else "SLACK_BOT_TOKEN"
+    if error.error not in TOKENS:
+        return Invalid(error.sentence, code=error.error)
+    return Invalid(f"{name}: Slack refuses it, {TOKENS[error.error]} ({error.error}).", code=error.error)

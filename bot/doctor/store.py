@@ -1,0 +1,187 @@
+"""Redis, the key holders, what waits and how much room there is."""
+
+import os
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Final
+
+from bot.doctor.finding import Finding, fail, ok, warn
+from store.keys.file import KeyFile
+from store.keys.holder import Random
+from store.keys.ring import SECURE_HOLDERS, Coverage, Keyring
+from store.model.effect import Lane
+from store.model.environment import Environment
+from store.model.errors import AccessError
+from store.model.identity import Target
+from store.model.policy import DAY, PolicySet
+from store.redis.client import Client
+from store.redis.durability import Verdict, inspect
+from store.redis.environments import Environments
+from store.redis.inspection import Inspection, Queue, Room
+
+LANES: Final[tuple[Lane, ...]] = ("slack", "connector", "hook")
+LATE_MS: Final = 60_000  # both are looked at every second or so
+TRIES: Final = 5
+SHORT_DAYS: Final = 30
+SHORT_BYTES: Final = 200 * 1024**2
+FULL: Final = 0.8
+
+
+async def redis(client: Client, where: str) -> AsyncIterator[Finding]:
+    found = await inspect(client)
+    for finding in found.findings:
+        yield warn("redis", finding.sentence) if finding.verdict is Verdict.WARN else fail("redis", finding.sentence)
+    if not found.findings:
+        yield ok("redis", f"{where} keeps what it is told: every decision is on its disk before it is answered.")
+
+
+async def key_files(paths: Iterable[Path], random: Random, *, first_start: bool) -> tuple[list[KeyFile], list[Finding]]:
+    holders, findings = [], []
+    for path in paths:
+        if first_start and not path.exists():
+            findings.append(ok("keys", f"{path} is not there yet; the first start makes it."))
+            continue
+        try:
+            holders.append(await KeyFile.load(path, random=random))
+        except AccessError as error:
+            findings.append(fail("keys", error.sentence))
+    return holders, findings
+
+
+async def challenged(ring: Keyring, holders: Iterable[KeyFile]) -> AsyncIterator[Finding]:
+    answers = await ring.challenge_all()
+    names = {holder.fingerprint: holder.name for holder in holders}
+    for fingerprint, error in answers.items():
+        if error is not None:
+            yield fail("keys", f"{names[fingerprint]} does not work. {error.sentence}")
+    working = [names[fingerprint] for fingerprint, error in answers.items() if error is None]
+    if len(working) >= SECURE_HOLDERS:
+        yield ok("keys", f"{_listed(working)} work: each wrapped a key and gave it back.")
+    elif working:
+        yield warn(
+            "keys",
+            f"Only {working[0]} works. With one holder, losing it loses every value, and targets with secure: true take none. Name another in COUNTERSIGN_KEYS.",
+        )
+
+
+async def wraps(
+    policies: PolicySet, environments: Environments, inspection: Inspection, ring: Keyring
+) -> AsyncIterator[Finding]:
+    """Every key of an environment that is in use, opened by each holder."""
+    sound = 0
+    for target, config in sorted(policies.targets.items()):
+        environment = await environments.find(target) if Target.parse(target).kind == "environment" else None
+        if environment is None:
+            continue
+        epoch = await inspection.epoch(environment.id, environment.epoch)
+        if epoch is None:
+            yield fail("keys", f"The wraps of the key of {target} are missing in Redis: put it back from a backup.")
+            continue
+        coverage = await ring.coverage(epoch)
+        finding = _covered(environment, coverage, secure=environment.secure or config.secure)
+        if finding is None:
+            sound += 1
+        else:
+            yield finding
+    if sound:
+        yield ok("keys", f"{_count(sound, 'environment')} can be opened by {SECURE_HOLDERS} holders or more.")
+
+
+def _covered(environment: Environment, coverage: Coverage, *, secure: bool) -> Finding | None:
+    if not coverage.under_replicated:
+        return None
+    others = [*coverage.failing.values(), *(f"{name} is not configured here." for name in coverage.unknown)]
+    why = " ".join(others) or "No other holder has been given it."
+    if not coverage.holding:
+        return fail("keys", f"{environment.target} cannot be opened by anybody. {why} Bring one of them back.")
+    sentence = f"{environment.target} can be opened by {coverage.holding[0]} alone. {why}"
+    if secure:
+        return fail("keys", f"{sentence} It is secure: nothing new is sealed there until two holders work.")
+    return warn("keys", f"{sentence} Losing it would lose the values.")
+
+
+async def waiting(inspection: Inspection, now_ms: int, *, serving: bool) -> AsyncIterator[Finding]:
+    start = "" if serving else " Is countersign serve running?"
+    timers = await inspection.due()
+    late_ms = _late_ms(timers, now_ms)
+    told = f"{_count(timers.count, 'timer')} set"
+    if late_ms > LATE_MS:
+        yield fail(
+            "timers", f"{told}, and the next one has been due for {_spoken(late_ms)}. Nobody works them off.{start}"
+        )
+    else:
+        yield ok("timers", f"{told}; none is late.")
+    for lane in LANES:
+        queue = await inspection.lane(lane)
+        late_ms = _late_ms(queue, now_ms)
+        tries = await inspection.attempts(lane, most=50)
+        told = f"{_count(queue.count, 'effect')} waiting"
+        if late_ms > LATE_MS:
+            yield fail(f"lane {lane}", f"{told}, one of them for {_spoken(late_ms)}. Nobody performs them.{start}")
+        elif tries >= TRIES:
+            yield warn(f"lane {lane}", f"{told}, one of them tried {tries} times already. The log of serve says why.")
+        else:
+            yield ok(f"lane {lane}", f"{told}.")
+
+
+def _late_ms(queue: Queue, now_ms: int) -> int:
+    return 0 if queue.oldest_ms is None else max(0, now_ms - queue.oldest_ms)
+
+
+def room(found: Room, now_ms: int, disk: Path | None) -> list[Finding]:
+    """`disk`: the folder of the server, where it is one of ours."""
+    findings = [_memory(found, now_ms)]
+    if disk is not None:
+        stat = os.statvfs(disk)
+        free = stat.f_bavail * stat.f_frsize
+        written = f", {_size(found.file)} of them written" if found.file is not None else ""
+        # The file is written anew beside the old one before the old one goes.
+        short = free < max(SHORT_BYTES, 2 * (found.file or 0))
+        told = f"{_size(free)} are free on the disk of {disk}{written}."
+        findings.append(
+            warn("disk", f"{told} Make room: without it nothing more is granted.") if short else ok("disk", told)
+        )
+    return findings
+
+
+def _memory(found: Room, now_ms: int) -> Finding:
+    used = f"{_size(found.used)} used"
+    if found.limit is None:
+        return ok("memory", f"{used}; the server does not say of how much.")
+    of = f"{used} of {_size(found.limit)}{'' if found.set_by_hand else ' in the machine'}"
+    days = _days_left(found, now_ms)
+    pace = "" if days is None else f", at the pace so far full in {days:,} days" if days < 3650 else ""
+    if found.used > FULL * found.limit or (days is not None and days < SHORT_DAYS):
+        return warn(
+            "memory", f"{of}{pace}. Give it more: a full Redis takes no new requests, and still takes access back."
+        )
+    return ok("memory", f"{of}{pace}.")
+
+
+def _days_left(found: Room, now_ms: int) -> int | None:
+    """Straight on from all that was used since the first audit entry; None before there is a day to go by."""
+    if found.since_ms is None or found.limit is None or now_ms - found.since_ms < DAY:
+        return None
+    pace = found.used / ((now_ms - found.since_ms) / DAY)
+    return int((found.limit - found.used) / pace)
+
+
+def _size(amount: float) -> str:
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}" if unit == "bytes" or amount >= 100 else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} TiB"
+
+
+def _spoken(duration_ms: int) -> str:
+    minutes = duration_ms // 60_000
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else _count(minutes, "minute")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _listed(names: list[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)

@@ -1,0 +1,102 @@
+"""Inspection: what this Redis holds, counted and read for the operator. Nothing here writes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from redis.asyncio import Redis
+
+from store.model.audit import Audit
+from store.model.effect import Lane
+from store.model.request import Request
+from store.model.sealed import Epoch
+from store.redis.client import Client
+from store.redis.commit import text
+from store.redis.keys import INSTALLATION, Keys
+
+MEMBER: Final = "member:"
+
+
+async def known_installation(redis: Client) -> str | None:
+    """None where no Countersign has ever started: looking must not mint one. Raises `Unavailable`."""
+    found = await redis.get(INSTALLATION)
+    return text(found) if found is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """`oldest_ms`: when the next one is due, None where there is none. A claimed one is due when its lease ends."""
+
+    count: int
+    oldest_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Bytes. `limit` is `maxmemory`, else the machine's memory; None where the server tells neither."""
+
+    used: int
+    limit: int | None
+    set_by_hand: bool
+    file: int | None  # the append-only file
+    since_ms: int | None  # the first audit entry
+
+
+class Inspection:
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        self._redis = redis
+        self._keys = keys
+
+    async def lane(self, lane: Lane) -> Queue:
+        return await self._queue(self._keys.lane(lane))
+
+    async def due(self) -> Queue:
+        return await self._queue(self._keys.due)
+
+    async def attempts(self, lane: Lane, *, most: int) -> int:
+        """The most tries that one of the next effects of a lane has seen."""
+        members = await self._redis.zrange(self._keys.lane(lane), 0, most - 1)
+        tried = [await self._redis.hget(self._keys.effect(lane, text(member)), "attempts") for member in members]
+        return max((int(each or 0) for each in tried), default=0)
+
+    async def epoch(self, environment_id: str, number: int) -> Epoch | None:
+        body = await self._redis.get(self._keys.epoch(environment_id, number))
+        return Epoch.from_json(body) if body is not None else None
+
+    async def request(self, request_id: str) -> Request | None:
+        body = await self._redis.hget(self._keys.request(request_id), "body")
+        return Request.from_json(body) if body is not None else None
+
+    async def mine(self, user: str, *, most: int) -> list[Request]:
+        """What somebody asked for, or what is for them, newest first."""
+        found: Sequence[str | bytes] = await self._redis.zrevrange(self._keys.index(f"mine:{user}"), 0, most - 1)  # type: ignore[assignment]  # without scores
+        return await self._bodies(found)
+
+    async def unfinished(self, *, most: int) -> list[Request]:
+        """Requests for which something will still happen by itself, the next one first: by the clock, then by a connector."""
+        due = [text(member).partition("/")[0] for member in await self._redis.zrange(self._keys.due, 0, -1)]
+        for member in await self._redis.zrange(self._keys.lane("connector"), 0, -1):
+            index = self._keys.index(MEMBER + text(member).removeprefix(MEMBER))
+            due += [text(request) for request in await self._redis.zrange(index, 0, -1)]
+        return await self._bodies(list(dict.fromkeys(due))[:most])
+
+    async def _bodies(self, requests: Sequence[str | bytes]) -> list[Request]:
+        found = [await self.request(text(request)) for request in requests]
+        return [request for request in found if request is not None]
+
+    async def room(self) -> Room:
+        info = await self._redis.info()
+        first = await self._redis.xrange(self._keys.audit, count=1)
+        by_hand = int(info.get("maxmemory") or 0)
+        limit = by_hand or int(info.get("total_system_memory") or 0)
+        return Room(
+            used=int(info["used_memory"]),
+            limit=limit or None,
+            set_by_hand=bool(by_hand),
+            file=int(info["aof_current_size"]) if "aof_current_size" in info else None,
+            since_ms=Audit.from_json(next(iter((first[0][1] or {}).values()))).at_ms if first else None,
+        )
+
+    async def _queue(self, key: str) -> Queue:
+        first = await self._redis.zrange(key, 0, 0, withscores=True)
+        return Queue(int(await self._redis.zcard(key)), int(first[0][1]) if first else None)
