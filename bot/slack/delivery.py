@@ -40,6 +40,7 @@ UNREACHABLE: Final = frozenset(
     {"user_not_found", "user_disabled", "users_not_found", "cannot_dm_bot", "user_not_visible"}
 )
 ANNOUNCED: Final = frozenset({"broken", "countersigned", "disputed", "overdue", "no_rule", "trouble"})
+OWED: Final = frozenset({"broken", "countersigned", "disputed", "overdue"})  # of the debt, whatever the request does
 APPROVERS_TOLD: Final = 20  # in a DM of their own, where the channel is closed to us
 
 log = structlog.stdlib.get_logger(__name__)
@@ -88,8 +89,7 @@ class Delivery:
         for place, copy in known.items():
             if place.startswith("copy/"):
                 await self._place(effect.request, place, copy.channel, copy, for_approvers)
-            elif place.startswith("tell/") and place.split("/")[1] != facts.request.state:
-                await self._place(effect.request, place, copy.channel, copy, for_requester)
+        await self._pass(facts, known)
         for user in dict.fromkeys((facts.request.requester, facts.request.beneficiary)):
             place = "requester" if user == facts.request.requester else f"beneficiary/{user}"
             await self._place_dm(effect.request, place, user, known, for_requester)
@@ -108,8 +108,7 @@ class Delivery:
         try:
             channel, ts = await self._post(await self._dm(effect.to), message)
             if _has_buttons(message):
-                # Once the state moves on, its buttons would promise what is over: from then on it is a copy of the card.
-                place = f"tell/{world.request.state}/{effect.to}/{effect.news}"
+                place = f"tell/{_moment(facts, effect.news)}/{effect.to}/{effect.news}"
                 await self._cards.keep(effect.request, Card(place, channel, ts))
         except SlackRefused as refusal:
             if refusal.error not in UNREACHABLE:
@@ -153,6 +152,19 @@ class Delivery:
                 await self._cards.keep(request, Card(place, channel, ts))
         effect = ShowCard(request=request)
         await self._outbox.put([effect], command_id=f"refresh:{click}")
+
+    async def _pass(self, facts: CardFacts, known: dict[str, Card]) -> None:
+        """News whose moment is over has buttons that promise what is over: it becomes one line."""
+        request = facts.request
+        told = [(place.split("/"), card) for place, card in known.items() if place.startswith("tell/")]
+        over = [(user, card) for (_, moment, user, news), card in told if moment != _moment(facts, news)]
+        if not over:
+            return
+        own, theirs = await self._link(known, "requester"), await self._link(known, "channel")
+        for user, card in over:
+            about_self = user in (request.requester, request.beneficiary)
+            line = say.passed(facts, own if about_self else theirs)
+            await self._place(request.id, card.place, card.channel, card, line)
 
     async def _channel_card(self, world: World, known: Card | None, message: Message) -> Card | None:
         """None where the channel is gone or closed to us."""
@@ -240,6 +252,11 @@ class Delivery:
         people = await self._directory.people(rule.wanted, patient=True)
         named = {user for threshold in rule.approvals for user in threshold.circle.members(people)}
         return sorted(named - {world.request.requester, world.request.beneficiary})[:most]
+
+
+def _moment(facts: CardFacts, news: str) -> str:
+    """As long as this is the same, the buttons of that news still do what they say."""
+    return f"debt-{facts.debt.state}" if facts.debt and news in OWED else facts.request.state
 
 
 def _has_buttons(message: Message) -> bool:

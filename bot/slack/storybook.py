@@ -10,7 +10,7 @@ from bot.slack.views import forms, modals, replies
 from bot.slack.views.card import for_approvers, for_requester
 from bot.slack.views.facts import CardFacts, HomeFacts, Message, Offer, Prefill, Terms, View, WhoIsAsked
 from bot.slack.views.home import home
-from bot.slack.views.tell import announce, hook_line, tell
+from bot.slack.views.tell import announce, hook_line, passed, tell
 from store.model.effect import News
 from store.model.errors import Forbidden
 from store.model.grant import Membership
@@ -140,6 +140,8 @@ def _told() -> Iterator[Story]:
         yield _message(f"tell/{news}", tell(now[news], news, link=LINK))
         if news in ("requested", "broken", "countersigned", "disputed", "overdue", "no_rule", "trouble"):
             yield _message(f"announce/{news}", announce(now[news], news, link=LINK))
+    for name, over in {"active": now["active"], "ended": now["ended"], "broken": now["countersigned"]}.items():
+        yield _message(f"tell/passed-{name}", passed(over, LINK))
     other = s.request("access", "approved", beneficiary=s.EVE)
     yield _message("tell/approved-for-another", tell(replace(facts, request=other), "approved", to=s.DEV))
 

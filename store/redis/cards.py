@@ -25,7 +25,7 @@ class Cards:
         self._keys = keys
 
     async def of(self, request: str) -> dict[str, Card]:
-        """By place: `channel`, `requester`, `hook/NAME`, `tell/STATE/…` for news with buttons, `copy/…` for one that turned up by a click."""
+        """By place: `channel`, `requester`, `hook/NAME`, `tell/MOMENT/…` for news with buttons, `copy/…` for one that turned up by a click."""
         found = await self._redis.hgetall(self._keys.cards(request))
         return {text(place): Card(text(place), *json.loads(body)) for place, body in found.items()}
 

@@ -39,12 +39,17 @@ def state(request: Request) -> str:
     return STATES[request.state]
 
 
-def title(facts: CardFacts) -> str:
-    """Plain text: the state, the broken glass if there was one, and what it is about."""
+def stands(facts: CardFacts) -> str:
+    """The state, and the broken glass if there was one."""
     request = facts.request
     glass = f", {DEBTS[facts.debt.state]}" if facts.debt else ", glass broken" if broken(request) else ""
-    what = {"open": "open", "access": "access to", "change": "change"}[request.kind]
-    return f"{state(request)}{glass} · {what} {request.target}"
+    return f"{state(request)}{glass}"
+
+
+def title(facts: CardFacts) -> str:
+    """Plain text: where it stands, and what it is about."""
+    what = {"open": "open", "access": "access to", "change": "change"}[facts.request.kind]
+    return f"{stands(facts)} · {what} {facts.request.target}"
 
 
 def broken(request: Request) -> bool:

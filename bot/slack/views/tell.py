@@ -7,12 +7,12 @@ from bot.slack.views import buttons
 from bot.slack.views.facts import Block, CardFacts, Message
 from bot.slack.views.hooks import hook_line
 from bot.slack.views.next_steps import next_step
-from bot.slack.views.status import action, decided, owed, standing
+from bot.slack.views.status import action, decided, owed, standing, stands
 from bot.slack.views.words import date, mention, spoken
 from store.model.effect import News
 from store.model.policy import MINUTE
 
-__all__ = ["announce", "hook_line", "tell"]
+__all__ = ["announce", "hook_line", "passed", "tell"]
 
 _WITH_BUTTONS: Final = frozenset({"approved", "active"})  # the next step is one click away
 
@@ -23,7 +23,7 @@ def tell(facts: CardFacts, news: News, *, link: str | None = None, to: str | Non
     reader = to or request.beneficiary
     happened, step = _happened(facts, news, reader), _next(facts, news, reader)
     _, pressed = next_step(facts, reader)
-    fits = news == request.state and news in _WITH_BUTTONS  # told late, it may be over already
+    fits =  news in _WITH_BUTTONS  # told late, it may be over already
     if news in ("broken", "disputed", "overdue"):
         pressed, fits = buttons.of_debt(facts), reader not in (request.requester, request.beneficiary)
     row = [b.actions(*pressed)] if pressed and fits else []
@@ -40,6 +40,12 @@ def announce(facts: CardFacts, news: News, *, link: str | None = None) -> Messag
     next_line = [b.section(f"*What next:* {step}")] if step else []
     blocks = [b.section(happened), *_why(facts, news), *next_line, *row, _where(facts, link)]
     return Message(f"{happened} {step}".strip(), b.fresh(blocks))
+
+
+def passed(facts: CardFacts, link: str | None = None) -> Message:
+    """What is left of news that asked for something, once that is over: one line, and where the card is."""
+    line = f"*{stands(facts)}* by now: {action(facts.request)}"
+    return Message(f"{line}.", b.fresh([b.context(f"{line} · {_place(facts, link)}")]))
 
 
 def _happened(facts: CardFacts, news: News, reader: str | None) -> str:
@@ -161,6 +167,10 @@ def _until(facts: CardFacts) -> str:
 
 
 def _where(facts: CardFacts, link: str | None) -> Block:
+    return b.context(_place(facts, link))
+
+
+def _place(facts: CardFacts, link: str | None) -> str:
     name = f"Request `{facts.request.id}`"
     sound = link is not None and link.startswith(("https://", "http://")) and not set(link) & set("<>| \n")
-    return b.context(f"{name} · <{link}|Open the card>" if sound else name)
+    return f"{name} · <{link}|Open the card>" if sound else name
