@@ -23,7 +23,7 @@ def tell(facts: CardFacts, news: News, *, link: str | None = None, to: str | Non
     reader = to or request.beneficiary
     happened, step = _happened(facts, news, reader), _next(facts, news, reader)
     _, pressed = next_step(facts, reader)
-    fits = news == request.state and news in _WITH_BUTTONS  # told late, it may be over already
+    fits = news in _WITH_BUTTONS  # and true: they come from what the request is now
     if news in ("broken", "disputed", "overdue"):
         pressed, fits = buttons.of_debt(facts), reader not in (request.requester, request.beneficiary)
     row = [b.actions(*pressed)] if pressed and fits else []
