@@ -9,7 +9,7 @@ from store.model.errors import Conflict
 from store.model.lifecycle.world import Transition, World, audit, demand, moved_to, rules_of, tell, undisputed
 from store.model.people import People
 from store.model.request import Change, Request
-from store.model.sealed import Manifest
+from store.model.sealed import Manifest, tampered
 from store.model.standing import may_act, may_review
 
 
@@ -29,6 +29,8 @@ def merge(world: World, request: Request, actor: str) -> Transition:
     change, head, now_ms = request.payload, world.head, world.now_ms
     if not isinstance(change, Change) or head is None:
         raise Conflict("There is no environment to merge this into.", code="no_environment")
+    if head.environment_id != change.environment_id:
+        raise tampered("The version that this would follow")
     if moved := [touch.name for touch in change.touches if _entry_id(head, touch.name) != touch.base]:
         return _stale(request, world, moved)
     entries = dict(head.entries)
