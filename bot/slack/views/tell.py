@@ -32,10 +32,12 @@ def tell(facts: CardFacts, news: News, *, link: str | None = None, to: str | Non
     return Message(f"{happened} {step}".strip(), b.fresh(blocks))
 
 
-def announce(facts: CardFacts, news: News, *, link: str | None = None) -> Message:
-    """For everybody concerned: approvers, owners, the channel."""
-    happened, step = _happened(facts, news, None), _next_for_all(facts, news)
-    pressed = buttons.of_debt(facts) if news == "broken" else []
+def announce(facts: CardFacts, news: News, *, link: str | None = None, to: str | None = None) -> Message:
+    """For everybody concerned: approvers, owners, the channel. `to`: who reads it, where it is one person."""
+    request, debt = facts.request, facts.debt
+    happened, step = _happened(facts, news, to), _next_for_all(facts, news)
+    own = to is not None and to in (request.requester, request.beneficiary, debt.by if debt else None)
+    pressed = buttons.of_debt(facts) if news == "broken" and not own else []
     row = [b.actions(*pressed)] if pressed else []
     next_line = [b.section(f"*What next:* {step}")] if step else []
     blocks = [b.section(happened), *_why(facts, news), *next_line, *row, _where(facts, link)]

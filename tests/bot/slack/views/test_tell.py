@@ -59,6 +59,13 @@ def test_everybody_is_told_of_a_broken_glass(news: News) -> None:
     assert buttons(message.blocks) == (["countersign", "dispute"] if news == "broken" else [])
 
 
+@pytest.mark.parametrize(("reader", "pressed"), [(s.BEN, ["countersign", "dispute"]), (s.EVE, []), (s.DEV, [])])
+def test_who_broke_it_or_asked_for_it_is_told_and_offered_nothing(reader: str, pressed: list[str]) -> None:
+    message = announce(broken("open"), "broken", to=reader)
+    assert buttons(message.blocks) == pressed
+    assert ("your request" in message.text) is (reader == s.DEV)
+
+
 def test_a_glass_that_was_settled_meanwhile_is_not_offered_again() -> None:
     assert buttons(announce(broken("countersigned"), "broken").blocks) == []
 
