@@ -18,6 +18,8 @@ Action = Literal["change", "open", "access", "deploy", "policy"]
 Milliseconds = Annotated[int, Field(gt=0)]
 Name = Annotated[str, StringConstraints(pattern=rf"^{WORD}$")]
 
+TICKET_MOST: Final = 200  # characters
+
 SECOND: Final = 1_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
@@ -90,7 +92,7 @@ class Ticket(Part):
     required: bool = True
 
     def matches(self, ticket: str) -> bool:
-        return re.fullmatch(self.pattern, ticket[:200]) is not None
+        return len(ticket) <= TICKET_MOST and re.fullmatch(self.pattern, ticket) is not None
 
 
 class Escalation(Part):

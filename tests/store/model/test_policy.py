@@ -312,6 +312,12 @@ def test_a_ticket_matches_as_a_whole(ticket, expected):
     assert Ticket(pattern="^[A-Z]+-[0-9]+$").matches(ticket) is expected
 
 
+@pytest.mark.parametrize(("length", "expected"), [(199, True), (200, True), (201, False), (10_000, False)])
+def test_a_ticket_is_judged_by_all_of_it_and_a_long_one_is_none(length, expected):
+    assert Ticket(pattern="^[A-Z]+$").matches("A" * length) is expected
+    assert not Ticket(pattern="^A{200}$").matches("A" * 200 + " and what nobody looked at")
+
+
 @pytest.mark.parametrize(
     ("record", "key", "value"),
     [
