@@ -96,7 +96,7 @@ class Delivery:
         await self._seen(facts)
         return None
 
-    async def tell(self, effect: Tell, _: Claimed) -> Again | None:
+    async def tell(self, effect: Tell, claimed: Claimed) -> Again | None:
         world, facts = await self._pictures.card(effect.request)
         known = await self._cards.of(effect.request)
         about_self = effect.to in (world.request.requester, world.request.beneficiary)
@@ -110,11 +110,19 @@ class Delivery:
             if _has_buttons(message):
                 place = f"tell/{_moment(facts, effect.news)}/{effect.to}/{effect.news}"
                 await self._cards.keep(effect.request, Card(place, channel, ts))
+                await self._overtaken(effect, facts, claimed)
         except SlackRefused as refusal:
             if refusal.error not in UNREACHABLE:
                 raise
             log.warning("person cannot be told", user=effect.to, news=effect.news, why=refusal.error)
         return None
+
+    async def _overtaken(self, effect: Tell, told: CardFacts, claimed: Claimed) -> None:
+        """It moved on while this was posted: the card that was drawn then did not know of this message yet."""
+        _, facts = await self._pictures.card(effect.request)
+        if _moment(facts, effect.news) != _moment(told, effect.news):
+            redrawn = ShowCard(request=effect.request)
+            await self._outbox.put([redrawn], command_id=f"{effect.key}:{claimed.generation}:{claimed.fence}")
 
     async def announce(self, effect: Announce, _: Claimed) -> Again | None:
         """One message a person, so that one who cannot be reached holds nobody up."""
