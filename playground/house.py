@@ -1,6 +1,7 @@
 """House: a workspace, an outside directory, a hook receiver, and the program itself among them, all on loopback."""
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from store.redis.environments import Environments
 
 MANIFEST: Final = Path(__file__).parent.parent / "manifest.yml"
 SEEDED: Final = "seeded"
+IN_HAND_S: Final = 1.0
 
 
 class House:
@@ -73,7 +75,13 @@ class House:
         return self._skew_ms
 
     async def advance(self, ms: int) -> None:
-        """Time goes on by this much for the program, and what is due then happens."""
+        """Time goes on by this much for the program, and what is due then happens.
+
+        What is in hand is done first, where that is soon: a jump would end its lease, and it would be done twice.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(IN_HAND_S):
+                await asyncio.gather(*(app.relay.settled() for app in self.apps))
         self._skew_ms += ms
         for app in self.apps:
             app.clock.nudge()

@@ -2,7 +2,7 @@
 
 house        open, with the program in it, over Socket Mode
 any_house    the same story over Socket Mode and over signed HTTP
-open_house   a function that opens one: with several processes of the program, or none
+open_house   a function that opens one: with several processes of the program or none, or under policies of its own
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from playground.house import House
+from playground.house import SEEDED, House
 
 OpenHouse = Callable[..., Awaitable[House]]
 
@@ -21,8 +21,12 @@ OpenHouse = Callable[..., Awaitable[House]]
 async def open_house(redis_url: str, tmp_path: Path) -> AsyncIterator[OpenHouse]:
     async with AsyncExitStack() as opened:
 
-        async def open_one(*, processes: int = 1, http: bool = False, **workspace: Any) -> House:
+        async def open_one(
+            *, processes: int = 1, http: bool = False, policies: str | None = None, **workspace: Any
+        ) -> House:
             quick: dict[str, Any] = {"ack_within_s": 3.0, "retries_after_s": (0, 0, 0), **workspace}
+            if policies is not None:
+                _write(tmp_path / "house", policies)
             house = House(tmp_path / "house", environ={"REDIS_URL": redis_url}, http=http, workspace=quick)
             await house.open()
             opened.push_async_callback(house.close)
@@ -31,6 +35,13 @@ async def open_house(redis_url: str, tmp_path: Path) -> AsyncIterator[OpenHouse]
             return house
 
         yield open_one
+
+
+def _write(folder: Path, policies: str) -> None:
+    """A story's own policies. The first secrets are asked for under the seed's, so there are none."""
+    folder.mkdir(mode=0o700)
+    (folder / "policies.yml").write_text(policies, encoding="utf-8")
+    (folder / SEEDED).touch()
 
 
 @pytest.fixture

@@ -1,11 +1,14 @@
 """What people do in stories, in their own words: ask, find the card, decide, use."""
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from playground import seed
 from playground.house import House
-from playground.slack.records import Message, Seen, View
+from playground.slack import payloads
+from playground.slack.elements import find
+from playground.slack.records import Envelope, Message, Seen, View
 from playground.slack.sight import actions_of, text_of
 
 
@@ -70,6 +73,74 @@ async def told(house: House, user: str, *words: str) -> str:
 
 def modal(house: House, user: str) -> View:
     return house.workspace.modal(user)
+
+
+async def command(house: House, user: str, words: str = "") -> str:
+    """`/countersign …` in the approvers' channel, and what only this person is answered there."""
+    before = len(ephemerals(house, user))
+    await house.workspace.slash(user, seed.APPROVALS, "/countersign", words)
+    return (await house.workspace.wait_for(lambda: ephemerals(house, user)[before:]))[0]
+
+
+async def after(house: House, user: str, act: Awaitable[Seen]) -> str:
+    """The sentence that this person, and nobody else, gets for what they do."""
+    before = len(ephemerals(house, user))
+    await act
+    return (await house.workspace.wait_for(lambda: house.workspace.ephemerals(user)[before:]))[0].text
+
+
+def seen(message: Message) -> Message:
+    """The message as it is now, for a client that is about to lose its connection."""
+    return copy.deepcopy(message)
+
+
+async def late(house: House, user: str, shown: Message, action: str, *, value: str | None = None) -> Seen:
+    """A click on what this client still shows, whatever the message says by now; `user` may be anybody at all."""
+    workspace = house.workspace
+    block, element = find(shown.blocks, action)
+    acted, _ = payloads.action(workspace, block, element, value, None)
+    where = workspace.channels.get(shown.channel) or workspace.im(user)
+    url = workspace.response_urls.new(where.id, user, shown)
+    return await workspace.interact(
+        payloads.message_action_payload(workspace, workspace.people[user], where, shown, acted, url, {})
+    )
+
+
+def forged(envelope: Envelope | None, change: Callable[[dict[str, Any]], None]) -> Envelope:
+    """The same envelope with something else in it, under an id of its own."""
+    assert envelope is not None
+    other = copy.deepcopy(envelope.payload)
+    change(other)
+    return Envelope(f"{envelope.id}F", envelope.type, other, envelope.accepts_response_payload)
+
+
+async def home(house: House, user: str, *words: str) -> View:
+    """Waits until this person's App Home says so. Opens it when it is not open."""
+    if house.workspace.home(user) is None:
+        await house.workspace.open_home(user)
+
+    def now() -> list[View]:
+        view = house.workspace.home(user)
+        return [view] if view is not None and all(word in text_of(view) for word in words) else []
+
+    return (await house.workspace.wait_for(now))[0]
+
+
+async def approved(house: House, message: Message, *by: str) -> Message:
+    for user in by:
+        await press(house, user, message, "approve")
+    return await says(house, message, "Approved")
+
+
+async def audited(house: House, event: str, user: str) -> dict[str, Any]:
+    """The newest audit entry of this name that this person caused: its details."""
+    entries = [entry for _, entry in await house.app.audit.newest(most=200)]
+    return next(dict(entry.details) for entry in entries if (entry.event, entry.actor) == (event, user))
+
+
+def request_of(message: Message) -> str:
+    """The id at the bottom of a card."""
+    return text_of(message).split("Request `")[1].partition("`")[0]
 
 
 def _cards(house: House, channel: str, words: tuple[str, ...]) -> list[Message]:
