@@ -76,7 +76,10 @@ class Place:
     async def __aenter__(self) -> Self:
         try:
             url = await self._server.start()
-            self._house = House(self.folder / "house", http=True, environ={"REDIS_URL": url, "COUNTERSIGN_LOG": "info"})
+            # Nobody opens this workspace again, and a long transcript written meanwhile would be felt in the wall times.
+            self._house = House(
+                self.folder / "house", http=True, environ={"REDIS_URL": url}, workspace={"transcript": None}
+            )
             await self._house.open()
         except BaseException:
             await self.__aexit__()

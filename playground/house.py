@@ -50,8 +50,7 @@ class House:
             channels=seed.channels(),
             manifest=MANIFEST,
             signing_secret=self._kept("signing-secret"),
-            transcript=folder / "transcript.json",
-            **(workspace or {}),
+            **{"transcript": folder / "transcript.json", **(workspace or {})},
         )
         self.hooks = HookReceiver({}, now_ms=self.now_ms, changed=self.workspace.changed)
         self.server = PlaygroundServer(self.workspace, routes=self.hooks.routes())
