@@ -7,9 +7,11 @@ from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as Disconnected
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as TimedOut
 
 from store.model.errors import Unavailable
+from store.redis.refusals import WRITES_NOTHING, refusal, word
 
 TIMEOUT_S: Final = 2.0
 CONNECTIONS: Final = 32
@@ -32,7 +34,7 @@ class _Batch(Pipeline):
 
 
 class Client(Redis):
-    """Redis, whose silence is an `Unavailable`."""
+    """Redis, whose silence is an `Unavailable`, and so is its refusal to write anything for now."""
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:  # noqa: FBT001, FBT002  # redis-py's signature
         return _Batch(self.connection_pool, self.response_callbacks, transaction, shard_hint)
@@ -42,6 +44,10 @@ class Client(Redis):
             return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py
         except (Disconnected, TimedOut, OSError):
             raise Unavailable(SILENT, code="unknown") from None
+        except ResponseError as error:
+            if word(error) not in WRITES_NOTHING:
+                raise
+            raise refusal(error) from None
 
 
 def connect(url: str) -> Client:
