@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from redis.asyncio import Redis
@@ -17,6 +17,7 @@ from store.model.policy import HOUR, Policy, PolicySet
 from store.model.request import Change, Opening, Payload, Request
 from store.model.secret import Secret
 from store.redis.audit import AuditLog
+from store.redis.clock import no_skew
 from store.redis.commit import Commit, text
 from store.redis.environments import Environments, Sealing, Value
 from store.redis.keys import Keys
@@ -43,7 +44,10 @@ GATE_S: Final = 20.0
 class StandingScripts(Scripts):
     """The real scripts under a clock that stands; `gate` is passed by each commit before it is sent."""
 
-    gate: "Gate | None" = None
+    def __init__(self, redis: Redis, skew: Callable[[], int] = no_skew) -> None:
+        super().__init__(redis)
+        self.gate: Gate | None = None
+        self._skew = skew
 
     def _source(self, script: str) -> str:
         source = super()._source(script)
@@ -53,20 +57,26 @@ class StandingScripts(Scripts):
 
     async def run(self, name: str, keys: list[str], args: list[str | int | bytes], *, frees: bool = False) -> Any:
         if name == "commit" and self.gate is not None:
+            arrived_ms = self._skew()
             await self.gate.pass_through()
+            passed_ms = self._skew() - arrived_ms
+            args = [int(args[0]) + passed_ms, *args[1:]]
         return await super().run(name, keys, args, frees=frees)
 
 
 class Gate:
-    """Opens when `count` have come to it, and stays open."""
+    """Opens when `count` have come to it, and stays open. `at_the_end`: what happens in the moment before it opens."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, at_the_end: Callable[[], Awaitable[None]] | None = None) -> None:
         self._missing = count
+        self._at_the_end = at_the_end
         self._open = asyncio.Event()
 
     async def pass_through(self) -> None:
         self._missing -= 1
-        if self._missing <= 0:
+        if self._missing == 0:
+            if self._at_the_end is not None:
+                await self._at_the_end()
             self._open.set()
         async with asyncio.timeout(GATE_S):
             await self._open.wait()
@@ -103,7 +113,7 @@ class Corridor:
         self.redis = redis
         self.skew_ms = 0
         self.keys = Keys(INSTALLATION)
-        self.scripts = scripts or StandingScripts(redis)
+        self.scripts: Any = scripts or StandingScripts(redis, self.skew)
         self.random = Draws("corridor")
         self.ring = Keyring([Memory("a"), Memory("b")], INSTALLATION, self.random, asyncio.get_running_loop().time)
         self.policies = Policies(redis, self.keys, self.scripts)
