@@ -3,8 +3,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 import structlog
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bot.settings import Settings
 
 FAILED: Final = 1  # a supervisor starts it again
+SECRETS: Final = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "REDIS_URL")
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 # Slack's words for a token that will not do, and what they mean.
@@ -30,6 +31,8 @@ TOKENS: Final[Mapping[str, str]] = {
     "missing_scope": "it lacks a scope of manifest.yml: install the app anew",
     "no_permission": "it lacks the scope connections:write",
 }
+
+T = TypeVar("T")
 
 log = structlog.stdlib.get_logger("bot.cli.serve")
 
@@ -46,6 +49,8 @@ def command(output: str) -> int:  # noqa: ARG001 - the program prints errors as 
     from bot.settings import Settings
 
     settings = Settings.read(os.environ)
+    for name in SECRETS:  # the settings hold them: Slack's library and the server that we start need not find them
+        os.environ.pop(name, None)
     logs.configure(settings.log)
     for warning in settings.warnings:
         log.warning("settings", why=warning)
@@ -60,9 +65,11 @@ async def serve(settings: "Settings") -> int:
         loop.add_signal_handler(number, _on_signal, number, stopping, loop)
     from bot.main import build
 
-    app = await build(settings)
+    app = await _unless(stopping, build(settings))
+    if app is None:
+        return 0
     try:
-        if not await _started(app, stopping):
+        if await _unless(stopping, _started(app)) is None:
             return 0
         return await _until(app, stopping)
     finally:
@@ -79,18 +86,21 @@ def _on_signal(number: signal.Signals, stopping: asyncio.Event, loop: asyncio.Ab
         signal.signal(each, signal.SIG_DFL)
 
 
-async def _started(app: "App", stopping: asyncio.Event) -> bool:
-    """False where it was told to stop before it was there."""
-    starting = asyncio.create_task(app.start())
-    told = asyncio.create_task(stopping.wait())
-    await asyncio.wait((starting, told), return_when=asyncio.FIRST_COMPLETED)
+async def _unless(stopping: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """What `work` comes to; None where it was told to stop meanwhile, and `work` has cleaned up behind itself."""
+    task, told = asyncio.create_task(work), asyncio.create_task(stopping.wait())
+    await asyncio.wait((task, told), return_when=asyncio.FIRST_COMPLETED)
     told.cancel()
-    if not starting.done():
-        starting.cancel()
-        await asyncio.gather(starting, return_exceptions=True)
-        return False
+    if not task.done():
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return None
+    return task.result()
+
+
+async def _started(app: "App") -> bool:
     try:
-        starting.result()
+        await app.start()
     except AccessError as error:
         raise _in_settings(error) from None
     return True

@@ -150,15 +150,15 @@ def _quorums(policies: PolicySet, people: People) -> list[Finding]:
 
 
 async def channels(slack: Slack, policies: PolicySet) -> AsyncIterator[Finding]:
-    used: dict[str, str] = {}
+    used: dict[str, list[str]] = {}
     for target, config in sorted(policies.targets.items()):
         if config.channel is not None:
-            used.setdefault(config.channel, f"the cards of {target}")
+            used.setdefault(config.channel, []).append(target)
     for rule in policies.policies:
         for channel in rule.notify.channels:
-            used.setdefault(channel, f"the news of “{rule.name}”")
+            used.setdefault(channel, []).append(f"the news of “{rule.name}”")
     for channel, what in used.items():
-        yield await _channel(slack, channel, _called(policies, channel), what)
+        yield await _channel(slack, channel, _called(policies, channel), ", ".join(what))
 
 
 async def _channel(slack: Slack, channel: str, called: str, what: str) -> Finding:

@@ -134,7 +134,7 @@ def room(found: Room, now_ms: int, disk: Path | None) -> list[Finding]:
     if disk is not None:
         stat = os.statvfs(disk)
         free = stat.f_bavail * stat.f_frsize
-        written = f", {_size(found.file)} of them written" if found.file is not None else ""
+        written = f", where the records take {_size(found.file)}" if found.file is not None else ""
         # The file is written anew beside the old one before the old one goes.
         short = free < max(SHORT_BYTES, 2 * (found.file or 0))
         told = f"{_size(free)} are free on the disk of {disk}{written}."

@@ -1,0 +1,178 @@
+"""`serve` as an operator meets it: bad settings, tokens that will not do, signals, and no server left behind."""
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from playground.house import House
+from store.redis.embedded import running
+from tests.bot.cli.conftest import WITHIN_S, Run, Start, nobody_left
+from tests.servers import Server, valkey_binary
+
+READY = '"event": "ready"'
+
+
+def data(house: House) -> Path:
+    return Path(house.environ()["COUNTERSIGN_DATA"])
+
+
+async def test_bad_settings_are_one_line_each_and_start_nothing(run: Run, tmp_path: Path):
+    ran = await run("serve", SLACK_BOT_TOKEN="xoxp-of-a-person", REDIS_URL="localhost", COUNTERSIGN_HTPP="x:1")
+    assert ran.code == 2
+    assert ran.out == ""
+    assert [line.partition(":")[0] for line in ran.err.splitlines()] == [
+        "SLACK_BOT_TOKEN",
+        "REDIS_URL",
+        "SLACK_APP_TOKEN",
+        "COUNTERSIGN_HTPP",
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_errors_are_an_object_where_json_is_asked_for(run: Run):
+    ran = await run("serve", "-o", "json")
+    error = json.loads(ran.out)["error"]
+    assert (ran.code, error["code"], ran.err) == (2, "bad_settings", "")
+    assert error["message"].startswith("SLACK_BOT_TOKEN: ")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_drains_and_leaves_no_server(start: Start, house: House, number: signal.Signals):
+    serve = await start("serve", **house.environ())
+    await serve.says(READY)
+    assert await running(data(house) / "redis") is not None
+    serve.send(number)
+    ran = await serve.ended()
+    assert (ran.code, ran.out) == (0, "")
+    assert '"event": "stopped"' in ran.err
+    assert await running(data(house) / "redis") is None
+    await nobody_left(data(house))
+
+
+async def test_killed_it_leaves_no_server_and_starts_again(start: Start, house: House):
+    serve = await start("serve", **house.environ())
+    await serve.says(READY)
+    children = _children(serve.pid)
+    assert children
+    assert not any(b"xoxb-" in environ or b"xapp-" in environ for environ in children), "a token went on"
+    serve.send(signal.SIGKILL)
+    assert (await serve.ended()).code == -signal.SIGKILL
+    await nobody_left(data(house))
+    again = await start("serve", **house.environ())
+    assert "policies taken in" not in await again.says(READY)
+
+
+async def test_a_second_signal_ends_it_at_once(start: Start, house: House):
+    serve = await start("serve", **house.environ())
+    await serve.says(READY)
+    await house.workspace.wait_for(lambda: house.workspace.bot_connected)
+    house.workspace.faults.hang("chat.postEphemeral")
+    await house.workspace.slash("U0ROSA", "C0APPROVALS", "/countersign", "help")
+    serve.send(signal.SIGTERM)
+    await serve.says('"event": "stopping"')
+    serve.send(signal.SIGTERM)
+    ran = await serve.ended(within_s=4)  # the drain would wait twice as long for Slack
+    assert ran.code == -signal.SIGTERM
+    await nobody_left(data(house))
+
+
+async def test_a_signal_during_the_start_is_heard(start: Start, house: House):
+    called = asyncio.Event()
+
+    async def answer_never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        called.set()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(answer_never, "127.0.0.1") as slack:
+        port = slack.sockets[0].getsockname()[1]
+        serve = await start("serve", **house.environ() | {"SLACK_API_URL": f"http://127.0.0.1:{port}/api/"})
+        await asyncio.wait_for(called.wait(), WITHIN_S)
+        serve.send(signal.SIGTERM)
+        ran = await serve.ended(within_s=4)  # it would wait longer for Slack
+    assert ran.code == 0
+    await nobody_left(data(house))
+
+
+@pytest.mark.parametrize(
+    ("method", "code", "setting"),
+    [("auth.test", "invalid_auth", "SLACK_BOT_TOKEN"), ("apps.connections.open", "token_revoked", "SLACK_APP_TOKEN")],
+)
+async def test_a_token_that_slack_refuses_is_named(run: Run, house: House, method: str, code: str, setting: str):
+    house.workspace.faults.error(method, code, times=10)
+    ran = await run("serve", **house.environ())
+    last = ran.err.splitlines()[-1]
+    assert ran.code == 2
+    assert last.startswith(f"{setting}: Slack refuses it")
+    assert code in last
+    assert "Traceback" not in ran.err
+    await nobody_left(data(house))
+
+
+async def test_without_policies_it_says_how_to_get_some(run: Run, house: House):
+    (house.folder / "policies.yml").unlink()
+    environ = house.environ()
+    del environ["COUNTERSIGN_POLICIES"]
+    ran = await run("serve", **environ)
+    assert ran.code == 2
+    assert "policies.example.yml" in ran.err.splitlines()[-1]
+    await nobody_left(data(house))
+
+
+async def test_everything_wrong_in_the_policies_is_told(run: Run, house: House):
+    file = house.folder / "policies.yml"
+    file.write_text(file.read_text().replace("payments-dev]", "nobodys]").replace("payments-leads]", "payments-leeds]"))
+    ran = await run("serve", **house.environ())
+    told = [line for line in ran.err.splitlines() if line.startswith(f"{file}:")]
+    assert ran.code == 2
+    assert {"@nobodys" in line or "@payments-leeds" in line for line in told} == {True}
+
+
+async def test_two_do_not_share_a_folder_or_an_address(start: Start, run: Run, house: House, tmp_path: Path):
+    first = await start("serve", **house.environ())
+    said = await first.says(READY)
+    second = await run("serve", **house.environ())
+    assert second.code == 6
+    assert second.err.splitlines()[-1].startswith(f"Another Countersign (process {first.pid}) is using ")
+    port = next(json.loads(line)["http"] for line in said.splitlines() if READY in line)
+    other = {"COUNTERSIGN_DATA": str(tmp_path / "other"), "COUNTERSIGN_HTTP": f"127.0.0.1:{port}"}
+    third = await run("serve", **house.environ() | other)
+    assert third.code == 6
+    assert "Set COUNTERSIGN_HTTP to another" in third.err.splitlines()[-1]
+    await nobody_left(tmp_path / "other")
+
+
+async def test_a_redis_that_forgets_is_refused(run: Run, house: House):
+    server = Server(valkey_binary(), "--appendonly", "no").start()
+    try:
+        ran = await run("serve", **house.environ(), REDIS_URL=server.url)
+    finally:
+        server.remove()
+    assert ran.code == 6
+    assert "appendonly yes" in ran.err.splitlines()[-1]
+
+
+async def test_when_slack_cannot_be_heard_any_more_it_ends_to_be_started_again(start: Start, house: House):
+    house.workspace.faults.reset("auth.test", times=2)  # the library tries twice
+    serve = await start("serve", **house.environ())
+    await serve.says("slack is silent")
+    house.workspace.faults.error("auth.test", "account_inactive", times=10)
+    ran = await serve.ended()
+    assert ran.code == 1
+    await nobody_left(data(house))
+
+
+def _children(parent: int) -> list[bytes]:
+    """The environment of each."""
+    return [path.with_name("environ").read_bytes() for path in Path("/proc").glob("[0-9]*/stat") if _of(path) == parent]
+
+
+def _of(stat: Path) -> int:
+    try:
+        return int(stat.read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
