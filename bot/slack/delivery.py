@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -41,6 +42,7 @@ UNREACHABLE: Final = frozenset(
 )
 ANNOUNCED: Final = frozenset({"broken", "countersigned", "disputed", "overdue", "no_rule", "trouble"})
 OWED: Final = frozenset({"broken", "countersigned", "disputed", "overdue"})  # of the debt, whatever the request does
+COPIES_KNOWN: Final = 10_000  # places of cards that this process remembers, so that a click on one asks Redis nothing
 APPROVERS_TOLD: Final = 20  # in a DM of their own, where the channel is closed to us
 
 log = structlog.stdlib.get_logger(__name__)
@@ -67,6 +69,7 @@ class Delivery:
         self._outbox = outbox
         self._seen = seen
         self._dms: dict[str, str] = {}
+        self._copies: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     async def show_card(self, effect: ShowCard, _: Claimed) -> Again | None:
         """Every copy shows what is true now; a copy that is lost is posted anew."""
@@ -98,6 +101,8 @@ class Delivery:
 
     async def tell(self, effect: Tell, claimed: Claimed) -> Again | None:
         world, facts = await self._pictures.card(effect.request)
+        if effect.news == "warning" and world.request.state != "active":
+            return None  # late, and over: its end is told by itself
         known = await self._cards.of(effect.request)
         about_self = effect.to in (world.request.requester, world.request.beneficiary)
         link = await self._link(known, "requester" if about_self else "channel")
@@ -109,7 +114,7 @@ class Delivery:
             channel, ts = await self._post(await self._dm(effect.to), message)
             if _has_buttons(message):
                 place = f"tell/{_moment(facts, effect.news)}/{effect.to}/{effect.news}"
-                await self._cards.keep(effect.request, Card(place, channel, ts))
+                await self._keep(effect.request, Card(place, channel, ts))
                 await self._overtaken(effect, facts, claimed)
         except SlackRefused as refusal:
             if refusal.error not in UNREACHABLE:
@@ -147,17 +152,22 @@ class Delivery:
             return None
         return None
 
+    def knows(self, channel: str, ts: str) -> bool:
+        """This card is kept true already. False where only Redis can tell."""
+        return (channel, ts) in self._copies
+
     async def adopt(self, request: str, channel: str, ts: str) -> None:
         """A card that somebody clicked and that we do not know of (its post was not confirmed) is kept true as well."""
         if not any((card.channel, card.ts) == (channel, ts) for card in (await self._cards.of(request)).values()):
-            await self._cards.keep(request, Card(f"copy/{channel}/{ts}", channel, ts))
+            await self._keep(request, Card(f"copy/{channel}/{ts}", channel, ts))
+        self._remember(channel, ts)
 
     async def refresh(self, request: str, channel: str, ts: str, click: str) -> None:
         """Somebody has clicked what this copy no longer offers, so it does not show what is true: it is drawn again."""
         await self.adopt(request, channel, ts)
         for place, card in (await self._cards.of(request)).items():
             if (card.channel, card.ts) == (channel, ts):
-                await self._cards.keep(request, Card(place, channel, ts))
+                await self._keep(request, Card(place, channel, ts))
         effect = ShowCard(request=request)
         await self._outbox.put([effect], command_id=f"refresh:{click}")
 
@@ -212,16 +222,27 @@ class Delivery:
                 if refusal.error not in LOST:
                     raise
                 await self._cards.forget(request, place)
+                self._copies.pop((known.channel, known.ts), None)
                 if place.startswith(("copy/", "tell/")):
                     return known
             else:
                 card = Card(place, known.channel, known.ts, shows)
-                await self._cards.keep(request, card)
+                await self._keep(request, card)
                 return card
         posted_channel, ts = await self._post(channel, message, thread=thread)
         card = Card(place, posted_channel, ts, shows)
-        await self._cards.keep(request, card)
+        await self._keep(request, card)
         return card
+
+    async def _keep(self, request: str, card: Card) -> None:
+        await self._cards.keep(request, card)
+        self._remember(card.channel, card.ts)
+
+    def _remember(self, channel: str, ts: str) -> None:
+        self._copies[channel, ts] = None
+        self._copies.move_to_end((channel, ts))
+        while len(self._copies) > COPIES_KNOWN:
+            self._copies.popitem(last=False)
 
     async def _post(self, channel: str, message: Message, *, thread: str | None = None) -> tuple[str, str]:
         answer = await self._slack.call(

@@ -41,6 +41,25 @@ async def test_an_approver_can_countersign_from_the_news_until_somebody_has(hous
         assert_one_line(await says(house, message, "countersigned* by now", "Open the card"))
 
 
+async def test_nobody_is_warned_of_an_end_that_has_been(house: House) -> None:
+    """Slack is too busy to take the warning, and the person is done before it does."""
+    workspace = house.workspace
+    await ask(house, seed.ROSA, "open payments/prod for 15m because INC-7 payments fail")
+    asked = await card(house, "Waiting for approval")
+    await press(house, seed.BEN, asked, "approve")
+    await press(house, seed.ROSA, await own_card(house, seed.ROSA, button="activate"), "activate")
+    active = await own_card(house, seed.ROSA, "*Active:*")
+    workspace.faults.rate_limit("chat.postMessage", retry_after=30)
+    await house.advance(13 * MINUTE)
+    await workspace.wait_for(lambda: workspace.faults.struck)
+    await press(house, seed.ROSA, active, "end")
+    await own_card(house, seed.ROSA, "*Ended:*")
+    await house.advance(MINUTE)
+    await ask(house, seed.ROSA, "open payments/staging because what comes after it has come")
+    await own_card(house, seed.ROSA, "what comes after it has come")
+    assert not [message for message in workspace.dm(seed.ROSA) if "Ends soon" in text_of(message)]
+
+
 def assert_one_line(message: Message) -> None:
     assert actions_of(message) == []
     assert [block["type"] for block in message.blocks] == ["context"]
