@@ -8,14 +8,22 @@ const handles = (person) => (person.groups ?? []).map((handle) => `@${handle}`);
 
 const personWords = (person) => [person.real_name || person.name, [KIND_WORDS[person.kind] ?? person.kind, ...handles(person)].filter(Boolean).join(", ")].filter(Boolean).join(" · ");
 
-function actAs(state, page) {
+function actAs(page) {
+  const select = el("select", { id: "act-as", "aria-describedby": "act-as-who", on: { change: (event) => page.actAs(event.target.value) } });
+  return el("div", { class: "act-as" }, el("label", { for: "act-as" }, "Act as"), select, el("p", { id: "act-as-who", class: "faint" }));
+}
+
+/** In place: a list that is made anew forgets which letters of a name were typed so far. */
+function fillActAs(node, state) {
   const people = state.people.filter((person) => person.kind !== "bot");
   const me = people.find((person) => person.id === state.me);
-  const select = el("select", { id: "act-as", "aria-describedby": "act-as-who", on: { change: (event) => page.actAs(event.target.value) } },
-    people.map((person) => el("option", { value: person.id, disabled: person.kind === "deactivated" }, personWords(person))));
+  const [, select, who] = node.children;
+  reconcile(select, people.map((person) => ({
+    key: person.id, sig: JSON.stringify(person),
+    build: () => el("option", { value: person.id, disabled: person.kind === "deactivated" }, personWords(person)),
+  })));
   select.value = state.me;
-  return el("div", { class: "act-as" }, el("label", { for: "act-as" }, "Act as"), select,
-    el("p", { id: "act-as-who", class: "faint" }, me ? `${me.kind} in ${handles(me).join(" ") || "no group"}` : ""));
+  who.textContent = me ? `${KIND_WORDS[me.kind] || me.kind} in ${handles(me).join(" ") || "no group"}` : "";
 }
 
 function place({ id, face, name, unread, here, archived, data }, open) {
@@ -43,7 +51,11 @@ export function drawRail(rail, state, page) {
   const section = (title, entries, open) => ({ key: title, sig: JSON.stringify(entries), build: () => list(title, entries, open) });
   reconcile(rail, [
     { key: "team", sig: state.team.name, build: () => el("p", { class: "team" }, state.team.name, el("small", {}, "playground on this machine")) },
-    { key: "who", sig: JSON.stringify([state.me, state.people]), build: () => actAs(state, page) },
+    {
+      key: "who", sig: JSON.stringify([state.me, state.people]),
+      build: () => { const node = actAs(page); fillActAs(node, state); return node; },
+      update: (node) => fillActAs(node, state),
+    },
     section("Channels", channels, page.goTo),
     section("Apps", app, page.goTo),
     ...(shortcuts.length ? [section("Shortcuts", shortcuts, (id) => page.send({ type: "shortcut", callback_id: id }))] : []),
