@@ -10,7 +10,10 @@ from store.model.errors import Invalid
 
 @dataclass(frozen=True, slots=True)
 class Click:
-    """One press of a button. `command_id` is the same when Slack delivers it twice. `value` has come back from a client."""
+    """One press of a button. `command_id` is the same when Slack delivers it twice. `value` has come back from a client.
+
+    `ts` is that of a message which can be drawn again: not of one that only this person sees.
+    """
 
     user: str
     action: str
@@ -30,6 +33,11 @@ class Click:
     def at_home(self) -> bool:
         return self.view is not None
 
+    @property
+    def in_passing(self) -> bool:
+        """On a message that only this person sees, and that nobody can change any more."""
+        return self.view is None and self.ts is None
+
 
 def click(body: Mapping[str, Any]) -> Click:
     """Raises `Invalid` for what is no click of ours."""
@@ -37,7 +45,7 @@ def click(body: Mapping[str, Any]) -> Click:
         action = body["actions"][0]
         user = body["user"]["id"]
         message, view = body.get("message"), body.get("view")
-        about = view["id"] if view else message["ts"]  # type: ignore[index]  # one of them is always there
+        about = view["id"] if view else message["ts"] if message else body["container"]["message_ts"]
         value = action.get("value") or (action.get("selected_option") or {}).get("value") or ""
         return Click(
             user=user,

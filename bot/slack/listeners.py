@@ -150,11 +150,11 @@ class Listeners:
     def _after(self, pressed: Click, request: str, outcome: Outcome) -> None:
         self._counted(pressed.action, "ok" if outcome.news else "again")
         self._committed()
-        if outcome.request is None or outcome.request.state == "pending":
+        if outcome.request is None or outcome.request.state == "pending" or pressed.in_passing:
             self._replies.sentence(pressed.user, pressed.channel, outcome.answer)
         if pressed.at_home:
             self._replies.opened_home(pressed.user)
-        elif pressed.channel and pressed.ts:
+        elif pressed.channel and pressed.ts and not self._delivery.knows(pressed.channel, pressed.ts):
             self._replies.later(self._delivery.adopt(request, pressed.channel, pressed.ts))
 
     async def _adopt(self, pressed: Click) -> None:
