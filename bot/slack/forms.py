@@ -1,6 +1,7 @@
 """Forms: modals that are opened, filled in and sent off."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from slack_bolt.async_app import AsyncAck
@@ -16,6 +17,7 @@ from bot.slack.views import modals
 from bot.slack.views import replies as words
 from bot.slack.views.facts import Prefill, View
 from bot.slack.views.forms import BadForm
+from bot.slack.views.reading import block_of
 from bot.slack.wire import Slack
 from store.model.command import Approve, Break, Command, Deny, Dispute
 from store.model.errors import AccessError, Invalid, NotFound
@@ -106,7 +108,9 @@ class Forms:
         target = Target.parse(name, organization=policies.organization)
         targets = [offer.target for offer in await self._pictures.offers(user, policies) if offer.kind == kind]
         origin = ids.parse_metadata(view.get("private_metadata", ""))
-        prefill = Prefill(target=target.id, channel=origin.channel)
+        held = ask.so_far(view["state"]["values"], origin.channel)
+        wanted = None if held.duration_ms == _usual(kind, view["state"]["values"], policies) else held.duration_ms
+        prefill = replace(held, target=target.id, duration_ms=wanted)
         terms = await self._pictures.terms(user, kind, target)
         drawn = FORMS[kind](sorted({*targets, target.id}), prefill, terms)
         await self._slack.call("views.update", view_id=view["id"], hash=view["hash"], view=drawn)
@@ -238,6 +242,13 @@ class Forms:
 
 
 VERBS: Final = {"open": "open", "access": "join", "change": "change"}
+
+
+def _usual(kind: str, values: Mapping[str, Any], policies: PolicySet) -> int | None:
+    """What the form proposed by itself, for the target that was chosen before: nobody's wish."""
+    before = block_of(values, ids.DURATION).partition(":")[2]
+    rule = policies.rule(kind, Target.parse(before)) if before else None
+    return rule.access.default_ms if rule is not None else None
 
 
 def _target(name: str, policies: PolicySet) -> Target:

@@ -1,0 +1,184 @@
+"""`/countersign …`, the shortcuts, and the forms they open."""
+
+from typing import Final
+
+from playground import seed
+from playground.house import House
+from playground.slack.elements import state_values
+from playground.slack.sight import actions_of, text_of
+from store.model.policy import HOUR, MINUTE
+from tests.stories.people import (
+    after,
+    approved,
+    ask,
+    card,
+    command,
+    ephemerals,
+    late,
+    modal,
+    own_card,
+    press,
+    request_of,
+    says,
+)
+
+TYPED: Final = (
+    ("", "How to use /countersign."),
+    ("help", "How to use /countersign."),
+    ("HELP", "How to use /countersign."),
+    ("aprove", "“aprove” is not a word I know."),
+    ("pendign", "Did you mean /countersign pending?"),
+    ("request opne payments/prod", "Did you mean /countersign request open?"),
+    ("request", "Say what you ask for: open, access or change."),
+    ("request open payments/prod for ever", "After “for” stands a duration."),
+    ("request open payments/prod now", "“now” is one word too many."),
+    ("request change payments/prod for 2h", "A change has no duration"),
+    ("request open payments/nowhere", "There is no target payments/nowhere here."),
+    ("show", "Say which request: /countersign show ID."),
+    ("show not-an-id", "is not a request id"),
+    ("show 0000000000", "There is no request 0000000000 here, or it is not yours to see."),
+    ("cancel 0000000000", "There is no request 0000000000 here, or it is not yours to see."),
+    ("pending", "Nothing waits for your decision."),
+    ("mine", "You have asked for nothing yet."),
+    ("done", "You hold nothing now."),
+)
+
+
+async def test_whatever_is_typed_is_answered_with_a_sentence(house: House) -> None:
+    answers = [await command(house, seed.OMAR, typed) for typed, _ in TYPED]
+    wrong = [typed for (typed, expected), answer in zip(TYPED, answers, strict=True) if expected not in answer]
+    assert wrong == []
+    assert house.workspace.modals(seed.OMAR) == []
+
+
+async def test_what_waits_what_is_mine_and_why(any_house: House) -> None:
+    house = any_house
+    assert (await ask(house, seed.ROSA, "open payments/prod for 15m because INC-7")).ok
+    request = request_of(await card(house, "Waiting for approval"))
+    waiting = await command(house, seed.BEN, "pending")
+    assert f"/countersign show {request}" in waiting
+    assert "0 of 1 approval" in waiting
+    assert f"/countersign show {request}" in await command(house, seed.ROSA, "mine")
+    assert "Nothing waits for your decision." in await command(house, seed.ROSA, "pending")
+
+    assert "You may decide this." in await command(house, seed.BEN, f"why {request}")
+    assert "You cannot review your own request." in await command(house, seed.ROSA, f"why {request}")
+    for user in (seed.BEN, seed.ANA, seed.ROSA):
+        assert "INC-7" in await command(house, user, f"show {request.lower()}")
+    nobody = f"There is no request {request} here, or it is not yours to see."
+    assert nobody in await command(house, seed.OMAR, f"show {request}")
+    assert nobody in await command(house, seed.OMAR, f"why {request}")
+
+    refused = await command(house, seed.OMAR, f"cancel {request}")
+    assert "Only the person who asked can withdraw this." in refused
+    assert "Withdrawn." in await command(house, seed.ROSA, f"cancel {request}")
+    await card(house, "Withdrawn by <@U0ROSA>", request)
+    assert "Nothing waits for your decision." in await command(house, seed.BEN, "pending")
+
+
+async def test_the_card_that_a_command_shows_can_be_used(house: House) -> None:
+    assert (await ask(house, seed.ROSA, "open payments/prod for 15m because INC-7")).ok
+    asked = await card(house, "Waiting for approval")
+    await command(house, seed.BEN, f"show {request_of(asked)}")
+    shown = house.workspace.ephemerals(seed.BEN)[-1]
+    assert "approve" in actions_of(shown)
+    await press(house, seed.BEN, shown, "approve")
+    await says(house, asked, "Approved by <@U0BEN>")
+
+    sentence = await after(house, seed.BEN, late(house, seed.BEN, shown, "approve"))
+    assert sentence == "This was approved already."
+    await command(house, seed.ROSA, f"show {request_of(asked)}")
+    await press(house, seed.ROSA, house.workspace.ephemerals(seed.ROSA)[-1], "activate")
+    await says(house, asked, "has access now")
+
+
+# -- forms -----------------------------------------------------------------------------------------------------------
+
+
+async def test_half_a_line_opens_a_form_that_holds_it(house: House) -> None:
+    await house.workspace.slash(
+        seed.ROSA, seed.APPROVALS, "/countersign", "request open because <!channel> & friends of @ben"
+    )
+    form = modal(house, seed.ROSA)
+    state = values_of(house, seed.ROSA)
+    assert state["target"] is None
+    assert state["reason"] == "!channel & friends of @ben"
+    assert "Choose first" in text_of(form)
+
+    assert ephemerals(house, seed.ROSA) == []
+    empty = await house.workspace.submit(seed.ROSA, form.id)
+    assert empty.errors == {"target": "Please complete this required field."}
+
+
+def values_of(house: House, user: str) -> dict[str, str | None]:
+    """What the form on top holds, by action id."""
+    view = modal(house, user)
+    found: dict[str, str | None] = {}
+    for fields in state_values(view.blocks, view.values).values():
+        for action, held in fields.items():
+            option = held.get("selected_option")
+            found[action] = option["value"] if option else held.get("value")
+    return found
+
+
+async def test_choosing_another_target_keeps_what_was_typed(house: House) -> None:
+    await house.workspace.slash(seed.ROSA, seed.APPROVALS, "/countersign", "request open because INC-7 it burns")
+    view = modal(house, seed.ROSA).id
+    await house.workspace.view_action(seed.ROSA, view, "target", value="payments/prod")
+    assert values_of(house, seed.ROSA)["reason"] == "INC-7 it burns"
+    assert values_of(house, seed.ROSA)["duration"] == str(15 * MINUTE)
+    assert "Who is asked" in text_of(modal(house, seed.ROSA))
+
+    typed = {"reason": {"reason": "INC-8 it burns more"}}
+    await house.workspace.view_action(seed.ROSA, view, "target", value="payments/staging", values=typed)
+    assert values_of(house, seed.ROSA) == {
+        "target": "payments/staging",
+        "duration": str(HOUR),
+        "reason": "INC-8 it burns more",
+    }
+    assert (await house.workspace.submit(seed.ROSA, view)).ok
+    await card(house, "payments/staging", "INC-8 it burns more", "1 h")
+
+
+async def test_a_time_that_was_asked_for_stays_with_another_target(house: House) -> None:
+    await house.workspace.slash(seed.ROSA, seed.APPROVALS, "/countersign", "request open payments/prod for 2h")
+    view = modal(house, seed.ROSA).id
+    assert values_of(house, seed.ROSA)["duration"] == str(2 * HOUR)
+    await house.workspace.view_action(seed.ROSA, view, "target", value="payments/staging")
+    assert values_of(house, seed.ROSA)["duration"] == str(2 * HOUR)
+
+
+async def test_more_time_than_there_is_becomes_the_most_and_the_form_says_so(house: House) -> None:
+    await house.workspace.slash(seed.ROSA, seed.APPROVALS, "/countersign", "request open payments/prod for 9h")
+    assert values_of(house, seed.ROSA)["duration"] == str(4 * HOUR)
+    assert "You wanted 9 h: 4 h is the most there is." in text_of(modal(house, seed.ROSA))
+
+
+async def test_a_shortcut_opens_the_form_or_says_why_not(house: House) -> None:
+    shortcuts = {"open_environment": "Open an", "request_access": "Request access", "change_secrets": "Change secrets"}
+    for shortcut, title in shortcuts.items():
+        await house.workspace.shortcut(seed.ROSA, shortcut)
+        form = modal(house, seed.ROSA)
+        assert title in text_of(form)
+        await house.workspace.close(seed.ROSA, form.id)
+    for shortcut, verb in zip(shortcuts, ("open", "join", "change"), strict=True):
+        await house.workspace.shortcut(seed.BEN, shortcut)
+        await own_card(house, seed.BEN, f"There is nothing here that you may ask to {verb}.")
+
+
+async def test_a_form_that_misses_a_reason_says_so_beside_the_field(house: House) -> None:
+    await house.workspace.slash(seed.ROSA, seed.APPROVALS, "/countersign", "request open payments/prod")
+    form = modal(house, seed.ROSA).id
+    blank = await house.workspace.submit(seed.ROSA, form, {"reason": {"reason": "   "}})
+    assert blank.errors == {"reason": "Say why: the people who decide need a reason."}
+    assert (await house.workspace.submit(seed.ROSA, form, {"reason": {"reason": "INC-9"}})).ok
+    await card(house, "INC-9")
+
+
+async def test_what_one_person_typed_is_seen_by_them_only(house: House) -> None:
+    await ask(house, seed.ROSA, "open payments/prod for 15m because INC-7")
+    asked = await card(house, "Waiting for approval")
+    await command(house, seed.ROSA, "mine")
+    await approved(house, asked, seed.BEN)
+    await own_card(house, seed.ROSA, button="activate")
+    assert ephemerals(house, seed.BEN) == []
