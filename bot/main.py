@@ -104,8 +104,9 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     outside = Outside(policies, environments)
     pictures = Pictures(requests, policies, environments, deliveries, directory)
     replies = Replies(slack, pictures, lambda: watch.sentences)
-    delivery = Delivery(slack, Cards(redis, keys), pictures, requests, directory, outbox, replies.drawn)
-    grants = Grants(requests, outside.connector, Turns(redis, keys, scripts, secrets.token_bytes), metrics)
+    delivery = Delivery(slack, Cards(redis, keys, scripts), pictures, requests, directory, outbox, replies.drawn)
+    turns = Turns(keys, scripts, secrets.token_bytes)
+    grants = Grants(requests, outside.connector, turns, metrics, watch.fit)
     webhooks = Webhooks(deliveries, environments, policies, requests, outside.outgoing, metrics, random.random)
     performers: dict[type, Performer] = {
         ShowCard: delivery.show_card,

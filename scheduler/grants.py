@@ -31,11 +31,20 @@ Connectors = Callable[[str], Awaitable[Connector]]  # by name; raises `Refused` 
 
 
 class Grants:
-    def __init__(self, requests: Requests, connectors: Connectors, turns: Turns, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        requests: Requests,
+        connectors: Connectors,
+        turns: Turns,
+        metrics: Metrics,
+        fit: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """`fit` answers why nobody may be let in now, None where they may: an end that is forgotten never comes."""
         self._requests = requests
         self._connectors = connectors
         self._turns = turns
         self._metrics = metrics
+        self._fit = fit
 
     async def align(self, effect: Align, claimed: Claimed) -> Again | None:
         """What is asked of the outside is what is true now, not what was true when the effect was put."""
@@ -57,6 +66,8 @@ class Grants:
         connector = await self._connectors(of.connector)
         present = await connector.has(of.group, of.account)
         if wanted and not present:
+            if (why := self._fit()) is not None:
+                raise Unavailable(why, code="degraded")
             await connector.add(of.group, of.account)
         elif present and not wanted:
             await connector.remove(of.group, of.account)

@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 
 from store.redis.commit import text
 from store.redis.keys import Keys
+from store.redis.scripts import Scripts
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +21,10 @@ class Card:
 
 
 class Cards:
-    def __init__(self, redis: Redis, keys: Keys) -> None:
+    def __init__(self, redis: Redis, keys: Keys, scripts: Scripts) -> None:
         self._redis = redis
         self._keys = keys
+        self._scripts = scripts
 
     async def of(self, request: str) -> dict[str, Card]:
         """By place: `channel`, `requester`, `hook/NAME`, `tell/MOMENT/…` for news with buttons, `copy/…` for one that turned up by a click."""
@@ -31,7 +33,7 @@ class Cards:
 
     async def keep(self, request: str, card: Card) -> None:
         body = json.dumps([card.channel, card.ts, card.shows])
-        await self._redis.hset(self._keys.cards(request), card.place, body)
+        await self._scripts.run("keep", [self._keys.cards(request)], [card.place, body], frees=True)
 
     async def forget(self, request: str, place: str) -> None:
         await self._redis.hdel(self._keys.cards(request), place)

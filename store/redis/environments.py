@@ -184,11 +184,13 @@ class Environments:
 
     async def signing_secret(self, environment: Environment, hook: str) -> Secret:
         """What the deliveries to one hook are signed with, minted at its first use: `whsec_` and base64 of 24 bytes."""
-        key, name, field = await self._key(environment.id, environment.epoch), f"hooks/{hook}", f"hook:{hook}"
-        entry = key.seal(name, self._mint(), _signing(self._random(SIGNING_BYTES)), mode=0o600)
-        entries = self._keys.entries(environment.id)
-        await self._redis.hsetnx(entries, field, entry.to_json())
-        stored = SealedEntry.from_json(await self._redis.hget(entries, field) or b"")
+        name, field, entries = f"hooks/{hook}", f"hook:{hook}", self._keys.entries(environment.id)
+        if (body := await self._redis.hget(entries, field)) is None:
+            key = await self._key(environment.id, environment.epoch)
+            entry = key.seal(name, self._mint(), _signing(self._random(SIGNING_BYTES)), mode=0o600)
+            await self._redis.hsetnx(entries, field, entry.to_json())
+            body = await self._redis.hget(entries, field) or b""
+        stored = SealedEntry.from_json(body)
         return (await self._key(environment.id, stored.epoch)).open(name, stored)
 
     async def _open(

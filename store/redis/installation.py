@@ -13,7 +13,9 @@ from store.redis.keys import INSTALLATION
 async def installation_id(redis: Redis, random: Callable[[int], bytes]) -> str:
     """Raises `Unavailable`."""
     try:
-        await redis.set(INSTALLATION, random(8).hex(), nx=True)
-        return text(await redis.get(INSTALLATION))
+        if (known := await redis.get(INSTALLATION)) is None:  # a full server lets us read, so taking away goes on
+            await redis.set(INSTALLATION, random(8).hex(), nx=True)
+            known = await redis.get(INSTALLATION)
+        return text(known)
     except (RedisError, OSError) as error:
         raise Unavailable(f"Redis does not answer ({type(error).__name__}).") from None

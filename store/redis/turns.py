@@ -3,16 +3,13 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from redis.asyncio import Redis
-
 from store.model.errors import Unavailable
 from store.redis.keys import Keys
 from store.redis.scripts import Scripts
 
 
 class Turns:
-    def __init__(self, redis: Redis, keys: Keys, scripts: Scripts, random: Callable[[int], bytes]) -> None:
-        self._redis = redis
+    def __init__(self, keys: Keys, scripts: Scripts, random: Callable[[int], bytes]) -> None:
         self._keys = keys
         self._scripts = scripts
         self._random = random
@@ -21,7 +18,7 @@ class Turns:
     async def turn(self, name: str, *, lease_ms: int, busy_for_ms: int) -> AsyncIterator[None]:
         """Raises `Unavailable`, to be tried again in `busy_for_ms`, while somebody else has it."""
         token = self._random(8).hex()
-        if not await self._redis.set(self._keys.turn(name), token, nx=True, px=lease_ms):
+        if not await self._scripts.run("take", [self._keys.turn(name)], [token, lease_ms], frees=True):
             raise Unavailable("Somebody else is at it.", code="busy", retry_after_ms=busy_for_ms)
         try:
             yield

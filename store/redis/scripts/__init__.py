@@ -5,21 +5,13 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as Disconnected
-from redis.exceptions import (
-    NoPermissionError,
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-)
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as TimedOut
 
 from store.model.errors import Unavailable
+from store.redis.refusals import refusal
 
 ALLOW_OOM: Final = "#!lua flags=allow-oom\n"  # what takes access away runs in a full server too
-# The client takes the first word off what it has a class for.
-KNOWN: Final = {OutOfMemoryError: "OOM", ReadOnlyError: "READONLY", NoPermissionError: "NOPERM"}
 NOT_CONFIRMED: Final = "Not confirmed yet; the card will show the truth."
 
 
@@ -38,10 +30,14 @@ class Scripts:
         script = f"{name}!" if frees and await self._has_flags() else name
         try:
             return await self._evaluate(script, keys, args)
-        except (Disconnected, TimedOut, OSError, Unavailable):
+        except Unavailable as error:
+            if error.detail != "unknown":
+                raise
+            raise Unavailable(NOT_CONFIRMED, code="unknown") from None
+        except (Disconnected, TimedOut, OSError):
             raise Unavailable(NOT_CONFIRMED, code="unknown") from None
         except ResponseError as error:
-            raise Unavailable(_sentence(error), code="redis_refused") from None
+            raise refusal(error) from None
         except RedisError as error:
             raise Unavailable(f"Redis does not answer ({type(error).__name__}).") from None
 
@@ -79,17 +75,3 @@ class Scripts:
 
 def _text(value: bytes | str) -> str:
     return value.decode() if isinstance(value, bytes) else value
-
-
-def _sentence(error: ResponseError) -> str:
-    """What the server refused, in words; its own text may repeat arguments, so only its first word is shown."""
-    said = str(error).split(maxsplit=1)
-    code = KNOWN.get(type(error)) or (said[0].strip("-:") if said else "")
-    return {
-        "OOM": "Redis is full: nothing new can be recorded until it has room. Taking access away still works.",
-        "READONLY": "This Redis is a replica: it must not be written to.",
-        "MISCONF": "Redis cannot save to its disk, so it refuses to record anything.",
-        "NOPERM": "This Redis user lacks a permission that Countersign needs.",
-        "LOADING": "Redis is still loading its data.",
-        "BUSY": "Redis is busy.",
-    }.get(code, f"Redis refused ({code[:20]}).")

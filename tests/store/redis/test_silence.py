@@ -148,7 +148,7 @@ async def test_a_server_that_is_away_is_said_to_be_and_is_found_again(tmp_path):
         with pytest.raises(Unavailable) as refusal:
             await corridor.apply(asked, approve(asked, BOB))
         assert (refusal.value.detail, refusal.value.sentence) == ("unknown", NOT_CONFIRMED)
-        cards, facts = Cards(client, corridor.keys), Facts(client, corridor.keys)
+        cards, facts = Cards(client, corridor.keys, corridor.scripts), Facts(client, corridor.keys)
         everything = [
             corridor.requests.get(asked.id),
             corridor.requests.listed(f"mine:{REQ}", most=9),
