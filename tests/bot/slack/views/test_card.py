@@ -247,6 +247,14 @@ def test_names_are_never_cut_in_themselves() -> None:
     assert all(name in said for name in alike)
 
 
+def test_the_longest_names_stop_before_slack_refuses_the_message() -> None:
+    touches = tuple(s.touch(f"{'N' * 120}{place:08}", "removed") for place in range(100))
+    change = Change.model_construct(environment_id="e", touches=touches)
+    said = words(for_approvers(s.facts(s.request("change", payload=change, reason="x" * 2_000)), whole=True).blocks)
+    assert len(said) < 13_000  # msg_blocks_too_long
+    assert "and 38 more: 38 removed" in said
+
+
 def test_a_long_reason_is_cut_and_shown_in_full_on_demand() -> None:
     facts = s.facts(s.request("open", reason="x" * 2_000))
     [cut] = quotes(for_approvers(facts).blocks)
