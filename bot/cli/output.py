@@ -6,6 +6,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Any, Final, Literal, TypeVar
 
 import click
@@ -41,7 +42,7 @@ def output_option(command: Command) -> Command:
 
 def wants_json(arguments: Sequence[str]) -> bool:
     """Also of arguments that cannot be read: their error is asked for in JSON too."""
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    pairs = pairwise([*arguments, ""])
     return any(
         (one in ("-o", "--output") and two == "json") or one in ("-ojson", "--output=json") for one, two in pairs
     )

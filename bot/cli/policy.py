@@ -57,12 +57,14 @@ def schema() -> None:
 @command.command("explain", short_help="What a file makes of one request.")
 @click.option("--as", "who", required=True, metavar="USER", help="Who asks: an e-mail address or a Slack user id.")
 @click.option("--for", "duration", metavar="DURATION", help="For how long: 2h, 1h30m, 45m.")
-@click.argument("action", type=click.Choice(ACTIONS))
+@click.argument("action", type=click.Choice(ACTIONS), metavar="ACTION")
 @click.argument("target")
 @click.argument("file", type=click.Path(path_type=Path), default=DEFAULT)
 @output_option
 def explain(who: str, duration: str | None, action: str, target: str, file: Path, output: str) -> None:
     """Say what FILE (policies.yml) makes of a request: which rule decides, who could approve, what is refused and why.
+
+    ACTION is open, change, access, deploy or policy.
 
     Nothing is asked of Slack, so who is in a user group stays open, and the answer says where that matters.
     """

@@ -30,6 +30,7 @@ SHORT: Final = {
     "hooks": "What the receivers of deploy webhooks need.",
     "cards": "Print every card, modal and Home view as JSON lines.",
 }
+VERSION: Final = "0.1.0"
 INTERRUPTED: Final = 130
 
 
@@ -55,7 +56,7 @@ class Program(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 1 denied or failed, 2 usage, 3 forbidden, 4 not found, 5 conflict, 6 unavailable.",
 )
-@click.version_option("0.1.0", prog_name="countersign", message="%(prog)s %(version)s")
+@click.version_option(VERSION, prog_name="countersign", message="%(prog)s %(version)s")
 def program() -> None:
     """Countersign: nothing that matters happens on one person's word alone."""
 
@@ -85,6 +86,6 @@ def run(arguments: Sequence[str]) -> int:
 
 def usage(error: click.ClickException) -> str:
     """One sentence that says where the right usage stands."""
-    message = error.format_message().rstrip(".") + "."
+    message = " ".join(error.format_message().split()).rstrip(".") + "."
     context = getattr(error, "ctx", None)
     return f"{message} See: {context.command_path} --help" if context is not None else message

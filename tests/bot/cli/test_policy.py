@@ -1,0 +1,158 @@
+"""`policy check` and `policy explain`: what a file says, and what it does not."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.cli import run
+
+FILE = """\
+version: 1
+organization: acme
+owners: {users: [ana@example.com]}
+targets:
+  payments/prod: {}
+  payments/prod#api: {}
+  payments/staging: {}
+  role:admin: {connector: okta, group: admins}
+  countersign/connectors: {}
+connectors:
+  okta: {type: scim, url: "https://okta.example.com/scim/v2", credentials: countersign/connectors}
+policies:
+  - name: production
+    targets: [payments/prod, countersign/connectors]
+    actions: [open, change, deploy]
+    requesters: {groups: [dev], users: [rosa@example.com]}
+    approvals: [{from: {users: [ben@example.com, rosa@example.com]}}]
+    enforcement: soft
+    bypassers: {users: [omar@example.com]}
+    access: {default: 30m, max: 2h}
+  - name: staging
+    targets: [payments/staging]
+    actions: [open]
+    requesters: {users: [rosa@example.com, ben@example.com]}
+    approvals: [{from: {users: [ben@example.com]}}]
+  - name: role
+    targets: ["role:admin"]
+    actions: [access]
+    requesters: {users: [U0ROSA]}
+    approvals: [{count: 2, from: {groups: [leads]}}]
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "policies.yml"
+    path.write_text(FILE)
+    return str(path)
+
+
+def asked(capsys: pytest.CaptureFixture[str], file: str, *question: str) -> dict[str, Any]:
+    assert run(["policy", "explain", *question, file, "-o", "json"]) == 0
+    answer: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("question", "verdict", "words"),
+    [
+        ("--as rosa@example.com open payments/prod", "possible", "may ask to open payments/prod for 30 minutes."),
+        ("--as ROSA@example.com open payments/prod", "possible", "rosa@example.com may ask"),
+        ("--as rosa@example.com open acme/payments/prod", "possible", "open payments/prod"),
+        ("--as rosa@example.com change payments/prod", "possible", "may ask to change payments/prod."),
+        ("--as zoe@example.com open payments/prod", "depends", "if Slack counts them among @dev or rosa@example.com."),
+        ("--as rosa@example.com open payments/prod --for 2h", "possible", "for 2 hours"),
+        ("--as rosa@example.com open payments/prod --for 3h", "refused", "for 2 hours at most, not for 3 hours"),
+        ("--as zoe@example.com open payments/staging", "refused", "does not name zoe@example.com"),
+        ("--as ben@example.com open payments/staging", "refused", "Nobody could approve it: apart from ben@"),
+        ("--as rosa@example.com open payments/nix", "refused", "There is no target payments/nix"),
+        ("--as rosa@example.com change payments/staging", "refused", "No rule says who may decide “change”"),
+        ("--as rosa@example.com open payments/prod#api", "refused", "and payments/prod#api is an application"),
+        ("--as rosa@example.com deploy payments/prod", "refused", "no requests of the kind “deploy” yet"),
+        ("--as U0ROSA access role:admin", "possible", "may ask to hold role:admin for 1 hour."),
+        ("--as rosa@example.com access role:admin", "depends", "if Slack counts them among U0ROSA"),
+        ("--as U0ZOE access role:admin", "refused", "does not name U0ZOE"),
+    ],
+)
+def test_a_request_is_explained(file: str, question: str, verdict: str, words: str, capsys: pytest.CaptureFixture[str]):
+    answer = asked(capsys, file, *question.split())
+    assert answer["verdict"] == verdict
+    assert words in answer["sentence"]
+
+
+def test_the_rule_is_named_with_its_place_and_what_only_slack_knows(file: str, capsys: pytest.CaptureFixture[str]):
+    answer = asked(capsys, file, "--as", "rosa@example.com", "open", "payments/prod")
+    line = FILE.splitlines().index("  - name: production") + 1
+    assert answer["lines"][0] == f"Rule 1 decides, “production” ({file}:{line}):"
+    assert "For this request:" in answer["lines"]
+    assert (
+        "  rosa@example.com is listed as an approver and does not count here: it is their own request."
+        in answer["lines"]
+    )
+    assert "  rosa@example.com may not break the glass." in answer["lines"]
+    assert answer["only_slack_knows"][0] == "who is in @dev"
+
+
+def test_where_no_rule_decides_the_near_ones_are_named(file: str, capsys: pytest.CaptureFixture[str]):
+    answer = asked(capsys, file, "--as", "rosa@example.com", "change", "payments/staging")
+    assert answer["lines"] == ["The rule “staging” is for payments/staging, to open."]
+
+
+def test_for_people_it_ends_with_what_stays_open(file: str, capsys: pytest.CaptureFixture[str]):
+    assert run(["policy", "explain", "--as", "zoe@example.com", "open", "payments/prod", file]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("zoe@example.com may ask to open payments/prod for 30 minutes, if ")
+    assert said[-1].startswith("Only Slack knows who is in @dev, and whether zoe@example.com ")
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        ("--as rosa open payments/prod", "“rosa” is neither an e-mail address nor a Slack user id."),
+        ("--as rosa@example.com open PROD", "“PROD” is not a target."),
+        ("--as rosa@example.com open payments/prod --for soon", "“soon” is not a duration"),
+        ("--as rosa@example.com change payments/prod --for 2h", "“change” has no duration"),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_refused(
+    file: str, question: str, sentence: str, capsys: pytest.CaptureFixture[str]
+):
+    assert run(["policy", "explain", *question.split(), file]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(sentence)
+
+
+def test_a_sound_file_is_told_in_words(file: str, capsys: pytest.CaptureFixture[str]):
+    assert run(["policy", "check", file]) == 0
+    said = capsys.readouterr()
+    assert "1. production" in said.out.splitlines()
+    assert said.err.endswith(" (warning)\n")
+    assert run(["policy", "check", "--quiet", file]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_a_wrong_file_is_told_line_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = tmp_path / "policies.yml"
+    path.write_text(FILE.replace("soft", "softly").replace("30m", "half an hour"))
+    assert run(["policy", "check", str(path)]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 2
+    assert all(line.startswith(f"{path}:") for line in said.err.splitlines())
+    assert run(["policy", "check", str(path), "-o", "json"]) == 2
+    found = json.loads(capsys.readouterr().out)
+    assert found["ok"] is False
+    assert [problem["line"] for problem in found["errors"]] == [18, 20]
+
+
+def test_explaining_a_wrong_file_says_what_is_wrong_with_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert run(["policy", "explain", "--as", "U0ANA", "open", "a/b", str(tmp_path / "none.yml")]) == 2
+    assert "there is no such file" in capsys.readouterr().err
+
+
+def test_the_schema_is_one(capsys: pytest.CaptureFixture[str]):
+    assert run(["policy", "schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "Countersign policies"
