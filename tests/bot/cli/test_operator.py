@@ -24,52 +24,54 @@ async def lived_in(house: House) -> AsyncIterator[House]:
     house.apps.clear()
 
 
-async def test_a_request_is_listed_and_shown_while_it_lives_and_after(lived_in: House, run: Run):
+async def test_a_request_is_listed_and_shown_while_it_lives_and_after(lived_in: House, run_here: Run):
     house, environ = lived_in, lived_in.environ()
     await ask(house, seed.ROSA, "open payments/staging for 1h", {"reason": {"reason": "a\u202elook \x1b[31mat it"}})
     found = await card(house, "payments/staging", "look")
-    [row] = (await run("request", "ls", **environ)).out.splitlines()
+    [row] = (await run_here("request", "ls", **environ)).out.splitlines()
     request, state, what, by, _since, until = row.split("\t")
     assert (state, what, by) == ("pending", "open payments/staging", seed.ROSA)
     assert until.endswith("UTC")
-    shown = await run("request", "show", request.lower(), **environ)
+    shown = await run_here("request", "show", request.lower(), **environ)
     assert (shown.code, shown.err) == (0, "")
     assert "alook [31mat it" in shown.out, "what would move the cursor or turn the line is gone"
     assert "\x1b" not in shown.out
     await press(house, seed.BEN, found, "approve")
     await says(house, found, "Approved")
-    asked = json.loads((await run("request", "show", request, "-o", "json", **environ)).out)
+    asked = json.loads((await run_here("request", "show", request, "-o", "json", **environ)).out)
     assert asked["state"] == "approved"
     assert [review["by"] for review in asked["reviews"]] == [seed.BEN]
-    mine = json.loads((await run("request", "ls", "--mine", seed.ROSA, "-o", "json", **environ)).out)
+    mine = json.loads((await run_here("request", "ls", "--mine", seed.ROSA, "-o", "json", **environ)).out)
     assert request in [each["id"] for each in mine]
     assert any(each["state"] == "merged" for each in mine)
-    nobody = await run("request", "ls", "--mine", "U0NOBODY", **environ)
+    nobody = await run_here("request", "ls", "--mine", "U0NOBODY", **environ)
     assert (nobody.code, nobody.out) == (0, "")
 
 
-async def test_no_value_is_in_what_is_shown(lived_in: House, run: Run):
-    mine = json.loads((await run("request", "ls", "--mine", seed.ROSA, "-o", "json", **lived_in.environ())).out)
+async def test_no_value_is_in_what_is_shown(lived_in: House, run_here: Run):
+    mine = json.loads((await run_here("request", "ls", "--mine", seed.ROSA, "-o", "json", **lived_in.environ())).out)
     [touches] = [each["payload"]["touches"] for each in mine if each["target"] == "payments/prod"]
     assert touches
     assert all(touch.keys() == {"name", "is"} for touch in touches)
 
 
-async def test_the_newest_audit_entries_come_last(lived_in: House, run: Run):
-    tail = await run("audit", "tail", "-n", "3", **lived_in.environ())
+async def test_the_newest_audit_entries_come_last(lived_in: House, run_here: Run):
+    tail = await run_here("audit", "tail", "-n", "3", **lived_in.environ())
     numbers = [int(row.split("\t")[0]) for row in tail.out.splitlines()]
     newest = await lived_in.app.audit.number()
     assert numbers == [newest - 2, newest - 1, newest]
     entries = [
         json.loads(line)
-        for line in (await run("audit", "tail", "-n", "500", "-o", "json", **lived_in.environ())).out.splitlines()
+        for line in (await run_here("audit", "tail", "-n", "500", "-o", "json", **lived_in.environ())).out.splitlines()
     ]
     assert entries[0]["event"] == "policy.created"
     assert {"number", "event", "actor", "at_ms"} <= entries[0].keys()
 
 
-async def test_a_hooks_secret_is_what_its_deliveries_are_signed_with_and_showing_it_is_noted(lived_in: House, run: Run):
-    shown = await run("hooks", "secret", "payments/prod", "api", **lived_in.environ())
+async def test_a_hooks_secret_is_what_its_deliveries_are_signed_with_and_showing_it_is_noted(
+    lived_in: House, run_here: Run
+):
+    shown = await run_here("hooks", "secret", "payments/prod", "api", **lived_in.environ())
     assert shown.code == 0
     assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{32}\n", shown.out)
     assert shown.out.strip() == lived_in.hooks.secrets["api"]
@@ -78,40 +80,39 @@ async def test_a_hooks_secret_is_what_its_deliveries_are_signed_with_and_showing
     assert (entry.event, entry.target, entry.details) == ("hook.secret_shown", "payments/prod", {"hook": "api"})
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "sentence"),
-    [
-        (("hooks", "secret", "payments/prod", "nix"), 4, "payments/prod has no hook “nix”. It has api."),
-        (("hooks", "secret", "payments/nix", "api"), 4, "The policies name no target payments/nix."),
-        (("hooks", "secret", "PAYMENTS", "api"), 2, "“PAYMENTS” is not a target."),
-        (("request", "show", "0123456789"), 4, "There is no request 0123456789 here."),
-        (("request", "show", "short"), 2, "“short” is not a request id."),
-    ],
-)
-async def test_what_is_not_there_is_said(
-    lived_in: House, run: Run, arguments: tuple[str, ...], code: int, sentence: str
-):
-    ran = await run(*arguments, **lived_in.environ())
-    assert (ran.code, ran.out) == (code, "")
-    assert ran.err.startswith(sentence)
+NOT_THERE = [
+    (("hooks", "secret", "payments/prod", "nix"), 4, "payments/prod has no hook “nix”. It has api."),
+    (("hooks", "secret", "payments/staging", "nix"), 4, "payments/staging has no hook “nix”. It has none."),
+    (("hooks", "secret", "payments/nix", "api"), 4, "The policies name no target payments/nix."),
+    (("hooks", "secret", "PAYMENTS", "api"), 2, "“PAYMENTS” is not a target."),
+    (("request", "show", "0123456789"), 4, "There is no request 0123456789 here."),
+    (("request", "show", "short"), 2, "“short” is not a request id."),
+]
+
+
+async def test_what_is_not_there_is_said(lived_in: House, run_here: Run):
+    for arguments, code, sentence in NOT_THERE:
+        ran = await run_here(*arguments, **lived_in.environ())
+        assert (ran.code, ran.out) == (code, ""), arguments
+        assert ran.err.startswith(sentence)
 
 
 @pytest.mark.parametrize("arguments", [("request", "ls"), ("audit", "tail"), ("hooks", "secret", "a/b", "c")])
-async def test_looking_starts_nothing(run: Run, tmp_path: Path, arguments: tuple[str, ...]):
-    ran = await run(*arguments)
+async def test_looking_starts_nothing(run_here: Run, tmp_path: Path, arguments: tuple[str, ...]):
+    ran = await run_here(*arguments, HOME=str(tmp_path))
     assert ran.code == 6
     assert "start countersign serve" in ran.err
     assert await running(tmp_path / ".local/share/countersign/redis") is None
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_looking_into_a_redis_without_an_installation_makes_none(run: Run, redis_url: str):
-    ran = await run("audit", "tail", REDIS_URL=redis_url)
+async def test_looking_into_a_redis_without_an_installation_makes_none(run: Run, run_here: Run, redis_url: str):
+    ran = await run_here("audit", "tail", REDIS_URL=redis_url, HOME="/nowhere")
     assert (ran.code, ran.err) == (4, "No Countersign has ever started on this Redis.\n")
     ran = await run("doctor", "-o", "json", REDIS_URL=redis_url)
     findings = json.loads(ran.out)["findings"]
     assert {"redis", "keys"} <= {finding["about"] for finding in findings}
-    again = await run("audit", "tail", REDIS_URL=redis_url)
+    again = await run_here("audit", "tail", REDIS_URL=redis_url, HOME="/nowhere")
     assert again.code == 4
 
 
