@@ -82,7 +82,8 @@ def registered() -> dict[str, set[Any]]:
     app: Any = Registered()
     parts: dict[str, Any] = dict.fromkeys(set(signature(Listeners).parameters), Registered())
     Listeners(**parts).register(app)
-    return app.names
+    names: dict[str, set[Any]] = app.names
+    return names
 
 
 def test_events_are_exactly_those_that_are_listened_to(manifest: dict[str, Any], registered: dict[str, set[Any]]):
