@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -44,6 +45,7 @@ class Relay:
         self._metrics = metrics
         self._jitter = jitter
         self._busy: dict[Lane, set[asyncio.Task[None]]] = {"slack": set(), "connector": set(), "hook": set()}
+        self._claiming = {lane: asyncio.Lock() for lane in self._busy}  # two ticks at a time would take the same room
         self._full: set[Lane] = set()  # lanes in which more was due than there was room for
         self._ticks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -55,22 +57,26 @@ class Relay:
     async def tick(self, lane: Lane) -> int:
         """Starts what is due, as far as there is room; answers how much that was. Raises `Unavailable`."""
         busy = self._busy[lane]
-        room = AT_ONCE - len(busy)
-        if room <= 0 or self._closed:
-            return 0
-        claimed = await self._outbox.claim(lane, most=room, lease_ms=LEASE_MS)
-        if len(claimed) == room:
-            self._full.add(lane)
-        for each in claimed:
-            self._metrics.effect_lateness.labels(lane).observe(each.late_ms / 1000)
-            task = asyncio.create_task(self._one(each))
-            busy.add(task)
-            task.add_done_callback(busy.discard)
+        async with self._claiming[lane]:
+            room = AT_ONCE - len(busy)
+            if room <= 0 or self._closed:
+                return 0
+            claimed = await self._outbox.claim(lane, most=room, lease_ms=LEASE_MS)
+            if len(claimed) == room:
+                self._full.add(lane)
+            for each in claimed:
+                self._metrics.effect_lateness.labels(lane).observe(each.late_ms / 1000)
+                task = asyncio.create_task(self._one(each))
+                busy.add(task)
+                task.add_done_callback(partial(self._ended, lane))
         return len(claimed)
 
     async def drain(self, within_s: float) -> None:
         """Takes nothing new, and lets what runs come to its end; what does not keeps its lease and is done again later."""
         self._closed = True
+        for claiming in self._claiming.values():
+            async with claiming:  # what is being claimed now is in our hand, and is still performed
+                pass
         await asyncio.gather(*self._ticks)
         running = [task for busy in self._busy.values() for task in busy]
         if running:
@@ -93,16 +99,15 @@ class Relay:
         except Unavailable as error:
             # Its lease ends by itself, and then it is done again: performers look before they act.
             log.warning("effect not settled", lane=claimed.lane, effect=claimed.member, why=error.sentence)
-            return
-        if claimed.lane in self._full:
-            self._full.discard(claimed.lane)
-            self._more(claimed.lane)
 
-    def _more(self, lane: Lane) -> None:
-        """There is room again, and more is waiting: do not wait for the next tick."""
-        task = asyncio.create_task(self._quietly(lane))
-        self._ticks.add(task)
-        task.add_done_callback(self._ticks.discard)
+    def _ended(self, lane: Lane, task: asyncio.Task[None]) -> None:
+        """There is room again: where more is waiting, it does not wait for the next tick."""
+        self._busy[lane].discard(task)
+        if lane in self._full and not self._closed:
+            self._full.discard(lane)
+            tick = asyncio.create_task(self._quietly(lane))
+            self._ticks.add(tick)
+            tick.add_done_callback(self._ticks.discard)
 
     async def _quietly(self, lane: Lane) -> None:
         with contextlib.suppress(Unavailable):  # the next tick says so
