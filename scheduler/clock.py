@@ -10,7 +10,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from scheduler.metrics import Metrics
 from scheduler.relay import Relay
-from scheduler.sweep import Sweep
+from scheduler.sweep import MOST, Sweep
 from store.model.effect import Lane
 from store.model.errors import Unavailable
 
@@ -42,8 +42,10 @@ class Clock:
         self._scheduler = AsyncIOScheduler(
             jobstores={"default": MemoryJobStore()}, job_defaults=defaults, timezone="UTC"
         )
-        self._nudged: set[asyncio.Task[None]] = set()
         self._nudges = 0
+        self._looking: asyncio.Task[None] | None = None
+        self._running: set[asyncio.Task[None]] = set()
+        self._stopped = False
 
     def start(self) -> None:
         for name, (job, seconds) in self._jobs.items():
@@ -53,16 +55,18 @@ class Clock:
     def nudge(self) -> None:
         """Something was committed here: look at once instead of at the next tick."""
         self._nudges += 1
-        if self._nudged or not self._scheduler.running:
-            return
-        task = asyncio.get_running_loop().create_task(self._look())
-        self._nudged.add(task)
-        task.add_done_callback(self._nudged.discard)
+        looks = self._looking is not None and not self._looking.done()
+        if not looks and not self._stopped and self._scheduler.running:
+            self._looking = asyncio.get_running_loop().create_task(self._look())
 
     async def stop(self) -> None:
+        """Begins nothing new, and waits for the ticks that run: the scheduler would cut them off where they stand."""
+        self._stopped = True
+        if running := self._running | ({self._looking} if self._looking else set()):
+            await asyncio.wait(running)
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
-        await asyncio.gather(*self._nudged, return_exceptions=True)
+            await asyncio.sleep(0)  # which it does at the loop's next turn
 
     async def _look(self) -> None:
         seen = -1
@@ -72,18 +76,27 @@ class Clock:
                 await self._tick(f"relay {lane}", self._relayed(lane))
 
     async def _swept(self) -> None:
-        if await self._sweep.tick():
-            self.nudge()
+        done = MOST
+        while done == MOST and not self._stopped:  # one round after the other, as long as there are more
+            done = await self._sweep.tick()
+            if done:
+                self.nudge()
 
     def _relayed(self, lane: Lane) -> Job:
         async def tick() -> None:
-            while await self._relay.tick(lane):
+            while not self._stopped and await self._relay.tick(lane):
                 pass
 
         return tick
 
     async def _tick(self, name: str, job: Job) -> None:
+        task = asyncio.current_task()
+        if self._stopped or task is None:
+            return
+        self._running.add(task)
         try:
             await job()
         except Unavailable as error:
             log.warning("tick skipped", job=name, why=error.sentence, code=error.detail)
+        finally:
+            self._running.discard(task)
