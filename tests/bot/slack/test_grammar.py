@@ -72,6 +72,7 @@ def test_durations(length: str, duration_ms: int) -> None:
         ("request open payments/prod for 9999h", "at most"),
         ("request change payments/prod for 2h", "leave out “for”"),
         ("request open раyments/prod", "is not a target"),  # the first two letters are Cyrillic
+        ("request open ban\u212a/prod", "is not a target"),  # the Kelvin sign, which lower() makes a k
         ("show", "/countersign show ID"),
         ("cancel", "/countersign cancel ID"),
         ("why", "/countersign why ID"),
