@@ -78,7 +78,7 @@ class Delivery:
         except NotFound:
             return None
         known = await self._cards.of(effect.request)
-        for_approvers, for_requester = draw.for_approvers(facts), draw.for_requester(facts)
+        for_approvers = draw.for_approvers(facts)
         channel = await self._channel_card(world, known.get("channel"), for_approvers)
         if channel is None:
             for user in await self._approvers(world):
@@ -95,7 +95,7 @@ class Delivery:
         await self._pass(facts, known)
         for user in dict.fromkeys((facts.request.requester, facts.request.beneficiary)):
             place = "requester" if user == facts.request.requester else f"beneficiary/{user}"
-            await self._place_dm(effect.request, place, user, known, for_requester)
+            await self._place_dm(effect.request, place, user, known, draw.for_requester(facts, to=user))
         await self._seen(facts)
         return None
 
@@ -107,7 +107,7 @@ class Delivery:
         about_self = effect.to in (world.request.requester, world.request.beneficiary)
         link = await self._link(known, "requester" if about_self else "channel")
         if effect.news in ANNOUNCED:
-            message = say.announce(facts, effect.news, link=link)
+            message = say.announce(facts, effect.news, link=link, to=effect.to)
         else:
             message = say.tell(facts, effect.news, link=link, to=effect.to)
         try:

@@ -70,7 +70,9 @@ class Slash:
             case grammar.Show(id=request):
                 world, facts = await self._seen(user, request)
                 mine_too = user in (world.request.requester, world.request.beneficiary)
-                return draw.for_requester(facts) if mine_too else draw.for_approvers(facts)
+                if mine_too:
+                    return draw.for_requester(facts, to=user, whole=True)
+                return draw.for_approvers(facts, whole=True)
             case grammar.Why(id=request):
                 world, facts = await self._seen(user, request)
                 return words.why(facts, you=await self._about(world, user))
