@@ -1,8 +1,9 @@
 """The connection to Redis: bounded waits, no silent retry, and errors as people are told them."""
 
+import asyncio
 from typing import Any, Final
 
-from redis.asyncio import BlockingConnectionPool, Redis, Sentinel
+from redis.asyncio import ConnectionPool, Redis, Sentinel
 from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -13,11 +14,13 @@ from redis.exceptions import TimeoutError as TimedOut
 from store.model.errors import Unavailable
 from store.redis.refusals import WRITES_NOTHING, refusal, word
 
-TIMEOUT_S: Final = 2.0
+TIMEOUT_S: Final = 2.0  # for a whole command: a connection, the way there and the way back
 CONNECTIONS: Final = 32
 # A retried write may count twice, so nothing is retried here; what may be asked again is asked again by its id.
 OPTIONS: Final[dict[str, Any]] = {
-    "socket_timeout": TIMEOUT_S,
+    # No `socket_timeout` and no blocking pool: their two timers, a task and a lock for each command cost more than the
+    # command itself. `Client` bounds the whole of it with one timer and one semaphore.
+    "socket_timeout": None,
     "socket_connect_timeout": TIMEOUT_S,
     "retry": Retry(NoBackoff(), 0),
     "health_check_interval": 0,
@@ -26,9 +29,14 @@ SILENT: Final = "Redis does not answer. Nothing is lost; try again in a moment."
 
 
 class _Batch(Pipeline):
+    def __init__(self, client: "Client", *, transaction: bool, shard_hint: str | None) -> None:
+        super().__init__(client.connection_pool, client.response_callbacks, transaction, shard_hint)
+        self._room = client.room
+
     async def execute(self, raise_on_error: bool = True) -> list[Any]:  # noqa: FBT001, FBT002  # redis-py's signature
         try:
-            return await super().execute(raise_on_error)
+            async with asyncio.timeout(TIMEOUT_S), self._room:
+                return await super().execute(raise_on_error)
         except (Disconnected, TimedOut, OSError):
             raise Unavailable(SILENT, code="unknown") from None
 
@@ -36,12 +44,17 @@ class _Batch(Pipeline):
 class Client(Redis):
     """Redis, whose silence is an `Unavailable`, and so is its refusal to write anything for now."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.room = asyncio.Semaphore(CONNECTIONS)
+
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:  # noqa: FBT001, FBT002  # redis-py's signature
-        return _Batch(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+        return _Batch(self, transaction=transaction, shard_hint=shard_hint)
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         try:
-            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py
+            async with asyncio.timeout(TIMEOUT_S), self.room:
+                return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py
         except (Disconnected, TimedOut, OSError):
             raise Unavailable(SILENT, code="unknown") from None
         except ResponseError as error:
@@ -62,7 +75,7 @@ def connect(url: str) -> Client:
         sentinel = Sentinel(nodes, sentinel_kwargs=OPTIONS)  # type: ignore[no-untyped-call]  # redis-py
         client: Client = sentinel.master_for(name or "mymaster", redis_class=Client, db=int(database or 0), **OPTIONS)
         return client
-    pool = BlockingConnectionPool.from_url(url, max_connections=CONNECTIONS, timeout=TIMEOUT_S, **OPTIONS)
+    pool = ConnectionPool.from_url(url, max_connections=CONNECTIONS, **OPTIONS)
     client = Client(connection_pool=pool)
     client.auto_close_connection_pool = True  # the pool is ours alone
     return client
