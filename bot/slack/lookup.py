@@ -1,14 +1,19 @@
 """Names in the policy file, as Slack knows them."""
 
+from typing import Final
+
 from bot.slack.wire import Slack, SlackRefused
+
+PAGE: Final = 200  # docs.slack.dev/reference/methods/users.conversations: no more is recommended
 
 
 class SlackLookup:
-    """Resolves e-mails, handles and channel ids. A channel given by #name is not looked up: no scope of ours lists channels."""
+    """Resolves e-mails, handles, channel ids, and names of channels that the bot is in. Lists are asked for once."""
 
     def __init__(self, slack: Slack) -> None:
         self._slack = slack
         self._groups: dict[str, tuple[str, str]] | None = None
+        self._channels: dict[str, str] | None = None
 
     async def user(self, email_or_id: str, /) -> tuple[str, str] | None:
         try:
@@ -31,8 +36,11 @@ class SlackLookup:
         return self._groups.get(handle_or_id.removeprefix("@"))
 
     async def channel(self, name_or_id: str, /) -> str | None:
+        """A name only among the channels that the bot is in, where it can write: those of a workspace may be too many to list."""
         if name_or_id.startswith("#"):
-            return None
+            if self._channels is None:
+                self._channels = await self._own_channels()
+            return self._channels.get(name_or_id.removeprefix("#"))
         try:
             answer = await self._slack.call("conversations.info", channel=name_or_id)
         except SlackRefused as error:
@@ -41,3 +49,20 @@ class SlackLookup:
             raise
         found: str = answer["channel"]["id"]
         return found
+
+    async def _own_channels(self) -> dict[str, str]:
+        """Name -> id. A name belongs to one channel of a workspace, archived ones left out."""
+        found: dict[str, str] = {}
+        cursor = ""
+        while True:
+            answer = await self._slack.call(
+                "users.conversations",
+                types="public_channel,private_channel",
+                exclude_archived="true",
+                limit=PAGE,
+                cursor=cursor or None,
+            )
+            found |= {channel["name"]: channel["id"] for channel in answer["channels"]}
+            cursor = answer.get("response_metadata", {}).get("next_cursor", "")
+            if not cursor:
+                return found

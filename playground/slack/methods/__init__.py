@@ -27,6 +27,7 @@ METHODS: Final[dict[str, Method]] = {
     "conversations.open": conversations.open_im,
     "conversations.info": conversations.info,
     "conversations.members": conversations.members,
+    "users.conversations": conversations.own,
     "users.info": people.info,
     "users.lookupByEmail": people.lookup_by_email,
     "usergroups.list": people.groups,

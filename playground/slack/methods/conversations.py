@@ -1,11 +1,14 @@
 """conversations.*: which channels the bot can see, and who is in them."""
 
-from typing import Final
+from typing import Final, TypeVar
 
 from playground.slack.records import Channel, Json, SlackError
 from playground.slack.shapes import channel_object
 from playground.slack.state import State
 
+T = TypeVar("T")
+
+_TYPES: Final = {"public_channel": "public", "private_channel": "private", "im": "im"}
 _SCOPES: Final = {"public": "channels:read", "private": "groups:read", "im": "im:read"}
 
 
@@ -53,18 +56,36 @@ def info(state: State, args: Json) -> Json:
     return {"channel": shape}
 
 
+def own(state: State, args: Json) -> Json:
+    """Those the bot is in, for which it has the scope."""
+    kinds = {_TYPES[each] for each in str(args.get("types") or "public_channel").split(",") if each in _TYPES}
+    if lacking := sorted(_SCOPES[kind] for kind in kinds if _SCOPES[kind] not in state.manifest.scopes):
+        raise SlackError("missing_scope", needed=lacking[0], provided=",".join(sorted(state.manifest.scopes)))
+    without_archived = str(args.get("exclude_archived")).lower() in ("1", "true")
+    found = [
+        channel_object(state, channel)
+        for channel in state.channels.values()
+        if channel.kind in kinds and channel.bot_is_member and not (channel.archived and without_archived)
+    ]
+    page, following = _page(found, args)
+    return {"channels": page, "response_metadata": {"next_cursor": following}}
+
+
 def members(state: State, args: Json) -> Json:
     channel = _readable(state, str(args["channel"]))
-    everybody = state.members(channel)
+    page, following = _page(state.members(channel), args)
+    return {"members": page, "response_metadata": {"next_cursor": following}}
+
+
+def _page(everything: list[T], args: Json) -> tuple[list[T], str]:
+    """And where the next one begins, empty at the end."""
     try:
         start, limit = int(args.get("cursor") or 0), int(args.get("limit") or 100)
     except ValueError:
         raise SlackError("invalid_cursor") from None
     if not 1 <= limit <= 1000:
         raise SlackError("invalid_limit")
-    page = everybody[start : start + limit]
-    following = str(start + limit) if start + limit < len(everybody) else ""
-    return {"members": page, "response_metadata": {"next_cursor": following}}
+    return everything[start : start + limit], str(start + limit) if start + limit < len(everything) else ""
 
 
 def _readable(state: State, name: str) -> Channel:
