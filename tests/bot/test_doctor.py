@@ -14,6 +14,8 @@ from bot.settings import Settings
 from playground import seed
 from playground.house import House
 from playground.slack.records import Group
+from store.keys.ring import Coverage
+from store.model.environment import Environment
 from store.model.policy import DAY
 from store.redis.client import Client
 from store.redis.inspection import Room
@@ -220,3 +222,19 @@ def test_room_is_told_with_the_days_left_where_there_is_a_pace(room: Room, word:
     [finding] = stores.room(room, 10 * DAY, None)
     assert finding.word is word
     assert words in finding.sentence
+
+
+@pytest.mark.parametrize(
+    ("holding", "secure", "word", "words"),
+    [
+        (("a", "b"), True, None, ""),
+        (("a",), False, Word.WARN, "can be opened by a alone. B is away."),
+        (("a",), True, Word.FAIL, "nothing new is sealed there until two holders work"),
+        ((), False, Word.FAIL, "cannot be opened by anybody. B is away."),
+    ],
+)
+def test_who_opens_an_environment(holding: tuple[str, ...], secure: bool, word: Word | None, words: str):  # noqa: FBT001 - a column of the table
+    coverage = Coverage(holding=holding, failing={} if len(holding) > 1 else {"b": "B is away."}, unknown=())
+    finding = stores._covered(Environment(id="0" * 24, target="payments/prod"), coverage, secure=secure)
+    assert (finding.word if finding else None) is word
+    assert words in (finding.sentence if finding else "")

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from bot.cli import program, run
 from bot.cli.output import exit_code
+from bot.settings import NAMES
 from store.model.errors import AccessError, Conflict, Forbidden, Invalid, NotFound, Unavailable
 
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -152,3 +154,11 @@ def test_in_a_pipe_nothing_is_wrapped_or_coloured(capsys: pytest.CaptureFixture[
     assert "\x1b" not in said.out
     assert max(map(len, said.out.splitlines())) > 120
     assert said.err == ""
+
+
+def test_the_operators_page_names_every_setting_and_every_command():
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert [name for name in NAMES if f"`{name}`" not in page] == []
+    assert [name for name in program.COMMANDS if not re.search(rf"^\| `{name}\b", page, re.MULTILINE)] == []
+    text = (ROOT / "scheduler" / "metrics.py").read_text(encoding="utf-8")
+    assert [name for name in re.findall(r"`(countersign_\w+)`", page) if f'"{name}"' not in text] == []
