@@ -6,14 +6,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import Redis
 
+import store.redis.client
 from store.model.command import Absent, Activate, Due, End, Present, Withdraw
 from store.model.errors import Unavailable
 from store.model.people import Person
 from store.model.policy import HOUR
 from store.redis.cards import Card, Cards
-from store.redis.client import OPTIONS, Client, connect
+from store.redis.client import connect
 from store.redis.clock import no_skew, now_ms
 from store.redis.facts import Facts
 from store.redis.installation import installation_id
@@ -30,11 +31,12 @@ class Wire:
         self._upstream = upstream
         self.path = path
         self.swallows = 0
-        self.hangs = False  # instead of closing the connection
+        self.hangs = False  # the answer comes before that of the next question, instead of the connection being closed
         self.lost = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from_server, to_server = await asyncio.open_unix_connection(self._upstream)
+        late = b""
         try:
             while asked := await reader.read(2**20):
                 to_server.write(asked)
@@ -44,8 +46,10 @@ class Wire:
                     self.lost += 1
                     if not self.hangs:
                         return
+                    late = answer
                     continue
-                writer.write(answer)
+                writer.write(late + answer)
+                late = b""
                 await writer.drain()
         finally:
             to_server.close()
@@ -64,8 +68,7 @@ async def wire(real_server: servers.Server, redis_url: str) -> AsyncIterator[Wir
 
 @contextlib.asynccontextmanager
 async def through(wire: Wire) -> AsyncIterator[Corridor]:
-    pool = BlockingConnectionPool.from_url(f"unix://{wire.path}", **{**OPTIONS, "socket_timeout": 0.2})
-    async with Client.from_pool(pool) as client:
+    async with connect(f"unix://{wire.path}") as client:
         corridor = Corridor(client)
         await corridor.enact()
         yield corridor
@@ -81,7 +84,8 @@ def lose(corridor: Corridor, wire: Wire, answers: int) -> None:
 
 
 @pytest.mark.parametrize("hangs", [False, True])
-async def test_a_commit_whose_answer_was_lost_is_asked_again_by_its_id(wire, hangs):
+async def test_a_commit_whose_answer_was_lost_is_asked_again_by_its_id(wire, hangs, monkeypatch):
+    monkeypatch.setattr(store.redis.client, "TIMEOUT_S", 0.3)
     async with through(wire) as corridor:
         asked = await corridor.approved("open", ANA)
         wire.hangs = hangs
