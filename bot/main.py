@@ -52,6 +52,7 @@ from store.redis.installation import installation_id
 from store.redis.keys import Keys
 from store.redis.outbox import Outbox
 from store.redis.policies import Policies
+from store.redis.quarantine import Quarantine
 from store.redis.requests import Requests
 from store.redis.scripts import Scripts
 from store.redis.timers import Timers
@@ -106,7 +107,8 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     replies = Replies(slack, pictures, lambda: watch.sentences)
     delivery = Delivery(slack, Cards(redis, keys, scripts), pictures, requests, directory, outbox, replies.drawn)
     turns = Turns(keys, scripts, secrets.token_bytes)
-    grants = Grants(requests, outside.connector, turns, metrics, watch.fit)
+    quarantine = Quarantine(redis, keys, scripts)
+    grants = Grants(requests, outside.connector, turns, quarantine, metrics, watch.fit)
     webhooks = Webhooks(deliveries, environments, policies, requests, outside.outgoing, metrics, random.random)
     performers: dict[type, Performer] = {
         ShowCard: delivery.show_card,

@@ -1,5 +1,6 @@
 """Grants: the outside memberships become what the live grants say. Look, act, read back, report."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -13,17 +14,22 @@ from store.model.command import Refused as NotGranted
 from store.model.effect import Align
 from store.model.errors import Conflict, Unavailable
 from store.model.grant import Membership
-from store.model.policy import MINUTE
+from store.model.policy import HOUR, MINUTE
 from store.model.request import RELAY, Request
 from store.redis.outbox import Claimed
+from store.redis.quarantine import Quarantine
 from store.redis.requests import Requests
 from store.redis.turns import Turns
 
 MOST: Final = 100  # grants of one membership
 TURN_MS: Final = 60_000
+WITHIN_S: Final = (
+    40.0  # for all that is said to the outside at one try: the relay's patience is longer, and does not alarm
+)
 BUSY_MS: Final = 300
 ALARM_AFTER_MS: Final = (2 * MINUTE, 15 * MINUTE)
 PERSON_NEEDED_MS: Final = 5 * MINUTE  # until a person has looked, trying often is of no use
+QUARANTINE_MS: Final = HOUR  # in which such a group is read, and never written to
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -36,6 +42,7 @@ class Grants:
         requests: Requests,
         connectors: Connectors,
         turns: Turns,
+        quarantine: Quarantine,
         metrics: Metrics,
         fit: Callable[[], str | None] = lambda: None,
     ) -> None:
@@ -43,17 +50,23 @@ class Grants:
         self._requests = requests
         self._connectors = connectors
         self._turns = turns
+        self._quarantine = quarantine
         self._metrics = metrics
         self._fit = fit
 
     async def align(self, effect: Align, claimed: Claimed) -> Again | None:
         """What is asked of the outside is what is true now, not what was true when the effect was put."""
         of = effect.membership
-        async with self._turns.turn(f"{of.connector}/{of.group}", lease_ms=TURN_MS, busy_for_ms=BUSY_MS):
+        async with self._turns.turn(_group(of), lease_ms=TURN_MS, busy_for_ms=BUSY_MS):
             grants = await self._requests.listed(f"member:{of.key}", most=MOST)
             holding = [grant for grant in grants if _holds(grant, claimed.now_ms)]
             try:
-                present = await self._make(of, wanted=bool(holding))
+                async with asyncio.timeout(WITHIN_S):
+                    present = await self._make(of, wanted=bool(holding), now_ms=claimed.now_ms)
+            except TimeoutError:
+                slow = Unavailable(f"{of.connector} answers too slowly.", code="timeout")
+                await self._alarm(grants, slow, claimed)
+                raise slow from None
             except (Refused, Quarantined) as error:
                 return await self._refused(grants, of, error, claimed)
             except Unavailable as error:
@@ -62,17 +75,22 @@ class Grants:
             await self._report(grants, holding, claimed, present=present)
             return None
 
-    async def _make(self, of: Membership, *, wanted: bool) -> bool:
+    async def _make(self, of: Membership, *, wanted: bool, now_ms: int) -> bool:
         connector = await self._connectors(of.connector)
-        present = await connector.has(of.group, of.account)
-        if wanted and not present:
-            if (why := self._fit()) is not None:
-                raise Unavailable(why, code="degraded")
-            await connector.add(of.group, of.account)
-        elif present and not wanted:
-            await connector.remove(of.group, of.account)
-        else:
-            return present
+        if await connector.has(of.group, of.account) is wanted:
+            return wanted
+        if wanted and (why := self._fit()) is not None:
+            raise Unavailable(why, code="degraded")
+        if (why := await self._quarantine.why(_group(of), now_ms=now_ms)) is not None:
+            raise Quarantined(why)
+        try:
+            if wanted:
+                await connector.add(of.group, of.account)
+            else:
+                await connector.remove(of.group, of.account)
+        except Quarantined as error:
+            await self._quarantine.begin(_group(of), error.sentence, now_ms=now_ms, for_ms=QUARANTINE_MS)
+            raise
         present = await connector.has(of.group, of.account)
         if present is not wanted:
             raise Unavailable(f"{of.connector} said yes, but {of.group} does not show it yet.", code="not_shown")
@@ -106,7 +124,9 @@ class Grants:
             else:
                 await self._tell(grant, Trouble(id=f"trouble:{tag}", actor=RELAY, sentence=error.sentence))
         left = [grant for grant in grants if grant.state == "revoking"]
-        return Again(PERSON_NEEDED_MS) if left and not absent else None
+        if not left or absent:
+            return None
+        return Again(QUARANTINE_MS if isinstance(error, Quarantined) else PERSON_NEEDED_MS)
 
     async def _is_absent(self, of: Membership) -> bool:
         try:
@@ -123,15 +143,22 @@ class Grants:
                 continue
             minutes = passed[-1] // MINUTE
             sentence = f"Not confirmed as taken back for over {minutes} minutes. {error.sentence}"
-            self._metrics.alarms.labels("revoking").inc()
-            await self._tell(grant, Trouble(id=f"trouble:{grant.id}:{minutes}", actor=RELAY, sentence=sentence))
+            if await self._tell(grant, Trouble(id=f"trouble:{grant.id}:{minutes}", actor=RELAY, sentence=sentence)):
+                self._metrics.alarms.labels("revoking").inc()
+                log.error("not taken back yet", request=grant.id, minutes=minutes, why=error.sentence)
 
-    async def _tell(self, grant: Request, command: Command) -> None:
+    async def _tell(self, grant: Request, command: Command) -> bool:
+        """Whether it was news."""
         try:
-            await self._requests.apply(grant.id, command)
+            return (await self._requests.apply(grant.id, command)).news
         except Conflict as error:
-            # It moved meanwhile, and that commit put this effect anew.
+            # It moved meanwhile, and that commit put this effect anew; or it is known already.
             log.info("report came late", request=grant.id, report=type(command).__name__, code=error.detail)
+            return False
+
+
+def _group(of: Membership) -> str:
+    return f"{of.connector}/{of.group}"
 
 
 def _holds(grant: Request, now_ms: int) -> bool:

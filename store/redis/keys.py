@@ -30,6 +30,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     index:debts             zset    requests whose glass was broken and not yet looked at, by when it is due
     index:hook:E/H          zset    requests whose version hook H has not heard of yet, by version
     turn:NAME               string  who has the turn, for the length of a lease
+    quarantine:C/G          string  until when, ms, nobody writes to group G of connector C, and why
     facts:ID                string  what Slack said of a user or group, for 30 seconds
 """
 
@@ -110,6 +111,9 @@ class Keys:
 
     def turn(self, name: str) -> str:
         return f"{self.prefix}turn:{name}"
+
+    def quarantine(self, group: str) -> str:
+        return f"{self.prefix}quarantine:{group}"
 
     def facts(self, principal: str) -> str:
         return f"{self.prefix}facts:{principal}"
