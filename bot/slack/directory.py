@@ -1,7 +1,7 @@
 """What Slack says of people: one dated snapshot a decision, fetched once, shared between replicas, never older than it may be."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import structlog
@@ -37,9 +37,10 @@ class SlackDirectory:
     async def people(self, wanted: Wanted, *, patient: bool = False) -> People:
         """Raises `Unavailable` only where `patient`; otherwise what is missing is left out."""
         names = wanted.users | wanted.groups
-        if stale := [name for name in names if not self._fresh(name)]:
+        found = self._fresh(names)
+        if stale := names - found.keys():
             await self._learn(stale, wanted.groups, PATIENCE_S if patient else BUDGET_S)
-        found = {name: self._known[name] for name in names if self._fresh(name)}
+            found = self._fresh(names)
         if patient and len(found) < len(names):
             raise Unavailable("Slack does not tell who the people concerned are.", code="people_unknown")
         return People(
@@ -53,11 +54,13 @@ class SlackDirectory:
         self._known.pop(name, None)
         await self._facts.drop(name)
 
-    def _fresh(self, name: str) -> bool:
-        known = self._known.get(name)
-        return known is not None and 0 <= self._now_ms() - known[0] <= FRESH_MS - MARGIN_MS
+    def _fresh(self, names: Iterable[str]) -> dict[str, tuple[int, Person | Group]]:
+        """Those of the names that are known well enough: when it was known, and what."""
+        now_ms = self._now_ms()
+        known = {name: self._known[name] for name in names if name in self._known}
+        return {name: fact for name, fact in known.items() if 0 <= now_ms - fact[0] <= FRESH_MS - MARGIN_MS}
 
-    async def _learn(self, names: list[str], groups: frozenset[str], within_s: float) -> None:
+    async def _learn(self, names: frozenset[str], groups: frozenset[str], within_s: float) -> None:
         """What another replica has learnt counts; what is being asked already is not asked twice."""
         try:
             shared = await self._facts.get(names)
@@ -65,7 +68,8 @@ class SlackDirectory:
             shared = {}
         for name, (known_ms, body) in shared.items():
             self._keep(Group.from_json(body) if name in groups else Person.from_json(body), known_ms)
-        tasks = [self._ask(name, is_group=name in groups) for name in names if not self._fresh(name)]
+        missing = names - self._fresh(names).keys()
+        tasks = [self._ask(name, is_group=name in groups) for name in missing]
         if tasks:
             await asyncio.wait(tasks, timeout=within_s)
 

@@ -1,5 +1,6 @@
 """Ids: the names that buttons, modals and shortcuts go by, and what they carry back to us."""
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,6 +60,9 @@ HOME_ASK_CHANGE: Final = "home_ask_change"
 NO_TARGET: Final = "-"
 
 
+_REFERENCE: Final = re.compile(r"(?P<request>[^:]*):(?P<revision>[0-9]{1,9}):(?P<digest>[0-9a-f]{1,64})")
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """Which request, and which content of it. It says nothing about what the person may do."""
@@ -78,12 +82,10 @@ def reference(request: Request) -> str:
 
 def parse_reference(value: str) -> Reference:
     """Raises `Invalid`: it comes back from a client."""
-    request, _, rest = value.partition(":")
-    revision, _, digest = rest.partition(":")
-    sound = revision.isascii() and revision.isdigit() and len(revision) < 10 and _hexadecimal(digest)
-    if not sound:
+    parts = _REFERENCE.fullmatch(value)
+    if parts is None:
         raise Invalid("This button is not one of ours.", code="bad_reference")
-    return Reference(parse_request_id(request), int(revision), digest)
+    return Reference(parse_request_id(parts["request"]), int(parts["revision"]), parts["digest"])
 
 
 def choice(name: str, request: Request) -> str:
@@ -120,7 +122,3 @@ def parse_metadata(text: str) -> Origin:
         raise Invalid("This form is not one of ours.", code="bad_reference")
     about, channel, ts = (None if part == "-" else part for part in parts)
     return Origin(None if about is None else parse_reference(about), channel, ts)
-
-
-def _hexadecimal(text: str) -> bool:
-    return 0 < len(text) <= 64 and all(letter in "0123456789abcdef" for letter in text)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import TypeAlias
 
 from store.model.request import Timer
@@ -18,7 +18,8 @@ class _Command:
     @property
     def fingerprint(self) -> str:
         """SHA-256 over everything but the id: another content under the same id is a conflict."""
-        content = {**asdict(self), "id": None, "is": type(self).__name__}
+        content = {field.name: getattr(self, field.name) for field in fields(self)}
+        content |= {"id": None, "is": type(self).__name__}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

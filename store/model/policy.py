@@ -51,11 +51,11 @@ class Circle(Part):
 
     @property
     def wanted(self) -> Wanted:
-        return Wanted(groups=frozenset(self.groups))
+        return Wanted(groups=self.groups)
 
     @property
     def principals(self) -> frozenset[str]:
-        return frozenset(self.users | self.groups)
+        return self.users | self.groups
 
     @property
     def empty(self) -> bool:

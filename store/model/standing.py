@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from store.model.people import People, Wanted
@@ -21,7 +22,7 @@ YES = Standing(may=True)
 UNKNOWN = Standing(may=None, why="Slack has not told us who you are yet.")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rules:
     """Two policies, never merged into one: each predicate must hold under both, each number is the smaller."""
 
@@ -29,7 +30,7 @@ class Rules:
     now: Policy
     owners: Circle
 
-    @property
+    @cached_property
     def both(self) -> tuple[Policy, ...]:
         return (self.then,) if self.then == self.now else (self.then, self.now)
 

@@ -1,6 +1,7 @@
 """What a decision looks at, and what comes out of it."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from store.model.audit import Audit
 from store.model.debt import Debt
@@ -13,7 +14,7 @@ from store.model.sealed import Manifest
 from store.model.standing import Rules, Standing
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class World:
     """Everything one decision looks at, as one script read it."""
 
@@ -31,7 +32,7 @@ class World:
         deadline = self.request.timers.get("deadline")
         return deadline is not None and self.now_ms >= deadline
 
-    @property
+    @cached_property
     def rules(self) -> Rules | None:
         """None when either policy has no rule for this any more: then nobody decides."""
         then = self.policy_then.rule(self.request.kind, self.request.asked)
