@@ -59,6 +59,8 @@ class Webhooks:
         for delivery in older:
             overtaken = delivery.model_copy(update={"state": "overtaken", "next_ms": None})
             await self._record(effect, delivery, overtaken, claimed.now_ms)
+        if newest.next_ms is not None and claimed.now_ms < newest.next_ms:
+            return Again(newest.next_ms - claimed.now_ms)  # we were woken up for nothing: a receiver's pause is its own
         policies = await self._policies.current()
         target = policies.target(Target.parse(effect.environment))
         found = next((hook for hook in (target.hooks if target else ()) if hook.name == effect.hook), None)
