@@ -15,6 +15,7 @@ from bot.slack.views.facts import CardFacts, Message
 from bot.slack.wire import Slack, SlackRefused
 from scheduler.relay import Again
 from store.model.command import Tally
+from store.model.delivery import Delivery as HookDelivery
 from store.model.effect import Announce, Count, ShowCard, Tell
 from store.model.errors import Conflict, NotFound, Unavailable
 from store.model.lifecycle import World
@@ -80,18 +81,15 @@ class Delivery:
         known = await self._cards.of(effect.request)
         for_approvers = draw.for_approvers(facts)
         channel = await self._channel_card(world, known.get("channel"), for_approvers)
-        if channel is None:
-            for user in await self._approvers(world):
-                await self._place_dm(effect.request, f"approver/{user}", user, known, for_approvers)
-        elif channel.place == "channel":
+        asked = [f"approver/{user}" for user in await self._approvers(world)] if channel is None else []
+        for place in dict.fromkeys((*asked, *(place for place in known if place.startswith("approver/")))):
+            await self._place_dm(effect.request, place, place.removeprefix("approver/"), known, for_approvers)
+        if channel is not None:
             for delivery in facts.deliveries:
-                place = f"hook/{delivery.hook}"
-                await self._place(
-                    effect.request, place, channel.channel, known.get(place), say.hook_line(delivery), thread=channel.ts
-                )
+                await self._hook_line(effect.request, delivery, channel, known)
         for place, copy in known.items():
             if place.startswith("copy/"):
-                await self._place(effect.request, place, copy.channel, copy, for_approvers)
+                await self._copy(effect.request, copy, for_approvers)
         await self._pass(facts, known)
         for user in dict.fromkeys((facts.request.requester, facts.request.beneficiary)):
             place = "requester" if user == facts.request.requester else f"beneficiary/{user}"
@@ -197,6 +195,25 @@ class Delivery:
                 raise
             log.warning("channel is closed to us", channel=channel, request=world.request.id, why=refusal.error)
             return None
+
+    async def _hook_line(self, request: str, delivery: HookDelivery, thread: Card, known: dict[str, Card]) -> None:
+        place = f"hook/{delivery.hook}"
+        try:
+            line = say.hook_line(delivery)
+            await self._place(request, place, thread.channel, known.get(place), line, thread=thread.ts)
+        except SlackRefused as refusal:
+            if refusal.error != "thread_not_found":
+                raise
+            await self._cards.forget(request, thread.place)
+            raise Unavailable("The card was deleted, and is posted anew.", code="card_lost", retry_after_ms=0) from None
+
+    async def _copy(self, request: str, copy: Card, message: Message) -> None:
+        try:
+            await self._place(request, copy.place, copy.channel, copy, message)
+        except SlackRefused as refusal:
+            if refusal.error not in CLOSED:
+                raise
+            await self._cards.forget(request, copy.place)  # it stays as it is, and holds up no other
 
     async def _place_dm(self, request: str, place: str, user: str, known: dict[str, Card], message: Message) -> None:
         try:

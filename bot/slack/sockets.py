@@ -5,9 +5,11 @@ import contextlib
 from collections.abc import Callable
 from typing import Final
 
+import aiohttp
 import structlog
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
+from slack_sdk.errors import SlackClientError
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -74,7 +76,10 @@ class Sockets:
             log.warning("socket hears nothing", times=silent)
             if silent > 1:
                 self._deaf()
-            await self.client.connect_to_new_endpoint(force=True)
+            try:
+                await self.client.connect_to_new_endpoint(force=True)
+            except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
+                log.warning("slack does not let us connect", why=type(error).__name__)
 
     @property
     def _mark(self) -> tuple[int, float | None]:

@@ -56,5 +56,6 @@ def _translated(method: str, error: SlackApiError) -> AccessError:
         seconds = float(response.headers.get("Retry-After", 1))
         return Unavailable("Slack asks us to wait.", code="ratelimited", retry_after_ms=int(seconds * 1000))
     if status >= 500 or word in LATER:
-        return Unavailable(f"Slack cannot answer {method} now.", code=word)
+        code = word if word in LATER else "slack_silent"  # a page of something that stands before it
+        return Unavailable(f"Slack cannot answer {method} now.", code=code)
     return SlackRefused(method, word)
