@@ -65,7 +65,9 @@ class Pictures:
         found = []
         for request in await self._requests.waiting([user, *mine], most=200):
             world = await self._requests.get(request.id)
-            if world.rules is not None and may_review(world.request, world.rules, user, people).may:
+            if world.request.state != "pending" or world.rules is None:
+                continue  # decided since the index was read; what it owes stands below
+            if may_review(world.request, world.rules, user, people).may:
                 found.append(world.request)
         owed = await self._requests.listed("debts", most=ON_HOME, newest_first=False)
         for request in owed:
