@@ -137,7 +137,7 @@ def _told() -> Iterator[Story]:
     }
     now |= {news: replace(facts, request=active, debt=s.debt(state)) for news, state in owed.items()}
     for news in get_args(News):
-        yield _message(f"tell/{news}", tell(now[news], news, link=LINK))
+        yield _message(f"tell/{news}", tell(now[news], news, link=LINK, to=s.BEN if news == "requested" else None))
         if news in ("requested", "broken", "countersigned", "disputed", "overdue", "no_rule", "trouble"):
             yield _message(f"announce/{news}", announce(now[news], news, link=LINK))
     for name, over in {"active": now["active"], "ended": now["ended"], "broken": now["countersigned"]}.items():

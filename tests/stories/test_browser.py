@@ -52,7 +52,7 @@ async def test_ask_approve_activate_read_and_end(page: Page) -> None:
     await values.locator("[data-modal=close]").click()
     await expect(values).to_have_count(0)
     await press(newest(page).filter(has_text="Active:"), "end")
-    await expect(newest(page)).to_contain_text("Ended: access to payments/prod for you.")
+    await expect(newest(page)).to_contain_text("Ended: your access to payments/prod, by @Rosa Lind")
     await go_to(page, seed.APPROVALS)
     await expect(card(page)).to_contain_text("Ended by @Rosa Lind")
 
@@ -67,7 +67,7 @@ async def test_access_ends_when_the_clock_says_so(page: Page) -> None:
     await expect(newest(page)).to_contain_text("Active:")
     await page.click(f"#clock [data-advance='{15 * MINUTE}']")
     await expect(page.locator("#clock")).to_contain_text("15 min ahead of real time")
-    await expect(newest(page)).to_contain_text("Ended by itself, because its time was over")
+    await expect(newest(page)).to_contain_text(", because its time was over.")
     await expect(page.locator("#log [data-action-id=show_values]")).to_have_count(0)
 
 
@@ -138,7 +138,7 @@ async def test_the_keyboard_is_enough(page: Page) -> None:
     await expect(button(newest(page), "show_values")).to_be_focused()
     await reach(page, button(newest(page), "end"))
     await keys.press("Enter")
-    await expect(newest(page)).to_contain_text("Ended by @Rosa Lind")
+    await expect(newest(page)).to_contain_text("Ended: your access to payments/prod, by @Rosa Lind")
 
 
 async def ask(page: Page, command: str) -> None:

@@ -41,7 +41,7 @@ def for_requester(facts: CardFacts, *, to: str | None = None, whole: bool = Fals
     row = [b.actions(*pressed)] if pressed else []
     return Message(
         f"{headline(facts)} {step}",
-        b.fresh([head, b.section(f"*What next:* {step}"), *body, *_foot(facts), *row]),
+        b.fresh([head, b.section(f"*What next:* {step}"), *body, *_foot(facts, own=True), *row]),
     )
 
 
@@ -121,11 +121,13 @@ def _typed(request: Request, *, whole: bool) -> Block:
     return b.rich(b.line(b.text("Reason", bold=True)), reason, b.line(*last))
 
 
-def _foot(facts: CardFacts, *first: str) -> list[Block]:
-    """Where the decision stands, and what to call this request."""
+def _foot(facts: CardFacts, *first: str, own: bool = False) -> list[Block]:
+    """Where the decision stands, and what to call this request. `own`: the next step says where it stands."""
     request = facts.request
-    told = [b.context(progress(facts))] if request.state == "pending" else []
-    cast = votes(request) if request.state in ("pending", "approved", "denied") else None
+    pending = request.state == "pending"
+    told = [b.context(progress(facts, deadline=False))] if pending and not own else []
+    capped = request.state == "approved" and any(review.cap_ms is not None for review in request.reviews)
+    cast = votes(request) if pending or capped else None
     cut_short = f" · `/countersign show {request.id}` shows all of it" if is_cut(request) else ""
     small = [*first, *([cast] if cast else []), f"Request `{request.id}` · asked {date(request.created_ms)}{cut_short}"]
     return [*told, b.context(*small)]

@@ -137,7 +137,7 @@ def _ticket(prefill: Prefill, terms: Terms) -> list[Block]:
     if terms.ticket is None:
         return []
     field = b.text_input(ids.TICKET, initial=prefill.ticket, most=TICKET_MOST)
-    hint = f"It must match {cut(terms.ticket.pattern, 200)}"
+    hint = f"It must match the pattern {cut(terms.ticket.pattern, 200)}"
     return [b.entry("Ticket", ids.TICKET, field, hint=hint, optional=not terms.ticket.required)]
 
 
@@ -155,7 +155,7 @@ def _setting(target: str, *, enters: bool) -> list[Block]:
         f"Longer ones, files and values of several lines: countersign secrets set {target} NAME"
     )
     warning = "Slack has no password field: what you type here can be seen on your screen and passes through Slack. It is never shown on a card."
-    return [b.entry("Set", f"{ids.SET}:{target}", field, hint=hint, optional=True), b.context(warning)]
+    return [b.entry("Secrets to set", f"{ids.SET}:{target}", field, hint=hint, optional=True), b.context(warning)]
 
 
 def _removing(target: str, names: Sequence[str]) -> list[Block]:
@@ -166,10 +166,10 @@ def _removing(target: str, names: Sequence[str]) -> list[Block]:
     if len(names) > b.OPTIONS_MOST or any(len(name) > NAME_VALUE_MOST for name in names):
         field = b.text_input(ids.REMOVE, multiline=True)
         hint = f"One name a line. There are {plural(len(names), 'name')} in {target}."
-        return [b.entry("Remove", block_id, field, hint=hint, optional=True)]
+        return [b.entry("Secrets to remove", block_id, field, hint=hint, optional=True)]
     options = [b.option(name, name) for name in names]
     field = {**b.select(ids.REMOVE, options, "Choose names"), "type": "multi_static_select"}
-    return [b.entry("Remove", block_id, field, optional=True)]
+    return [b.entry("Secrets to remove", block_id, field, optional=True)]
 
 
 def _who(who: WhoIsAsked) -> Block:

@@ -9,7 +9,7 @@ from bot.slack.views import buttons
 from bot.slack.views.change import touched
 from bot.slack.views.facts import Block, CardFacts, HomeFacts, Offer, View
 from bot.slack.views.next_steps import next_step
-from bot.slack.views.status import action, headline, owed, progress
+from bot.slack.views.status import action, headline, owed, progress, stands
 from bot.slack.views.words import cleaned, date, mention, plural
 from store.model.request import Change, Kind
 
@@ -39,14 +39,15 @@ def home(facts: HomeFacts) -> View:
         "pending",
     )
     grants = _part(
-        "What you have now", facts.grants, GRANTS_MOST, lambda one: _grant(one, facts.user), "You hold nothing. What you activate stands here, with the time it ends.",
+        "What you have now", facts.grants, GRANTS_MOST, lambda one: _grant(one, facts.user), "You have no access right now. What you activate stands here, with the time it ends.",
         facts.more.get("grants", 0), "mine",
     )  # fmt: skip
     mine = _part(
-        "Your requests", facts.mine, MINE_MOST, lambda one: _mine(one, facts.user), "You wait for nothing. Ask below, or type `/countersign help`.",
+        "Your requests", facts.mine, MINE_MOST, lambda one: _mine(one, facts.user), "You have no open requests. Ask below, or type `/countersign help`.",
         facts.more.get("mine", 0), "mine",
     )  # fmt: skip
-    blocks = [*waiting, *grants, *mine, *_offers(facts), *_health(facts.health)]
+    parts = [waiting, grants, mine, _offers(facts), _health(facts.health)]
+    blocks = [block for part in parts if part for block in (b.divider(), *part)][1:]
     return {"type": "home", "blocks": b.fresh(blocks)}
 
 
@@ -92,13 +93,15 @@ def _grant(facts: CardFacts, user: str) -> list[Block]:
     request = facts.request
     step, pressed = next_step(facts, user)
     ends = f" · ends {date(request.lease.until_ms)}" if request.lease and request.state == "granting" else ""
-    about = b.section(f"`{request.target}`{ends} · `{request.id}`\n{step}")
+    about = b.section(f"*{stands(facts)}* · {action(request)}{ends} · `{request.id}`\n{step}")
     return [about, *([b.actions(*pressed)] if pressed else [])]
 
 
 def _mine(facts: CardFacts, user: str) -> list[Block]:
     step, pressed = next_step(facts, user)
-    about = b.section(f"{headline(facts)} `{facts.request.id}`\n{step}")
+    request = facts.request
+    whom = f" for {mention(request.beneficiary)}" if request.beneficiary != user else ""
+    about = b.section(f"*{stands(facts)}* · {action(request)}{whom} · `{request.id}`\n{step}")
     return [about, *([b.actions(*pressed)] if pressed else [])]
 
 

@@ -30,6 +30,7 @@ def hook_line(delivery: Delivery) -> Message:
         b.text(delivery.hook, code=True),
         b.text(f", version {delivery.version} of {delivery.environment}: {_result(delivery)}"),
         *_next(delivery),
+        b.text("."),
     )
     blocks = [b.rich(first)]
     if last is not None and last.said.strip():

@@ -3,7 +3,8 @@
 from bot.slack.views import blocks as b
 from bot.slack.views import buttons
 from bot.slack.views.facts import CardFacts
-from bot.slack.views.words import date, mention, people, places, spoken
+from bot.slack.views.status import count
+from bot.slack.views.words import date, mention, people, spoken
 
 
 def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
@@ -26,7 +27,7 @@ def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
             return step, [buttons.withdraw(request)]
         case "stale":
             return (
-                "Withdraw this and ask again from what is there now: somebody else changed the same secrets meanwhile.",
+                "Withdraw this and ask again: the new request starts from what is there now.",
                 [buttons.withdraw(request)],
             )
         case "granting":
@@ -54,9 +55,8 @@ def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
 def _waiting(facts: CardFacts) -> str:
     if facts.rules is None:
         return "Ask an owner: no rule covers this any more, so nobody can decide it."
-    needed = f" Still needed: {places(facts.needed)}." if facts.needed else ""
-    asked = f" Asked: {people(facts.asked)}." if facts.asked and not needed else ""
-    return f"Wait: you get a message when it is decided.{needed or asked}"
+    asked = f" Asked: {people(facts.asked)}." if facts.asked and not facts.needed else ""
+    return f"Wait: you get a message when it is decided. So far: {'; '.join(count(facts))}.{asked}"
 
 
 def _before(facts: CardFacts) -> str:
@@ -72,9 +72,9 @@ def _comma(facts: CardFacts) -> str:
 def _use(facts: CardFacts) -> str:
     request = facts.request
     if request.kind != "open":
-        return " Say when you are done: it ends at once."
+        return " Press *I'm done* when you have finished: it ends at once."
     way = "Show the values here, or run" if facts.shows else "Read the values with"
-    return f" {way} `countersign env open {request.target}`. Say when you are done."
+    return f" {way} `countersign env open {request.target}`. Press *I'm done* when you have finished."
 
 
 def _merged(facts: CardFacts) -> str:

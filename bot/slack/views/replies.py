@@ -31,7 +31,7 @@ def sentence(text: str) -> Message:
 
 
 def help_text() -> Message:
-    lines = [f"`/countersign {command}`\n{meaning}" for command, meaning in COMMANDS]
+    lines = [f"`/countersign {command}` · {meaning}" for command, meaning in COMMANDS]
     start = (
         "Nothing that matters happens on one person's word alone. Ask here, and the people who may decide get a card."
     )

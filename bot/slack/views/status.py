@@ -78,11 +78,19 @@ def headline(facts: CardFacts) -> str:
     return f"{state(request)}{glass}: {mention(request.requester)} {asks} to {action(request)}{whom}."
 
 
-def progress(facts: CardFacts) -> str:
+def progress(facts: CardFacts, *, deadline: bool = True) -> str:
     """`1 of 2 approvals · still needed: 1 of @security · decide before …`."""
+    if facts.rules is None:
+        return "No rule covers this any more, so nobody can decide it. Ask an owner."
+    due = facts.request.timers.get("deadline") if deadline else None
+    return " · ".join([*count(facts), *([f"decide before {date(due)}"] if due is not None else [])])
+
+
+def count(facts: CardFacts) -> list[str]:
+    """Of the votes that count: how many there are, and what is missing."""
     request, rules = facts.request, facts.rules
     if rules is None:
-        return "No rule covers this any more, so nobody can decide it. Ask an owner."
+        return []
     total = sum(threshold.count for threshold in rules.now.approvals)
     missing = sum(threshold.count for threshold in facts.needed)
     parts = [f"{max(total - missing, 0)} of {plural(total, 'approval')}"]
@@ -90,9 +98,7 @@ def progress(facts: CardFacts) -> str:
         parts.append(f"still needed: {places(facts.needed)}")
     if denials := request.votes("deny"):
         parts.append(f"{len(denials)} of {plural(rules.denials, 'denial')}")
-    if (deadline := request.timers.get("deadline")) is not None:
-        parts.append(f"decide before {date(deadline)}")
-    return " · ".join(parts)
+    return parts
 
 
 def votes(request: Request) -> str | None:
@@ -128,11 +134,11 @@ def standing(facts: CardFacts) -> str | None:
         case "stale":
             return "Somebody else changed the same secrets meanwhile, so this was not merged. It must be asked again."
         case "granting":
-            return f"Decided, not confirmed yet: the outside system has not shown {has} as a member. Its time runs all the same."
+            return f"Decided, not confirmed yet: the outside system has not shown {has} as a member. Its time is running already."
         case "active":
             return f"{has} has access now."
         case "revoking":
-            return f"Decided, not confirmed yet: {has} may still be a member. It is tried until the outside system shows that they are gone."
+            return f"Decided, not confirmed yet: {has} may still be a member. This is tried again until the outside system shows that they are gone."
         case "withdrawn" if ending:
             return f"Withdrawn by {mention(ending.by)} {date(ending.at_ms)}."
         case "expired" if ending:
@@ -141,7 +147,7 @@ def standing(facts: CardFacts) -> str | None:
         case "ended":
             return _ended(request)
         case "failed":
-            return f"The outside system refused, and {has} is not a member. It is over since {date(request.since_ms)}."
+            return f"The outside system refused, and {has} is not a member. This ended {date(request.since_ms)}."
         case _:
             return None
 
@@ -158,17 +164,17 @@ def owed(debt: Debt) -> str:
         case "disputed":
             return f"Disputed by {closer} {closed}: they do not agree with what {mention(debt.by)} did."
         case "overdue":
-            return f"Nobody countersigned what {mention(debt.by)} did before {date(debt.due_ms)}. An owner must look at it."
+            return f"Nobody countersigned what {mention(debt.by)} did before {date(debt.due_ms)}. An owner must look at what was done."
 
 
 def _ended(request: Request) -> str:
     ending = request.ending
-    by_itself = ending is None or not ending.by.startswith(("U", "W"))
-    who = "by itself, because its time was over" if ending is not None and ending.by == "clock" else "by itself"
-    how = who if by_itself or ending is None else f"by {mention(ending.by)}"
+    somebody = ending is not None and ending.by.startswith(("U", "W"))
+    who = mention(ending.by) if ending is not None and somebody else "itself"
+    why = ", because its time was over" if ending is not None and ending.by == "clock" else ""
     sure = (
         " The outside system shows that they are no longer a member."
         if request.kind == "access" and not request.note
         else ""
     )
-    return f"Ended {how} {date(request.since_ms)}.{sure}"
+    return f"Ended by {who} {date(request.since_ms)}{why}.{sure}"

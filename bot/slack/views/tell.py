@@ -56,15 +56,16 @@ def _happened(facts: CardFacts, news: News, reader: str | None) -> str:
     whose = "your request" if reader == request.requester else f"the request of {mention(request.requester)}"
     what = f"{whose} to {action(request)}"
     you = reader == request.beneficiary
-    who, has = ("you", "you have") if you else (mention(request.beneficiary), f"{mention(request.beneficiary)} has")
+    them = mention(request.beneficiary)
+    who, has, access = ("you", "you have", "your access") if you else (them, f"{them} has", f"the access of {them}")
     how = decided(request) or ""
     match news:
         case "requested":
             return f"You are asked to decide {what}."
         case "approved":
-            return f"*Approved:* {what}. {how}".strip()
+            return _so("Approved", what, how)
         case "denied":
-            return f"*Denied:* {what}. {how}".strip()
+            return _so("Denied", what, how)
         case "expired":
             return f"*Expired:* {what}. {standing(facts) or ''}".strip()
         case "stale":
@@ -72,11 +73,11 @@ def _happened(facts: CardFacts, news: News, reader: str | None) -> str:
         case "merged":
             return f"*Merged as version {request.merged or 'new'}:* {what}. {how}".strip()
         case "active":
-            return f"*Active:* {who} may {action(request)}.{_until(facts)}"
+            return f"*Active:* {who} may {action(request)}.{_until(facts) if _brief(facts) else ''}"
         case "warning":
             return f"*Ends soon:* {has} `{request.target}`.{_until(facts)}"
         case "ended":
-            return f"*Ended:* access to `{request.target}` for {who}. {standing(facts) or ''}".strip()
+            return _so("Ended", f"{access} to `{request.target}`", standing(facts) or "")
         case "failed":
             return f"*Failed:* {what}. {standing(facts) or ''}".strip()
         case "broken":
@@ -84,11 +85,18 @@ def _happened(facts: CardFacts, news: News, reader: str | None) -> str:
             return f"*The glass was broken:* {by} let {what} pass without the approvals."
         case "countersigned" | "disputed" | "overdue":
             word = {"countersigned": "Countersigned", "disputed": "Disputed", "overdue": "Nobody countersigned"}[news]
-            return f"*{word}:* {what}. {owed(debt) if debt else ''}".strip()
+            return _so(word, what, owed(debt) if debt else "")
         case "no_rule":
             return f"*Nobody can decide:* {what}. No rule covers it any more."
         case "trouble":
             return f"*Trouble outside:* {what}. The outside system does not do what it was told."
+
+
+def _so(word: str, what: str, sentence: str) -> str:
+    """`*Approved:* your request, by @ben …`: a sentence that begins with the word does not say it again."""
+    if sentence.startswith(f"{word} "):
+        return f"*{word}:* {what}, {sentence.removeprefix(f'{word} ')}"
+    return f"*{word}:* {what}. {sentence}".strip()
 
 
 def _next(facts: CardFacts, news: News, reader: str) -> str:
@@ -103,7 +111,7 @@ def _next(facts: CardFacts, news: News, reader: str) -> str:
         case "warning":
             if request.ended or request.state == "revoking":
                 return "Nothing: it has ended already."
-            return "Finish what you do, or ask again for more time. Say when you are done."
+            return "Finish what you are doing, or ask again for more time."
         case "broken" | "countersigned" | "disputed" | "overdue" | "no_rule" | "trouble":
             return _next_for_all(facts, news)
 
@@ -117,11 +125,11 @@ def _next_for_all(facts: CardFacts, news: News) -> str:
             over = "The access was taken back." if facts.request.state in ("revoking", "ended") else ""
             return f"{over} Talk to each other, and to an owner.".strip()
         case "overdue":
-            return "An owner must look at what was done, and talk to the approvers."
+            return "Talk to the approvers, and to the person who broke the glass."
         case "no_rule":
             return "An owner must add a rule to the policies, or the request expires."
         case "trouble":
-            return "An owner must look at the outside system. It is tried again and again until it obeys."
+            return "An owner must look at the outside system. This is tried again until it works."
         case "requested":
             return "Approve or deny it."
         case _:
@@ -162,10 +170,14 @@ def _until(facts: CardFacts) -> str:
     lease = facts.request.lease
     if lease is None:
         return ""
-    # A minute is the finest that a date shows.
-    length = lease.until_ms - lease.starts_ms
-    short = f", {spoken(length)} after it began" if length < 10 * MINUTE else ""
+    short = f", {spoken(lease.until_ms - lease.starts_ms)} after it began" if _brief(facts) else ""
     return f" It ends {date(lease.until_ms)}{short}."
+
+
+def _brief(facts: CardFacts) -> bool:
+    """A minute is the finest that a date shows."""
+    lease = facts.request.lease
+    return lease is not None and lease.until_ms - lease.starts_ms < 10 * MINUTE
 
 
 def _where(facts: CardFacts, link: str | None) -> Block:

@@ -49,8 +49,8 @@ SAYS: dict[tuple[Kind, State], list[str]] = {
     ("open", "denied"): ["Denied by <@U0BEN> ", "Why it was denied", "Use the replay tool instead"],
     ("open", "withdrawn"): ["Withdrawn by <@U0DEV> "],
     ("open", "expired"): ["Nobody decided in time."],
-    ("open", "ended"): ["Ended by itself, because its time was over "],
-    ("access", "granting"): ["Decided, not confirmed yet", "Its time runs all the same."],
+    ("open", "ended"): ["Ended by itself ", ", because its time was over."],
+    ("access", "granting"): ["Decided, not confirmed yet", "Its time is running already."],
     ("access", "revoking"): ["Decided, not confirmed yet: <@U0DEV> may still be a member."],
     ("access", "ended"): ["The outside system shows that they are no longer a member."],
     ("access", "failed"): ["The outside system refused, and <@U0DEV> is not a member.", "okta answered 403"],
@@ -60,18 +60,21 @@ SAYS: dict[tuple[Kind, State], list[str]] = {
 }
 # What the requester is told to do.
 NEXT: dict[tuple[Kind, State], str] = {
-    ("open", "pending"): "Wait: you get a message when it is decided. Still needed: 1 of <!subteam^S0LEADS>.",
+    (
+        "open",
+        "pending",
+    ): "Wait: you get a message when it is decided. So far: 0 of 1 approval; still needed: 1 of <!subteam^S0LEADS>.",
     ("open", "approved"): f"Activate it when you are ready, before {DECIDE_BY}. Your 2 h begin then, not before.",
     ("open", "active"): f"You have it until {ENDS}. Show the values here, or run `countersign env open payments/prod`.",
     ("open", "denied"): "Talk to the person who denied it",
     ("open", "expired"): "Ask again if you still need it, and tell an approver",
     ("open", "ended"): "Ask again if you need more time.",
     ("access", "granting"): "you get a message when the membership is confirmed",
-    ("access", "active"): "Say when you are done: it ends at once.",
+    ("access", "active"): "Press *I'm done* when you have finished: it ends at once.",
     ("access", "revoking"): "it is being taken back",
     ("access", "failed"): "Show an owner what the outside system said",
     ("change", "approved"): f"Merge it before {DECIDE_BY}.",
-    ("change", "stale"): "Withdraw this and ask again from what is there now",
+    ("change", "stale"): "Withdraw this and ask again",
     ("change", "merged"): "the change is in",
 }
 
@@ -128,7 +131,7 @@ def test_a_pending_card_has_everything_that_is_needed_to_decide() -> None:
     for piece in (
         "*Requester*\n<@U0DEV>", "*Target*\n`payments/prod`", "*Access duration*\n2 h", "*Use within*\n8 h of the approval",
         f"*Decide before*\n{DECIDE_BY}", "PAY-41", "payments production", s.REASON,
-        f"0 of 2 approvals · still needed: 1 of <!subteam^S0LEADS>, and 1 of <!subteam^S0SECURITY> or <@U0ANA> · decide before {DECIDE_BY}",
+        "0 of 2 approvals · still needed: 1 of <!subteam^S0LEADS>, and 1 of <!subteam^S0SECURITY> or <@U0ANA>",
     ):  # fmt: skip
         assert piece in said
     assert f"Decide before {DECIDE_BY}" in message.text
@@ -174,7 +177,7 @@ def test_nobody_decides_without_a_rule() -> None:
         ("open", ["countersign", "dispute", "end"], "glass broken ·", "must countersign or dispute it before"),
         ("countersigned", ["end"], "glass broken, countersigned ·", "Countersigned by <@U0BEN>"),
         ("disputed", ["end"], "glass broken, disputed ·", "Disputed by <@U0BEN>"),
-        ("overdue", ["end"], "glass broken, nobody countersigned ·", "An owner must look at it."),
+        ("overdue", ["end"], "glass broken, nobody countersigned ·", "An owner must look at what was done."),
     ],
 )
 def test_a_broken_glass_is_never_silent(state: str, pressed: list[str], title: str, says: str) -> None:

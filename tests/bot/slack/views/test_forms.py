@@ -101,7 +101,9 @@ def test_a_ticket_is_asked_for_where_the_rule_wants_one() -> None:
 
     assert element(drawn(None), ids.TICKET) is None
     assert "optional" not in block(drawn(Ticket(pattern="^A-[0-9]+$")), ids.TICKET)
-    assert block(drawn(Ticket(pattern="^A-[0-9]+$")), ids.TICKET)["hint"]["text"] == "It must match ^A-[0-9]+$"
+    assert (
+        block(drawn(Ticket(pattern="^A-[0-9]+$")), ids.TICKET)["hint"]["text"] == "It must match the pattern ^A-[0-9]+$"
+    )
     assert block(drawn(Ticket(pattern="x", required=False)), ids.TICKET)["optional"] is True
 
 

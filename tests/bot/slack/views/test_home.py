@@ -22,7 +22,7 @@ def test_an_empty_home_says_what_to_do() -> None:
     said = words(home(HomeFacts(s.DEV))["blocks"])
     for line in (
         "Nothing waits for your decision.",
-        "You hold nothing.",
+        "You have no access right now.",
         "type `/countersign help`",
         "An owner can add you",
     ):
