@@ -1,7 +1,5 @@
 """The program: its commands, and how what goes wrong is told to people and to scripts."""
 
-import os
-import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
@@ -66,7 +64,6 @@ def run(arguments: Sequence[str]) -> int:
     json = wants_json(arguments)
     try:
         code = program.main(list(arguments), prog_name="countersign", standalone_mode=False)
-        sys.stdout.flush()
     except AccessError as error:
         tell_error(error.detail, error.sentence, json=json)
         return exit_code(error)
@@ -78,9 +75,6 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:  # who reads has enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
     return code if isinstance(code, int) else 0
 
 

@@ -119,7 +119,7 @@ async def _groups(
         return None, [fail("groups", sentence)]
     except Unavailable as error:
         return None, [warn("groups", f"User groups were not looked up. {error.sentence}")]
-    live = {each["id"]: each for each in answer["usergroups"] if not each.get("date_delete")}
+    live = {each["id"]: each for each in answer["usergroups"]}  # disabled ones are not listed
     groups = {
         group: Group(id=group, handle=live[group]["handle"], members=frozenset(live[group].get("users") or ()))
         for group in wanted & live.keys()
