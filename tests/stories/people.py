@@ -1,5 +1,6 @@
 """What people do in stories, in their own words: ask, find the card, decide, use."""
 
+import asyncio
 import copy
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -143,6 +144,19 @@ async def approved(house: House, message: Message, *by: str) -> Message:
     for user in by:
         await press(house, user, message, "approve")
     return await says(house, message, "Approved")
+
+
+async def quiet(house: House, within_s: float = 5.0) -> None:
+    """Nothing is left to be told or done: the lanes are empty, in every process."""
+    keys = house.app.audit._keys
+    lanes = [keys.lane(lane) for lane in house.app.relay.lanes]
+    async with asyncio.timeout(within_s):
+        while any([await house.app.redis.zcard(lane) for lane in lanes]):
+            for app in house.apps:
+                app.clock.nudge()
+                await app.relay.settled()
+    for app in house.apps:
+        await app.replies.drain(within_s)
 
 
 async def audited(house: House, event: str, user: str) -> dict[str, Any]:
