@@ -9,6 +9,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from store.model.errors import AccessError, Unavailable
 
 TIMEOUT_S: Final = 10
+WAIT_MOST_S: Final = 600  # whatever Slack asks for: somebody may be waiting
 LATER: Final = frozenset(
     {"ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
 )
@@ -41,7 +42,8 @@ class Slack:
             )
         except SlackApiError as error:
             raise _translated(method, error) from None
-        except (aiohttp.ClientError, SlackClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, SlackClientError, TimeoutError, OSError, AttributeError) as error:
+            # AttributeError is the library's own, at a page that calls itself plain text.
             raise Unavailable(
                 f"Slack does not answer {method} ({type(error).__name__}).", code="slack_silent"
             ) from None
@@ -49,13 +51,15 @@ class Slack:
 
 
 def _translated(method: str, error: SlackApiError) -> AccessError:
-    response = error.response
-    status = response.status_code if hasattr(response, "status_code") else 0
-    word = response.get("error", "unknown") if isinstance(response.data, dict) else "unknown"
+    response = error.response  # aiohttp's own where it calls itself JSON and is none
+    status = getattr(response, "status_code", getattr(response, "status", 0))
+    data = getattr(response, "data", None)
+    word = data.get("error") if isinstance(data, dict) else None
     if status == 429 or word == "ratelimited":
-        seconds = float(response.headers.get("Retry-After", 1))
-        return Unavailable("Slack asks us to wait.", code="ratelimited", retry_after_ms=int(seconds * 1000))
-    if status >= 500 or word in LATER:
+        asked = str(response.headers.get("Retry-After", ""))
+        seconds = min(int(asked[:9]), WAIT_MOST_S) if asked.isascii() and asked.isdigit() else 1
+        return Unavailable("Slack asks us to wait.", code="ratelimited", retry_after_ms=seconds * 1000)
+    if status >= 500 or word in LATER or not isinstance(word, str):
         code = word if word in LATER else "slack_silent"  # a page of something that stands before it
         return Unavailable(f"Slack cannot answer {method} now.", code=code)
     return SlackRefused(method, word)
