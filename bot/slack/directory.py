@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -33,6 +34,7 @@ class SlackDirectory:
         self._now_ms = now_ms
         self._known: dict[str, tuple[int, Person | Group]] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def people(self, wanted: Wanted, *, patient: bool = False) -> People:
         """Raises `Unavailable` only where `patient`; otherwise what is missing is left out."""
@@ -50,8 +52,9 @@ class SlackDirectory:
         )
 
     async def drop(self, name: str) -> None:
-        """Slack says that something changed."""
+        """Slack says that something changed: what is being answered now may be from before that."""
         self._known.pop(name, None)
+        self._asking.pop(name, None)
         await self._facts.drop(name)
 
     def _fresh(self, names: Iterable[str]) -> dict[str, tuple[int, Person | Group]]:
@@ -67,7 +70,10 @@ class SlackDirectory:
         except Unavailable:
             shared = {}
         for name, (known_ms, body) in shared.items():
-            self._keep(Group.from_json(body) if name in groups else Person.from_json(body), known_ms)
+            try:
+                self._keep(Group.from_json(body) if name in groups else Person.from_json(body), known_ms)
+            except Unavailable as error:
+                log.info("shared fact not read", principal=name, code=error.detail)  # then Slack is asked
         missing = names - self._fresh(names).keys()
         tasks = [self._ask(name, is_group=name in groups) for name in missing]
         if tasks:
@@ -78,8 +84,14 @@ class SlackDirectory:
         if task is None:
             task = asyncio.create_task(self._fetch(name, is_group=is_group))
             self._asking[name] = task
-            task.add_done_callback(lambda _: self._asking.pop(name, None))
+            self._tasks.add(task)
+            task.add_done_callback(partial(self._asked, name))
         return task
+
+    def _asked(self, name: str, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if self._asking.get(name) is task:
+            del self._asking[name]
 
     async def _fetch(self, name: str, *, is_group: bool) -> None:
         asked_ms = self._now_ms()  # it was true no later than when it was asked
@@ -88,6 +100,11 @@ class SlackDirectory:
         except (SlackRefused, Unavailable) as error:
             log.warning("slack did not tell who somebody is", principal=name, code=error.detail)
             return
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            log.warning("slack answered something else", principal=name, error=type(error).__name__)
+            return
+        if self._asking.get(name) is not asyncio.current_task():
+            return  # dropped meanwhile
         self._keep(fact, asked_ms)
         try:
             await self._facts.put(fact, asked_ms)
@@ -118,9 +135,9 @@ class SlackDirectory:
         return Group(id=group, handle=group, members=frozenset(answer["users"]))
 
     async def close(self) -> None:
-        for task in list(self._asking.values()):
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._asking.values(), return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 def person(user: dict[str, Any], team_id: str) -> Person:
@@ -139,8 +156,8 @@ def person(user: dict[str, Any], team_id: str) -> Person:
         name=name,
         email=profile.get("email") or None,
         tz=user.get("tz") or None,
-        active=not user.get("deleted", False),
+        active=user.get("deleted") is False,
         home=(user.get("team_id") == team_id or team_id in enterprise) and not user.get("is_stranger", False),
-        human=not user.get("is_bot", False) and user["id"] != "USLACKBOT",
-        guest=bool(user.get("is_restricted") or user.get("is_ultra_restricted")),
+        human=user.get("is_bot") is False and user["id"] != "USLACKBOT",
+        guest=not (user.get("is_restricted") is False and user.get("is_ultra_restricted") is False),
     )
