@@ -35,7 +35,7 @@ def tell(facts: CardFacts, news: News, *, link: str | None = None, to: str | Non
 def announce(facts: CardFacts, news: News, *, link: str | None = None, to: str | None = None) -> Message:
     """For everybody concerned: approvers, owners, the channel. `to`: who reads it, where it is one person."""
     request, debt = facts.request, facts.debt
-    happened, step = _happened(facts, news, to), _next_for_all(facts, news)
+    happened, step = _happened(facts, news, to), _next_for_all(facts, news, to)
     own = to is not None and to in (request.requester, request.beneficiary, debt.by if debt else None)
     pressed = buttons.of_debt(facts) if news == "broken" and not own else []
     row = [b.actions(*pressed)] if pressed else []
@@ -81,7 +81,9 @@ def _happened(facts: CardFacts, news: News, reader: str | None) -> str:
         case "failed":
             return f"*Failed:* {what}. {standing(facts) or ''}".strip()
         case "broken":
-            by = mention(debt.by) if debt else "Somebody"
+            by = "somebody" if debt is None else "you" if reader == debt.by else mention(debt.by)
+            if debt is not None and debt.by == request.requester:
+                what = f"{'your' if reader == debt.by else 'their'} own request to {action(request)}"
             return f"*The glass was broken:* {by} let {what} pass without the approvals."
         case "countersigned" | "disputed" | "overdue":
             word = {"countersigned": "Countersigned", "disputed": "Disputed", "overdue": "Nobody countersigned"}[news]
@@ -113,12 +115,14 @@ def _next(facts: CardFacts, news: News, reader: str) -> str:
                 return "Nothing: it has ended already."
             return "Finish what you are doing, or ask again for more time."
         case "broken" | "countersigned" | "disputed" | "overdue" | "no_rule" | "trouble":
-            return _next_for_all(facts, news)
+            return _next_for_all(facts, news, reader)
 
 
-def _next_for_all(facts: CardFacts, news: News) -> str:
+def _next_for_all(facts: CardFacts, news: News, reader: str | None) -> str:
     debt = facts.debt
     match news:
+        case "broken" if debt is not None and debt.state == "open" and reader == debt.by:
+            return f"Somebody else who may approve must countersign or dispute it before {date(debt.due_ms)}. Be ready to tell them what you did."
         case "broken" if debt is not None and debt.state == "open":
             return f"Look at what was done. Somebody who may approve, other than {mention(debt.by)}, countersigns or disputes it before {date(debt.due_ms)}."
         case "disputed":

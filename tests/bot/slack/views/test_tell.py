@@ -4,7 +4,7 @@ import pytest
 
 from bot.slack import samples as s
 from bot.slack.views.facts import CardFacts
-from bot.slack.views.tell import announce, hook_line, tell
+from bot.slack.views.tell import announce, hook_line, passed, tell
 from store.model.effect import News
 from tests.bot.slack.pieces import buttons, quotes, words
 
@@ -117,3 +117,19 @@ def test_what_a_receiver_says_is_cut() -> None:
     long = one.model_copy(update={"receipts": (one.receipts[0].model_copy(update={"said": "x" * 9_000}),)})
     [said] = quotes(hook_line(long).blocks)
     assert len(said) == 300
+
+
+def test_who_broke_the_glass_reads_what_comes_next_for_them() -> None:
+    own = s.facts(s.request("open", "approved", broken=True, requester=s.EVE, beneficiary=s.EVE), debt=s.debt("open"))
+    hers, theirs = announce(own, "broken", to=s.EVE), announce(own, "broken", to=s.BEN)
+    assert "you let your own request to open `payments/prod`" in hers.text
+    assert "Be ready to tell them what you did." in hers.text
+    assert "<@U0EVE> let their own request to open `payments/prod`" in theirs.text
+    assert "Look at what was done." in theirs.text
+
+
+def test_news_that_is_over_is_one_line_without_buttons() -> None:
+    message = passed(s.facts(s.request("open", "ended")), LINK)
+    assert [block["type"] for block in message.blocks] == ["context"]
+    assert "*Ended* by now: open `payments/prod` for 2 h" in words(message.blocks)
+    assert f"<{LINK}|Open the card>" in words(message.blocks)
