@@ -38,7 +38,7 @@ function clockNode(state, send) {
   return el("section", { id: "clock", "aria-labelledby": "clock-title" },
     el("h2", { id: "clock-title" }, "Clock"),
     el("p", { class: "clock-face" }, el("strong", {}), el("span", { class: "faint" })),
-    el("p", { class: "faint" }, state.clock.skew_ms ? `${lengthWords(state.clock.skew_ms)} ${state.clock.skew_ms > 0 ? "ahead of" : "behind"} real time` : "shows real time"),
+    el("p", { class: "faint" }, state.clock.skew_ms ? `${lengthWords(state.clock.skew_ms)} ${state.clock.skew_ms > 0 ? "ahead of" : "behind"} real time, which messages are stamped with` : "shows real time"),
     state.clock.can_advance && el("div", { class: "steps", role: "group", "aria-label": "Advance the clock" },
       STEPS.map(([label, ms]) => el("button", { type: "button", class: "button small", data: { advance: ms }, on: { click: () => send({ type: "advance_clock", ms }) } }, label))));
 }
