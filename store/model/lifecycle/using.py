@@ -83,6 +83,7 @@ def take_back(request: Request, actor: str, now_ms: int, reason: str | None = No
 def report(world: World, report: Present | Absent | Refused | Trouble) -> Transition:
     """What the outside said. Only what was read back moves a state."""
     request, now_ms = world.request, world.now_ms
+    loud = Announce(request=request.id, news="trouble", at_ms=now_ms)
     match request.state, report:
         case "granting", Present() if request.lease is not None:
             active = moved_to(
@@ -99,7 +100,8 @@ def report(world: World, report: Present | Absent | Refused | Trouble) -> Transi
                 "failed",
             )
         case "granting", Refused():
-            return take_back(changed(request, note=report.sentence), report.actor, now_ms, report.sentence)
+            back = take_back(changed(request, note=report.sentence), report.actor, now_ms, report.sentence)
+            return replace(back, effects=(*back.effects, loud))
         case "revoking", Absent():
             note = f"Still a member because of request {report.kept_by}." if report.kept_by else None
             return _reported(
@@ -109,7 +111,6 @@ def report(world: World, report: Present | Absent | Refused | Trouble) -> Transi
             if request.note == report.sentence:
                 raise Conflict("Known already.", code="nothing_new")
             troubled = _reported(changed(request, note=report.sentence), "grant.trouble", report.actor, now_ms, None)
-            loud = Announce(request=request.id, news="trouble", at_ms=now_ms)
             return replace(troubled, effects=(*troubled.effects, loud))
         case _:
             raise Conflict("Nothing changes by this.", code="nothing_new")
