@@ -72,13 +72,21 @@ def _claimed(lane: Lane, row: list[Any], now_ms: int) -> Claimed:
         lane,
         text(member),
         _effect(body),
-        int(generation),
-        int(attempts),
-        int(fence),
-        int(since),
+        _number(generation),
+        _number(attempts),
+        _number(fence),
+        _number(since),
         max(0, now_ms - int(float(text(due)))),
         now_ms,
     )
+
+
+def _number(field: Any) -> int:
+    """0 where there is none: what cannot be read must not keep the lane from what can."""
+    try:
+        return int(field)
+    except (TypeError, ValueError):
+        return 0
 
 
 def _effect(body: bytes | str) -> Effect | None:
