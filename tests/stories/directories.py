@@ -18,6 +18,7 @@ class Gate:
         self._directory = directory
         self._application = directory._application
         self.seen: list[tuple[str, ...]] = [()]
+        self.asked = 0
         self.writes = 0
         self.status: int | None = None  # answered to everything, and nothing is done
         self.lies = False  # a write is answered 200, and nothing is done
@@ -27,6 +28,8 @@ class Gate:
         server.set_app(self)
 
     def __call__(self, environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
+        self.asked += 1
+        self._directory.storage._changed()
         if self.slow_s:
             threading.Event().wait(self.slow_s)
         if self.status is not None:
