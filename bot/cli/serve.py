@@ -79,11 +79,11 @@ async def serve(settings: "Settings") -> int:
 
 def _on_signal(number: signal.Signals, stopping: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
     """The first one asks, and the next one, of whichever kind, does what it does to any process."""
-    log.info("stopping", signal=number.name)
-    stopping.set()
     for each in SIGNALS:
         loop.remove_signal_handler(each)
         signal.signal(each, signal.SIG_DFL)
+    stopping.set()
+    log.info("stopping", signal=number.name)
 
 
 async def _unless(stopping: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:

@@ -56,12 +56,13 @@ async def test_what_it_has_begun_is_ended_before_it_stops(start: Start, house: H
     serve = await start("serve", **house.environ())
     await serve.says(READY)
     await house.workspace.wait_for(lambda: house.workspace.bot_connected)
-    house.workspace.faults.delay("chat.postEphemeral", 0.5)
+    house.workspace.faults.error("chat.postEphemeral", "user_not_in_channel")  # then by message
+    house.workspace.faults.delay("conversations.open", 0.5)
     await house.workspace.slash("U0ROSA", "C0APPROVALS", "/countersign", "help")
     serve.send(signal.SIGTERM)
     assert (await serve.ended()).code == 0
     await nobody_left(data(house))
-    assert "/countersign" in text_of(house.workspace.ephemerals("U0ROSA")[-1])
+    assert "/countersign" in text_of(house.workspace.dm("U0ROSA")[-1])
 
 
 async def test_killed_it_leaves_no_server_and_starts_again(start: Start, house: House):
