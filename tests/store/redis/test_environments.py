@@ -225,6 +225,9 @@ async def tamper(corridor, what: str, asked) -> None:
         case "an older value under its own id":
             older = json.loads(sealed_b)
             await redis.hset(entries, a, edited(sealed_a, ciphertext=older["ciphertext"], wrap=older["wrap"]))
+        case "another sealing under its own id":
+            key = await corridor.environments._key(environment.id, 1)
+            await redis.hset(entries, a, key.seal("A", a, Secret(b"evil")).to_json())
         case "another wrap":
             await redis.hset(entries, a, edited(sealed_a, wrap=json.loads(sealed_b)["wrap"]))
         case _:
@@ -235,7 +238,13 @@ ALTERED_HEADS = [
     "names swapped in the head", "a name dropped from the head", "a name added to the head", "another number",
     "another environment", "no seal", "the head of another environment",
 ]  # fmt: skip
-ALTERED_ENTRIES = ["entries swapped", "ids swapped", "an older value under its own id", "another wrap"]
+ALTERED_ENTRIES = [
+    "entries swapped",
+    "ids swapped",
+    "an older value under its own id",
+    "another sealing under its own id",
+    "another wrap",
+]
 
 
 @pytest.mark.parametrize("what", ALTERED_HEADS + ALTERED_ENTRIES)
