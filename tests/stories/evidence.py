@@ -1,12 +1,17 @@
 """Evidence: everything that one program has written into one Redis, to be searched."""
 
 import base64
+import html
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
 from redis.asyncio import Redis
+
+TELLING: Final = 10  # letters
 
 
 async def everything_in(redis: Redis) -> dict[str, bytes]:
@@ -48,17 +53,29 @@ def aof(folder: Path) -> bytes:
 
 
 def spellings(value: str) -> Iterator[bytes]:
-    """The value as it is, as JSON escapes it, in hexadecimal, and in base64 wherever in a longer text it begins."""
+    """The value as JSON, Python, HTML or a URL escapes it, in hexadecimal, and in base64 wherever in a longer text it begins.
+
+    And its longest word, if it is long enough to be no chance: one escape within another leaves that as it is.
+    """
+    yield from _escaped(value)
+    word = max(re.findall("[A-Za-z0-9]+", value), key=len, default="")
+    if len(word) >= TELLING:
+        yield from _escaped(word)
+
+
+def _escaped(value: str) -> Iterator[bytes]:
     raw = value.encode()
     yield raw
     yield json.dumps(value)[1:-1].encode()
+    yield json.dumps(value, ensure_ascii=False)[1:-1].encode()
+    yield ascii(value)[1:-1].encode()
+    yield quote(value).encode()
+    yield html.escape(value).encode()
     yield raw.hex().encode()
     for before in range(3):
-        encoded = base64.b64encode(b"\0" * before + raw)
-        yield encoded[4 if before else 0 : -4]  # without the letters that what is around it changes
-    for before in range(3):
-        encoded = base64.urlsafe_b64encode(b"\0" * before + raw)
-        yield encoded[4 if before else 0 : -4]
+        padded = b"\0" * before + raw
+        for encoded in (base64.b64encode(padded), base64.urlsafe_b64encode(padded)):
+            yield encoded[4 if before else 0 : -4]  # without the letters that what is around it changes
 
 
 def holds(content: bytes, value: str) -> bool:

@@ -7,7 +7,7 @@ from playground.house import House
 from playground.slack.records import Message
 from playground.slack.sight import actions_of, text_of
 from store.model.policy import HOUR, MINUTE
-from tests.stories.people import again, approved, asks, own_card, press, request_of, says
+from tests.stories.people import after, again, approved, asks, late, own_card, press, request_of, says, seen
 
 ROSA = "rosa@example.com"
 
@@ -102,6 +102,7 @@ async def test_ending_one_by_hand_leaves_what_somebody_else_holds(house: House) 
 async def test_who_has_no_account_in_the_directory_is_told_so_and_nothing_is_left(house: House) -> None:
     house.workspace.rename(seed.ROSA, email="rosa@elsewhere.example")
     asked = await asked_for(house)
+    stale = seen(asked)
     await approved(house, asked, seed.BEN)
     await press(house, seed.ROSA, await own_card(house, seed.ROSA, button="activate"), "activate")
     failed = await says(house, asked, "Failed", "is not a member")
@@ -109,6 +110,8 @@ async def test_who_has_no_account_in_the_directory_is_told_so_and_nothing_is_lef
     assert actions_of(failed) == []
     await own_card(house, seed.ROSA, "*Failed:* your request", "Show an owner what the outside system said")
     assert members(house) == []
+    sentence = await after(house, seed.INES, late(house, seed.INES, stale, "approve"))
+    assert sentence == "This could not be granted, and is over."
 
 
 async def test_what_was_approved_and_not_used_in_time_joins_nothing(house: House) -> None:

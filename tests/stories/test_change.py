@@ -14,7 +14,7 @@ from playground.slack.sight import actions_of, text_of
 from store.model.policy import HOUR, SECOND
 from tests.stories import evidence, rules
 from tests.stories.conftest import OpenHouse
-from tests.stories.people import again, approved, asks, modal, own_card, press, request_of, says
+from tests.stories.people import after, again, approved, asks, late, modal, own_card, press, request_of, says, seen
 
 PROD = "payments/prod"
 SPACED = "  spaces are kept  "
@@ -143,6 +143,7 @@ async def test_of_two_changes_of_one_name_the_second_is_out_of_date(house: House
 
 async def test_changes_of_different_names_are_both_merged(house: House) -> None:
     first = await change(house, lines="A=1")
+    stale = seen(first)
     second = await change(house, seed.OMAR, lines="B=2", reason="INC-8")
     for asked, version in ((second, 3), (first, 4)):
         for user in (seed.BEN, seed.INES):
@@ -152,6 +153,8 @@ async def test_changes_of_different_names_are_both_merged(house: House) -> None:
     assert (held["A"], held["B"], len(held)) == ("1", "2", 5)
     told = (await delivered(house, 4))[-1]
     assert told.verified
+    sentence = await after(house, seed.ANA, late(house, seed.ANA, stale, "approve"))
+    assert sentence == "This was merged already."
 
 
 TYPED = {
