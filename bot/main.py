@@ -152,7 +152,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         committed=clock.nudge,
     )
     running = Running()
-    bolt_app = bolt(web_client, identity, running)
+    bolt_app = bolt(AsyncWebClient(base_url=settings.slack_api_url), identity, running)
     Listeners(
         requests=requests,
         replies=replies,

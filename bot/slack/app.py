@@ -67,7 +67,7 @@ class Running:
 
 
 def bolt(client: AsyncWebClient, identity: Identity, running: Running) -> AsyncApp:
-    """`process_before_response`: the acknowledgement leaves when the listener returns, without Bolt's polling for it.
+    """`client` carries no token: the one that `identity` gives is used. `process_before_response`: the acknowledgement leaves when the listener returns, without Bolt's polling for it.
 
     Signatures are verified in front of it, on the raw bytes (`bot.http.slack_events`).
     """
