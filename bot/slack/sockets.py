@@ -1,9 +1,8 @@
 """Sockets: Socket Mode, watched, because a connection that hears nothing looks like one on which nothing happens."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 import structlog
@@ -14,9 +13,12 @@ from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.slack.wire import Slack
+from store.model.errors import Unavailable
 
 PING_S: Final = 10.0
 DEAF_S: Final = 60.0  # connected, says the library, and has heard nothing for so long
+LOOKS: Final = 6  # in that time
+CONNECT_S: Final = 20.0  # the library would try for ever
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -36,13 +38,18 @@ class Sockets:
         self._deaf_s = deaf_s
         self._messages = 0
         self._watch: asyncio.Task[None] | None = None
+        self.client.message_listeners.append(self._on_message)
 
     async def check(self) -> None:
         await Slack(self._web).call("apps.connections.open")
 
     async def connect(self) -> None:
-        self.client.message_listeners.append(self._on_message)
-        await self._handler.connect_async()  # type: ignore[no-untyped-call]
+        """Raises `Unavailable`, and may be called again then."""
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                await self._handler.connect_async()  # type: ignore[no-untyped-call]
+        except TimeoutError:
+            raise Unavailable("Slack does not let us open a socket.", code="slack_silent") from None
         self._watch = asyncio.create_task(self._watched())
 
     @property
@@ -54,33 +61,43 @@ class Sockets:
         return bool(await self.client.is_connected())
 
     async def close(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
+        while self._watch is not None and not self._watch.done():
+            self._watch.cancel()  # once is not enough: `wait_for`, in the library, loses one now and then before Python 3.12
+            await asyncio.wait([self._watch], timeout=0.1)
         await self._handler.close_async()  # type: ignore[no-untyped-call]
 
-    async def _on_message(self, *_: object) -> None:
-        self._messages += 1
+    async def _on_message(self, _: object, message: dict[str, Any], *__: object) -> None:
+        if message.get("type") != "hello":  # which every connection says, and a deaf one nothing after it
+            self._messages += 1
 
     async def _watched(self) -> None:
-        """Every answer to a ping and every message moves the mark; one that stands still is a connection that is deaf."""
-        mark, silent = self._mark, 0
+        """Where neither a message nor the answer to a ping comes: connects anew, and if that is deaf as well, says so."""
+        mark, quiet = self._mark, 0
         while True:
-            await asyncio.sleep(self._deaf_s)
+            await asyncio.sleep(self._deaf_s / LOOKS)
             mark, before = self._mark, mark
-            if mark != before:
-                silent = 0
+            quiet = 0 if _heard(before, mark) else quiet + 1
+            if quiet == 0 or quiet % LOOKS:
                 continue
-            silent += 1
-            log.warning("socket hears nothing", times=silent)
-            if silent > 1:
+            log.warning("socket hears nothing", times=quiet // LOOKS)
+            if quiet > LOOKS:
                 self._deaf()
             try:
-                await self.client.connect_to_new_endpoint(force=True)
+                async with asyncio.timeout(CONNECT_S):
+                    await self.client.connect_to_new_endpoint(force=True)
             except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
                 log.warning("slack does not let us connect", why=type(error).__name__)
 
     @property
-    def _mark(self) -> tuple[int, float | None]:
-        return self._messages, self.client.last_ping_pong_time
+    def _mark(self) -> "_Mark":
+        return self._messages, self.client.current_session, self.client.last_ping_pong_time
+
+
+_Mark = tuple[int, object, float | None]
+
+
+def _heard(before: _Mark, now: _Mark) -> bool:
+    """The library sets a session's first time of an answer when it asks; only a later one was answered."""
+    (messages, session, answered), (messages_now, session_now, answered_now) = before, now
+    pinged = session is session_now and answered is not None and answered_now is not None
+    return messages != messages_now or (pinged and answered != answered_now)
