@@ -38,12 +38,11 @@ class SlackEvents:
             log.warning("slack signature refused")
             return web.Response(status=401, text="The signature does not fit.")
         try:
-            text = body.decode()
-        except UnicodeDecodeError:
-            return web.Response(status=400, text="This is not UTF-8.")
-        answer = await self._app.async_dispatch(
-            AsyncBoltRequest(body=text, query=request.query_string, headers=dict(request.headers))
-        )
+            asked = AsyncBoltRequest(body=body.decode(), query=request.query_string, headers=dict(request.headers))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            log.warning("slack sent what is no payload", error=type(error).__name__)
+            return web.Response(status=400, text="This is no payload.")
+        answer = await self._app.async_dispatch(asked)
         headers = {name: values[0] for name, values in answer.headers.items() if name.lower() != "content-type"}
         kind = answer.headers.get("content-type", ["text/plain;charset=utf-8"])[0].partition(";")[0]
         return web.Response(status=answer.status, text=answer.body, headers=headers, content_type=kind)
