@@ -103,9 +103,18 @@ def said(label: str, words: str, most: int = REASON_SHOWN) -> Block:
 
 
 def button(
-    label: str, action_id: str, value: str, *, style: str | None = None, confirm: Element | None = None
+    label: str,
+    action_id: str,
+    value: str,
+    *,
+    about: str = "",
+    style: str | None = None,
+    confirm: Element | None = None,
 ) -> Element:
+    """`about`: what it does that to, for who hears the button without the card around it."""
     made: Element = {"type": "button", "text": plain(label, BUTTON_MOST), "action_id": action_id, "value": value}
+    if about:
+        made["accessibility_label"] = cut(f"{label}: {about}", BUTTON_MOST)
     if style is not None:
         made["style"] = style
     if confirm is not None:

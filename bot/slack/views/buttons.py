@@ -1,10 +1,11 @@
 """Buttons: each carries the request's reference and nothing else."""
 
-from typing import Final
+from typing import Any, Final
 
 from bot.slack import ids
 from bot.slack.views import blocks as b
 from bot.slack.views.facts import CardFacts
+from bot.slack.views.status import subject
 from bot.slack.views.words import spoken
 from store.model.policy import MINUTE
 from store.model.request import Request
@@ -18,22 +19,26 @@ def breakable(rules: Rules) -> bool:
     return rules.soft and not any(policy.bypassers.empty for policy in rules.both)
 
 
+def _button(label: str, action_id: str, request: Request, **more: Any) -> b.Element:
+    return b.button(label, action_id, request.reference, about=subject(request), **more)
+
+
 def approve(request: Request) -> b.Element:
-    return b.button("Approve", ids.APPROVE, request.reference, style="primary")
+    return _button("Approve", ids.APPROVE, request, style="primary")
 
 
 def deny(request: Request) -> b.Element:
-    return b.button("Deny", ids.DENY, request.reference, style="danger")
+    return _button("Deny", ids.DENY, request, style="danger")
 
 
 def break_glass(facts: CardFacts) -> b.Element:
     question = (
         "Only in an emergency. Everybody concerned is told at once, and somebody else must countersign afterwards."
     )
-    return b.button(
+    return _button(
         "Break glass",
         ids.BREAK_GLASS,
-        facts.request.reference,
+        facts.request,
         style="danger",
         confirm=b.confirm("Break the glass?", question, "Yes, and say why"),
     )
@@ -43,40 +48,40 @@ def of_debt(facts: CardFacts) -> list[b.Element]:
     """While somebody must still look at a broken glass."""
     if facts.debt is None or facts.debt.state != "open":
         return []
-    about = facts.request.reference
+    about = facts.request
     return [
-        b.button("Countersign", ids.COUNTERSIGN, about, style="primary"),
-        b.button("Dispute", ids.DISPUTE, about, style="danger"),
+        _button("Countersign", ids.COUNTERSIGN, about, style="primary"),
+        _button("Dispute", ids.DISPUTE, about, style="danger"),
     ]
 
 
 def withdraw(request: Request) -> b.Element:
     sure = b.confirm("Withdraw this request?", "Nobody can decide or use it afterwards.", "Withdraw")
-    return b.button("Withdraw", ids.WITHDRAW, request.reference, confirm=sure)
+    return _button("Withdraw", ids.WITHDRAW, request, confirm=sure)
 
 
 def activate(request: Request) -> b.Element:
     label = f"Activate for {spoken(request.granted_ms)}" if request.granted_ms else "Activate"
-    return b.button(label, ids.ACTIVATE, request.reference, style="primary")
+    return _button(label, ids.ACTIVATE, request, style="primary")
 
 
 def merge(request: Request) -> b.Element:
-    return b.button("Merge", ids.MERGE, request.reference, style="primary")
+    return _button("Merge", ids.MERGE, request, style="primary")
 
 
 def show_values(request: Request) -> b.Element:
-    return b.button("Show values", ids.SHOW_VALUES, request.reference, style="primary")
+    return _button("Show values", ids.SHOW_VALUES, request, style="primary")
 
 
 def done(request: Request) -> b.Element:
-    return b.button("I'm done", ids.END, request.reference)
+    return _button("I'm done", ids.END, request)
 
 
 def end_now(request: Request) -> b.Element:
     sure = b.confirm(
         "End this access now?", "It is taken back at once. To have it again, it must be asked again.", "End it now"
     )
-    return b.button("End now", ids.END, request.reference, style="danger", confirm=sure)
+    return _button("End now", ids.END, request, style="danger", confirm=sure)
 
 
 def more(facts: CardFacts, *, whole: bool) -> b.Element:

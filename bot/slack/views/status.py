@@ -48,8 +48,13 @@ def stands(facts: CardFacts) -> str:
 
 def title(facts: CardFacts) -> str:
     """Plain text: where it stands, and what it is about."""
-    what = {"open": "open", "access": "access to", "change": "change"}[facts.request.kind]
-    return f"{stands(facts)} · {what} {facts.request.target}"
+    return f"{stands(facts)} · {subject(facts.request)}"
+
+
+def subject(request: Request) -> str:
+    """Plain text: `open payments/prod`."""
+    does = {"open": "open", "access": "access to", "change": "change"}
+    return f"{does[request.kind]} {request.target}"
 
 
 def broken(request: Request) -> bool:

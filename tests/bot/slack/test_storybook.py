@@ -54,6 +54,15 @@ def test_a_button_carries_a_reference_or_a_target_and_nothing_else() -> None:
                 assert node["value"] == samples.request("open").reference
 
 
+def test_a_button_says_what_it_is_about_to_who_does_not_see_the_card() -> None:
+    for story in STORIES:
+        for node in walk(story["payload"]):
+            if node.get("type") == "button" and not node["action_id"].startswith("home_ask_"):
+                heard = node["accessibility_label"]
+                assert heard.startswith(f"{node['text']['text']}: ")
+                assert any(word in heard for word in ("payments/prod", "role:aws-admin", "aaaa"))
+
+
 def test_a_message_that_changed_has_other_block_ids_and_the_same_one_the_same() -> None:
     cards = {story["name"]: story["payload"]["blocks"] for story in STORIES if story["name"].startswith("card/open")}
     again = {story["name"]: story["payload"]["blocks"] for story in stories() if story["name"].startswith("card/open")}
