@@ -13,6 +13,7 @@ from redis.exceptions import TimeoutError as TimedOut
 
 from store.model.errors import Unavailable
 from store.redis.refusals import WRITES_NOTHING, refusal, word
+from store.redis.wire import Wire
 
 TIMEOUT_S: Final = 2.0  # for a whole command: a connection, the way there and the way back
 CONNECTIONS: Final = 32
@@ -47,12 +48,16 @@ class Client(Redis):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.room = asyncio.Semaphore(CONNECTIONS)
+        self._wire: Wire | None = None
+        self._wiring = asyncio.Lock()
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:  # noqa: FBT001, FBT002  # redis-py's signature
         return _Batch(self, transaction=transaction, shard_hint=shard_hint)
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         try:
+            if args[0] == "EVALSHA":
+                return await self._ask(*args)
             async with asyncio.timeout(TIMEOUT_S), self.room:
                 return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py
         except (Disconnected, TimedOut, OSError):
@@ -61,6 +66,33 @@ class Client(Redis):
             if word(error) not in WRITES_NOTHING:
                 raise
             raise refusal(error) from None
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001  # redis-py's signature
+        if self._wire is not None:
+            await self._wire.close()
+        await super().aclose(close_connection_pool)
+
+    async def _ask(self, *command: Any) -> Any:
+        """Scripts share one connection: nothing follows on it that the server has not answered in time."""
+        wire = self._wire
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                if wire is None or wire.lost:
+                    wire = await self._connected()
+                return await wire.ask(*command)
+        except TimeoutError:
+            if wire is not None:
+                await wire.close()
+            raise
+
+    async def _connected(self) -> Wire:
+        async with self._wiring:
+            if self._wire is not None and self._wire.lost:
+                await self._wire.close()
+                self._wire = None
+            if self._wire is None:
+                self._wire = await Wire.over(self.connection_pool.make_connection())  # type: ignore[no-untyped-call]  # redis-py
+            return self._wire
 
 
 def connect(url: str) -> Client:

@@ -39,7 +39,7 @@ def server() -> Iterator[servers.Server]:
 @pytest.fixture
 def redis_url(server: servers.Server, monkeypatch: pytest.MonkeyPatch) -> str:
     """For `house`, which is told sooner than in production that Redis does not answer."""
-    monkeypatch.setitem(client.OPTIONS, "socket_timeout", 0.3)
+    monkeypatch.setattr(client, "TIMEOUT_S", 0.3)
     return server.url
 
 

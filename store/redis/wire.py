@@ -1,0 +1,80 @@
+"""Wire: one connection over which all scripts are asked, and answered in the order of the questions."""
+
+import asyncio
+from collections import deque
+from typing import Any, Final, Self
+
+import hiredis
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ConnectionError as Disconnected
+from redis.exceptions import NoScriptError, ResponseError
+
+NOT_YET: Final = object()
+
+
+class Wire(asyncio.Protocol):
+    """A click waits for Redis twice, and redis-py's pool, streams and callbacks cost more CPU than all else it waits for.
+
+    Address, TLS, password and database are still redis-py's: it connects, and hands its transport over.
+    """
+
+    def __init__(self, connection: AbstractConnection) -> None:
+        self._connection = connection  # which would close the transport if nobody held it
+        self._transport: asyncio.Transport = connection._writer.transport  # type: ignore[union-attr, assignment]  # noqa: SLF001  # no public way to it
+        self._former = self._transport.get_protocol()
+        self._transport.set_protocol(self)
+        self._reader = hiredis.Reader(replyError=_error, notEnoughData=NOT_YET)
+        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self.lost = False
+
+    @classmethod
+    async def over(cls, connection: AbstractConnection) -> Self:
+        """Raises what redis-py raises where it cannot connect."""
+        try:
+            await connection.connect()  # type: ignore[no-untyped-call]  # redis-py
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        return cls(connection)
+
+    async def ask(self, *command: Any) -> Any:
+        """Raises `ResponseError` for a refusal, `Disconnected` where it may have been done all the same."""
+        if self.lost:
+            raise Disconnected("The connection was lost.")
+        answer = asyncio.get_running_loop().create_future()
+        self._waiting.append(answer)
+        self._transport.write(hiredis.pack_command(command))
+        reply = await answer
+        if isinstance(reply, ResponseError):
+            if str(reply).startswith("READONLY"):
+                self._abort()  # a master no more: whoever asks next connects to the one there is now
+            raise reply
+        return reply
+
+    async def close(self) -> None:
+        """Whoever still waits is told that the connection was lost."""
+        self._abort()
+        await self._connection.disconnect(nowait=True)
+
+    def _abort(self) -> None:
+        self.lost = True  # from now on, not only when the loop comes to `connection_lost`
+        self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed(data)
+        while (reply := self._reader.gets()) is not NOT_YET:
+            answer = self._waiting.popleft()
+            if not answer.done():  # nobody waits any more for what was cancelled
+                answer.set_result(reply)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.lost = True
+        for answer in self._waiting:
+            if not answer.done():
+                answer.set_exception(Disconnected("The connection was lost."))
+        self._waiting.clear()
+        self._former.connection_lost(error)
+
+
+def _error(text: str) -> ResponseError:
+    return NoScriptError(text) if text.startswith("NOSCRIPT") else ResponseError(text)
