@@ -31,7 +31,10 @@ from store.redis.environments import Environments
 from store.redis.policies import Policies
 from store.redis.requests import Requests
 
-DRAIN_S: Final = 8.0  # for what runs when the process is told to stop
+ACK_S: Final = 3.0  # Slack waits no longer for the answer to a click
+DRAIN_S: Final = (
+    9.0  # for all that runs when the process is told to stop; whoever supervises it may kill it after fifteen
+)
 SLACK_AGAIN_S: Final = 5.0
 WAITED_FOR: Final = frozenset(
     {"slack_silent", "ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"}
@@ -89,15 +92,22 @@ class App:
 
     async def stop(self) -> None:
         """Hears nothing new, ends what it has begun, and leaves the rest to the next start: it all lies in Redis."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + DRAIN_S
+
+        def left() -> float:
+            return max(0.0, until - clock())
+
         for task in list(self.background):
             task.cancel()
         if self.sockets is not None:
+            await self.running.ended(ACK_S)  # whoever has clicked is answered while there is a socket for it
             await self.sockets.close()
         await self.http.stop()
-        await self.running.ended(DRAIN_S)
+        await self.running.ended(left())
         await self.clock.stop()
-        await self.relay.drain(DRAIN_S)
-        await self.replies.drain(DRAIN_S)
+        await self.relay.drain(left())
+        await self.replies.drain(left())
         await self.directory.close()
         await self.outside.close()
         await self.redis.aclose()

@@ -1,11 +1,14 @@
 """The Bolt app: who we are, what runs before each listener, and how many listeners are running."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.slack.wire import Slack
@@ -41,18 +44,19 @@ class Identity:
 
 
 class Running:
-    """Listeners that have begun and not ended, so that a stop can wait for them."""
+    """Deliveries that are being answered, so that a stop can wait for them."""
 
     def __init__(self) -> None:
         self._count = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
-    async def middleware(self, next: Callable[[], Awaitable[Any]]) -> None:  # noqa: A002 - Bolt passes arguments by name
+    @contextlib.contextmanager
+    def one(self) -> Iterator[None]:
         self._count += 1
         self._idle.clear()
         try:
-            await next()
+            yield
         finally:
             self._count -= 1
             if not self._count:
@@ -66,6 +70,18 @@ class Running:
         return True
 
 
+class _Counted(AsyncApp):
+    """Bolt's middleware has returned before a listener begins, so what runs is counted around the whole of it."""
+
+    def __init__(self, counted: Running, **options: Any) -> None:
+        super().__init__(**options)
+        self._counted = counted
+
+    async def async_dispatch(self, req: AsyncBoltRequest) -> BoltResponse:
+        with self._counted.one():
+            return await super().async_dispatch(req)
+
+
 def bolt(client: AsyncWebClient, identity: Identity, running: Running) -> AsyncApp:
     """`client` carries no token: the one that `identity` gives is used. `process_before_response`: the acknowledgement leaves when the listener returns, without Bolt's polling for it.
 
@@ -76,13 +92,12 @@ def bolt(client: AsyncWebClient, identity: Identity, running: Running) -> AsyncA
         """For Bolt, at every request: given, so that it asks Slack nothing inside a click's acknowledgement."""
         return identity.authorized
 
-    app = AsyncApp(
+    return _Counted(
+        running,
         client=client,
-        authorize=authorize,  # type: ignore[arg-type]  # None is how Bolt is told that nobody is known
+        authorize=authorize,  # None is how Bolt is told that nobody is known
         process_before_response=True,
         request_verification_enabled=False,
         ignoring_self_events_enabled=True,
         raise_error_for_unhandled_request=False,
     )
-    app.middleware(running.middleware)
-    return app

@@ -8,6 +8,7 @@ with -9. A moment is `before` or `after`, one of `MOMENTS`, and a word that must
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -71,6 +72,15 @@ class Program:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", module, *arguments), cwd=ROOT, env=environ, stdout=log, stderr=log
             )
+
+    async def http_port(self, within_s: float = 20.0) -> int:
+        """Of its newest start, once it is ready."""
+        async with asyncio.timeout(within_s):
+            while self.log.count('"event": "ready"') <= self.deaths:
+                await asyncio.sleep(0.02)  # a file tells nobody
+        ready = [json.loads(line) for line in self.log.splitlines() if '"event": "ready"' in line]
+        port: int = ready[-1]["http"]
+        return port
 
     async def ended(self, within_s: float = 20.0) -> int:
         """Its exit code; negative for a signal."""
