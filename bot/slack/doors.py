@@ -57,7 +57,7 @@ def click(body: Mapping[str, Any]) -> Click:
             ts=message["ts"] if message else None,
             view=view["id"] if view else None,
         )
-    except (KeyError, TypeError, IndexError):
+    except (KeyError, TypeError, IndexError, AttributeError):
         raise Invalid("This click is not one of ours.", code="bad_payload") from None
 
 
@@ -87,5 +87,5 @@ def submission(body: Mapping[str, Any]) -> Submission:
             view["state"]["values"],
             view.get("private_metadata", ""),
         )
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, AttributeError):
         raise Invalid("This form is not one of ours.", code="bad_payload") from None
