@@ -30,9 +30,7 @@ class SlackLookup:
 
     async def group(self, handle_or_id: str, /) -> tuple[str, str] | None:
         if self._groups is None:
-            answer = await self._slack.call("usergroups.list")
-            pairs = [(group["id"], group["handle"]) for group in answer["usergroups"] if not group.get("date_delete")]
-            self._groups = {name: pair for pair in pairs for name in pair}
+            self._groups = {name: pair for pair in await self._all_groups() for name in pair}
         return self._groups.get(handle_or_id.removeprefix("@"))
 
     async def channel(self, name_or_id: str, /) -> str | None:
@@ -49,6 +47,15 @@ class SlackLookup:
             raise
         found: str = answer["channel"]["id"]
         return found
+
+    async def _all_groups(self) -> list[tuple[str, str]]:
+        try:
+            answer = await self._slack.call("usergroups.list")
+        except SlackRefused as error:
+            if error.error == "plan_upgrade_required":
+                return []  # a plan without user groups: the file is told where it names one
+            raise
+        return [(group["id"], group["handle"]) for group in answer["usergroups"] if not group.get("date_delete")]
 
     async def _own_channels(self) -> dict[str, str]:
         """Name -> id. A name belongs to one channel of a workspace, archived ones left out."""

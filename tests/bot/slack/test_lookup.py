@@ -53,6 +53,12 @@ async def test_groups_by_handle_and_by_id(names: SlackLookup, workspace: Workspa
     assert [call.method for call in workspace.calls] == ["usergroups.list"], "the list is asked for once"
 
 
+async def test_a_plan_without_user_groups_knows_none(names: SlackLookup, workspace: Workspace):
+    workspace.paid = False
+    assert await names.group("leads") is None
+    assert await names.user("U0ANA") == ("U0ANA", "Ana Costa")
+
+
 async def test_channels_by_id_and_by_name_where_the_bot_is(
     names: SlackLookup, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ):
@@ -66,6 +72,6 @@ async def test_channels_by_id_and_by_name_where_the_bot_is(
 
 
 async def test_what_slack_refuses_is_raised(names: SlackLookup, workspace: Workspace):
-    workspace.paid = False
-    with pytest.raises(SlackRefused, match="plan_upgrade_required"):
+    workspace.faults.error("usergroups.list", "missing_scope")
+    with pytest.raises(SlackRefused, match="missing_scope"):
         await names.group("leads")
