@@ -36,10 +36,14 @@ class Circle(Part):
         """None when a group that might hold this user is not known."""
         if user in self.users:
             return True
-        known = [people.groups[group] for group in self.groups if group in people.groups]
-        if any(user in group.members for group in known):
-            return True
-        return False if len(known) == len(self.groups) else None
+        unknown = False
+        for group in self.groups:
+            found = people.groups.get(group)
+            if found is None:
+                unknown = True
+            elif user in found.members:
+                return True
+        return None if unknown else False
 
     def members(self, people: People) -> frozenset[str]:
         """Everybody it is known to name."""
@@ -135,10 +139,8 @@ class Policy(Part):
     @property
     def wanted(self) -> Wanted:
         """The groups a decision under this rule looks at."""
-        wanted = self.requesters.wanted | self.bypassers.wanted
-        for threshold in self.approvals:
-            wanted |= threshold.circle.wanted
-        return wanted
+        circles = (self.requesters, self.bypassers, *(threshold.circle for threshold in self.approvals))
+        return Wanted(groups=frozenset().union(*(circle.groups for circle in circles)))
 
     @property
     def approvers(self) -> frozenset[str]:

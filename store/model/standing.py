@@ -59,6 +59,10 @@ class Rules:
         return min(policy.merge_within_ms for policy in self.both)
 
     @property
+    def request_ttl_ms(self) -> int:
+        return min(policy.request_ttl_ms for policy in self.both)
+
+    @property
     def max_broken_ms(self) -> int:
         return min(policy.break_glass.max_duration_ms for policy in self.both)
 

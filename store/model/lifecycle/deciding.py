@@ -86,17 +86,17 @@ def approve(
     granted = min([request.duration_ms, rules.max_access_ms, *caps]) if request.duration_ms is not None else None
     wait_ms = rules.merge_within_ms if request.kind == "change" else rules.grant_expiration_ms
     approved = moved_to(request, "approved", now_ms, deadline=now_ms + wait_ms, decision=decision, granted_ms=granted)
+    goes_on = rules.merges_at_once if request.kind == "change" else rules.activates_at_once
+    news = () if goes_on else tell(approved, "approved", now_ms)
     result = Transition(
         approved,
         "Approved.",
         audit=(audit(approved, "request.approved", actor, now_ms, basis=decision.basis, by=" ".join(decision.by)),),
-        effects=(ShowCard(request=request.id),),
+        effects=(ShowCard(request=request.id), *news),
     )
-    if request.kind == "change" and rules.merges_at_once:
-        return result.then(merge(world, approved, actor))
-    if request.kind != "change" and rules.activates_at_once:
-        return result.then(start(world, approved, actor))
-    return replace(result, effects=(*result.effects, *tell(approved, "approved", now_ms)))
+    if not goes_on:
+        return result
+    return result.then(merge(world, approved, actor) if request.kind == "change" else start(world, approved, actor))
 
 
 def deny(world: World, request: Request, rules: Rules, people: People, actor: str) -> Transition:

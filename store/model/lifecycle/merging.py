@@ -45,7 +45,9 @@ def merge(world: World, request: Request, actor: str) -> Transition:
     merged = moved_to(request, "merged", now_ms, merged=version.number, hooks=hooks)
     touched = {touch.name for touch in change.touches}
     overtaken = [
-        _overtaken(sibling, touched, now_ms) for sibling in world.siblings if sibling.state in ("pending", "approved")
+        _overtaken(sibling, touched, now_ms, now_ms + rules_of(world).request_ttl_ms)
+        for sibling in world.siblings
+        if sibling.state in ("pending", "approved")
     ]
     stale = tuple(sibling for sibling in overtaken if sibling is not None)
     return Transition(
@@ -90,10 +92,10 @@ def _delivery(merged: Request, hook: str) -> Delivery:
     )
 
 
-def _overtaken(sibling: Request, touched: set[str], now_ms: int) -> Request | None:
+def _overtaken(sibling: Request, touched: set[str], now_ms: int, deadline: int) -> Request | None:
     if not isinstance(sibling.payload, Change) or not touched & {touch.name for touch in sibling.payload.touches}:
         return None
-    return moved_to(sibling, "stale", now_ms, deadline=max(now_ms + 1, sibling.timers["deadline"]))
+    return moved_to(sibling, "stale", now_ms, deadline=deadline)
 
 
 def _stale(request: Request, world: World, moved: list[str]) -> Transition:
@@ -102,7 +104,7 @@ def _stale(request: Request, world: World, moved: list[str]) -> Transition:
         request,
         "stale",
         world.now_ms,
-        deadline=request.timers["deadline"],
+        deadline=world.now_ms + rules_of(world).request_ttl_ms,
         note=f"Changed meanwhile by somebody else: {names}.",
     )
     return Transition(

@@ -74,7 +74,8 @@ def test_only_a_touched_name_that_moved_makes_it_stale(touched, there, merges):
     result = transition(at, last, people())
     assert result.request.state == ("merged" if merges else "stale")
     assert (result.head is None) is not merges
-    assert "deadline" in result.request.timers or merges
+    waits = {} if merges else {"deadline": at.now_ms + at.policy_now.policies[0].request_ttl_ms}
+    assert result.request.timers == waits
 
 
 def test_siblings_that_touch_the_same_name_are_overtaken_at_once():
@@ -90,7 +91,8 @@ def test_siblings_that_touch_the_same_name_are_overtaken_at_once():
         (same.id, "stale"),
         (approved.id, "stale"),
     ]
-    assert [sibling.timers["deadline"] for sibling in result.siblings] == [same.timers["deadline"], NOW + DAY]
+    a_new_wait = at.now_ms + at.policy_now.policies[0].request_ttl_ms
+    assert [sibling.timers["deadline"] for sibling in result.siblings] == [a_new_wait, a_new_wait]
     assert sorted(str(entry.request) for entry in result.audit if entry.event == "request.stale") == [
         same.id,
         approved.id,
