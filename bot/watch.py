@@ -42,7 +42,10 @@ class Watch:
         sentences = [finding.sentence for finding in found.findings]
         challenged = await self._ring.challenge_all()
         sentences += [error.sentence for error in challenged.values() if error is not None]
-        self._unfit = None if found.may_grant else f"Nothing is granted or read for now. {sentences[0]}"
+        self._unfit = None
+        if not found.may_grant:
+            worst = max(found.findings, key=lambda finding: finding.verdict)
+            self._unfit = f"Nothing is granted or read for now. {worst.sentence}"
         self._metrics.degraded.set(0 if found.may_grant else 1)
         self.sentences = tuple(sentences)
         for sentence in sentences:
