@@ -5,7 +5,7 @@ from pathlib import Path
 import structlog
 
 from bot import policy_file
-from store.model.errors import Invalid, Unavailable
+from store.model.errors import AccessError, Invalid
 from store.redis.clock import Dial, Skew
 from store.redis.policies import Policies
 
@@ -41,7 +41,7 @@ class Bootstrap:
         try:
             resolved = await policy_file.resolve(policy_file.read(self._path), self._lookup)
             current = await self._policies.current()
-        except (Invalid, Unavailable) as error:
+        except AccessError as error:
             return error.sentence
         if resolved.model_copy(update={"number": current.number}) == current:
             return None
