@@ -6,7 +6,7 @@ from typing import Final
 from scheduler.connectors.contract import Connector, Refused
 from scheduler.connectors.outgoing import Outgoing
 from scheduler.connectors.scim import ScimGroups
-from store.model.errors import NotFound
+from store.model.errors import Invalid, NotFound
 from store.model.policy import ConnectorConfig, PolicySet
 from store.model.secret import Secret
 from store.redis.environments import Environments
@@ -30,7 +30,7 @@ class Outside:
         return self._clients[policies.allow_private]
 
     async def connector(self, name: str) -> Connector:
-        """Raises `Refused` for one that the policies do not name."""
+        """Raises `Refused` for one that the policies do not name, or name by an address that may not be reached."""
         policies = await self._policies.current()
         config = policies.connectors.get(name)
         if config is None:
@@ -46,7 +46,10 @@ class Outside:
                 except NotFound as error:
                     raise Refused(error.sentence, code=error.detail) from None
 
-            self._connectors[slot] = ScimGroups(config.url, token, await self.outgoing(policies), name=name)
+            try:
+                self._connectors[slot] = ScimGroups(config.url, token, await self.outgoing(policies), name=name)
+            except Invalid as error:
+                raise Refused(error.sentence, code=error.detail) from None
         return self._connectors[slot]
 
     async def close(self) -> None:
