@@ -1,0 +1,150 @@
+"""Asking: one wish becomes one request, whichever door it came by and however often."""
+
+import pytest
+from redis.asyncio import Redis
+
+from bot.asking import Asking
+from store.model.errors import Conflict, Forbidden, Invalid, Unavailable
+from store.model.identity import Target
+from store.model.policy import HOUR, Access, Reason, TargetConfig
+from store.model.request import Change, Joining, Opening
+from store.model.secret import Secret
+from store.redis.environments import Value
+from tests.builders import OWNER, PROD, REQ, ROLE, TARGETS, policy
+from tests.store.redis.corridor import Corridor
+
+
+@pytest.fixture
+async def corridor(real_redis: Redis) -> Corridor:
+    corridor = Corridor(real_redis)
+    await corridor.enact(policy(access=Access(default_ms=HOUR // 2, max_ms=4 * HOUR)))
+    corridor.crowd.changed[REQ] = {"email": "req@example.com"}
+    return corridor
+
+
+@pytest.fixture
+def asking(corridor: Corridor) -> Asking:
+    return Asking(corridor.requests, corridor.environments, corridor.policies, corridor.crowd, corridor.random)
+
+
+def wish(command_id: str = "view:1", **changed):
+    return {"reason": "because", "ticket": None, "command_id": command_id, **changed}
+
+
+def value(text: str) -> Value:
+    return Value(Secret(text.encode()))
+
+
+async def test_to_open_an_environment(asking):
+    asked = (await asking.open(REQ, PROD, duration_ms=HOUR, **wish())).request
+    assert isinstance(asked.payload, Opening)
+    assert (asked.kind, asked.target, asked.requester, asked.beneficiary) == ("open", "payments/prod", REQ, REQ)
+    assert (asked.payload.duration_ms, asked.reason) == (HOUR, "because")
+
+
+async def test_who_names_no_duration_gets_the_rules_own(asking):
+    assert (await asking.open(REQ, PROD, duration_ms=None, **wish("a"))).request.duration_ms == HOUR // 2
+    assert (await asking.access(REQ, ROLE, duration_ms=None, **wish("b"))).request.duration_ms == HOUR // 2
+
+
+async def test_to_join_a_group_under_the_address_that_slack_knows(asking):
+    asked = (await asking.access(REQ, ROLE, duration_ms=HOUR, **wish())).request
+    assert isinstance(asked.payload, Joining)
+    of = asked.payload.membership
+    assert (of.connector, of.group, of.user, of.account) == ("okta", "admins", REQ, "req@example.com")
+
+
+async def test_to_change_secrets_which_are_sealed_before_anybody_is_asked(asking, corridor):
+    asked = (await asking.change(REQ, PROD, {"A": value("kanarienvogel-7"), "B": value("b")}, **wish())).request
+    assert isinstance(asked.payload, Change)
+    assert [(touch.name, touch.word) for touch in asked.payload.touches] == [("A", "new"), ("B", "new")]
+    assert b"kanarienvogel-7" not in repr(await corridor.dump()).encode()
+
+
+@pytest.mark.parametrize("kind", ["open", "access", "change"])
+async def test_a_wish_that_arrives_twice_is_one_request(asking, corridor, kind):
+    async def ask(reason: str = "because"):
+        if kind == "open":
+            return await asking.open(REQ, PROD, duration_ms=HOUR, **wish(reason=reason))
+        if kind == "access":
+            return await asking.access(REQ, ROLE, duration_ms=HOUR, **wish(reason=reason))
+        return await asking.change(REQ, PROD, {"A": value("a")}, **wish(reason=reason))
+
+    first, second = await ask(), await ask()
+    assert first.news
+    assert not second.news
+    assert second.answer == first.answer
+    assert (await corridor.events()).count("request.submitted") == 1
+    with pytest.raises(Conflict):
+        await ask("for another reason")  # under the same id
+
+
+async def test_two_wishes_are_two_requests(asking):
+    first = await asking.open(REQ, PROD, duration_ms=HOUR, **wish("a"))
+    second = await asking.open(REQ, PROD, duration_ms=HOUR, **wish("b"))
+    assert first.request.id != second.request.id
+
+
+# -- what cannot be asked ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", ["payments/nowhere", "role:nobody"])
+async def test_a_target_that_is_not_there(asking, target):
+    kind = asking.access if target.startswith("role:") else asking.open
+    with pytest.raises(Invalid):
+        await kind(REQ, Target.parse(target), duration_ms=HOUR, **wish())
+
+
+async def test_an_application_is_no_environment(asking):
+    for ask in (
+        asking.open(REQ, Target.parse("payments/prod#api"), duration_ms=HOUR, **wish("a")),
+        asking.change(REQ, Target.parse("payments/prod#api"), {"A": value("a")}, **wish("b")),
+    ):
+        with pytest.raises(Invalid, match="not an environment"):
+            await ask
+
+
+async def test_a_role_without_a_group_cannot_be_joined(asking, corridor):
+    await corridor.enact(targets={**TARGETS, "role:aws-admin": TargetConfig()})
+    with pytest.raises(Invalid) as raised:
+        await asking.access(REQ, ROLE, duration_ms=HOUR, **wish())
+    assert raised.value.detail == "no_group"
+
+
+async def test_who_has_no_address_cannot_be_known_outside(asking, corridor):
+    corridor.crowd.changed.clear()
+    with pytest.raises(Forbidden) as raised:
+        await asking.access(REQ, ROLE, duration_ms=HOUR, **wish())
+    assert raised.value.detail == "no_account"
+
+
+async def test_who_is_not_known_in_time_is_told_to_try_again(asking, corridor):
+    corridor.crowd.without.add(REQ)
+    with pytest.raises(Unavailable) as raised:
+        await asking.access(REQ, ROLE, duration_ms=HOUR, **wish())
+    assert raised.value.detail == "people_unknown"
+
+
+async def test_nothing_to_change_is_no_change(asking):
+    with pytest.raises(Invalid) as raised:
+        await asking.change(REQ, PROD, {}, **wish())
+    assert raised.value.detail == "nothing_to_change"
+
+
+@pytest.mark.parametrize(
+    ("user", "changed"),
+    [(OWNER, {}), (REQ, {"reason": ""}), (REQ, {"reason": "   "})],
+    ids=["not a requester", "no reason", "a reason of spaces"],
+)
+async def test_the_rule_is_held_whichever_door_it_came_by(asking, corridor, user, changed):
+    await corridor.enact(policy(reason=Reason(required=True)))
+    with pytest.raises((Forbidden, Invalid)):
+        await asking.open(user, PROD, duration_ms=HOUR, **wish(**changed))
+    assert "request.submitted" not in await corridor.events()
+
+
+async def test_without_policies_nothing_can_be_asked(real_redis):
+    corridor = Corridor(real_redis)
+    asking = Asking(corridor.requests, corridor.environments, corridor.policies, corridor.crowd, corridor.random)
+    with pytest.raises(Unavailable, match="no policies yet"):
+        await asking.open(REQ, PROD, duration_ms=HOUR, **wish())
