@@ -279,6 +279,16 @@ async def test_a_colleague_cannot_end_it_and_is_told_who_can(house: House) -> No
     assert "has access now" in text_of(again(house, asked))
 
 
+async def test_nobody_starts_the_time_of_somebody_else(house: House) -> None:
+    asked = await asked_for(house)
+    await approved(house, asked, seed.BEN)
+    activate = seen(await own_card(house, seed.ROSA, "Activate it when you are ready", button="activate"))
+    for user in (seed.OMAR, seed.BEN, seed.ANA):
+        await late(house, user, activate, "activate")
+        await own_card(house, user, "Only the person it was approved for can activate it.")
+    assert "not activated it yet" in text_of(again(house, asked))
+
+
 async def test_an_approver_gives_less_time_than_was_asked(house: House) -> None:
     asked = await asked_for(house)
     less = next(option for option in options_of(asked) if option.startswith("approve_less"))
