@@ -15,7 +15,6 @@ from bot.slack.views.facts import CardFacts, Message
 from bot.slack.wire import Slack, SlackRefused
 from scheduler.relay import Again
 from store.model.command import Tally
-from store.model.delivery import Delivery as HookDelivery
 from store.model.effect import Announce, Count, ShowCard, Tell
 from store.model.errors import Conflict, NotFound, Unavailable
 from store.model.lifecycle import World
@@ -86,7 +85,8 @@ class Delivery:
             await self._place_dm(effect.request, place, place.removeprefix("approver/"), known, for_approvers)
         if channel is not None:
             for delivery in facts.deliveries:
-                await self._hook_line(effect.request, delivery, channel, known)
+                place, line = f"hook/{delivery.hook}", say.hook_line(delivery)
+                await self._place(effect.request, place, channel.channel, known.get(place), line, thread=channel.ts)
         for place, copy in known.items():
             if place.startswith("copy/"):
                 await self._copy(effect.request, copy, for_approvers)
@@ -195,17 +195,6 @@ class Delivery:
                 raise
             log.warning("channel is closed to us", channel=channel, request=world.request.id, why=refusal.error)
             return None
-
-    async def _hook_line(self, request: str, delivery: HookDelivery, thread: Card, known: dict[str, Card]) -> None:
-        place = f"hook/{delivery.hook}"
-        try:
-            line = say.hook_line(delivery)
-            await self._place(request, place, thread.channel, known.get(place), line, thread=thread.ts)
-        except SlackRefused as refusal:
-            if refusal.error != "thread_not_found":
-                raise
-            await self._cards.forget(request, thread.place)
-            raise Unavailable("The card was deleted, and is posted anew.", code="card_lost", retry_after_ms=0) from None
 
     async def _copy(self, request: str, copy: Card, message: Message) -> None:
         try:

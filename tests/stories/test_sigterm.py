@@ -12,6 +12,7 @@ from playground.house import House
 from playground.slack.sight import actions_of
 from store.redis.embedded import running
 from tests.stories.conftest import OpenHouse
+from tests.stories.faults import heard, struck
 from tests.stories.people import again, ask, card, modal, own_card, press, request_of, says
 from tests.stories.processes import LEASE_MS, Program
 
@@ -52,9 +53,10 @@ async def stopped(house: House, program: Program) -> None:
 async def test_a_click_that_is_being_decided_is_answered(house: House, program: Program) -> None:
     await ask(house, seed.ROSA, OPEN)
     waiting = await card(house, "Waiting for approval")
+    heard(house)
     house.workspace.faults.delay("views.open", 0.8)
     click = asyncio.create_task(press(house, seed.BEN, waiting, "deny"))
-    await house.workspace.wait_for(lambda: house.workspace.faults.struck)
+    await struck(house)
     await stopped(house, program)
     assert (await click).acked
     await started(house, program)
@@ -71,10 +73,11 @@ async def test_with_clicks_in_flight_and_slack_hanging_it_ends_in_time_and_all_t
     for number in range(4):
         await ask(house, seed.ROSA, f"open payments/prod for 15m because INC-7 number {number}")
         cards.append(await card(house, f"number {number}"))
+    heard(house)
     for method in ("chat.update", "chat.postMessage", "chat.postEphemeral"):
         house.workspace.faults.hang(method, times=100)
     clicks = [asyncio.create_task(press(house, seed.BEN, each, "approve")) for each in cards]
-    await house.workspace.wait_for(lambda: house.workspace.faults.struck)
+    await struck(house)
     await stopped(house, program)
     seen = await asyncio.gather(*clicks)
     house.workspace.faults.clear()

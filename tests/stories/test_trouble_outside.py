@@ -162,6 +162,22 @@ async def test_a_receiver_that_was_down_for_two_days_hears_of_the_newest_version
     assert len({each.id for each in house.hooks.deliveries if b'"version":4' in each.body}) == 1
 
 
+async def test_a_thread_that_was_deleted_is_begun_anew_when_its_hook_has_news(house: House) -> None:
+    await house.workspace.wait_for(lambda: house.hooks.deliveries)
+    house.hooks.answer("api", 503, times=2)
+    await merged(house, 1)
+    shown = await card(house, "Merged as version 3")
+    line = await house.workspace.wait_for(lambda: house.workspace.thread(shown.channel, shown.ts)[1:])
+    await house.workspace.wait_for(lambda: (3, 503) in versions(house))
+    await house.app.relay.settled()
+    for message in (*line, shown):
+        house.workspace.delete_message(message.channel, message.ts)
+    await house.advance(HOUR)  # it is still being told, so that the card itself has nothing new to say
+    anew = await card(house, "Merged as version 3")
+    assert anew.ts != shown.ts
+    await house.workspace.wait_for(lambda: house.workspace.thread(anew.channel, anew.ts)[1:])
+
+
 async def test_a_slow_receiver_delays_neither_cards_nor_another_receiver(open_house: OpenHouse) -> None:
     house = await open_house(processes=0)
     policies = Path(house.environ()["COUNTERSIGN_POLICIES"])

@@ -11,6 +11,7 @@ from playground.slack.records import Call, Message
 from playground.slack.sight import actions_of, text_of
 from store.model.command import Withdraw
 from store.model.policy import MINUTE
+from tests.stories.faults import heard, struck
 from tests.stories.people import again, ask, card, own_card, press, request_of, says
 
 OPEN: Final = "open payments/prod for 15m because INC-7"
@@ -92,13 +93,14 @@ async def test_news_and_cards_come_after_a_429_once(house: House, method: str) -
 @pytest.mark.parametrize("status", [500, 503])
 async def test_a_broken_slack_is_asked_again(house: House, status: int) -> None:
     waiting = await asked(house)
+    heard(house)
     house.workspace.faults.status("chat.update", status, times=3)
     house.workspace.faults.status("chat.postMessage", status, times=3)
     await press(house, seed.BEN, waiting, "approve")
     while house.workspace.faults.waiting:
         left = len(house.workspace.faults.struck)
         await house.advance(MINUTE)
-        await house.workspace.wait_for(lambda left=left: len(house.workspace.faults.struck) > left)
+        await struck(house, more_than=left)
     await house.app.relay.settled()
     await house.advance(MINUTE)
     await says(house, waiting, "Approved by <@U0BEN>")
@@ -118,15 +120,24 @@ async def test_a_card_whose_post_was_not_confirmed_is_kept_true_once_somebody_ac
     await press(house, seed.BEN, both[0], "approve")
     for each in both:
         await says(house, each, "Approved by <@U0BEN>")
+    # Where the channel closes, both stay as they are, and hold up nobody else's.
+    house.workspace.archive(seed.APPROVALS)
+    mine = await own_card(house, seed.ROSA, "What next", "INC-7", button="withdraw")
+    await press(house, seed.ROSA, mine, "withdraw")
+    await says(house, mine, "Withdrawn")
+    await own_card(house, seed.INES, "INC-7", "Withdrawn")
 
 
 async def test_a_slack_that_hangs_holds_up_one_card_and_no_other(house: House) -> None:
     waiting = await asked(house)
-    house.workspace.faults.hang("chat.update")
+    heard(house)
+    house.workspace.faults.hang("chat.update", times=1_000)
     await press(house, seed.BEN, waiting, "approve")
-    await house.workspace.wait_for(lambda: house.workspace.faults.struck)
+    await struck(house)
     await asked(house, "open payments/staging for 1h because INC-8")
     assert "Waiting for approval" in text_of(again(house, waiting))
+    house.workspace.faults.clear()
+    await house.advance(MINUTE)
     await says(house, waiting, "Approved by <@U0BEN>")
 
 
