@@ -232,6 +232,28 @@ async def ended_on_cards(story: Story) -> None:
     assert len(story.cards()) <= 1 + story.program.deaths
 
 
+async def test_what_ends_while_nobody_runs_has_ended_when_somebody_does(story: Story) -> None:
+    """Two processes, killed once more between approval and first use, and both down across the end of two accesses."""
+    other = Program(story.house.folder, story.house.environ())  # on the same clock
+    try:
+        await story.until("request.submitted", asking(story, JOIN))
+        await story.until("request.approved", pressing(story, seed.BEN, "approve", "Waiting for approval", "INC-7"))
+        await story.program.kill()
+        await other.start()
+        await story.until("grant.started", pressing(story, seed.ROSA, "activate"))
+        await story.until("grant.activated")
+        assert story.house.directory.members(seed.ROLE_GROUP) == [ROSA]
+        await asyncio.gather(story.program.kill(), other.kill())
+        await story.advance(15 * MINUTE)
+        await story.until("grant.ended")
+        assert story.house.directory.members(seed.ROLE_GROUP) == []
+        await ended_on_cards(story)
+        await story.settled({"request.approved": 1, "grant.started": 1, "grant.activated": 1, "grant.ended": 1})
+        assert story.gate.seen == [(), (ROSA,), ()]
+    finally:
+        await other.kill()
+
+
 JOURNEYS: Final = {"member": member, "reader": reader, "merger": merger}
 
 SHORT: Final = (
