@@ -19,10 +19,6 @@ from tests.store.redis.corridor import Corridor
 WITHIN_S = 10.0
 
 
-async def nothing() -> None:
-    return
-
-
 class Rooms:
     """Where the clock goes: how often it came, and what it meets there."""
 
@@ -76,7 +72,10 @@ async def clock(
     async def gauges() -> None:
         await rooms.come("gauges")
 
-    clock = Clock(relay, Sweep(corridor.timers, corridor.requests, metrics), metrics, watch=nothing, gauges=gauges)
+    async def watch() -> None:
+        await rooms.come("watch")
+
+    clock = Clock(relay, Sweep(corridor.timers, corridor.requests, metrics), metrics, watch=watch, gauges=gauges)
     yield clock
     await clock.stop()
 
@@ -97,14 +96,20 @@ async def relay(corridor: Corridor, metrics: Metrics, rooms: Rooms, performed: l
 @pytest.fixture
 def rarely(monkeypatch: pytest.MonkeyPatch) -> None:
     """No tick comes by itself: what happens, happens by a nudge."""
-    for name in ("SWEEP_S", "RELAY_S", "GAUGES_S"):
+    for name in ("SWEEP_S", "RELAY_S", "GAUGES_S", "WATCH_S"):
         monkeypatch.setattr(clocking, name, 3_600.0)
 
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SWEEP_S", "RELAY_S", "GAUGES_S"):
+    for name in ("SWEEP_S", "RELAY_S", "GAUGES_S", "WATCH_S"):
         monkeypatch.setattr(clocking, name, 0.02)
+
+
+@pytest.fixture
+def sweeping(rarely: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing but the sweep comes by itself."""
+    monkeypatch.setattr(clocking, "SWEEP_S", 0.02)
 
 
 async def put(corridor: Corridor, number: int = 1) -> str:
@@ -186,6 +191,18 @@ async def test_ticks_go_on_after_redis_was_silent(corridor, clock, relay, rooms,
     assert performed == [identity]
 
 
+@pytest.mark.usefixtures("rarely")
+async def test_a_lane_that_cannot_be_looked_into_keeps_a_nudge_from_no_other(clock, rooms):
+    def silent() -> None:
+        raise Unavailable("Redis does not answer.")
+
+    rooms.meets["slack"] = silent
+    clock.start()
+    clock.nudge()
+    await rooms.have("hook", 1)
+    await clock.stop()
+
+
 @pytest.mark.usefixtures("often")
 async def test_a_mistake_in_one_job_stops_neither_it_nor_the_others(clock, rooms):
     def broken() -> None:
@@ -198,7 +215,7 @@ async def test_a_mistake_in_one_job_stops_neither_it_nor_the_others(clock, rooms
     await clock.stop()
 
 
-@pytest.mark.usefixtures("often")
+@pytest.mark.usefixtures("rarely", "sweeping")
 async def test_what_is_due_happens_by_itself_and_is_told_at_once(corridor, clock, relay, rooms, performed):
     asked = await corridor.ask()
     corridor.skew_ms += 8 * HOUR
@@ -231,6 +248,7 @@ async def test_a_stop_waits_for_the_tick_that_runs_and_begins_none(clock, rooms)
     rooms.holds["gauges"] = asyncio.Event()
     clock.start()
     await rooms.have("gauges", 1)
+    await rooms.have("watch", 1)
     before = dict(rooms.came)
     stopping = asyncio.create_task(clock.stop())
     done, _ = await asyncio.wait([stopping], timeout=0.2)

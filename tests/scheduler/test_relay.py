@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from scheduler import relay as relaying
 from scheduler.metrics import Metrics
@@ -175,7 +176,9 @@ async def test_what_could_not_be_settled_is_done_again(corridor, performance, me
 
     silent = Silent(corridor.redis, corridor.keys, corridor.scripts, skew=corridor.skew)
     await put(corridor, card())
-    await run(another(corridor, performance, metrics, outbox=silent))
+    with capture_logs() as logs:
+        await run(another(corridor, performance, metrics, outbox=silent))
+    assert "effect not settled" in [entry["event"] for entry in logs]
     corridor.skew_ms += LEASE_MS
     await run(another(corridor, performance, metrics))
     assert performance.members == [card().key] * 2
@@ -403,8 +406,9 @@ async def test_what_was_just_being_claimed_when_the_drain_began_is_performed(cor
     await asyncio.sleep(0)
     outbox.go.set()
     async with asyncio.timeout(WITHIN_S):
-        await asyncio.gather(ticking, draining)
+        await draining
     assert performance.members == [card().key]
+    await ticking
     assert await corridor.outbox.depth("slack") == 0
 
 
