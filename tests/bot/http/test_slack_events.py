@@ -127,7 +127,7 @@ REFUSED: Final[dict[str, dict[str, str | None]]] = {
     "negative": {"timestamp": "-1", "signature": signature(BODY, "-1")},
     "not ASCII digits": {"timestamp": "٣٣٣", "signature": signature(BODY, "٣٣٣")},
     "a superscript": {"timestamp": "²", "signature": signature(BODY, "²")},
-    "a time of a thousand digits": {"timestamp": "9" * 1_000, "signature": signature(BODY, "9" * 1_000)},
+    "a time of five thousand digits": {"timestamp": "9" * 5_000, "signature": signature(BODY, "9" * 5_000)},
     "old": {"timestamp": str(NOW_S - WINDOW_S - 1), "signature": signature(BODY, NOW_S - WINDOW_S - 1)},
     "from the future": {"timestamp": str(NOW_S + WINDOW_S + 1), "signature": signature(BODY, NOW_S + WINDOW_S + 1)},
     "in milliseconds": {"timestamp": str(NOW_S * 1000), "signature": signature(BODY, NOW_S * 1000)},

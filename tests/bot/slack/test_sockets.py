@@ -10,7 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.slack import sockets as sockets_module
 from bot.slack.app import Identity, Running, bolt
-from bot.slack.sockets import LOOKS, Sockets
+from bot.slack.sockets import Sockets
 from bot.slack.wire import Slack, SlackRefused
 from playground.slack.workspace import Workspace
 from store.model.errors import Unavailable
@@ -90,22 +90,22 @@ async def test_one_that_hears_nothing_connects_anew_once_and_then_says_that_it_i
 
 
 async def test_one_that_is_answered_pings_is_left_alone(town, sockets, deaf, monkeypatch):
-    monkeypatch.setattr(sockets_module, "PING_S", DEAF_S / 10)
-    one = sockets()
+    monkeypatch.setattr(sockets_module, "PING_S", 0.05)
+    one = sockets(deaf_s=1)
     await one.connect()
     await town.wait_for(lambda: town.bot_connected)
-    await asyncio.sleep(4 * DEAF_S)  # time itself is what is tested
+    await asyncio.sleep(1.5)  # time itself is what is tested
     assert connects(town) == 1
     assert not deaf.is_set()
 
 
 async def test_one_that_gets_messages_is_left_alone(town, sockets, deaf):
-    one = sockets()
+    one = sockets(deaf_s=1)
     await one.connect()
     await town.wait_for(lambda: town.bot_connected)
-    for number in range(4 * LOOKS):
+    for number in range(15):
         town.set_group("S0LEADS", ["U0ANA"] if number % 2 else ["U0BEN"])
-        await asyncio.sleep(DEAF_S / LOOKS)
+        await asyncio.sleep(0.1)
     assert connects(town) == 1
     assert not deaf.is_set()
 
