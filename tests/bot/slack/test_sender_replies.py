@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.slack import replies as replying
 from bot.slack.replies import Replies
@@ -72,9 +73,11 @@ async def test_what_somebody_typed_is_only_text(replies, town):
 
 async def test_a_reply_that_cannot_be_sent_is_nobodys_trouble(replies, town):
     town.faults.error("*", "internal_error", times=2)
-    replies.sentence("U0BEN", "C0PAY", "lost")
-    replies.sentence("U0NOBODY", None, "lost")
-    await replies.drain(WITHIN_S)
+    with capture_logs() as logs:
+        replies.sentence("U0BEN", "C0PAY", "lost")
+        replies.sentence("U0NOBODY", None, "lost")
+        await replies.drain(WITHIN_S)
+    assert "reply not sent" in [entry["event"] for entry in logs]
     replies.sentence("U0BEN", "C0PAY", "said")
     assert (await town.wait_for(lambda: town.ephemerals("U0BEN")))[-1].text == "said"
 
