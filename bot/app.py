@@ -110,6 +110,7 @@ class App:
         await self.replies.drain(left())
         await self.directory.close()
         await self.outside.close()
+        await self.slack.close()
         await self.redis.aclose()
         if self.embedded is not None:
             await self.embedded.stop()

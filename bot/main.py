@@ -27,7 +27,7 @@ from bot.slack.pictures import Pictures
 from bot.slack.replies import Replies
 from bot.slack.slash import Slash
 from bot.slack.sockets import Sockets
-from bot.slack.wire import TIMEOUT_S, Slack
+from bot.slack.wire import Slack
 from bot.watch import Watch
 from scheduler.clock import Clock
 from scheduler.gauges import Gauges
@@ -88,10 +88,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     ring = Keyring(holders, keys.installation, secrets.token_bytes, time.monotonic)
 
     watch = Watch(redis, dial, ring, metrics)
-    web_client = AsyncWebClient(
-        token=_plain(settings.slack_bot_token), base_url=settings.slack_api_url, timeout=int(TIMEOUT_S)
-    )
-    slack = Slack(web_client)
+    slack = Slack.at(settings.slack_api_url, _plain(settings.slack_bot_token))
     identity = Identity(slack, _plain(settings.slack_bot_token))
     directory = SlackDirectory(slack, Facts(redis, keys), team_id=lambda: identity.team_id, now_ms=dial.now_ms)
 

@@ -1,6 +1,6 @@
 """The wire to Slack: one call, and its failures as the rest of the program knows them."""
 
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -30,6 +30,16 @@ class Slack:
 
     def __init__(self, client: AsyncWebClient) -> None:
         self._client = client
+
+    @classmethod
+    def at(cls, api_url: str, token: str) -> Self:
+        """Connections are kept between calls: to open one for each costs more than the call."""
+        session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
+        return cls(AsyncWebClient(token=token, base_url=api_url, session=session))
+
+    async def close(self) -> None:
+        if self._client.session is not None:
+            await self._client.session.close()
 
     async def call(self, method: str, **arguments: Any) -> dict[str, Any]:
         """Raises `Unavailable` (try again, `retry_after_ms` where Slack says when) or `SlackRefused`."""

@@ -1,8 +1,7 @@
 """Command: what somebody, the clock or an outside system asks of a request."""
 
 import hashlib
-import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from store.model.request import Timer
@@ -18,9 +17,8 @@ class _Command:
     @property
     def fingerprint(self) -> str:
         """SHA-256 over everything but the id: another content under the same id is a conflict."""
-        content = {field.name: getattr(self, field.name) for field in fields(self)}
-        content |= {"id": None, "is": type(self).__name__}
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        content = [(name, getattr(self, name)) for name in self.__dataclass_fields__ if name != "id"]
+        return hashlib.sha256(repr((type(self).__name__, content)).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Final, Literal
 
 from pydantic import StringConstraints
@@ -57,6 +58,12 @@ class Target:
 
     def __str__(self) -> str:
         return self.id
+
+
+@lru_cache(maxsize=4096)
+def canonical(text: str) -> Target:
+    """A target that was checked at the door, read again: the same few over and over."""
+    return Target.parse(text)
 
 
 def shown(text: str, most: int = 60) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from store.model.grant import Lease, Membership
-from store.model.identity import RequestId, Target, TargetId, UserId
+from store.model.identity import RequestId, Target, TargetId, UserId, canonical
 from store.model.record import Part, Record
 from store.model.sealed import Held
 
@@ -127,7 +127,7 @@ class Request(Record):
 
     @property
     def asked(self) -> Target:
-        return Target.parse(self.target)
+        return canonical(self.target)
 
     @property
     def duration_ms(self) -> int | None:
