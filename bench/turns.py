@@ -1,6 +1,7 @@
 """Turns: a socket in front of Redis that counts how often somebody asked there and was answered."""
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ class Turns:
         self._listen = listen
         self._server = server
         self._listening: asyncio.Server | None = None
+        self._open: set[asyncio.Task[None]] = set()
         self.completed = 0
 
     @property
@@ -26,18 +28,33 @@ class Turns:
         return f"unix://{self._listen}"
 
     async def start(self) -> None:
-        self._listening = await asyncio.start_unix_server(self._connected, str(self._listen))
+        self._listening = await asyncio.start_unix_server(self._accepted, str(self._listen))
 
     async def stop(self) -> None:
-        """Call it when nobody is connected any more."""
+        """Leaves nobody connected."""
         if self._listening is not None:
             self._listening.close()
-            await self._listening.wait_closed()
+        for task in self._open:
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._connected(reader, writer))
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         answers, requests = await asyncio.open_unix_connection(str(self._server))
         asked = asyncio.Event()
-        await asyncio.gather(self._ask(reader, requests, asked), self._answer(answers, writer, asked))
+        try:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._ask(reader, requests, asked))
+                both.create_task(self._answer(answers, writer, asked))
+        finally:
+            for end in (requests, writer):
+                end.close()
+                with contextlib.suppress(OSError):
+                    await end.wait_closed()
 
     async def _ask(self, client: asyncio.StreamReader, server: asyncio.StreamWriter, asked: asyncio.Event) -> None:
         while data := await client.read(CHUNK):

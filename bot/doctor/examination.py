@@ -142,11 +142,10 @@ class _Examination:
         if self._slack is None:
             return
         dial = Dial(self._client, no_skew, time.monotonic)
-        bootstrap = Bootstrap(self._settings.policies, policies, SlackLookup(self._slack), dial, no_skew)
-        try:
-            difference = await bootstrap.difference()
-        except SlackRefused as error:
-            difference = NO_GROUPS if error.error == slacks.NO_GROUPS else error.sentence
+        lookup = SlackLookup(self._slack)
+        difference = await Bootstrap(self._settings.policies, policies, lookup, dial, no_skew).difference()
+        if lookup.without_groups:
+            yield warn("policies", NO_GROUPS)
         for line in (difference or "").splitlines():
             yield warn("policies", line)
 
@@ -161,16 +160,19 @@ class _Examination:
             )
             yield fail("policies", sentence)
             return
+        lookup = SlackLookup(self._slack) if self._slack is not None else None
         try:
             file = policy_file.read(path)
-            if self._slack is not None:
-                self._policies = await policy_file.resolve(file, SlackLookup(self._slack))
+            if lookup is not None:
+                self._policies = await policy_file.resolve(file, lookup)
         except Invalid as error:
+            if lookup is not None and lookup.without_groups:
+                yield fail("policies", NO_GROUPS)
             for line in error.sentence.splitlines():
                 yield fail("policies", line)
             return
         except SlackRefused as error:
-            yield fail("policies", NO_GROUPS if error.error == slacks.NO_GROUPS else error.sentence)
+            yield fail("policies", error.sentence)
             return
         looked = "" if self._slack is not None else " Its names were not looked up."
         yield ok(

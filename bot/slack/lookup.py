@@ -13,6 +13,7 @@ class SlackLookup:
     def __init__(self, slack: Slack) -> None:
         self._slack = slack
         self._groups: dict[str, tuple[str, str]] | None = None
+        self.without_groups = False  # seen: this workspace's plan has none
         self._channels: dict[str, str] | None = None
 
     async def user(self, email_or_id: str, /) -> tuple[str, str] | None:
@@ -53,6 +54,7 @@ class SlackLookup:
             answer = await self._slack.call("usergroups.list")
         except SlackRefused as error:
             if error.error == "plan_upgrade_required":
+                self.without_groups = True
                 return []  # a plan without user groups: the file is told where it names one
             raise
         return [(group["id"], group["handle"]) for group in answer["usergroups"] if not group.get("date_delete")]
