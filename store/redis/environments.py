@@ -1,7 +1,6 @@
 """Environments: sealed values, numbered versions, and the one way out for each reader."""
 
 import base64
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -140,10 +139,8 @@ class Environments:
         """Values for the holder of an active grant, audited in the step that reads them. Raises `Forbidden`, `Conflict`, `NotFound`."""
         if (why := self._fit()) is not None:
             raise Unavailable(why, code="degraded")
-        entry = Audit(event="secrets.read", actor=reader, at_ms=0, request=request_id).model_dump(
-            mode="json", exclude_defaults=True
-        )
-        body = json.dumps({"schema": Audit.SCHEMA, **entry, "at_ms": "%NOW%"}).replace('"%NOW%"', "%NOW%")
+        entry = Audit(event="secrets.read", actor=reader, at_ms=0, request=request_id).to_json()
+        body = entry.replace('"at_ms":0,', '"at_ms":%NOW%,', 1)
         names = [self._keys.request(request_id), self._keys.audit, self._keys.audit_number]
         reply = await self._scripts.run("read", names, [self._skew(), self._keys.prefix, reader, body])
         status, *rest = (text(part) if part is not None else None for part in reply)

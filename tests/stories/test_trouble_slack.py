@@ -23,7 +23,7 @@ def quick_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is waited for in seconds here takes a minute in production."""
     monkeypatch.setattr("bot.slack.sockets.PING_S", 0.3)
     monkeypatch.setattr("bot.app.SLACK_AGAIN_S", 0.1)
-    monkeypatch.setattr("bot.main.TIMEOUT_S", 1)
+    monkeypatch.setattr("bot.slack.wire.TIMEOUT_S", 1)
 
 
 @pytest.fixture
