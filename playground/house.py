@@ -108,7 +108,11 @@ class House:
     async def move_in(self) -> App:
         """One more process of the program: the first one seeds. Raises `AccessError`."""
         app = await build(Settings.read(self.environ()), skew=self.skew_ms)
-        await app.start()
+        try:
+            await app.start()
+        except BaseException:
+            await app.stop()
+            raise
         self.apps.append(app)
         if self._http:
             self.workspace.delivery.http.url = f"http://127.0.0.1:{app.http.port}/slack/events"
