@@ -26,7 +26,7 @@ class SlackRefused(AccessError):
 
 
 class Slack:
-    """Calls Web API methods. `methods` lists all that this program uses; the manifest's scopes follow from it."""
+    """Calls Web API methods. Which ones follows from the calls; `tests/test_manifest.py` holds the scopes against them."""
 
     def __init__(self, client: AsyncWebClient) -> None:
         self._client = client
