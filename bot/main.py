@@ -94,7 +94,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
 
     policies = Policies(redis, keys, scripts)
     environments = Environments(redis, keys, scripts, ring, skew, secrets.token_bytes, watch.fit)
-    requests = Requests(redis, keys, scripts, policies, directory, environments.sign, skew, watch.fit)
+    requests = Requests(redis, keys, scripts, policies, directory, environments.sign, skew, dial.now_ms, watch.fit)
     deliveries = Deliveries(redis, keys, scripts, skew)
     outbox = Outbox(redis, keys, scripts, skew=skew)
     timers = Timers(redis, keys, scripts, skew)

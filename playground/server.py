@@ -53,6 +53,10 @@ class PlaygroundServer:
         self.workspace.base_url = f"http://127.0.0.1:{bound}"
 
     async def stop(self) -> None:
+        if self._runner is not None:
+            for site in tuple(self._runner.sites):
+                # First of all: a bot that loses its socket connects again at once, and nobody would close that any more.
+                await site.stop()
         self._api.release()
         self.page.close()
         await self.workspace.delivery.close()

@@ -19,6 +19,7 @@ class Committed:
 
     status: Literal["ok", "seen", "late", "moved"]
     answer: str = ""
+    world: list[Any] | None = None  # where nothing was committed, what `otherwise` asked for; as `world.lua` answers
 
 
 @dataclass(slots=True)
@@ -30,6 +31,7 @@ class Commit:
     fingerprint: str = ""
     answer: str = ""
     good_until_ms: int | None = None
+    good_from_ms: int | None = None
     frees: bool = False  # it takes away or records, and is let through by a full server
     _names: list[str] = field(default_factory=list)
     _operations: list[str | int | bytes] = field(default_factory=list)
@@ -65,6 +67,10 @@ class Commit:
             lane = self.keys.lane(effect.lane)
             self._add("put", [lane, self.keys.effect(effect.lane, effect.key)], effect.key, effect.to_json())
 
+    def otherwise(self, request: str, debt: str, policy: str, most: int) -> None:
+        """What to read in the same turn where nothing can be committed, to decide again."""
+        self._add("else", [request, debt, policy], self.keys.prefix, most)
+
     def audit(self, entries: Iterable[Audit]) -> None:
         for entry in entries:
             self._add("audit", [], entry.to_json())
@@ -72,7 +78,10 @@ class Commit:
     async def run(self, scripts: Scripts, skew_ms: int) -> Committed:
         """Raises `Conflict` when the id was used for another command, `Unavailable` when nobody knows whether it was committed."""
         keys = [self.keys.command(self.command_id), self.keys.audit, self.keys.audit_number, *self._names]
-        head: list[str | int | bytes] = [skew_ms, self.good_until_ms or 0, self.fingerprint, self.answer, ANSWER_KEPT_S]
+        head: list[str | int | bytes] = [
+            *(skew_ms, self.good_until_ms or 0, self.good_from_ms or 0),
+            *(self.fingerprint, self.answer, ANSWER_KEPT_S),
+        ]
         try:
             reply = await scripts.run("commit", keys, head + self._operations, frees=self.frees)
         except Unavailable as error:
@@ -80,13 +89,13 @@ class Commit:
                 raise
             # Its id makes it safe to ask again: either it is there already, or it is made now.
             reply = await scripts.run("commit", keys, head + self._operations, frees=self.frees)
-        status, *rest = (text(part) for part in reply)
+        status = text(reply[0])
         if status == "seen":
-            fingerprint, answer = rest
+            fingerprint, answer = text(reply[1]), text(reply[2])
             if fingerprint != self.fingerprint:
                 raise Conflict("This id was used for something else.", code="other_command")
             return Committed("seen", answer)
-        return Committed(status, self.answer)  # type: ignore[arg-type]  # the script knows four words
+        return Committed(status, self.answer, reply[1] if len(reply) > 1 else None)  # type: ignore[arg-type]  # the script knows four words
 
     def _add(self, name: str, keys: list[str], *args: str | int | bytes) -> None:
         self._operations += [name, len(self._names) + 4, len(args), *args]

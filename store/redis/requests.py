@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import sys
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -26,6 +28,8 @@ from store.redis.policies import Policies
 from store.redis.scripts import Scripts
 
 ATTEMPTS: Final = 12  # how often somebody else may be faster before we give up
+RECENT: Final = 256  # requests whose last reading is remembered
+DRIFT_MS: Final = 1_000  # how far this process's clock may be from the server's for a decision without asking it
 SIBLINGS: Final = 24  # open changes of one name that are marked at once; the rest find out when they are merged
 
 FREEING: Final = TERMINAL - {"merged"} | {"revoking"}  # a commit that comes to these is let through by a full server
@@ -46,11 +50,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
+    """`recalled`: as it was when it was last read here, so whatever is decided on it is guarded by all `versions`."""
+
     now_ms: int
     answered: tuple[str, str] | None
     policy: int
     world: World | None
     versions: dict[str, int]  # key -> version
+    recalled: bool = False
 
 
 class Requests:
@@ -63,9 +70,10 @@ class Requests:
         directory: Directory,
         sign: Sign,
         skew: Skew,
+        now_ms: Callable[[], int],
         fit: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """`fit` answers why nothing may be given now, None where it may: a Redis that forgets gives no access."""
+        """`now_ms` is the one clock as this process carries it. `fit` answers why nothing may be given now, None where it may: a Redis that forgets gives no access."""
         self._redis = redis
         self._keys = keys
         self._scripts = scripts
@@ -73,7 +81,9 @@ class Requests:
         self._directory = directory
         self._sign = sign
         self._skew = skew
+        self._now_ms = now_ms
         self._fit = fit
+        self._recent: OrderedDict[str, _Loaded] = OrderedDict()
 
     async def submit(self, draft: Draft, command_id: str, entries: Sequence[SealedEntry] = ()) -> Outcome:
         """Takes a request in. `entries` are the sealed values of a change. Raises `AccessError`."""
@@ -101,15 +111,16 @@ class Requests:
             if entries:
                 payload = {entry.entry_id: entry.to_json() for entry in entries}
                 commit.fill(self._keys.payload(draft.id, asked.request.revision), payload)
-            if (outcome := await self._run(commit, asked)) is not None:
-                return outcome
+            if isinstance(done := await self._run(commit, asked), Outcome):
+                return done
         raise _contended()
 
     async def apply(self, request_id: str, command: Command) -> Outcome:
         """Applies one command. Raises `AccessError`; `NotFound` for a request that is not there."""
         fingerprint = f"{request_id} {command.fingerprint}"
+        loaded = self._recall(request_id)
         for _ in range(ATTEMPTS):
-            loaded = await self._load(request_id, command.id)
+            loaded = loaded or await self._load(request_id, command.id)
             if loaded.answered:
                 return _answered(loaded.answered, fingerprint)
             world = await self._world(loaded, request_id)
@@ -118,6 +129,9 @@ class Requests:
                     raise Unavailable(why, code="degraded")
                 result = transition(world, command, await self._people(world, command))
             except AccessError as refusal:
+                if loaded.recalled and not isinstance(refusal, Unavailable):  # what it is refused for may have changed
+                    loaded = None
+                    continue
                 if command.actor not in (CLOCK, RELAY):
                     name = type(command).__name__.lower()
                     await self._note(
@@ -127,8 +141,11 @@ class Requests:
             commit = self._commit(command.id, fingerprint, result)
             commit.frees |= command.actor == CLOCK  # a timer that waited for room would keep the ones behind it waiting
             await self._gather(commit, loaded, world, result)
-            if (outcome := await self._run(commit, result)) is not None:
-                return outcome
+            commit.otherwise(*self._names(request_id), SIBLINGS)
+            self._recent.pop(request_id, None)  # it is not so any more
+            if isinstance(done := await self._run(commit, result), Outcome):
+                return done
+            loaded = self._loaded(request_id, done)
         raise _contended()
 
     async def get(self, request_id: str) -> World:
@@ -155,10 +172,24 @@ class Requests:
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
+    def _names(self, request_id: str) -> tuple[str, str, str]:
+        return self._keys.request(request_id), self._keys.debt(request_id), self._keys.policy_head
+
     async def _load(self, request_id: str, command_id: str) -> _Loaded:
+        names = [*self._names(request_id), self._keys.command(command_id)]
+        reply = await self._scripts.run("load", names, [self._skew(), self._keys.prefix, SIBLINGS], frees=True)
+        return self._loaded(request_id, reply)
+
+    def _recall(self, request_id: str) -> _Loaded | None:
+        """The request as it was last read here: what a person clicks on was mostly drawn a moment ago."""
+        loaded = self._recent.get(request_id)
+        if loaded is None or loaded.world is None:
+            return None
+        now_ms = self._now_ms()
+        return replace(loaded, now_ms=now_ms, world=replace(loaded.world, now_ms=now_ms), answered=None, recalled=True)
+
+    def _loaded(self, request_id: str, reply: list[Any]) -> _Loaded:
         keys = self._keys
-        names = [keys.request(request_id), keys.debt(request_id), keys.policy_head, keys.command(command_id)]
-        reply = await self._scripts.run("load", names, [self._skew(), keys.prefix, SIBLINGS], frees=True)
         now, fingerprint, answer, policy, body, version, debt, debt_version, head, head_version, siblings = reply
         if policy is None:
             raise Unavailable("There are no policies yet, so nothing can be asked.", code="no_policy")
@@ -166,9 +197,13 @@ class Requests:
         if body is None:
             return _Loaded(int(now), answered, int(policy), None, {})
         request = Request.from_json(body)
-        versions = {names[0]: int(version), names[1]: int(debt_version or 0), keys.policy_head: int(policy)}
-        if request.environment_id is not None:
-            versions[keys.head(request.environment_id)] = int(head_version or 0)
+        versions = {
+            keys.request(request_id): int(version),
+            keys.debt(request_id): int(debt_version or 0),
+            keys.policy_head: int(policy),
+        }
+        if head is not None:  # looked at for a change only
+            versions[keys.head(request.environment_id or "")] = int(head_version)
         others = []
         for other_body, other_version in zip(siblings[::2], siblings[1::2], strict=True):
             other = Request.from_json(other_body)
@@ -183,7 +218,12 @@ class Requests:
             head=Manifest.from_json(head) if head else None,
             siblings=tuple(others),
         )
-        return _Loaded(int(now), answered, int(policy), world, versions)
+        loaded = _Loaded(int(now), answered, int(policy), world, versions)
+        self._recent[request_id] = loaded
+        self._recent.move_to_end(request_id)
+        if len(self._recent) > RECENT:
+            self._recent.popitem(last=False)
+        return loaded
 
     async def _world(self, loaded: _Loaded, request_id: str) -> World:
         if loaded.world is None:
@@ -221,7 +261,12 @@ class Requests:
         """Everything one decision changes, in one commit; what it only looked at is guarded."""
         keys, before, after = self._keys, world.request, result.request
         self._write(commit, before, after, loaded.versions[keys.request(before.id)], world.policy_then)
-        if result.good_until_ms is not None:
+        if loaded.recalled:
+            commit.good_from_ms = loaded.now_ms - DRIFT_MS
+            commit.good_until_ms = min(loaded.now_ms + DRIFT_MS, result.good_until_ms or sys.maxsize)
+            for key, version in loaded.versions.items():
+                commit.guard(key, version)
+        elif result.good_until_ms is not None:
             commit.guard(keys.policy_head, loaded.policy)
         if result.debt is not None:
             commit.write(keys.debt(before.id), loaded.versions[keys.debt(before.id)], result.debt.to_json())
@@ -262,14 +307,14 @@ class Requests:
         if before is not None and (payload := projection.drops_payload(before, after, keys)):
             commit.drop(payload)
 
-    async def _run(self, commit: Commit, result: Transition) -> Outcome | None:
-        """None: somebody was faster, or what it was decided on grew old."""
+    async def _run(self, commit: Commit, result: Transition) -> Outcome | list[Any]:
+        """What is there now instead, where somebody was faster or what it was decided on grew old."""
         commit.put(result.effects)
         commit.audit(result.audit)
         committed = await commit.run(self._scripts, self._skew())
         if committed.status == "seen":
             return Outcome(committed.answer, news=False)
-        return Outcome(result.answer, result.request) if committed.status == "ok" else None
+        return Outcome(result.answer, result.request) if committed.status == "ok" else committed.world or []
 
     async def _note(
         self, refusal: AccessError, name: str, actor: str, request: str, target: str, now_ms: int, command_id: str

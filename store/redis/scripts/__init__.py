@@ -55,8 +55,7 @@ class Scripts:
 
     def _source(self, script: str) -> str:
         if script not in self._sources:
-            plain = script.removesuffix("!")
-            source = (files(__name__) / f"{plain}.lua").read_text(encoding="utf-8")
+            source = _read(script.removesuffix("!"))
             self._sources[script] = ALLOW_OOM + source if script.endswith("!") else source
         return self._sources[script]
 
@@ -71,6 +70,13 @@ class Scripts:
             except (RedisError, OSError):
                 return False
         return self._flags
+
+
+def _read(name: str) -> str:
+    """A script that begins with `--+ world` stands behind `world.lua`."""
+    source = (files(__name__) / f"{name}.lua").read_text(encoding="utf-8")
+    first, _, rest = source.partition("\n")
+    return _read(first.removeprefix("--+ ")) + rest if first.startswith("--+ ") else source
 
 
 def _text(value: bytes | str) -> str:

@@ -1,10 +1,12 @@
+--+ world
 -- Commits all of it, or nothing. Its only rule is "if nobody moved it".
 --
 -- KEYS  1 command:C   2 audit   3 audit:number   4... what the operations name
--- ARGV  1 skew, ms   2 good until, ms (0: no bound)   3 fingerprint   4 answer   5 how long the answer is kept, s
---       6... operations, each: name, index of its first key, number of arguments, arguments
--- Answer  { 'ok', now }   { 'seen', fingerprint, answer }   { 'late', now }   { 'moved', key }
+-- ARGV  1 skew, ms   2 good until, ms (0: no bound)   3 good from, ms   4 fingerprint   5 answer
+--       6 how long the answer is kept, s   7... operations, each: name, index of its first key, number of arguments, arguments
+-- Answer  { 'ok' }   { 'seen', fingerprint, answer }   { 'late', world }   { 'moved', world }
 --
+--   else   request, debt, policy        prefix, most      the world to answer with where nothing is committed
 --   guard  key                          version               nothing is written, but it must not have moved
 --   write  key                          version body field value ...   version 0: must not be there yet
 --   set    key                          body                  a body that never changes: must not be there yet
@@ -21,10 +23,9 @@ local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1])
 local seen = redis.call('HMGET', KEYS[1], 'fingerprint', 'answer')
 if seen[1] then return { 'seen', seen[1], seen[2] } end
-if tonumber(ARGV[2]) > 0 and tonumber(now) >= tonumber(ARGV[2]) then return { 'late', now } end
 
 local function each(visit)
-  local at = 6
+  local at = 7
   while ARGV[at] do
     local count = tonumber(ARGV[at + 2])
     visit(ARGV[at], tonumber(ARGV[at + 1]), at + 3, at + 2 + count)
@@ -32,15 +33,27 @@ local function each(visit)
   end
 end
 
+local function nothing(why)
+  local found = false
+  each(function(name, key, first)
+    if name == 'else' then
+      found = world(now, KEYS[key], KEYS[key + 1], KEYS[key + 2], KEYS[1], ARGV[first], tonumber(ARGV[first + 1]))
+    end
+  end)
+  return { why, found }
+end
+
+local late = tonumber(ARGV[2]) > 0 and tonumber(now) >= tonumber(ARGV[2])
+if late or tonumber(now) < tonumber(ARGV[3]) then return nothing('late') end
 local moved = false
 each(function(name, key, first)
   if name == 'guard' or name == 'write' then
-    if (redis.call('HGET', KEYS[key], 'version') or '0') ~= ARGV[first] then moved = moved or KEYS[key] end
+    moved = moved or (redis.call('HGET', KEYS[key], 'version') or '0') ~= ARGV[first]
   elseif name == 'set' then
-    if redis.call('EXISTS', KEYS[key]) == 1 then moved = moved or KEYS[key] end
+    moved = moved or redis.call('EXISTS', KEYS[key]) == 1
   end
 end)
-if moved then return { 'moved', moved } end
+if moved then return nothing('moved') end
 
 each(function(name, key, first, last)
   if name == 'write' then
@@ -69,6 +82,6 @@ each(function(name, key, first, last)
     redis.call('XADD', KEYS[2], redis.call('INCR', KEYS[3]) .. '-0', 'entry', ARGV[first])
   end
 end)
-redis.call('HSET', KEYS[1], 'fingerprint', ARGV[3], 'answer', ARGV[4])
-redis.call('EXPIRE', KEYS[1], ARGV[5])
-return { 'ok', now }
+redis.call('HSET', KEYS[1], 'fingerprint', ARGV[4], 'answer', ARGV[5])
+redis.call('EXPIRE', KEYS[1], ARGV[6])
+return { 'ok' }

@@ -112,6 +112,7 @@ class Corridor:
     def __init__(self, redis: Redis, scripts: Scripts | None = None) -> None:
         self.redis = redis
         self.skew_ms = 0
+        self.drift_ms = 0  # of the clock that a process carries
         self.keys = Keys(INSTALLATION)
         self.scripts: Any = scripts or StandingScripts(redis, self.skew)
         self.random = Draws("corridor")
@@ -145,6 +146,7 @@ class Corridor:
             self.crowd,
             self.environments.sign,
             self.skew,
+            lambda: self.now_ms + self.drift_ms,
         )
 
     def id(self) -> str:
