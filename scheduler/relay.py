@@ -18,6 +18,8 @@ LEASE_MS: Final = 60_000
 PATIENCE_S: Final = 45.0  # for one performance: well within its lease
 AT_ONCE: Final = 32  # performances of one lane in this process
 FIRST_PAUSE_MS: Final = 500
+SETTLE_TIMES: Final = 12
+SETTLE_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_MS: Final = 60_000
 POISON_PAUSE_MS: Final = 60_000
 
@@ -94,11 +96,19 @@ class Relay:
         outcome, again_in_ms = await self._perform(claimed)
         name = type(claimed.effect).__name__ if claimed.effect else "unreadable"
         self._metrics.effects.labels(claimed.lane, name, outcome).inc()
-        try:
-            await self._outbox.settle(claimed, again_in_ms=again_in_ms)
-        except Unavailable as error:
-            # Its lease ends by itself, and then it is done again: performers look before they act.
-            log.warning("effect not settled", lane=claimed.lane, effect=claimed.member, why=error.sentence)
+        await self._settle(claimed, again_in_ms)
+
+    async def _settle(self, claimed: Claimed, again_in_ms: int | None) -> None:
+        """Says so until it is heard: what was put anew meanwhile waits for it. At worst the lease ends by itself, and it is
+        done again: performers look before they act."""
+        for attempt in range(SETTLE_TIMES):
+            try:
+                await self._outbox.settle(claimed, again_in_ms=again_in_ms)
+                return
+            except Unavailable as error:
+                if attempt == 0:
+                    log.warning("effect not settled", lane=claimed.lane, effect=claimed.member, why=error.sentence)
+            await asyncio.sleep(SETTLE_PAUSE_S)
 
     def _ended(self, lane: Lane, task: asyncio.Task[None]) -> None:
         """There is room again: where more is waiting, it does not wait for the next tick."""

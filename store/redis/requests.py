@@ -28,8 +28,9 @@ from store.redis.policies import Policies
 from store.redis.scripts import Scripts
 
 ATTEMPTS: Final = 12  # how often somebody else may be faster before we give up
-RECENT: Final = 256  # requests whose last reading is remembered
-DRIFT_MS: Final = 1_000  # how far this process's clock may be from the server's for a decision without asking it
+RECENT: Final = 1_000  # requests whose last reading is remembered
+AHEAD_MS: Final = 1_000  # how far this process's clock may be ahead of the server's for a decision without asking it
+BEHIND_MS: Final = 10_000  # and behind it, with the time on the way: what a server that stood hears late still counts
 SIBLINGS: Final = 24  # open changes of one name that are marked at once; the rest find out when they are merged
 
 FREEING: Final = TERMINAL - {"merged"} | {"revoking"}  # a commit that comes to these is let through by a full server
@@ -262,8 +263,8 @@ class Requests:
         keys, before, after = self._keys, world.request, result.request
         self._write(commit, before, after, loaded.versions[keys.request(before.id)], world.policy_then)
         if loaded.recalled:
-            commit.good_from_ms = loaded.now_ms - DRIFT_MS
-            commit.good_until_ms = min(loaded.now_ms + DRIFT_MS, result.good_until_ms or sys.maxsize)
+            commit.good_from_ms = loaded.now_ms - AHEAD_MS
+            commit.good_until_ms = min(loaded.now_ms + BEHIND_MS, result.good_until_ms or sys.maxsize)
             for key, version in loaded.versions.items():
                 commit.guard(key, version)
         elif result.good_until_ms is not None:

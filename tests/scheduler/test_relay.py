@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from scheduler import relay as relaying
 from scheduler.metrics import Metrics
-from scheduler.relay import AT_ONCE, LEASE_MS, LONGEST_PAUSE_MS, POISON_PAUSE_MS, Again, Performer, Relay
+from scheduler.relay import AT_ONCE, LEASE_MS, LONGEST_PAUSE_MS, POISON_PAUSE_MS, SETTLE_TIMES, Again, Performer, Relay
 from store.model.effect import Count, Lane, ShowCard
 from store.model.errors import Conflict, Forbidden, NotFound, Unavailable
 from store.redis.outbox import Claimed, Outbox
@@ -169,12 +169,33 @@ async def test_a_hand_that_lost_its_lease_settles_nothing_of_the_next_one(corrid
     assert await corridor.outbox.depth("slack") == 0
 
 
-async def test_what_could_not_be_settled_is_done_again(corridor, performance, metrics):
-    class Silent(Outbox):
-        async def settle(self, claimed: Claimed, *, again_in_ms: int | None = None) -> str:
-            raise Unavailable("Redis does not answer.", code="unknown")
+class Silent(Outbox):
+    """Does not answer so many times."""
 
-    silent = Silent(corridor.redis, corridor.keys, corridor.scripts, skew=corridor.skew)
+    def __init__(self, corridor: Corridor, times: int) -> None:
+        super().__init__(corridor.redis, corridor.keys, corridor.scripts, skew=corridor.skew)
+        self.times = times
+
+    async def settle(self, claimed: Claimed, *, again_in_ms: int | None = None) -> str:
+        self.times -= 1
+        if self.times >= 0:
+            raise Unavailable("Redis does not answer.", code="unknown")
+        return await super().settle(claimed, again_in_ms=again_in_ms)
+
+
+async def test_a_silence_that_ends_is_settled(corridor, performance, metrics, monkeypatch):
+    """So that what was put anew meanwhile does not wait for the end of the lease."""
+    monkeypatch.setattr(relaying, "SETTLE_PAUSE_S", 0.0)
+    await put(corridor, card())
+    with capture_logs() as logs:
+        await run(another(corridor, performance, metrics, outbox=Silent(corridor, SETTLE_TIMES - 1)))
+    assert [entry["event"] for entry in logs] == ["effect not settled"]
+    assert await corridor.outbox.depth("slack") == 0
+
+
+async def test_what_could_not_be_settled_is_done_again(corridor, performance, metrics, monkeypatch):
+    monkeypatch.setattr(relaying, "SETTLE_PAUSE_S", 0.0)
+    silent = Silent(corridor, SETTLE_TIMES)
     await put(corridor, card())
     with capture_logs() as logs:
         await run(another(corridor, performance, metrics, outbox=silent))

@@ -82,7 +82,7 @@ async def test_a_policy_since_decides(corridor, asked):
     assert await corridor.state(asked) == "pending"
 
 
-@pytest.mark.parametrize("off_ms", [-requests.DRIFT_MS - 1, requests.DRIFT_MS + 1, -3_600_000, 3_600_000])
+@pytest.mark.parametrize("off_ms", [-requests.BEHIND_MS, requests.AHEAD_MS + 1, -3_600_000, 3_600_000])
 @pytest.mark.parametrize("by", [approve, deny])
 async def test_a_clock_that_is_off_decides_nothing(corridor, asked, off_ms, by):
     await read(corridor, asked)
