@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -21,6 +21,8 @@ KEPT: Final = 5_000
 NOBODY: Final = frozenset({"no_such_subteam", "subteam_not_found", "plan_upgrade_required", "invalid_subteam"})
 GONE: Final = frozenset({"user_not_found", "user_not_visible", "users_not_found"})
 
+T = TypeVar("T")
+
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -33,6 +35,7 @@ class SlackDirectory:
         self._team_id = team_id
         self._now_ms = now_ms
         self._known: dict[str, tuple[int, Person | Group]] = {}
+        self._changed_ms: dict[str, int] = {}  # when Slack said so; what was known before that is not kept
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -52,7 +55,8 @@ class SlackDirectory:
         )
 
     async def drop(self, name: str) -> None:
-        """Slack says that something changed: what is being answered now may be from before that."""
+        """Slack says that something changed: what is being answered now, by Slack or by Redis, may be from before that."""
+        _bounded(self._changed_ms)[name] = self._now_ms()
         self._known.pop(name, None)
         self._asking.pop(name, None)
         await self._facts.drop(name)
@@ -108,13 +112,14 @@ class SlackDirectory:
         self._keep(fact, asked_ms)
         try:
             await self._facts.put(fact, asked_ms)
+            if self._changed_ms.get(name, asked_ms) > asked_ms:
+                await self._facts.drop(name)  # which came before
         except Unavailable as error:
             log.info("fact not shared", why=error.sentence)
 
     def _keep(self, fact: Person | Group, known_ms: int) -> None:
-        while len(self._known) >= KEPT:
-            del self._known[next(iter(self._known))]
-        self._known[fact.id] = (known_ms, fact)
+        if known_ms >= self._changed_ms.get(fact.id, known_ms):
+            _bounded(self._known)[fact.id] = (known_ms, fact)
 
     async def _person(self, user: str) -> Person:
         try:
@@ -138,6 +143,13 @@ class SlackDirectory:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _bounded(memory: dict[str, T]) -> dict[str, T]:
+    """With room for one more: the oldest goes."""
+    while len(memory) >= KEPT:
+        del memory[next(iter(memory))]
+    return memory
 
 
 def person(user: dict[str, Any], team_id: str) -> Person:

@@ -218,6 +218,54 @@ async def test_an_answer_from_before_the_change_is_not_kept(directory, town):
     assert (await directory.people(LEADS)).groups["S0LEADS"].members == {"U0ANA"}
 
 
+class Slow(Facts):
+    """Answers and keeps only when it may."""
+
+    def __init__(self, redis: Redis) -> None:
+        super().__init__(redis, Keys(INSTALLATION))
+        self.come, self.go = asyncio.Event(), asyncio.Event()
+
+    async def get(self, principals: Any) -> dict[str, tuple[int, str]]:
+        found = await super().get(principals)
+        if found:
+            self.come.set()
+            await self.go.wait()
+        return found
+
+    async def put(self, fact: Any, known_ms: int) -> None:
+        self.come.set()
+        await self.go.wait()
+        await super().put(fact, known_ms)
+
+
+async def changed_while_slow(slow: Slow, directory: SlackDirectory, town: Workspace, clock: Clock) -> None:
+    learning = asyncio.create_task(directory.people(LEADS))
+    async with asyncio.timeout(5):
+        await slow.come.wait()
+    clock.now_ms += 1
+    town.set_group("S0LEADS", ["U0ANA"])
+    await directory.drop("S0LEADS")
+    slow.go.set()
+    await learning
+
+
+async def test_what_redis_answered_from_before_the_change_is_not_kept(another, slack, town, clock, real_redis):
+    await another().people(LEADS)
+    slow = Slow(real_redis)
+    directory = SlackDirectory(slack, slow, team_id=lambda: TEAM, now_ms=clock)
+    await changed_while_slow(slow, directory, town, clock)
+    assert (await directory.people(LEADS)).groups["S0LEADS"].members == {"U0ANA"}
+    await directory.close()
+
+
+async def test_what_was_shared_after_the_change_from_before_it_is_dropped(another, slack, town, clock, real_redis):
+    slow = Slow(real_redis)
+    directory = SlackDirectory(slack, slow, team_id=lambda: TEAM, now_ms=clock)
+    await changed_while_slow(slow, directory, town, clock)
+    assert (await another().people(LEADS)).groups["S0LEADS"].members == {"U0ANA"}
+    await directory.close()
+
+
 # -- who they are -----------------------------------------------------------------------------------------------------
 
 BARRED: Final = {
