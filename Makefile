@@ -32,7 +32,7 @@ run: $(VENV)/.run
 	@if [ -n "$$SLACK_BOT_TOKEN" ]; then exec $(IN)/python -m bot serve $(ARGS); else exec $(IN)/python -m playground $(ARGS); fi
 
 test: $(VENV)/.dev
-	@$(IN)/python -m pytest -n 3 -q $(ARGS)
+	@$(IN)/python -m pytest -n 3 --dist worksteal -q $(ARGS)
 
 check: $(VENV)/.dev
 	@$(IN)/ruff check --quiet .

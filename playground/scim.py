@@ -1,5 +1,6 @@
 """A real SCIM server, scim2-server, on a loopback port: the outside system whose groups the playground shows."""
 
+import functools
 import itertools
 import json
 import threading
@@ -10,12 +11,19 @@ from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from scim2_models import Resource, ResourceType
+from scim2_models.provider import ScimProvider
 from scim2_server.memory import InMemoryStorage
 from scim2_server.service import ScimService
 from scim2_server.testserver.application import BearerTokenApplication
 from scim2_server.utils import load_default_provider
 
 _SECRET: Final = "signs cursors of a server that lives as long as its process"  # noqa: S105  # and of nothing else
+
+
+@functools.cache
+def description() -> ScimProvider:
+    """What the server serves: the schemas of RFC 7643. Making its models takes longer than starting the server, so once will do."""
+    return load_default_provider()
 
 
 class ScimServer:
@@ -33,7 +41,7 @@ class ScimServer:
         path: Path | None = None,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
-        provider = load_default_provider()
+        provider = description()
         self._types = {str(kind.name): kind for kind in provider.resource_types}
         self._models: dict[str, Any] = {name: provider.model_for(kind) for name, kind in self._types.items()}
         self.storage = _Kept(path, self._models, changed)

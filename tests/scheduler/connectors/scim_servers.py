@@ -14,7 +14,8 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 from aiohttp import web
 from scim2_server.memory import InMemoryStorage
 from scim2_server.testserver.application import BearerTokenApplication
-from scim2_server.utils import load_default_provider
+
+from playground.scim import description
 
 TOKEN: Final = "canary-token-5f1d"
 Json = dict[str, Any]
@@ -69,7 +70,7 @@ class RealScim:
 
 @contextmanager
 def real_scim() -> Iterator[RealScim]:
-    app = BearerTokenApplication(InMemoryStorage(), load_default_provider(), bearer_tokens=[TOKEN])
+    app = BearerTokenApplication(InMemoryStorage(), description(), bearer_tokens=[TOKEN])
     with make_server("127.0.0.1", 0, app, handler_class=Quiet) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
