@@ -126,6 +126,7 @@ async def test_a_late_click_at_home_is_answered_and_home_shows_the_truth(house: 
     assert ago is not None
     shown = [dict(block) for block in ago.blocks]
     await house.advance(DAY)
+    await says(house, asked, "Expired")
     await gone(house, seed.BEN, "Waiting for you", request_of(asked))
     ago.payload = {**ago.payload, "blocks": shown}  # this client has missed the update
     await house.workspace.home_action(seed.BEN, "approve")
