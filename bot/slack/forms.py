@@ -160,7 +160,7 @@ class Forms:
         target = world.policy_now.target(world.request.asked)
         if target is None or not target.shows:
             raise Invalid(
-                f"{world.request.target} does not show values in Slack. On your own machine: countersign env open {world.request.target}",
+                f"{world.request.target} does not show its values in Slack. An owner of the policies can allow it.",
                 code="not_in_slack",
             )
         opened = await self._environments.read(request_id, pressed.user)
@@ -197,7 +197,7 @@ class Forms:
             config = policies.target(target)
             if asked.set and not (config and config.enters):
                 raise Invalid(
-                    f"Values of {target} are not entered in Slack: countersign secrets set {target} NAME=-",
+                    f"Values of {target} are not entered in Slack. An owner of the policies can allow it.",
                     code="not_in_slack",
                 )
             values = {name: Value(secret) for name, secret in asked.set.items()}

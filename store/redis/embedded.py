@@ -105,6 +105,8 @@ class EmbeddedServer:
             self._keeper = None
         await self._end()
         if self._lock is not None:
+            # The shell around the server has it too, and may go a moment later: whoever comes next waits for that, not for us.
+            self._lock.truncate(0)
             self._lock.close()
             self._lock = None
 

@@ -352,21 +352,21 @@ def request_reference(message: Message) -> str:
     return str(buttons[0]["value"])
 
 
-async def test_a_target_that_keeps_values_out_of_slack_names_the_command(open_house: OpenHouse) -> None:
+async def test_a_target_that_keeps_values_out_of_slack_says_so(open_house: OpenHouse) -> None:
     house = await open_house(
         policies=rules.policies(rules.opening(), targets=("payments/prod: {channel: C0APPROVALS}",))
     )
     asked = await asked_for(house)
     await approved(house, asked, seed.BEN)
     await press(house, seed.ROSA, await own_card(house, seed.ROSA, button="activate"), "activate")
-    active = await own_card(house, seed.ROSA, "countersign env open payments/prod", button="end")
+    active = await own_card(house, seed.ROSA, "does not show its values in Slack", button="end")
     assert "show_values" not in actions_of(active)
 
     forged = seen(active)
     button = next(element for block in forged.blocks for element in block.get("elements", []) if "action_id" in element)
     button["action_id"] = "show_values"
     await late(house, seed.ROSA, forged, "show_values")
-    await own_card(house, seed.ROSA, "does not show values in Slack", "countersign env open payments/prod")
+    await own_card(house, seed.ROSA, "does not show its values in Slack", "An owner of the policies can allow it")
     assert house.workspace.modals(seed.ROSA) == []
     assert house.workspace.troubles == []
 

@@ -24,7 +24,6 @@ PLACEHOLDER_MOST: Final = 150
 INPUT_MOST: Final = 3_000
 TITLE_MOST: Final = 24  # also submit and close
 VIEW_BLOCKS_MOST: Final = 100
-MESSAGE_BLOCKS_MOST: Final = 50
 
 REASON_SHOWN: Final = 400  # of a reason, on a card
 

@@ -143,17 +143,13 @@ def _ticket(prefill: Prefill, terms: Terms) -> list[Block]:
 
 def _setting(target: str, *, enters: bool) -> list[Block]:
     if not enters:
-        command = f"`countersign secrets set {target} NAME`"
         return [
             b.section(
-                f"Values of `{target}` are not entered in Slack. Set them on your own machine, where they are sealed before they leave it:\n{command}"
+                f"Values of `{target}` are not entered in Slack: its `values_in_slack` is `none`. An owner of the policies can allow it."
             )
         ]
     field = b.text_input(ids.SET, placeholder="NAME=value", multiline=True)
-    hint = (
-        f"One NAME=value a line, taken exactly as it is typed; {b.INPUT_MOST:,} characters are the limit. "
-        f"Longer ones, files and values of several lines: countersign secrets set {target} NAME"
-    )
+    hint = f"One NAME=value a line, taken exactly as it is typed; {b.INPUT_MOST:,} characters in all are the limit."
     warning = "Slack has no password field: what you type here can be seen on your screen and passes through Slack. It is never shown on a card."
     return [b.entry("Secrets to set", f"{ids.SET}:{target}", field, hint=hint, optional=True), b.context(warning)]
 

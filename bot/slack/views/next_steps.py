@@ -73,8 +73,8 @@ def _use(facts: CardFacts) -> str:
     request = facts.request
     if request.kind != "open":
         return " Press *I'm done* when you have finished: it ends at once."
-    way = "Show the values here, or run" if facts.shows else "Read the values with"
-    return f" {way} `countersign env open {request.target}`. Press *I'm done* when you have finished."
+    way = "Show the values here." if facts.shows else f"`{request.target}` does not show its values in Slack."
+    return f" {way} Press *I'm done* when you have finished."
 
 
 def _merged(facts: CardFacts) -> str:

@@ -12,14 +12,13 @@ from bot.slack.views.facts import View
 from bot.slack.views.words import cut, date, plural
 from store.model.secret import Secret
 
-VALUE_SHOWN: Final = 2_000  # characters; a certificate chain is read with the command
+VALUE_SHOWN: Final = 2_000  # characters
 ENTRIES_SHOWN: Final = 80
 ALL_SHOWN: Final = 200_000  # bytes of JSON with every character escaped; Slack takes a view of 250 kB
 
 
 def values(target: str, version: int, entries: Mapping[str, Secret], until_ms: int) -> View:
-    """What is binary or long is said to be so, with the command that gives it."""
-    command = f"`countersign env open {target}`"
+    """What is binary or long is said to be so."""
     about = f"`{target}`, version {version}. Your access ends {date(until_ms)}. Anybody who sees your screen sees these: close this when you are done."
     blocks = [b.section(about)]
     left, shown = ALL_SHOWN, 0
@@ -34,9 +33,7 @@ def values(target: str, version: int, entries: Mapping[str, Secret], until_ms: i
     if not entries:
         blocks.append(b.section("There is nothing in this environment yet."))
     if shown < len(entries):
-        blocks.append(b.section(f"{plural(len(entries) - shown, 'secret')} more: {command} gives them all."))
-    elif any(_text(value)[1] for value in entries.values()):
-        blocks.append(b.context(f"{command} gives every value in full."))
+        blocks.append(b.section(f"{plural(len(entries) - shown, 'secret')} more: there is no room for them here."))
     return b.modal(ids.VALUES, "Values", blocks, origin=Origin())
 
 

@@ -219,6 +219,18 @@ async def test_damage_is_one_sentence_and_its_command_repairs(tmp_path: Path):
     await server.stop()
 
 
+async def test_what_a_server_leaves_behind_for_a_moment_is_waited_for(tmp_path: Path):
+    """Its shell, and whatever else has the lock from it, may go later than the server."""
+    binary = tmp_path / "server"
+    binary.write_text("#!/bin/sh\nsleep 0.5 &\nexit 1\n")
+    binary.chmod(0o700)
+    with pytest.raises(Unavailable, match="did not start"):
+        await EmbeddedServer(tmp_path / "redis", binary=binary).start()
+    server = EmbeddedServer(tmp_path / "redis", binary=find_binary())
+    await server.start()
+    await server.stop()
+
+
 async def test_a_binary_that_cannot_run_is_said_and_leaves_the_folder_free(tmp_path: Path):
     with pytest.raises(Unavailable, match="did not start"):
         await EmbeddedServer(tmp_path, binary=Path("/bin/false")).start()

@@ -65,7 +65,7 @@ NEXT: dict[tuple[Kind, State], str] = {
         "pending",
     ): "Wait: you get a message when it is decided. So far: 0 of 1 approval; still needed: 1 of <!subteam^S0LEADS>.",
     ("open", "approved"): f"Activate it when you are ready, before {DECIDE_BY}. Your 2 h begin then, not before.",
-    ("open", "active"): f"You have it until {ENDS}. Show the values here, or run `countersign env open payments/prod`.",
+    ("open", "active"): f"You have it until {ENDS}. Show the values here.",
     ("open", "denied"): "Talk to the person who denied it",
     ("open", "expired"): "Ask again if you still need it, and tell an approver",
     ("open", "ended"): "Ask again if you need more time.",
@@ -210,7 +210,9 @@ def test_only_the_beneficiary_uses_what_was_approved() -> None:
 
 def test_values_are_offered_only_where_slack_may_show_them() -> None:
     assert buttons(for_requester(s.facts(s.request("open", "active"))).blocks) == ["end"]
-    assert "countersign env open payments/prod" in words(for_requester(s.facts(s.request("open", "active"))).blocks)
+    assert "`payments/prod` does not show its values in Slack." in words(
+        for_requester(s.facts(s.request("open", "active"))).blocks
+    )
     assert buttons(for_requester(s.facts(s.request("access", "active"), shows=True)).blocks) == ["end"]
 
 

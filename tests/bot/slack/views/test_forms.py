@@ -143,14 +143,13 @@ def test_the_change_form_says_what_slack_is_not() -> None:
     said = words(forms.ask_change(["a/b"], Prefill("a/b"), TERMS)["blocks"])
     assert "Slack has no password field" in said
     assert "passes through Slack" in said
-    assert "3,000 characters are the limit" in said
-    assert "countersign secrets set a/b NAME" in said
+    assert "3,000 characters in all are the limit" in said
 
 
 def test_values_are_entered_only_where_the_target_says_so() -> None:
     view = forms.ask_change(["a/b"], Prefill("a/b"), Terms(WHO, enters=False, names=("A",)))
     assert element(view, ids.SET) is None
-    assert "Values of `a/b` are not entered in Slack." in words(view["blocks"])
+    assert "Values of `a/b` are not entered in Slack: its `values_in_slack` is `none`." in words(view["blocks"])
     assert element(view, ids.REMOVE) is not None
     assert "submit" not in forms.ask_change(["a/b"], Prefill("a/b"), Terms(WHO, enters=False))
 
