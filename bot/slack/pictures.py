@@ -9,7 +9,7 @@ from store.model.lifecycle import World, rule_for
 from store.model.people import Directory, People, Wanted
 from store.model.policy import PolicySet
 from store.model.request import Request
-from store.model.standing import may_act, may_review, reachable, still_needed, wanted
+from store.model.standing import may_act, may_review, reachable, rules_for, still_needed, wanted
 from store.redis.deliveries import Deliveries
 from store.redis.environments import Environments
 from store.redis.policies import Policies
@@ -58,17 +58,14 @@ class Pictures:
     async def waiting(self, user: str) -> tuple[list[Request], int]:
         """Pending requests that this person may decide, and how many more there are."""
         policies = await self._policies.current()
-        groups = frozenset().union(*(policy.approvers for policy in policies.policies)) - {user}
-        groups = frozenset(principal for principal in groups if principal.startswith("S"))
+        groups = frozenset(principal for principal in policies.approvers if principal.startswith("S"))
         people = await self._directory.people(Wanted(users=frozenset((user,)), groups=groups))
         mine = [group.id for group in people.groups.values() if user in group.members]
         found = []
         for request in await self._requests.waiting([user, *mine], most=200):
-            world = await self._requests.get(request.id)
-            if world.request.state != "pending" or world.rules is None:
-                continue  # decided since the index was read; what it owes stands below
-            if may_review(world.request, world.rules, user, people).may:
-                found.append(world.request)
+            rules = rules_for(request, await self._policies.get(request.policy), policies)
+            if request.state == "pending" and rules and may_review(request, rules, user, people).may:
+                found.append(request)  # unless it was decided since the index was read; what it owes stands below
         owed = await self._requests.listed("debts", most=ON_HOME, newest_first=False)
         for request in owed:
             world = await self._requests.get(request.id)
@@ -104,8 +101,7 @@ class Pictures:
 
     async def offers(self, user: str, policies: PolicySet) -> list[Offer]:
         """What this person may ask for, by the rules of now."""
-        groups = frozenset().union(*(policy.requesters.groups for policy in policies.policies))
-        people = await self._directory.people(Wanted(users=frozenset((user,)), groups=groups))
+        people = await self._directory.people(Wanted(users=frozenset((user,)), groups=policies.requesting_groups))
         if may_act(user, people).may is not True:
             return []
         found = []

@@ -5,8 +5,8 @@ Everything here names people by id. Reading the file that people write is `bot.p
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
-from typing import Annotated, Final, Literal
+from functools import cached_property, lru_cache
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, StringConstraints
 
@@ -19,6 +19,7 @@ Milliseconds = Annotated[int, Field(gt=0)]
 Name = Annotated[str, StringConstraints(pattern=rf"^{WORD}$")]
 
 TICKET_MOST: Final = 200  # characters
+FOUND_KEPT: Final = 10_000  # rules that were looked up, of one set
 
 SECOND: Final = 1_000
 MINUTE: Final = 60 * SECOND
@@ -210,9 +211,32 @@ class PolicySet(Record):
 
     def rule(self, action: str, target: Target) -> Policy | None:
         """The first policy that matches decides. None: nothing matches, or the target is not listed; both mean no."""
-        if self.target(target) is None:
-            return None
-        return first_match(self.policies, action, target)
+        found, asked = self._found, (action, target.id)
+        if asked not in found:
+            if len(found) >= FOUND_KEPT:
+                found.clear()
+            found[asked] = first_match(self.policies, action, target) if self.target(target) is not None else None
+        return found[asked]
+
+    @cached_property
+    def _found(self) -> dict[tuple[str, str], Policy | None]:
+        """A click looks its rule up six times, and thousands of rules are tried in turn."""
+        return {}
+
+    @cached_property
+    def approvers(self) -> frozenset[str]:
+        """Ids of the users and groups that any rule names as approvers."""
+        return frozenset().union(*(policy.approvers for policy in self.policies))
+
+    @cached_property
+    def requesting_groups(self) -> frozenset[str]:
+        return frozenset().union(*(policy.requesters.groups for policy in self.policies))
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        copied = super().model_copy(update=update, deep=deep)
+        for known in ("_found", "approvers", "requesting_groups"):
+            copied.__dict__.pop(known, None)
+        return copied
 
 
 def first_match(policies: Iterable[Policy], action: str, target: Target) -> Policy | None:

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Literal
 
 from store.model.people import People, Wanted
-from store.model.policy import Circle, Policy, Threshold, places_open, quorum_met
+from store.model.policy import Circle, Policy, PolicySet, Threshold, places_open, quorum_met
 from store.model.request import Request
 
 
@@ -98,6 +98,12 @@ def may_act(user: str, people: People) -> Standing:
     if person is None:
         return UNKNOWN
     return Standing(may=False, why=f"You are {person.barred}.") if person.barred else YES
+
+
+def rules_for(request: Request, then: PolicySet, now: PolicySet) -> Rules | None:
+    """By the policies it was made under and those of now. None when either has no rule for this: then nobody decides."""
+    former, rule = then.rule(request.kind, request.asked), now.rule(request.kind, request.asked)
+    return Rules(former, rule, now.owners) if former and rule else None
 
 
 def may_review(request: Request, rules: Rules, user: str, people: People) -> Standing:

@@ -160,9 +160,11 @@ class Requests:
 
     async def waiting(self, principals: Sequence[str], *, most: int) -> list[Request]:
         """Pending requests that one of these users and groups may decide, oldest first."""
-        keys = [self._keys.index(f"waiting:{principal}") for principal in principals]
-        ids = await self._redis.zunion(keys, aggregate="MIN") if keys else []
-        return await self._bodies([text(member) for member in ids[:most]])
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for principal in principals:
+                pipe.zrange(self._keys.index(f"waiting:{principal}"), 0, most - 1, withscores=True)
+            found = {text(member): score for index in await pipe.execute() for member, score in index}
+        return await self._bodies(sorted(found, key=lambda member: (found[member], member))[:most])
 
     async def _bodies(self, ids: list[str]) -> list[Request]:
         async with self._redis.pipeline(transaction=False) as pipe:

@@ -11,7 +11,7 @@ from store.model.errors import Conflict, Forbidden
 from store.model.policy import PolicySet
 from store.model.request import Request, Timer
 from store.model.sealed import Manifest
-from store.model.standing import Rules, Standing
+from store.model.standing import Rules, Standing, rules_for
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,7 @@ class World:
     @cached_property
     def rules(self) -> Rules | None:
         """None when either policy has no rule for this any more: then nobody decides."""
-        then = self.policy_then.rule(self.request.kind, self.request.asked)
-        now = self.policy_now.rule(self.request.kind, self.request.asked)
-        return Rules(then, now, self.policy_now.owners) if then and now else None
+        return rules_for(self.request, self.policy_then, self.policy_now)
 
 
 @dataclass(frozen=True, slots=True)
