@@ -6,9 +6,12 @@ import json
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from bench import click
+from bench import click, scale
 
-BENCHES: Final[dict[str, Callable[[int], Coroutine[Any, Any, dict[str, Any]]]]] = {"click": click.measure}
+BENCHES: Final[dict[str, Callable[[argparse.Namespace], Coroutine[Any, Any, dict[str, Any]]]]] = {
+    "click": lambda given: click.measure(given.clicks),
+    "scale": lambda given: scale.measure(given.rules, given.requests, given.rounds),
+}
 
 
 def main() -> None:
@@ -16,14 +19,22 @@ def main() -> None:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"all of them where none is given: {', '.join(BENCHES)}"
     )
-    parser.add_argument("--clicks", type=int, default=click.CLICKS, help="how many are measured (%(default)s)")
+    counts = {
+        "clicks": (click.CLICKS, "click: how many are measured"),
+        "rules": (scale.MANY_RULES, "scale: how many rules there are"),
+        "requests": (scale.MANY_REQUESTS, "scale: how many requests are open"),
+        "rounds": (scale.ROUNDS, "scale: how often each size is measured"),
+    }
+    for name, (usual, what) in counts.items():
+        parser.add_argument(f"--{name}", type=int, default=usual, help=f"{what} (%(default)s)")
     given = parser.parse_args()
     if unknown := set(given.names) - BENCHES.keys():
         parser.error(f"there is no bench {', '.join(sorted(unknown))}: there is {', '.join(BENCHES)}")
-    if given.clicks < 1:
-        parser.error("--clicks must be at least 1")
+    for name in counts:
+        if getattr(given, name) < 1:
+            parser.error(f"--{name} must be at least 1")
     for name in given.names or BENCHES:
-        measured = asyncio.run(BENCHES[name](given.clicks))
+        measured = asyncio.run(BENCHES[name](given))
         print(json.dumps({"bench": name, **measured}), flush=True)
 
 

@@ -4,6 +4,8 @@ It is told what to do in lines on stdin and answers each with a line of JSON on 
 
     cpu           the CPU time of this process so far, ns
     ask N         N more requests to open payments/prod: their ids
+    approve ID... Ben approves each
+    home N        Ben's Home, as often as that
     perform       performs every effect that is due: how many those were
     states ID...  the states these requests are in, each once
     warm, forget  has every fact about people at hand, or none, neither here nor in Redis
@@ -24,7 +26,10 @@ from bot import logs, main
 from bot.app import App
 from bot.settings import Settings
 from bot.slack.app import Identity, Running, bolt
+from bot.slack.pictures import Pictures
+from bot.slack.views.home import home
 from playground import seed
+from store.model.command import Approve
 from store.model.identity import Target
 from store.model.people import Wanted
 
@@ -47,6 +52,7 @@ class Measured:
     def __init__(self, app: App) -> None:
         self._app = app
         self._asked = 0
+        self._pictures = Pictures(app.requests, app.policies, app.environments, app.deliveries, app.directory)
 
     async def told(self, command: str, *args: str) -> Any:
         match command:
@@ -54,6 +60,10 @@ class Measured:
                 return time.process_time_ns()
             case "ask":
                 return [await self._ask() for _ in range(int(args[0]))]
+            case "approve":
+                return [await self._approve(request) for request in args]
+            case "home":
+                return [await self._home() for _ in range(int(args[0]))]
             case "perform":
                 return await self._perform()
             case "states":
@@ -82,6 +92,15 @@ class Measured:
         if outcome.request is None:
             raise RuntimeError(outcome.answer)
         return outcome.request.id
+
+    async def _approve(self, request: str) -> str:
+        asked = (await self._app.requests.get(request)).request
+        command = Approve(id=f"bench:{request}", actor=seed.BEN, revision=asked.revision, digest=asked.digest)
+        return (await self._app.requests.apply(request, command)).answer
+
+    async def _home(self) -> int:
+        """How many blocks that was."""
+        return len(home(await self._pictures.home(seed.BEN))["blocks"])
 
     async def _perform(self) -> int:
         """All lanes until nothing is left."""

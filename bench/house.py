@@ -53,7 +53,9 @@ class Bot:
 class Place:
     """A folder that goes with it, the server (`redis-server` where there is one, else Valkey's) and the workspace."""
 
-    def __init__(self) -> None:
+    def __init__(self, policies: str | None = None) -> None:
+        """`policies`: the text of a file to use instead of the playground's."""
+        self._policies = policies
         self.folder = Path(tempfile.mkdtemp(prefix="countersign-bench-"))
         found = shutil.which("redis-server")
         self.binary = Path(found) if found else find_binary()
@@ -76,6 +78,9 @@ class Place:
     async def __aenter__(self) -> Self:
         try:
             url = await self._server.start()
+            if self._policies is not None:
+                (self.folder / "house").mkdir(mode=0o700)
+                (self.folder / "house" / "policies.yml").write_text(self._policies, encoding="utf-8")
             # Nobody opens this workspace again, and a long transcript written meanwhile would be felt in the wall times.
             self._house = House(
                 self.folder / "house", http=True, environ={"REDIS_URL": url}, workspace={"transcript": None}

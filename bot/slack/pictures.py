@@ -1,6 +1,7 @@
 """Pictures: the facts that cards, messages and App Home are drawn from, gathered."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from bot.slack.views.facts import CardFacts, HomeFacts, Offer, Terms, WhoIsAsked
 from store.model.errors import AccessError
@@ -15,7 +16,8 @@ from store.redis.environments import Environments
 from store.redis.policies import Policies
 from store.redis.requests import Requests
 
-ON_HOME = 20  # requests a section
+ON_HOME: Final = 10  # requests a section
+COUNTED: Final = 500  # that wait for somebody; more are said to be so many
 
 
 class Pictures:
@@ -61,13 +63,18 @@ class Pictures:
         groups = frozenset(principal for principal in policies.approvers if principal.startswith("S"))
         people = await self._directory.people(Wanted(users=frozenset((user,)), groups=groups))
         mine = [group.id for group in people.groups.values() if user in group.members]
-        found = []
-        for request in await self._requests.waiting([user, *mine], most=200):
-            rules = rules_for(request, await self._policies.get(request.policy), policies)
-            if request.state == "pending" and rules and may_review(request, rules, user, people).may:
-                found.append(request)  # unless it was decided since the index was read; what it owes stands below
-        owed = await self._requests.listed("debts", most=ON_HOME, newest_first=False)
-        for request in owed:
+        found: list[Request] = []
+        ids = await self._requests.waiting([user, *mine], most=COUNTED)
+        read = 0
+        while len(found) < ON_HOME and read < len(ids):
+            for request in await self._requests.read(ids[read : read + ON_HOME]):
+                rules = rules_for(request, await self._policies.get(request.policy), policies)
+                if request.state == "pending" and rules and may_review(request, rules, user, people).may:
+                    found.append(request)  # unless it was decided since the index was read; what it owes stands below
+            read += ON_HOME
+        more = len(ids[read:])  # some may be their own, or not theirs for another reason: reading them all would say so
+        owed = []
+        for request in await self._requests.listed("debts", most=ON_HOME, newest_first=False):
             world = await self._requests.get(request.id)
             if (
                 world.rules
@@ -75,8 +82,9 @@ class Pictures:
                 and world.debt.by != user
                 and may_review(request, world.rules, user, people).may
             ):
-                found.append(request)
-        return found[:ON_HOME], max(0, len(found) - ON_HOME)
+                owed.append(request)
+        both = [*owed, *found]
+        return both[:ON_HOME], more + max(0, len(both) - ON_HOME)
 
     async def mine(self, user: str, *, most: int = 100) -> list[Request]:
         return await self._requests.listed(f"mine:{user}", most=most)
@@ -104,16 +112,8 @@ class Pictures:
         people = await self._directory.people(Wanted(users=frozenset((user,)), groups=policies.requesting_groups))
         if may_act(user, people).may is not True:
             return []
-        found = []
-        for name in sorted(policies.targets):
-            target = Target.parse(name)
-            for kind in (
-                ("open", "change") if target.kind == "environment" else ("access",) if target.kind == "role" else ()
-            ):
-                rule = policies.rule(kind, target)
-                if rule is not None and rule.requesters.has(user, people):
-                    found.append(Offer(kind, name))
-        return found
+        mine = frozenset(group.id for group in people.groups.values() if user in group.members)
+        return [Offer(kind, target) for kind, target in policies.offers(mine | {user})]
 
     async def terms(self, user: str, kind: str, target: Target) -> Terms:
         """What the form says of this target, for this person, before anybody is asked."""

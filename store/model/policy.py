@@ -15,16 +15,23 @@ from store.model.people import People, Wanted
 from store.model.record import Part, Record
 
 Action = Literal["change", "open", "access", "deploy", "policy"]
+Asked = Literal["open", "access", "change"]  # what people ask for by themselves
 Milliseconds = Annotated[int, Field(gt=0)]
 Name = Annotated[str, StringConstraints(pattern=rf"^{WORD}$")]
 
 TICKET_MOST: Final = 200  # characters
 FOUND_KEPT: Final = 10_000  # rules that were looked up, of one set
+OFFERS_KEPT: Final = 1_000  # and sets of groups that somebody was in
 
 SECOND: Final = 1_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
+
+
+ASKED_OF: Final[dict[str, tuple[Asked, ...]]] = {
+    "environment": ("open", "change"), "role": ("access",), "application": (), "policy": (),
+}  # fmt: skip
 
 
 class Circle(Part):
@@ -232,9 +239,32 @@ class PolicySet(Record):
     def requesting_groups(self) -> frozenset[str]:
         return frozenset().union(*(policy.requesters.groups for policy in self.policies))
 
+    def offers(self, principals: frozenset[str]) -> tuple[tuple[Asked, TargetId], ...]:
+        """What somebody who is one of these users and groups may ask for, by target."""
+        if principals not in self._offers:
+            if len(self._offers) >= OFFERS_KEPT:
+                self._offers.clear()
+            self._offers[principals] = tuple(
+                (action, target) for action, target, circle in self._offered if principals & circle
+            )
+        return self._offers[principals]
+
+    @cached_property
+    def _offers(self) -> dict[frozenset[str], tuple[tuple[Asked, TargetId], ...]]:
+        return {}
+
+    @cached_property
+    def _offered(self) -> tuple[tuple[Asked, TargetId, frozenset[str]], ...]:
+        """With the users and groups that may ask."""
+        targets = [(name, Target.parse(name)) for name in sorted(self.targets)]
+        rules = [
+            (action, name, self.rule(action, target)) for name, target in targets for action in ASKED_OF[target.kind]
+        ]
+        return tuple((action, name, rule.requesters.principals) for action, name, rule in rules if rule is not None)
+
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         copied = super().model_copy(update=update, deep=deep)
-        for known in ("_found", "approvers", "requesting_groups"):
+        for known in ("_found", "_offers", "_offered", "approvers", "requesting_groups"):
             copied.__dict__.pop(known, None)
         return copied
 

@@ -156,17 +156,18 @@ class Requests:
     async def listed(self, index: str, *, most: int, newest_first: bool = True) -> list[Request]:
         """The requests of one index, such as `mine:U1`."""
         ids = await self._redis.zrange(self._keys.index(index), 0, most - 1, desc=newest_first)
-        return await self._bodies([text(member) for member in ids])
+        return await self.read([text(member) for member in ids])
 
-    async def waiting(self, principals: Sequence[str], *, most: int) -> list[Request]:
-        """Pending requests that one of these users and groups may decide, oldest first."""
+    async def waiting(self, principals: Sequence[str], *, most: int) -> list[str]:
+        """Ids of pending requests that one of these users and groups may decide, oldest first."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for principal in principals:
                 pipe.zrange(self._keys.index(f"waiting:{principal}"), 0, most - 1, withscores=True)
             found = {text(member): score for index in await pipe.execute() for member, score in index}
-        return await self._bodies(sorted(found, key=lambda member: (found[member], member))[:most])
+        return sorted(found, key=lambda member: (found[member], member))[:most]
 
-    async def _bodies(self, ids: list[str]) -> list[Request]:
+    async def read(self, ids: Sequence[str]) -> list[Request]:
+        """Those that are there, in one turn."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for request_id in ids:
                 pipe.hget(self._keys.request(request_id), "body")

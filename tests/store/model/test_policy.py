@@ -1,12 +1,14 @@
 """Rules: who is in a circle, whether a quorum is met, which rule decides."""
 
 from itertools import permutations
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from store.model import policy as policy_module
 from store.model.identity import Target
 from store.model.people import Group, People
 from store.model.policy import (
@@ -42,8 +44,8 @@ def snapshot(**members: set[str]) -> People:
     )
 
 
-def rule(name: str, *targets: str, actions: frozenset[str] = frozenset({"open"})) -> Policy:
-    fields = {"name": name, "targets": targets, "actions": actions, "requesters": users("U0A")}
+def rule(name: str, *targets: str, actions: frozenset[str] = frozenset({"open"}), **more: Any) -> Policy:
+    fields = {"name": name, "targets": targets, "actions": actions, "requesters": users("U0A"), **more}
     return Policy.model_validate(fields | {"approvals": (Threshold(circle=users("U0B")),)})
 
 
@@ -284,6 +286,54 @@ LISTED = PolicySet(
 def test_which_rule_decides(action, target, expected):
     found = LISTED.rule(action, Target.parse(target))
     assert (found.name if found else None) == expected
+
+
+def test_a_rule_that_was_looked_up_is_that_of_this_set():
+    prod = Target.parse("payments/prod")
+    assert LISTED.rule("open", prod) is LISTED.policies[0]
+    assert LISTED.offers(frozenset({"U0A"}))
+    nothing: list[dict[str, Any]] = [{"policies": ()}, {"targets": {}}]
+    for changed in nothing:
+        copied = LISTED.model_copy(update=changed)
+        assert copied.rule("open", prod) is None
+        assert copied.offers(frozenset({"U0A"})) == ()
+    assert LISTED.rule("open", prod) is LISTED.policies[0]
+    assert LISTED.model_copy() == LISTED
+
+
+def test_only_so_much_is_remembered(monkeypatch):
+    monkeypatch.setattr(policy_module, "FOUND_KEPT", 1)
+    monkeypatch.setattr(policy_module, "OFFERS_KEPT", 1)
+    copied = LISTED.model_copy()
+    for name in ("payments/prod", "payments/staging", "payments/prod"):
+        assert copied.rule("open", Target.parse(name)) == first_match(LISTED.policies, "open", Target.parse(name))
+    assert copied.offers(frozenset({"U0NOBODY"})) == ()
+    assert copied.offers(frozenset({"U0A"})) == LISTED.offers(frozenset({"U0A"}))
+    assert [len(memory) for memory in (copied._found, copied._offers)] == [1, 1]
+
+
+OFFERING = PolicySet(
+    number=1,
+    owners=users("U0A"),
+    targets={name: TargetConfig() for name in ("b/prod", "a/prod", "a/prod#api", "role:admin", "policy:main")},
+    policies=(
+        rule("reads", "a/*", "policy:*", requesters=Circle(groups=frozenset({"S0RED"}))),
+        rule("all", "*/*", "role:*", actions=frozenset({"open", "change", "access"}), requesters=users("U0A", "U0B")),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("principals", "expected"),
+    [
+        ({"U0A"}, [("change", "a/prod"), ("open", "b/prod"), ("change", "b/prod"), ("access", "role:admin")]),
+        ({"U0C", "S0RED"}, [("open", "a/prod")]),
+        ({"U0C", "S0BLUE"}, []),
+        (set(), []),
+    ],
+)
+def test_what_somebody_is_offered_is_what_the_rule_that_decides_lets_them_ask(principals, expected):
+    assert list(OFFERING.offers(frozenset(principals))) == expected
 
 
 def test_an_application_is_its_environment_unless_listed_itself():

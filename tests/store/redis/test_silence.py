@@ -156,7 +156,7 @@ async def test_a_server_that_is_away_is_said_to_be_and_is_found_again(tmp_path):
         everything = [
             corridor.requests.get(asked.id),
             corridor.requests.listed(f"mine:{REQ}", most=9),
-            corridor.requests._bodies([asked.id]),
+            corridor.requests.read([asked.id]),
             corridor.requests.waiting([ANA], most=9),
             corridor.policies.current(),
             corridor.environments.find("payments/prod"),

@@ -1,0 +1,23 @@
+"""The bench of scale runs and prints what it promises. How long things take on a machine is no test's business."""
+
+import json
+
+from bench import scale
+from tests.bench.test_click import bench
+
+
+def test_a_little_of_everything_gives_one_line_with_every_number() -> None:
+    ran = bench("scale", "--rules", "12", "--requests", "12", "--rounds", "1")
+    assert ran.returncode == 0, ran.stderr
+    [line] = ran.stdout.splitlines()
+    said = json.loads(line)
+    assert (said["bench"], said["rules"], said["requests"], said["rounds"]) == ("scale", 12, 12, 1)
+    for kind in ("submit", "decide", "home"):
+        assert said[kind].keys() == {"cpu_us", "few_cpu_us", "ratio"}
+        assert all(number > 0 for number in said[kind].values())
+
+
+def test_its_rules_are_as_many_as_it_says_and_the_one_that_is_asked_for_is_tried_last() -> None:
+    text = scale.policies(30)
+    assert text.count("- name:") == 30
+    assert text.rindex("- name: open payments/prod") == text.rindex("- name:")
