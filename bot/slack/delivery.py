@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -21,6 +22,7 @@ from store.model.lifecycle import World
 from store.model.people import Directory
 from store.model.request import RELAY
 from store.redis.cards import Card, Cards
+from store.redis.locks import Locks
 from store.redis.outbox import Claimed, Outbox
 from store.redis.requests import Requests
 
@@ -40,7 +42,8 @@ CLOSED: Final = frozenset(
 UNREACHABLE: Final = frozenset(
     {"user_not_found", "user_disabled", "users_not_found", "cannot_dm_bot", "user_not_visible"}
 )
-ANNOUNCED: Final = frozenset({"broken", "countersigned", "disputed", "overdue", "no_rule", "trouble"})
+LOCKING: Final = frozenset({"locked", "unlocked"})
+ANNOUNCED: Final = frozenset({"broken", "countersigned", "disputed", "overdue", "no_rule", "trouble", *LOCKING})
 OWED: Final = frozenset({"broken", "countersigned", "disputed", "overdue"})  # of the debt, whatever the request does
 COPIES_KNOWN: Final = 10_000  # places of cards that this process remembers, so that a click on one asks Redis nothing
 APPROVERS_TOLD: Final = 20  # in a DM of their own, where the channel is closed to us
@@ -60,6 +63,7 @@ class Delivery:
         directory: Directory,
         outbox: Outbox,
         seen: Callable[[CardFacts], Awaitable[None]],
+        locks: Locks,
     ) -> None:
         self._slack = slack
         self._cards = cards
@@ -68,6 +72,7 @@ class Delivery:
         self._directory = directory
         self._outbox = outbox
         self._seen = seen
+        self._locks = locks
         self._dms: dict[str, str] = {}
         self._copies: OrderedDict[tuple[str, str], None] = OrderedDict()
 
@@ -101,6 +106,11 @@ class Delivery:
         world, facts = await self._pictures.card(effect.request)
         if effect.news == "warning" and world.request.state != "active":
             return None  # late, and over: its end is told by itself
+        if effect.news in LOCKING:
+            lock = await self._locks.of(effect.to)
+            if lock is None or lock.holds is not (effect.news == "locked"):
+                return None  # it is the other way by now, which is told by itself
+            facts = replace(facts, lock=lock)
         known = await self._cards.of(effect.request)
         about_self = effect.to in (world.request.requester, world.request.beneficiary)
         link = await self._link(known, "requester" if about_self else "channel")

@@ -28,7 +28,7 @@ from store.model.effect import ShowCard
 from store.model.errors import Conflict, Forbidden
 from store.model.lifecycle.asking import Draft, rule_for, submit, wanted_to_ask
 from store.model.lifecycle.deciding import break_glass, count, review
-from store.model.lifecycle.locking import unlock, whose_lock
+from store.model.lifecycle.locking import unlock, whose_lock, why_locked
 from store.model.lifecycle.merging import merge_by_hand
 from store.model.lifecycle.owing import settle
 from store.model.lifecycle.using import activate, end, report, take_back
@@ -38,7 +38,18 @@ from store.model.request import LIVE, Ending
 
 UNDECIDED: Final = frozenset({"pending", "approved", "stale"})
 
-__all__ = ["Draft", "Transition", "World", "rule_for", "submit", "transition", "unlock", "wanted_to_ask", "whose_lock"]
+__all__ = [
+    "Draft",
+    "Transition",
+    "World",
+    "rule_for",
+    "submit",
+    "transition",
+    "unlock",
+    "wanted_to_ask",
+    "whose_lock",
+    "why_locked",
+]
 
 
 def transition(world: World, command: Command, people: People) -> Transition:
