@@ -29,7 +29,10 @@ def row(lock: Lock, reader: str) -> Block:
     """On App Home, for owners. One's own has no button."""
     if lock.user == reader:
         return b.section(f"{about(lock)} Another owner must unlock it.")
-    return b.section(about(lock), b.button("Unlock", ids.HOME_UNLOCK, ids.lock_reference(lock)))
+    return b.section(
+        about(lock),
+        b.button("Unlock", ids.HOME_UNLOCK, ids.lock_reference(lock), about=f"request {lock.newest.request}"),
+    )
 
 
 def listing(locks: Sequence[Lock], more: int = 0) -> Message:
