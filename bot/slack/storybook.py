@@ -21,6 +21,7 @@ from store.model.secret import Secret
 Story = dict[str, Any]
 LINK: Final = "https://example.slack.com/archives/C0PAYMENTS/p1772550000000100"
 LONG_TARGET: Final = f"{'a' * 50}/{'b' * 49}"
+CALLS: Final = ("requested", "reminder", "escalated")
 FOREVER: Final = "W" * REASON_MOST
 
 
@@ -136,17 +137,22 @@ def _told() -> Iterator[Story]:
         "overdue": "overdue",
     }
     now |= {news: replace(facts, request=active, debt=s.debt(state)) for news, state in owed.items()}
+    waits = replace(facts, request=s.request("open", since_ms=s.NOW_MS - HOUR), decides=True)
+    now |= {"reminder": waits, "escalated": waits}
     now["locked"] = replace(facts, request=active, debt=s.debt("disputed"), lock=s.lock())
     now["unlocked"] = replace(facts, request=active, debt=s.debt("overdue"), lock=s.lock(opened=True))
     for news in get_args(News):
         if news in ("locked", "unlocked"):
             yield _message(f"tell/{news}", announce(now[news], news, link=LINK, to=s.EVE))
             continue
-        yield _message(f"tell/{news}", tell(now[news], news, link=LINK, to=s.BEN if news == "requested" else None))
+        yield _message(f"tell/{news}", tell(now[news], news, link=LINK, to=s.BEN if news in CALLS else None))
         if news in ("requested", "broken", "countersigned", "disputed", "overdue", "no_rule", "trouble"):
             yield _message(f"announce/{news}", announce(now[news], news, link=LINK))
     for name, over in {"active": now["active"], "ended": now["ended"], "broken": now["countersigned"]}.items():
         yield _message(f"tell/passed-{name}", passed(over, LINK))
+    yield _message("tell/escalated-besides", tell(replace(now["escalated"], decides=False), "escalated", to=s.CHO))
+    nobody = replace(now["escalated"], decides=False, rules=None, needed=())
+    yield _message("tell/escalated-no-rule", tell(nobody, "escalated", link=LINK, to=s.CHO))
     overdue = replace(now["locked"], debt=s.debt("overdue"))
     yield _message("tell/locked-overdue", announce(overdue, "locked", link=LINK, to=s.EVE))
     other = s.request("access", "approved", beneficiary=s.EVE)

@@ -33,6 +33,7 @@ class CardFacts:
     shows: bool = False  # this target shows values in Slack
     deliveries: tuple[Delivery, ...] = ()
     asked: tuple[str, ...] = ()  # users and groups who are asked
+    decides: bool = False  # for a call that somebody must decide: whether who reads it may
     lock: Lock | None = None  # for news of a lock: of the person who reads it
 
 

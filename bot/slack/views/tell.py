@@ -8,7 +8,7 @@ from bot.slack.views.facts import Block, CardFacts, Message
 from bot.slack.views.hooks import hook_line
 from bot.slack.views.next_steps import next_step
 from bot.slack.views.status import action, decided, owed, standing, stands
-from bot.slack.views.words import date, mention, spoken
+from bot.slack.views.words import date, mention, places, spoken
 from store.model.effect import News
 from store.model.policy import MINUTE
 
@@ -63,6 +63,9 @@ def _happened(facts: CardFacts, news: News, reader: str | None) -> str:
     match news:
         case "requested":
             return f"You are asked to decide {what}."
+        case "reminder" | "escalated":
+            word = "Still waiting" if news == "reminder" else "Escalated"
+            return f"*{word}:* {what}. Asked {date(request.since_ms)}, and not decided yet."
         case "approved":
             return _so("Approved", what, how)
         case "denied":
@@ -121,8 +124,9 @@ def _next(facts: CardFacts, news: News, reader: str) -> str:
     request = facts.request
     match news:
         case "requested":
-            deadline = request.timers.get("deadline")
-            return f"Approve or deny it{f' before {date(deadline)}' if deadline is not None else ''}."
+            return f"Approve or deny it{_before(facts)}."
+        case "reminder" | "escalated":
+            return _to_decide(facts)
         case "approved" | "denied" | "expired" | "stale" | "merged" | "active" | "ended" | "failed":
             # The card may have moved on since this was news: then its next step is the true one.
             return next_step(facts, reader)[0]
@@ -132,6 +136,21 @@ def _next(facts: CardFacts, news: News, reader: str) -> str:
             return "Finish what you are doing, or ask again for more time."
         case "broken" | "countersigned" | "disputed" | "overdue" | "no_rule" | "trouble" | "locked" | "unlocked":
             return _next_for_all(facts, news, reader)
+
+
+def _before(facts: CardFacts) -> str:
+    deadline = facts.request.timers.get("deadline")
+    return f" before {date(deadline)}" if deadline is not None else ""
+
+
+def _to_decide(facts: CardFacts) -> str:
+    """What somebody who was called can do: decide it, or find those who may."""
+    if facts.rules is None:
+        return "No rule covers it any more, so nobody can decide it. An owner must add one, or it expires."
+    missing = f"Still needed: {places(facts.needed)}." if facts.needed else ""
+    if facts.decides:
+        return f"Approve or deny it{_before(facts)}. {missing}".strip()
+    return f"Find somebody who may decide it{_before(facts)}, or it expires. {missing}".strip()
 
 
 def _next_for_all(facts: CardFacts, news: News, reader: str | None) -> str:
@@ -165,7 +184,7 @@ def _why(facts: CardFacts, news: News) -> list[Block]:
     request, debt, ending = facts.request, facts.debt, facts.request.ending
     reason = request.decision.reason if request.decision else None
     match news:
-        case "requested" if request.reason:
+        case "requested" | "reminder" | "escalated" if request.reason:
             return [b.said("Their reason", request.reason)]
         case "denied" if reason:
             return [b.said("Why", reason)]
