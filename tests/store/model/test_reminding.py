@@ -31,7 +31,7 @@ from tests.builders import (
 HEADS, OTHERS = Circle(users=frozenset({OWNER})), Circle(groups=frozenset({PAGER}))
 CALLS = {
     "remind": (15 * MINUTE, HOUR, 3 * HOUR),
-    "escalate": (Escalation(after_ms=2 * HOUR, to=HEADS), Escalation(after=4 * HOUR, to=OTHERS)),
+    "escalate": (Escalation(after_ms=2 * HOUR, to=HEADS), Escalation(after_ms=4 * HOUR, to=OTHERS)),
 }
 RULES = policies(policy(**CALLS))
 DEADLINE = NOW + 8 * HOUR
