@@ -4,10 +4,24 @@ from playground import seed
 from playground.house import House
 from playground.slack.records import Message
 from playground.slack.sight import actions_of, text_of
+from store.model.effect import Tell
 from store.model.policy import DAY
 from tests.stories import rules
 from tests.stories.conftest import OpenHouse
-from tests.stories.people import after, again, asks, audited, command, home, modal, own_card, press, request_of, says
+from tests.stories.people import (
+    after,
+    again,
+    asks,
+    audited,
+    command,
+    home,
+    modal,
+    own_card,
+    press,
+    quiet,
+    request_of,
+    says,
+)
 from tests.stories.test_break_glass import WORDS, broken, reason, smash
 from tests.stories.test_home import part
 
@@ -77,6 +91,29 @@ async def test_an_overdue_debt_locks_and_the_slash_command_unlocks(house: House)
     assert "Unlocked. They are told." in answer
     await own_card(house, seed.OMAR, "*Unlocked:*", "we talked & it was an emergency")
     assert "Nobody's break-glass is locked." in await command(house, seed.ANA, "unlock")
+
+
+async def test_a_lock_that_is_news_too_late_is_not_told(house: House) -> None:
+    wrong = await broken(house)
+    await dispute(house, wrong)
+    await own_card(house, seed.OMAR, "*Locked:*")
+    await command(house, seed.ANA, "unlock @omar because we talked")
+    await own_card(house, seed.OMAR, "*Unlocked:*")
+    again_locked = Tell(request=request_of(wrong), news="locked", to=seed.OMAR, at_ms=1)
+    await house.app.relay._outbox.put([again_locked], command_id="late")
+    await quiet(house)
+    assert len([each for each in house.workspace.dm(seed.OMAR) if "*Locked:*" in text_of(each)]) == 1
+
+
+async def test_an_owner_unlocks_what_they_saw_and_not_what_came_since(house: House) -> None:
+    first, second = await broken(house), await broken(house)
+    await dispute(house, first)
+    await home(house, seed.ANA, "may not break the glass since")
+    await house.workspace.home_action(seed.ANA, "home_unlock")
+    await dispute(house, second)
+    await reason(house, seed.ANA, "We talked")
+    assert "It was locked for something else since." in text_of(modal(house, seed.ANA))
+    assert "newest of 2 such requests" in await command(house, seed.ANA, "unlock")
 
 
 async def test_the_slash_command_without_a_reason_opens_the_form(house: House) -> None:

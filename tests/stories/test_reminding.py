@@ -96,3 +96,20 @@ async def test_nobody_is_reminded_of_what_is_decided(open_house: OpenHouse) -> N
     await quiet(house)
     assert len([*told(house, seed.BEN, "Still waiting"), *told(house, seed.INES, "Still waiting")]) == 1
     assert house.workspace.troubles == []
+
+
+async def test_who_votes_before_slack_takes_the_reminder_is_not_reminded(open_house: OpenHouse) -> None:
+    house = await open_house(policies=TWO)
+    asked = await asks(house, seed.ROSA, WORDS)
+    await quiet(house)
+    house.workspace.faults.rate_limit("chat.postMessage", retry_after=30)
+    await house.advance(15 * MINUTE)
+    leads = {seed.BEN, seed.INES}
+    await house.workspace.wait_for(lambda: [user for user in leads if told(house, user, "Still waiting")])
+    [late] = [user for user in leads if not told(house, user, "Still waiting")]
+    await press(house, late, asked, "approve")
+    await says(house, asked, "1 of 2 approvals")
+    await house.advance(MINUTE)
+    await quiet(house)
+    assert not told(house, late, "Still waiting")
+    assert house.workspace.troubles == []
