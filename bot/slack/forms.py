@@ -20,10 +20,12 @@ from bot.slack.views.forms import BadForm
 from bot.slack.views.reading import block_of
 from bot.slack.wire import Slack
 from store.model.command import Approve, Break, Command, Deny, Dispute
-from store.model.errors import AccessError, Invalid, NotFound
+from store.model.errors import AccessError, Forbidden, Invalid, NotFound
 from store.model.identity import Target
+from store.model.lifecycle import why_locked
 from store.model.policy import PolicySet
 from store.redis.environments import Environments, Value
+from store.redis.locks import Locks
 from store.redis.policies import Policies
 from store.redis.requests import Outcome, Requests
 
@@ -47,6 +49,7 @@ class Forms:
         *,
         slack: Slack,
         requests: Requests,
+        locks: Locks,
         policies: Policies,
         environments: Environments,
         asking: Asking,
@@ -57,6 +60,7 @@ class Forms:
     ) -> None:
         self._slack = slack
         self._requests = requests
+        self._locks = locks
         self._policies = policies
         self._environments = environments
         self._asking = asking
@@ -135,6 +139,7 @@ class Forms:
             return
         world = await self._requests.get(about.request)
         if pressed.action == ids.BREAK_GLASS:
+            await self._not_locked(pressed.user, world.policy_now)
             await self._open(
                 pressed.trigger, modals.break_reason((await self._pictures.card(about.request))[1], origin)
             )
@@ -142,6 +147,12 @@ class Forms:
             await self._open(pressed.trigger, modals.deny_reason(world.request, origin))
         else:
             await self._open(pressed.trigger, modals.dispute_reason(world.request, origin))
+
+    async def _not_locked(self, user: str, policies: PolicySet) -> None:
+        """Said before anybody describes an emergency for nothing; the commit decides it all the same."""
+        lock = await self._locks.of(user)
+        if lock is not None and lock.holds:
+            raise Forbidden(why_locked(lock, policies), code="locked")
 
     async def _more(self, pressed: Click) -> None:
         name, about = ids.parse_choice(pressed.value)

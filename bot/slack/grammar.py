@@ -61,21 +61,31 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Unlock:
+    """For owners. `user` None: who is locked. What is missing is asked for in the modal."""
+
+    user: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Mistake:
     """Not understood, and what would be right."""
 
     sentence: str
 
 
-Parsed: TypeAlias = Ask | Pending | Mine | Help | Show | Why | Cancel | Done | Mistake
+Parsed: TypeAlias = Ask | Pending | Mine | Help | Show | Why | Cancel | Done | Unlock | Mistake
 
 
 _EXAMPLE: Final = "/countersign request open payments/prod for 2h because INC-41"
+_UNLOCK_EXAMPLE: Final = "Name one person, and why: /countersign unlock @omar because we talked about INC-7"
 _KINDS: Final[dict[str, Kind]] = {"open": "open", "access": "access", "change": "change"}
 _ALONE: Final[dict[str, Parsed]] = {"pending": Pending(), "mine": Mine(), "help": Help()}
 _WITH_ID: Final[dict[str, Callable[[str], Parsed]]] = {"show": Show, "why": Why, "cancel": Cancel, "done": Done}
-_WORDS: Final = ("request", *_ALONE, *_WITH_ID)
+_WORDS: Final = ("request", *_ALONE, *_WITH_ID, "unlock")
 _UNITS: Final = (("hours?|hrs?", "h"), ("minutes?|mins?", "m"), ("seconds?|secs?", "s"))
+_PERSON: Final = re.compile(r"<@([UW][A-Z0-9]{2,20})(?:\|[^<>]*)?>|([UW][A-Z0-9]{2,20})")
 _LINK: Final = re.compile(r"<([^<>|]*)(?:\|([^<>]*))?>")
 
 
@@ -93,6 +103,8 @@ def parse(text: str, *, organization: str | None = None) -> Parsed:
         return _ALONE[first]
     if first in _WITH_ID:
         return _about(first, rest)
+    if first == "unlock":
+        return _unlock(text)
     return _unknown(words[0], _WORDS, "/countersign help lists what there is.", "/countersign ")
 
 
@@ -172,6 +184,20 @@ def _about(word: str, rest: list[str]) -> Parsed:
         return _WITH_ID[word](parse_request_id(rest[0].strip("`")))
     except Invalid as error:
         return Mistake(error.sentence)
+
+
+def _unlock(text: str) -> Parsed:
+    """From the text as Slack sends it: there, a person is an id."""
+    words = text.split(maxsplit=2)[1:]
+    if not words:
+        return Unlock()
+    person = _PERSON.fullmatch(words[0])
+    if person is None:
+        return Mistake(f"{shown(unescaped(words[0]))} is nobody I know. {_UNLOCK_EXAMPLE}")
+    reason = unescaped(words[1]).split() if len(words) > 1 else []
+    if reason and reason[0].lower() == "because":
+        reason = reason[1:]
+    return Unlock(person[1] or person[2], " ".join(reason))
 
 
 def _unknown(word: str, known: Iterable[str], otherwise: str, before: str) -> Mistake:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bot.slack.views.facts import CardFacts, HomeFacts, Offer, Terms, WhoIsAsked
+from bot.slack.views.home import LOCKS_MOST
 from store.model.errors import AccessError
 from store.model.identity import Target
 from store.model.lifecycle import World, rule_for
@@ -13,6 +14,7 @@ from store.model.request import Request
 from store.model.standing import may_act, may_review, reachable, rules_for, still_needed, wanted
 from store.redis.deliveries import Deliveries
 from store.redis.environments import Environments
+from store.redis.locks import Locks
 from store.redis.policies import Policies
 from store.redis.requests import Requests
 
@@ -28,12 +30,14 @@ class Pictures:
         environments: Environments,
         deliveries: Deliveries,
         directory: Directory,
+        locks: Locks,
     ) -> None:
         self._requests = requests
         self._policies = policies
         self._environments = environments
         self._deliveries = deliveries
         self._directory = directory
+        self._locks = locks
 
     async def card(self, request_id: str) -> tuple[World, CardFacts]:
         """Raises `NotFound`."""
@@ -96,14 +100,17 @@ class Pictures:
         live = await self._requests.listed(f"live:{user}", most=ON_HOME)
         asked = [request for request in await self.mine(user) if not request.ended and request not in live]
         people = await self._directory.people(Wanted(users=frozenset((user,)), groups=policies.owners.groups))
-        more = {"waiting": more_waiting, "mine": max(0, len(asked) - ON_HOME)}
+        owner = policies.owners.has(user, people)
+        locks, more_locks = await self._locks.holding(most=LOCKS_MOST) if owner else ([], 0)
+        more = {"waiting": more_waiting, "mine": max(0, len(asked) - ON_HOME), "locks": more_locks}
         return HomeFacts(
             user=user,
             waiting=await self.several(waiting),
             mine=await self.several(asked[:ON_HOME]),
             grants=await self.several(live),
             offers=tuple(await self.offers(user, policies)),
-            health=tuple(health) if policies.owners.has(user, people) else None,
+            health=tuple(health) if owner else None,
+            locks=tuple(locks),
             more={name: count for name, count in more.items() if count},
         )
 

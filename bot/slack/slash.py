@@ -9,6 +9,7 @@ from bot.slack import grammar
 from bot.slack.forms import Forms
 from bot.slack.pictures import Pictures
 from bot.slack.replies import Replies
+from bot.slack.unlocking import Unlocking
 from bot.slack.views import card as draw
 from bot.slack.views import replies as words
 from bot.slack.views.facts import CardFacts, Message, Prefill
@@ -26,6 +27,7 @@ class Slash:
         self,
         *,
         forms: Forms,
+        unlocking: Unlocking,
         requests: Requests,
         policies: Policies,
         pictures: Pictures,
@@ -34,6 +36,7 @@ class Slash:
         committed: Callable[[], None],
     ) -> None:
         self._forms = forms
+        self._unlocking = unlocking
         self._requests = requests
         self._policies = policies
         self._pictures = pictures
@@ -85,6 +88,8 @@ class Slash:
                 outcome = await self._requests.apply(ended, End(id=f"slash:{body['trigger_id']}", actor=user))
                 self._committed()
                 return words.sentence(outcome.answer)
+            case grammar.Unlock(user=locked, reason=reason):
+                return await self._unlocking.command(user, locked, reason, body["trigger_id"])
             case grammar.Mistake(sentence=sentence):
                 return words.sentence(sentence)
             case _:

@@ -123,6 +123,15 @@ class Trouble(_Command):
     sentence: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unlock(_Command):
+    """An owner lets `user` break the glass again: of a person, not of a request. `seen_ms`: the newest cause they saw."""
+
+    user: str
+    reason: str
+    seen_ms: int | None = None
+
+
 Command: TypeAlias = (
     Approve | Deny | Break | Countersign | Dispute | Withdraw | Activate | Merge | End
     | Tally | Due | Overdue | Present | Absent | Refused | Trouble

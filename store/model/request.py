@@ -15,7 +15,7 @@ State = Literal[
     "pending", "approved", "stale", "granting", "active", "revoking",
     "denied", "withdrawn", "expired", "merged", "ended", "failed",
 ]  # fmt: skip
-Timer = Literal["deadline", "warning"]
+Timer = Literal["deadline", "warning", "remind", "escalate"]
 
 TERMINAL: Final[frozenset[State]] = frozenset({"denied", "withdrawn", "expired", "merged", "ended", "failed"})
 LIVE: Final[frozenset[State]] = frozenset({"granting", "active", "revoking"})  # something is held, or may be

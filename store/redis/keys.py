@@ -6,6 +6,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     countersign:installation string the installation id, minted once (the only key without the prefix)
     request:R               hash    body, version; projected: kind state until holder environment touches
     debt:R                  hash    body, version
+    lock:U                  hash    body, version: whether U may break the glass
     payload:R:V             hash    entry id -> sealed entry of revision V, until it is merged or the request ends
     policy                  hash    version: the number of the policy set in force
     policy:N                string  policy set N, never changed
@@ -28,6 +29,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     index:member:M          zset    requests that hold the membership M, by creation
     index:touch:E:NAME      zset    undecided changes of NAME in E, by creation
     index:debts             zset    requests whose glass was broken and not yet looked at, by when it is due
+    index:locks             zset    users whose break-glass is locked, by since when
     index:hook:E/H          zset    requests whose version hook H has not heard of yet, by version
     turn:NAME               string  who has the turn, for the length of a lease
     quarantine:C/G          string  until when, ms, nobody writes to group G of connector C, and why
@@ -53,6 +55,9 @@ class Keys:
 
     def debt(self, request: str) -> str:
         return f"{self.prefix}debt:{request}"
+
+    def lock(self, user: str) -> str:
+        return f"{self.prefix}lock:{user}"
 
     def payload(self, request: str, revision: int) -> str:
         return f"{self.prefix}payload:{request}:{revision}"

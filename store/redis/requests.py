@@ -14,7 +14,7 @@ from store.model.audit import Audit
 from store.model.command import Activate, Approve, Break, Command, Merge, Tally
 from store.model.debt import Debt
 from store.model.errors import AccessError, Conflict, Invalid, NotFound, Unavailable
-from store.model.lifecycle import Draft, Transition, World, rule_for, submit, transition, wanted_to_ask
+from store.model.lifecycle import Draft, Transition, World, rule_for, submit, transition, wanted_to_ask, whose_lock
 from store.model.people import Directory, People, Wanted
 from store.model.policy import PolicySet
 from store.model.request import CLOCK, RELAY, TERMINAL, Change, Request
@@ -24,6 +24,7 @@ from store.redis import projection
 from store.redis.clock import Skew
 from store.redis.commit import Commit, text
 from store.redis.keys import Keys
+from store.redis.locks import stored_lock, write_lock
 from store.redis.policies import Policies
 from store.redis.scripts import Scripts
 
@@ -59,6 +60,7 @@ class _Loaded:
     world: World | None
     versions: dict[str, int]  # key -> version
     recalled: bool = False
+    locks: str | None = None  # the user whose lock was read as well
 
 
 class Requests:
@@ -124,6 +126,7 @@ class Requests:
             loaded = loaded or await self._load(request_id, command.id)
             if loaded.answered:
                 return _answered(loaded.answered, fingerprint)
+            loaded = await self._with_lock(loaded, command)
             world = await self._world(loaded, request_id)
             try:
                 if isinstance(command, GIVING) and (why := self._fit()) is not None:
@@ -235,6 +238,16 @@ class Requests:
         then = await self._policies.get(loaded.world.request.policy)
         return replace(loaded.world, policy_then=then, policy_now=await self._policies.get(loaded.policy))
 
+    async def _with_lock(self, loaded: _Loaded, command: Command) -> _Loaded:
+        """And the lock that this command looks at. Few do, so it costs the others nothing; its version is guarded."""
+        user = whose_lock(loaded.world.debt, command) if loaded.world is not None else None
+        if user is None or loaded.world is None:
+            return loaded
+        lock, version = await stored_lock(self._redis, self._keys, user)
+        self._scripts.round_trips += 1
+        versions = {**loaded.versions, self._keys.lock(user): version}
+        return replace(loaded, world=replace(loaded.world, lock=lock), versions=versions, locks=user)
+
     async def _people(self, world: World, command: Command) -> People:
         """Nothing for what the clock or the outside says, unless votes are counted."""
         actor, machine = command.actor, command.actor in (CLOCK, RELAY)
@@ -272,6 +285,10 @@ class Requests:
                 commit.guard(key, version)
         elif result.good_until_ms is not None:
             commit.guard(keys.policy_head, loaded.policy)
+        if loaded.locks is not None:
+            commit.guard(keys.lock(loaded.locks), loaded.versions[keys.lock(loaded.locks)])
+        if result.lock is not None:
+            write_lock(commit, result.lock, loaded.versions[keys.lock(result.lock.user)])
         if result.debt is not None:
             commit.write(keys.debt(before.id), loaded.versions[keys.debt(before.id)], result.debt.to_json())
             due = projection.debt_timers(result.debt)

@@ -21,6 +21,7 @@ COMMANDS: Final = (
     ("why ID", "who decides it, and what is missing"),
     ("done ID", "give back what you have; without ID, if you have one thing only"),
     ("cancel ID", "withdraw a request of yours"),
+    ("unlock @name because …", "for owners: let somebody break the glass again; without a name, who may not"),
 )
 
 

@@ -28,8 +28,10 @@ from store.model.effect import ShowCard
 from store.model.errors import Conflict, Forbidden
 from store.model.lifecycle.asking import Draft, rule_for, submit, wanted_to_ask
 from store.model.lifecycle.deciding import break_glass, count, review
+from store.model.lifecycle.locking import unlock, whose_lock, why_locked
 from store.model.lifecycle.merging import merge_by_hand
 from store.model.lifecycle.owing import settle
+from store.model.lifecycle.reminding import escalate, next_calls, remind, still_calls
 from store.model.lifecycle.using import activate, end, report, take_back
 from store.model.lifecycle.world import Transition, World, audit, changed, moved_to, tell
 from store.model.people import People
@@ -37,7 +39,20 @@ from store.model.request import LIVE, Ending
 
 UNDECIDED: Final = frozenset({"pending", "approved", "stale"})
 
-__all__ = ["Draft", "Transition", "World", "rule_for", "submit", "transition", "wanted_to_ask"]
+__all__ = [
+    "Draft",
+    "Transition",
+    "World",
+    "next_calls",
+    "rule_for",
+    "still_calls",
+    "submit",
+    "transition",
+    "unlock",
+    "wanted_to_ask",
+    "whose_lock",
+    "why_locked",
+]
 
 
 def transition(world: World, command: Command, people: People) -> Transition:
@@ -101,6 +116,8 @@ def due(world: World, command: Due) -> Transition:
             audit=(audit(warned, "grant.warned", command.actor, now_ms),),
             effects=tell(warned, "warning", now_ms),
         )
+    if command.timer in ("remind", "escalate") and not world.out_of_time:
+        return remind(world, command.actor) if command.timer == "remind" else escalate(world, command.actor)
     if request.state in ("granting", "active"):
         return take_back(request, command.actor, now_ms)
     expired = moved_to(

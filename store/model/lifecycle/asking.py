@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from store.model.effect import ShowCard
 from store.model.errors import Conflict, Forbidden, Invalid, Unavailable
 from store.model.identity import Target
+from store.model.lifecycle.reminding import next_calls
 from store.model.lifecycle.world import Transition, audit, changed, demand, spoken
 from store.model.people import People, Wanted
 from store.model.policy import Policy, PolicySet
@@ -72,7 +73,7 @@ def submit(draft: Draft, installation: str, policies: PolicySet, people: People,
         rule=rule.name,
         created_ms=now_ms,
         since_ms=now_ms,
-        timers={"deadline": now_ms + rule.request_ttl_ms},
+        timers={"deadline": now_ms + rule.request_ttl_ms, **next_calls(rule, now_ms, now_ms)},
     )
     request = changed(request, digest=digest(installation, request))
     if request.duration_ms is not None and request.duration_ms > rule.access.max_ms:

@@ -31,7 +31,7 @@ from store.model.command import (
 from store.model.errors import AccessError
 from store.model.lifecycle import Transition, World, transition
 from store.model.people import People
-from store.model.policy import HOUR, MINUTE, Access, BreakGlass, Circle, Policy, Threshold
+from store.model.policy import HOUR, MINUTE, Access, BreakGlass, Circle, Escalation, Policy, Threshold
 from store.model.request import Request
 from tests.builders import (
     ANA,
@@ -88,6 +88,8 @@ rules = st.builds(
         Access, max_ms=st.sampled_from([30 * MINUTE, 4 * HOUR]), activate=st.sampled_from(["by-hand", "on-approval"])
     ),
     merge=st.sampled_from(["by-hand", "on-approval"]),
+    remind=st.sampled_from([(), (20 * MINUTE, 2 * HOUR)]),
+    escalate=st.sampled_from([(), (Escalation(after_ms=HOUR, to=Circle(users=frozenset({ONCALL}))),)]),
 )
 
 
@@ -216,7 +218,7 @@ class Histories(RuleBasedStateMachine):
     def the_outside_is_in_trouble(self) -> None:
         self.do(Trouble(id=self.id(), actor="relay", sentence=f"Hm {self.ids}."))
 
-    @rule(name=st.sampled_from(["deadline", "deadline", "warning"]))
+    @rule(name=st.sampled_from(["deadline", "deadline", "warning", "remind", "escalate"]))
     def the_clock_ticks(self, name: Any) -> None:
         self.do(Due(id=self.id(), actor="clock", timer=name, at_ms=self.at.request.timers.get(name, 0)))
 
@@ -242,7 +244,11 @@ class Histories(RuleBasedStateMachine):
         assert not never
         self.check(before, command, known, result)
         self.at = replace(
-            before, request=result.request, debt=result.debt or before.debt, head=result.head or before.head
+            before,
+            request=result.request,
+            debt=result.debt or before.debt,
+            head=result.head or before.head,
+            lock=result.lock or before.lock,
         )
 
     def check(self, before: World, command: Command, known: People, result: Transition) -> None:
@@ -332,6 +338,7 @@ class Histories(RuleBasedStateMachine):
         expected = asked.state in ("pending", "approved", "stale", "granting", "active")
         assert ("deadline" in asked.timers) is expected
         assert ("warning" not in asked.timers) or asked.state == "active"
+        assert not asked.timers.keys() & {"remind", "escalate"} or asked.state == "pending"
 
     @invariant()
     def what_is_held_was_decided(self) -> None:
@@ -347,6 +354,12 @@ class Histories(RuleBasedStateMachine):
     def the_content_never_changes(self) -> None:
         for field in ("id", "kind", "target", "requester", "beneficiary", "payload", "revision", "digest", "policy"):
             assert getattr(self.at.request, field) == getattr(self.made, field)
+
+    @invariant()
+    def a_debt_that_went_wrong_locks(self) -> None:
+        wrong = self.at.debt is not None and self.at.debt.state in ("disputed", "overdue")
+        assert (self.at.lock is not None) is wrong
+        assert self.at.lock is None or (self.at.debt is not None and self.at.lock.user == self.at.debt.by)
 
     @invariant()
     def a_broken_glass_owes(self) -> None:

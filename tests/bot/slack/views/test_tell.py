@@ -1,11 +1,14 @@
 """Each piece of news says what happened, who did it, why, and what to do next."""
 
+from dataclasses import replace
+
 import pytest
 
 from bot.slack import samples as s
 from bot.slack.views.facts import CardFacts
 from bot.slack.views.tell import announce, hook_line, passed, tell
 from store.model.effect import News
+from store.model.policy import HOUR
 from tests.bot.slack.pieces import buttons, quotes, words
 
 LINK = "https://example.slack.com/archives/C0PAYMENTS/p1"
@@ -133,3 +136,30 @@ def test_news_that_is_over_is_one_line_without_buttons() -> None:
     assert [block["type"] for block in message.blocks] == ["context"]
     assert "*Ended* by now: open `payments/prod` for 2 h" in words(message.blocks)
     assert f"<{LINK}|Open the card>" in words(message.blocks)
+
+
+@pytest.mark.parametrize(("news", "word"), [("reminder", "Still waiting"), ("escalated", "Escalated")])
+def test_a_call_to_decide_says_what_waits_since_when_and_until_when(news: News, word: str) -> None:
+    facts = s.facts(s.request("open", since_ms=s.NOW_MS - HOUR), thresholds=2)
+    for decides, step in ((True, "Approve or deny it before"), (False, "Find somebody who may decide it before")):
+        message = tell(replace(facts, decides=decides), news, link=LINK, to=s.BEN)
+        assert (
+            f"*{word}:* the request of <@U0DEV> to open `payments/prod` for 2 h. Asked <!date^1772546400^"
+            in message.text
+        )
+        assert f"{step} <!date^1772578800^" in message.text
+        assert "Still needed: 1 of <!subteam^S0LEADS>" in message.text
+        assert s.REASON in quotes(message.blocks)
+        assert f"<{LINK}|Open the card>" in words(message.blocks)
+        assert buttons(message.blocks) == []
+    assert "nobody can decide it" in tell(replace(facts, rules=None, needed=()), news, to=s.CHO).text
+
+
+def test_who_is_locked_reads_for_what_and_who_is_unlocked_reads_by_whom() -> None:
+    for state, why in (("disputed", "was disputed"), ("overdue", "was not countersigned in time")):
+        locked = announce(replace(broken(state), lock=s.lock()), "locked", link=LINK, to=s.EVE)
+        assert f"*Locked:* your break-glass is locked, because what you did for request `{s.ID}` {why}." in locked.text
+        assert "only an owner can unlock it, and nobody their own" in locked.text
+    unlocked = announce(replace(broken("disputed"), lock=s.lock(opened=True)), "unlocked", link=LINK, to=s.EVE)
+    assert "*Unlocked:* <@U0ANA> unlocked your break-glass." in unlocked.text
+    assert "next time the lead on duty is called first" in " ".join(quotes(unlocked.blocks))
