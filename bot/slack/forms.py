@@ -19,9 +19,10 @@ from bot.slack.views.facts import Prefill, View
 from bot.slack.views.forms import BadForm
 from bot.slack.views.reading import block_of
 from bot.slack.wire import Slack
-from store.model.command import Approve, Break, Command, Deny, Dispute
-from store.model.errors import AccessError, Invalid, NotFound
+from store.model.command import Approve, Break, Command, Deny, Dispute, Edit
+from store.model.errors import AccessError, Forbidden, Invalid, NotFound
 from store.model.identity import Target
+from store.model.lifecycle.world import same_content
 from store.model.policy import PolicySet
 from store.redis.environments import Environments, Value
 from store.redis.policies import Policies
@@ -134,6 +135,11 @@ class Forms:
             await self._show_values(pressed, about.request)
             return
         world = await self._requests.get(about.request)
+        if pressed.action == ids.EDIT:
+            await self._edit(pressed, origin)
+            return
+        if pressed.action in (ids.BREAK_GLASS, ids.DENY):
+            same_content(world.request, about.revision, about.digest)
         if pressed.action == ids.BREAK_GLASS:
             await self._open(
                 pressed.trigger, modals.break_reason((await self._pictures.card(about.request))[1], origin)
@@ -143,10 +149,22 @@ class Forms:
         else:
             await self._open(pressed.trigger, modals.dispute_reason(world.request, origin))
 
+    async def _edit(self, pressed: Click, origin: ids.Origin) -> None:
+        """What was asked, to be asked differently, by who asked it. Raises `AccessError`."""
+        about = pressed.reference
+        world, facts = await self._pictures.card(about.request)
+        request = world.request
+        same_content(request, about.revision, about.digest)
+        if pressed.user not in (request.requester, request.beneficiary):
+            raise Forbidden("Only the person who asked can edit this.", code="not_the_requester")
+        terms = await self._pictures.terms(request.requester, request.kind, request.asked)
+        await self._open(pressed.trigger, ask.edit(facts, terms, origin))
+
     async def _more(self, pressed: Click) -> None:
         name, about = ids.parse_choice(pressed.value)
         world, facts = await self._pictures.card(about.request)
         if name == ids.MORE_APPROVE_LESS:
+            same_content(world.request, about.revision, about.digest)
             origin = ids.Origin(about, pressed.channel, pressed.ts)
             await self._open(pressed.trigger, modals.approve_less(world.request, origin))
         elif name == ids.MORE_WHY:
@@ -217,6 +235,24 @@ class Forms:
             command_id=sent.command_id,
         )
 
+    async def edited(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """Another reason, ticket or length; or the same once more, on what is there now."""
+        sent = submission(body)
+        origin = ids.parse_metadata(sent.metadata)
+        try:
+            if origin.reference is None:
+                raise Invalid("This form is not one of ours.", code="bad_payload")
+            outcome = await self._requests.apply(origin.reference.request, _edit(sent, origin.reference))
+        except AccessError as error:
+            self._counted(sent.callback, error.code)
+            await ack(**_said(error, sent, "Not edited"))
+            return
+        self._counted(sent.callback, "ok" if outcome.news else "again")
+        self._committed()
+        if origin.channel is None:
+            self._replies.opened_home(sent.user)
+        await ack()
+
     async def decided(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Deny, break glass, dispute, approve for less: a verdict with a reason or a number."""
         sent = submission(body)
@@ -255,6 +291,19 @@ def _target(name: str, policies: PolicySet) -> Target:
     return Target.parse(name, organization=policies.organization)
 
 
+def _edit(sent: Submission, about: ids.Reference) -> Edit:
+    form = ask.read_edit(sent.values)
+    return Edit(
+        id=sent.command_id,
+        actor=sent.user,
+        revision=about.revision,
+        digest=about.digest,
+        reason=form.reason,
+        ticket=form.ticket,
+        duration_ms=form.duration_ms,
+    )
+
+
 def _verdict(sent: Submission, about: ids.Reference) -> Command:
     """Raises `BadForm`."""
     known = {"id": sent.command_id, "actor": sent.user}
@@ -270,10 +319,10 @@ def _verdict(sent: Submission, about: ids.Reference) -> Command:
             return Approve(**known, **content, cap_ms=modals.read_cap(sent.values))  # type: ignore[arg-type]
 
 
-def _said(error: AccessError, sent: Submission) -> dict[str, Any]:
+def _said(error: AccessError, sent: Submission, title: str = "Not asked") -> dict[str, Any]:
     """Beside the field it is about, where there is one; else in place of the form."""
     field = FIELDS.get(error.detail)
     block = next((block for block in sent.values if field and (block == field or block.startswith(f"{field}:"))), None)
     if block is not None:
         return {"response_action": "errors", "errors": {block: error.sentence}}
-    return {"response_action": "update", "view": modals.notice("Not asked", error.sentence)}
+    return {"response_action": "update", "view": modals.notice(title, error.sentence)}

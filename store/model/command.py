@@ -57,6 +57,19 @@ class Dispute(_Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Edit(_Verdict):
+    """To ask something else under the same id. A change is asked again on top of what is there now, with the same sealed values.
+
+    It is made under the policy of now: that number and rule are those of the request from then on, with a new time to decide.
+    `reason` and `ticket` are what they are to be; `duration_ms` None keeps the length that was asked.
+    """
+
+    reason: str
+    ticket: str | None = None
+    duration_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Withdraw(_Command):
     pass
 
@@ -124,6 +137,6 @@ class Trouble(_Command):
 
 
 Command: TypeAlias = (
-    Approve | Deny | Break | Countersign | Dispute | Withdraw | Activate | Merge | End
+    Approve | Deny | Break | Countersign | Dispute | Edit | Withdraw | Activate | Merge | End
     | Tally | Due | Overdue | Present | Absent | Refused | Trouble
 )  # fmt: skip

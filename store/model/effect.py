@@ -14,7 +14,7 @@ from store.model.record import Record
 Lane = Literal["slack", "connector", "hook"]
 News = Literal[
     "requested", "approved", "denied", "expired", "stale", "merged", "active", "warning", "ended", "failed", "broken",
-    "countersigned", "disputed", "overdue", "no_rule", "trouble",
+    "countersigned", "disputed", "overdue", "no_rule", "trouble", "edited",
 ]  # fmt: skip
 
 

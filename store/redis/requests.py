@@ -11,10 +11,10 @@ from typing import Any, Final
 from redis.asyncio import Redis
 
 from store.model.audit import Audit
-from store.model.command import Activate, Approve, Break, Command, Merge, Tally
+from store.model.command import Activate, Approve, Break, Command, Edit, Merge, Tally
 from store.model.debt import Debt
 from store.model.errors import AccessError, Conflict, Invalid, NotFound, Unavailable
-from store.model.lifecycle import Draft, Transition, World, rule_for, submit, transition, wanted_to_ask
+from store.model.lifecycle import Draft, Transition, World, draft_of, rule_for, submit, transition, wanted_to_ask
 from store.model.people import Directory, People, Wanted
 from store.model.policy import PolicySet
 from store.model.request import CLOCK, RELAY, TERMINAL, Change, Request
@@ -215,6 +215,7 @@ class Requests:
             request=request,
             policy_then=_NO_POLICY,
             policy_now=_NO_POLICY,
+            installation=keys.installation,
             debt=Debt.from_json(debt) if debt else None,
             head=Manifest.from_json(head) if head else None,
             siblings=tuple(others),
@@ -237,6 +238,11 @@ class Requests:
         actor, machine = command.actor, command.actor in (CLOCK, RELAY)
         if machine and not isinstance(command, Tally):
             return People(as_of_ms=world.now_ms)
+        if isinstance(command, Edit):
+            draft = draft_of(world.request, command)
+            return await self._directory.people(
+                wanted_to_ask(draft, rule_for(draft.kind, draft.target, world.policy_now))
+            )
         persons = () if machine else (actor,)
         rules = world.rules
         needs = (
@@ -261,7 +267,8 @@ class Requests:
     async def _gather(self, commit: Commit, loaded: _Loaded, world: World, result: Transition) -> None:
         """Everything one decision changes, in one commit; what it only looked at is guarded."""
         keys, before, after = self._keys, world.request, result.request
-        self._write(commit, before, after, loaded.versions[keys.request(before.id)], world.policy_then)
+        policies = world.policy_then if after.policy == before.policy else world.policy_now
+        self._write(commit, before, after, loaded.versions[keys.request(before.id)], policies, world.policy_then)
         if loaded.recalled:
             commit.good_from_ms = loaded.now_ms - AHEAD_MS
             commit.good_until_ms = min(loaded.now_ms + BEHIND_MS, result.good_until_ms or sys.maxsize)
@@ -269,6 +276,12 @@ class Requests:
                 commit.guard(key, version)
         elif result.good_until_ms is not None:
             commit.guard(keys.policy_head, loaded.policy)
+        if after.revision != before.revision and isinstance(after.payload, Change):
+            if not loaded.recalled:
+                commit.guard(
+                    keys.head(after.payload.environment_id), loaded.versions[keys.head(after.payload.environment_id)]
+                )
+            commit.adopt(keys.payload(before.id, before.revision), keys.payload(after.id, after.revision))
         if result.debt is not None:
             commit.write(keys.debt(before.id), loaded.versions[keys.debt(before.id)], result.debt.to_json())
             due = projection.debt_timers(result.debt)
@@ -291,14 +304,20 @@ class Requests:
             policies = await self._policies.get(sibling.policy)
             self._write(commit, known, sibling, loaded.versions[keys.request(sibling.id)], policies)
 
-    def _write(self, commit: Commit, before: Request | None, after: Request, version: int, policies: PolicySet) -> None:
-        """The record, and what lies beside it where that changed."""
+    def _write(
+        self,
+        commit: Commit,
+        before: Request | None,
+        after: Request,
+        version: int,
+        policies: PolicySet,
+        were: PolicySet | None = None,
+    ) -> None:
+        """The record, and what lies beside it where that changed. `were`: the policies of `before`, where those are others."""
         keys = self._keys
         commit.write(keys.request(after.id), version, after.to_json(), projection.fields(after))
-        rule = policies.rule(after.kind, after.asked)
-        approvers = rule.approvers if rule else frozenset()
-        old = projection.ranks(before, approvers) if before else {}
-        new = projection.ranks(after, approvers)
+        old = projection.ranks(before, _approvers(before, were or policies)) if before else {}
+        new = projection.ranks(after, _approvers(after, policies))
         for index in sorted(old.keys() ^ new.keys()):
             commit.rank(keys.index(index), after.id, new.get(index))
         old, new = projection.timers(before) if before else {}, projection.timers(after)
@@ -334,6 +353,11 @@ class Requests:
 
 
 _NO_POLICY: Final = PolicySet.model_validate({"number": 0, "owners": {}})
+
+
+def _approvers(request: Request, policies: PolicySet) -> frozenset[str]:
+    rule = policies.rule(request.kind, request.asked)
+    return rule.approvers if rule else frozenset()
 
 
 def _answered(answered: tuple[str, str], fingerprint: str) -> Outcome:

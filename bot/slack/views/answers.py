@@ -32,6 +32,21 @@ class AskedChange:
     ticket: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """`duration_ms` None: the form has no such field, so it stays as it was."""
+
+    reason: str = ""
+    ticket: str | None = None
+    duration_ms: int | None = None
+
+
+def read_edit(values: Mapping[str, Any]) -> Edited:
+    """From `view["state"]["values"]`."""
+    reason, ticket = _words(values)
+    return Edited(reason, ticket, lengths.read(typed(values, ids.DURATION)))
+
+
 def read_open(values: Mapping[str, Any]) -> Asked:
     """From `view["state"]["values"]`. Raises `BadForm`."""
     reason, ticket = _words(values)

@@ -7,16 +7,27 @@ from bot.slack import ids
 from bot.slack.ids import Origin
 from bot.slack.views import blocks as b
 from bot.slack.views import lengths
-from bot.slack.views.answers import Asked, AskedChange, read_access, read_change, read_open, so_far
-from bot.slack.views.facts import Block, Prefill, Terms, View, WhoIsAsked
+from bot.slack.views.answers import (
+    Asked,
+    AskedChange,
+    Edited,
+    read_access,
+    read_change,
+    read_edit,
+    read_open,
+    so_far,
+)
+from bot.slack.views.change import NAMES_SHOWN, touched
+from bot.slack.views.facts import Block, CardFacts, Prefill, Terms, View, WhoIsAsked
 from bot.slack.views.reading import BadForm, typed
+from bot.slack.views.status import action
 from bot.slack.views.words import channel, cut, places, plural, spoken
 from store.model.policy import HOUR
-from store.model.request import REASON_MOST
+from store.model.request import REASON_MOST, Change, Request
 
 __all__ = [
-    "Asked", "AskedChange", "BadForm", "ask_access", "ask_change", "ask_open", "chosen_target",
-    "read_access", "read_change", "read_open", "so_far", "target_options",
+    "Asked", "AskedChange", "BadForm", "Edited", "ask_access", "ask_change", "ask_open", "chosen_target", "edit",
+    "read_access", "read_change", "read_edit", "read_open", "so_far", "target_options",
 ]  # fmt: skip
 
 TICKET_MOST: Final = 200
@@ -43,6 +54,39 @@ def ask_change(targets: Sequence[str], prefill: Prefill, terms: Terms | None) ->
         return _form(ids.ASK_CHANGE, targets, prefill, None, [])
     blocks = [*_setting(prefill.target, enters=terms.enters), *_removing(prefill.target, terms.names)]
     return _form(ids.ASK_CHANGE, targets, prefill, terms, blocks)
+
+
+def edit(facts: CardFacts, terms: Terms, origin: Origin) -> View:
+    """What was asked, to ask it differently. For a stale change: once more, on what is there now, with the values that were sealed."""
+    request = facts.request
+    title, send = ("Ask again", "Ask again") if request.state == "stale" else ("Edit your request", "Save")
+    about = [b.section(f"You asked to {action(request)}. {_decided_anew(request)}")]
+    if terms.who.refusal is not None:
+        refused = [*about, b.plain_section(f"This cannot be asked for: {terms.who.refusal}")]
+        return b.modal(ids.EDIT_REQUEST, title, refused, origin=origin)
+    prefill = Prefill(request.target, request.duration_ms, request.reason, request.ticket or "")
+    if isinstance(request.payload, Change):
+        kept = "The values are those that you sealed: nothing has to be typed again. To set others, withdraw this and ask anew."
+        middle = [b.rich(*touched(request.payload, NAMES_SHOWN)), b.context(kept)]
+    else:
+        middle = _lasting(prefill, terms)
+    blocks = [
+        *about,
+        *middle,
+        *_why(prefill, required=terms.reason_required),
+        *_ticket(prefill, terms),
+        _who(terms.who),
+    ]
+    return b.modal(ids.EDIT_REQUEST, title, blocks, origin=origin, submit=send)
+
+
+def _decided_anew(request: Request) -> str:
+    votes = len(request.reviews)
+    if request.state == "stale":
+        return "Somebody else changed the same secrets meanwhile. It is asked again on top of what is there now, and everybody decides anew."
+    if votes:
+        return f"Everybody decides anew: {plural(votes, 'vote')} so far will be dropped."
+    return "Nobody has voted yet."
 
 
 def target_options(targets: Sequence[str], query: str) -> list[dict[str, Any]]:
