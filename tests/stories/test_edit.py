@@ -14,6 +14,7 @@ from tests.stories.people import (
     approved,
     asks,
     audited,
+    home,
     late,
     modal,
     own_card,
@@ -53,9 +54,10 @@ async def test_an_edit_drops_the_votes_and_everybody_decides_what_is_asked_now(a
     await own_card(house, seed.BEN, "*Edited:*", "Your vote was for what was asked before, so it was dropped.")
     assert (await audited(house, "request.edited", seed.ROSA))["dropped"] == seed.BEN
 
-    refused = await after(house, seed.INES, late(house, seed.INES, before, "approve"))
-    assert "This was edited since" in refused
-    await after(house, seed.INES, late(house, seed.INES, before, "deny"))
+    for button in ("approve", "deny"):
+        refused = await after(house, seed.INES, late(house, seed.INES, before, button))
+        assert refused.startswith("This was edited since, and what you saw is not asked any more.")
+    assert house.workspace.modals(seed.INES) == []
     assert "0 of 2 approvals" in text_of(again(house, asked))
 
     await press(house, seed.INES, again(house, asked), "approve")
@@ -96,6 +98,32 @@ async def test_a_stale_change_is_asked_again_without_typing_its_values(any_house
     await says(house, second, "Merged as version 4")
     held = await values_in(house)
     assert (held["STRIPE_KEY"], held["A"], held["B"]) == ("sk_live_3", "1", "1")
+
+
+async def test_to_approve_the_old_one_for_less_is_refused(house: House) -> None:
+    asked = seen(await asks(house, seed.ROSA, "open payments/prod for 2h because INC-7"))
+    await edits(house, seed.ROSA, asked, reason="INC-9")
+    await says(house, asked, "INC-9")
+    less = f"approve_less|{_reference(asked)}"
+    assert "edited since" in await after(house, seed.BEN, late(house, seed.BEN, asked, "more", value=less))
+    assert house.workspace.modals(seed.BEN) == []
+
+
+def _reference(message: Message) -> str:
+    """What its buttons carry."""
+    buttons = [element for block in message.blocks for element in block.get("elements", [])]
+    return next(str(button["value"]) for button in buttons if button.get("action_id") == "approve")
+
+
+async def test_from_home_it_is_edited_too_and_home_shows_it(house: House) -> None:
+    asked = await asks(house, seed.ROSA, "open payments/prod for 2h because INC-7")
+    await home(house, seed.ROSA, "Waiting for approval")
+    await house.workspace.home_action(seed.ROSA, "edit")
+    form = modal(house, seed.ROSA)
+    length = {"duration:payments/prod": {"duration": str(15 * MINUTE)}}
+    assert (await house.workspace.submit(seed.ROSA, form.id, length)).ok
+    await home(house, seed.ROSA, "open `payments/prod` for 15 min")
+    await says(house, asked, "Edited by <@U0ROSA>", "INC-7", "15 min")
 
 
 async def test_only_who_asked_opens_the_form(house: House) -> None:
