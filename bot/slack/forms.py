@@ -249,8 +249,6 @@ class Forms:
             return
         self._counted(sent.callback, "ok" if outcome.news else "again")
         self._committed()
-        if origin.channel is None:
-            self._replies.opened_home(sent.user)
         await ack()
 
     async def decided(self, ack: AsyncAck, body: dict[str, Any]) -> None:

@@ -117,6 +117,7 @@ def _reference(message: Message) -> str:
 
 async def test_from_home_it_is_edited_too_and_home_shows_it(house: House) -> None:
     asked = await asks(house, seed.ROSA, "open payments/prod for 2h because INC-7")
+    before = seen(await own_card(house, seed.ROSA, request_of(asked), button="edit"))
     await home(house, seed.ROSA, "Waiting for approval")
     await house.workspace.home_action(seed.ROSA, "edit")
     form = modal(house, seed.ROSA)
@@ -124,6 +125,10 @@ async def test_from_home_it_is_edited_too_and_home_shows_it(house: House) -> Non
     assert (await house.workspace.submit(seed.ROSA, form.id, length)).ok
     await home(house, seed.ROSA, "open `payments/prod` for 15 min")
     await says(house, asked, "Edited by <@U0ROSA>", "INC-7", "15 min")
+    opened = len(house.workspace.modals(seed.ROSA))
+    await late(house, seed.ROSA, before, "edit")
+    await own_card(house, seed.ROSA, "This was edited since")
+    assert len(house.workspace.modals(seed.ROSA)) == opened
 
 
 async def test_only_who_asked_opens_the_form(house: House) -> None:
