@@ -242,7 +242,10 @@ class Forms:
         try:
             if origin.reference is None:
                 raise Invalid("This form is not one of ours.", code="bad_payload")
-            outcome = await self._requests.apply(origin.reference.request, _edit(sent, origin.reference))
+            outcome = await self._save(sent, origin.reference)
+        except BadForm as error:
+            await ack(response_action="errors", errors=error.errors)
+            return
         except AccessError as error:
             self._counted(sent.callback, error.code)
             await ack(**_said(error, sent, "Not edited"))
@@ -250,6 +253,24 @@ class Forms:
         self._counted(sent.callback, "ok" if outcome.news else "again")
         self._committed()
         await ack()
+
+    async def _save(self, sent: Submission, about: ids.Reference) -> Outcome:
+        form = ask.read_edit(sent.values)
+        edit = Edit(
+            id=sent.command_id,
+            actor=sent.user,
+            revision=about.revision,
+            digest=about.digest,
+            reason=form.reason,
+            ticket=form.ticket,
+            duration_ms=form.duration_ms,
+        )
+        world = await self._requests.get(about.request)
+        target = world.policy_now.target(world.request.asked)
+        if form.set and not (target and target.enters):
+            raise Invalid(f"Values of {world.request.target} are not entered in Slack.", code="not_in_slack")
+        values = {name: Value(secret) for name, secret in form.set.items()}
+        return await self._asking.edit(world.request, edit, values, form.left)
 
     async def decided(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Deny, break glass, dispute, approve for less: a verdict with a reason or a number."""
@@ -287,19 +308,6 @@ def _usual(kind: str, values: Mapping[str, Any], policies: PolicySet) -> int | N
 
 def _target(name: str, policies: PolicySet) -> Target:
     return Target.parse(name, organization=policies.organization)
-
-
-def _edit(sent: Submission, about: ids.Reference) -> Edit:
-    form = ask.read_edit(sent.values)
-    return Edit(
-        id=sent.command_id,
-        actor=sent.user,
-        revision=about.revision,
-        digest=about.digest,
-        reason=form.reason,
-        ticket=form.ticket,
-        duration_ms=form.duration_ms,
-    )
 
 
 def _verdict(sent: Submission, about: ids.Reference) -> Command:

@@ -200,6 +200,7 @@ def _edits(terms: Terms, refused: Terms) -> Iterator[Story]:
     for name, request in asked.items():
         origin = Origin(parse_reference(request.reference), s.CHANNEL, "1772550000.000100")
         yield _view(f"edit/{name}", forms.edit(s.facts(request), terms, origin))
+        yield _view(f"edit/{name}-values-in-slack", forms.edit(s.facts(request), replace(terms, enters=True), origin))
         yield _view(f"edit/{name}-refused", forms.edit(s.facts(request), refused, origin))
 
 

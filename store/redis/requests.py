@@ -17,7 +17,7 @@ from store.model.errors import AccessError, Conflict, Invalid, NotFound, Unavail
 from store.model.lifecycle import Draft, Transition, World, draft_of, rule_for, submit, transition, wanted_to_ask
 from store.model.people import Directory, People, Wanted
 from store.model.policy import PolicySet
-from store.model.request import CLOCK, RELAY, TERMINAL, Change, Request
+from store.model.request import CLOCK, RELAY, TERMINAL, Change, Payload, Request
 from store.model.sealed import Manifest, SealedEntry
 from store.model.standing import wanted
 from store.redis import projection
@@ -88,7 +88,7 @@ class Requests:
 
     async def submit(self, draft: Draft, command_id: str, entries: Sequence[SealedEntry] = ()) -> Outcome:
         """Takes a request in. `entries` are the sealed values of a change. Raises `AccessError`."""
-        _check_entries(draft, entries)
+        _check_entries(draft.payload, entries)
         fingerprint = _fingerprint(draft)
         for _ in range(ATTEMPTS):
             loaded = await self._load(draft.id, command_id)
@@ -116,8 +116,8 @@ class Requests:
                 return done
         raise _contended()
 
-    async def apply(self, request_id: str, command: Command) -> Outcome:
-        """Applies one command. Raises `AccessError`; `NotFound` for a request that is not there."""
+    async def apply(self, request_id: str, command: Command, entries: Sequence[SealedEntry] = ()) -> Outcome:
+        """Applies one command. `entries` are all sealed values of a change that is edited. Raises `AccessError`; `NotFound` for a request that is not there."""
         fingerprint = f"{request_id} {command.fingerprint}"
         loaded = self._recall(request_id)
         for _ in range(ATTEMPTS):
@@ -129,6 +129,8 @@ class Requests:
                 if isinstance(command, GIVING) and (why := self._fit()) is not None:
                     raise Unavailable(why, code="degraded")
                 result = transition(world, command, await self._people(world, command))
+                if isinstance(command, Edit) and command.touches is not None:
+                    _check_entries(result.request.payload, entries)
             except AccessError as refusal:
                 if loaded.recalled and not isinstance(refusal, Unavailable):  # what it is refused for may have changed
                     loaded = None
@@ -142,6 +144,8 @@ class Requests:
             commit = self._commit(command.id, fingerprint, result)
             commit.frees |= command.actor == CLOCK  # a timer that waited for room would keep the ones behind it waiting
             await self._gather(commit, loaded, world, result)
+            if isinstance(command, Edit) and isinstance(result.request.payload, Change):
+                self._carry(commit, world.request, result.request, None if command.touches is None else entries)
             commit.otherwise(*self._names(request_id), SIBLINGS)
             self._recent.pop(request_id, None)  # it is not so any more
             if isinstance(done := await self._run(commit, result), Outcome):
@@ -276,12 +280,9 @@ class Requests:
                 commit.guard(key, version)
         elif result.good_until_ms is not None:
             commit.guard(keys.policy_head, loaded.policy)
-        if after.revision != before.revision and isinstance(after.payload, Change):
-            if not loaded.recalled:
-                commit.guard(
-                    keys.head(after.payload.environment_id), loaded.versions[keys.head(after.payload.environment_id)]
-                )
-            commit.adopt(keys.payload(before.id, before.revision), keys.payload(after.id, after.revision))
+        if after.revision != before.revision and isinstance(after.payload, Change) and not loaded.recalled:
+            head_key = keys.head(after.payload.environment_id)  # its bases are those of this version
+            commit.guard(head_key, loaded.versions[head_key])
         if result.debt is not None:
             commit.write(keys.debt(before.id), loaded.versions[keys.debt(before.id)], result.debt.to_json())
             due = projection.debt_timers(result.debt)
@@ -303,6 +304,16 @@ class Requests:
             known = next(other for other in world.siblings if other.id == sibling.id)
             policies = await self._policies.get(sibling.policy)
             self._write(commit, known, sibling, loaded.versions[keys.request(sibling.id)], policies)
+
+    def _carry(self, commit: Commit, before: Request, after: Request, entries: Sequence[SealedEntry] | None) -> None:
+        """The sealed values of the new revision, `entries` or those there were; the old one keeps none."""
+        old, new = self._keys.payload(before.id, before.revision), self._keys.payload(after.id, after.revision)
+        if entries is None:
+            commit.adopt(old, new)
+            return
+        commit.drop(old)
+        if entries:
+            commit.fill(new, {entry.entry_id: entry.to_json() for entry in entries})
 
     def _write(
         self,
@@ -370,9 +381,9 @@ def _contended() -> Conflict:
     return Conflict("Too many people act on this at the same time. Try again in a moment.", code="contended")
 
 
-def _check_entries(draft: Draft, entries: Sequence[SealedEntry]) -> None:
+def _check_entries(payload: Payload, entries: Sequence[SealedEntry]) -> None:
     """What is approved is what was sealed, all of it: an environment must never name a value that is not there."""
-    touches = draft.payload.touches if isinstance(draft.payload, Change) else ()
+    touches = payload.touches if isinstance(payload, Change) else ()
     named = {(touch.entry.entry_id, touch.entry.ciphertext_hash) for touch in touches if touch.entry is not None}
     if named != {(entry.entry_id, entry.ciphertext_hash) for entry in entries}:
         raise Invalid("The sealed values are not those that this change names.", code="other_entries")

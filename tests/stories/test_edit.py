@@ -1,5 +1,7 @@
 """Editing: the same request asks something else, and nobody has agreed to it yet."""
 
+from typing import Any
+
 import pytest
 from redis.asyncio import Redis
 
@@ -23,7 +25,7 @@ from tests.stories.people import (
     says,
     seen,
 )
-from tests.stories.test_change import change, values_in
+from tests.stories.test_change import change, nothing_in_plain, values_in
 
 
 async def edits(house: House, user: str, message: Message, *, button: str = "edit", **fields: str) -> None:
@@ -98,6 +100,32 @@ async def test_a_stale_change_is_asked_again_without_typing_its_values(any_house
     await says(house, second, "Merged as version 4")
     held = await values_in(house)
     assert (held["STRIPE_KEY"], held["A"], held["B"]) == ("sk_live_3", "1", "1")
+
+
+async def test_a_mistyped_value_is_set_right_before_it_is_decided(any_house: House, real_redis: Redis) -> None:
+    house = any_house
+    asked = await change(house, lines="STRIPE_KEY=sk_live_tpyo\nA=kept\nB=not this one")
+    await press(house, seed.BEN, asked, "approve")
+    await says(house, asked, "1 of 2 approvals")
+    shown = await own_card(house, seed.ROSA, request_of(asked), button="edit")
+    await press(house, seed.ROSA, shown, "edit")
+    form = modal(house, seed.ROSA)
+    assert "tpyo" not in str(form.payload)
+    wrong = await house.workspace.submit(seed.ROSA, form.id, {"set:payments/prod": {"set": "sk_live_typed"}})
+    assert wrong.errors["set:payments/prod"].startswith("Line 1 has no “=”")
+    other: dict[str, dict[str, Any]] = {
+        "set:payments/prod": {"set": "STRIPE_KEY=sk_live_typo"},
+        "remove:payments/prod": {"remove": ["B"]},
+    }
+    assert (await house.workspace.submit(seed.ROSA, form.id, other)).ok
+    now = await says(house, asked, "0 of 2 approvals", "earlier votes were dropped", "1 new, 1 changed")
+    assert (await audited(house, "request.edited", seed.ROSA))["touches"] == "B STRIPE_KEY"
+    await nothing_in_plain(real_redis, "sk_live_tpyo", "sk_live_typo")
+    for user in (seed.BEN, seed.INES):
+        await press(house, user, again(house, now), "approve")
+    await says(house, asked, "Merged as version 3")
+    held = await values_in(house)
+    assert (held["STRIPE_KEY"], held["A"], "B" in held) == ("sk_live_typo", "kept", False)
 
 
 async def test_to_approve_the_old_one_for_less_is_refused(house: House) -> None:

@@ -66,8 +66,14 @@ def edit(facts: CardFacts, terms: Terms, origin: Origin) -> View:
         return b.modal(ids.EDIT_REQUEST, title, refused, origin=origin)
     prefill = Prefill(request.target, request.duration_ms, request.reason, request.ticket or "")
     if isinstance(request.payload, Change):
-        kept = "The values are those that you sealed: nothing has to be typed again. To set others, withdraw this and ask anew."
-        middle = [b.rich(*touched(request.payload, NAMES_SHOWN)), b.context(kept)]
+        kept = "The values are those that you sealed: nothing has to be typed again, only what is to be another."
+        names = sorted(touch.name for touch in request.payload.touches)
+        middle = [
+            b.rich(*touched(request.payload, NAMES_SHOWN)),
+            b.context(kept),
+            *(_setting(request.target, enters=True) if terms.enters else []),
+            *_removing(request.target, names if len(names) > 1 else (), "Leave out of this request"),
+        ]
     else:
         middle = _lasting(prefill, terms)
     blocks = [
@@ -202,7 +208,7 @@ def _setting(target: str, *, enters: bool) -> list[Block]:
     return [b.entry("Secrets to set", f"{ids.SET}:{target}", field, hint=hint, optional=True), b.context(warning)]
 
 
-def _removing(target: str, names: Sequence[str]) -> list[Block]:
+def _removing(target: str, names: Sequence[str], label: str = "Secrets to remove") -> list[Block]:
     """A list to pick from, as long as Slack can hold it; else a field."""
     if not names:
         return []
@@ -210,10 +216,10 @@ def _removing(target: str, names: Sequence[str]) -> list[Block]:
     if len(names) > b.OPTIONS_MOST or any(len(name) > NAME_VALUE_MOST for name in names):
         field = b.text_input(ids.REMOVE, multiline=True)
         hint = f"One name a line. There are {plural(len(names), 'name')} in {target}."
-        return [b.entry("Secrets to remove", block_id, field, hint=hint, optional=True)]
+        return [b.entry(label, block_id, field, hint=hint, optional=True)]
     options = [b.option(name, name) for name in names]
     field = {**b.select(ids.REMOVE, options, "Choose names"), "type": "multi_static_select"}
-    return [b.entry("Secrets to remove", block_id, field, optional=True)]
+    return [b.entry(label, block_id, field, optional=True)]
 
 
 def _who(who: WhoIsAsked) -> Block:

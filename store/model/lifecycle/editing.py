@@ -7,7 +7,7 @@ from store.model.lifecycle.asking import Draft, admitted
 from store.model.lifecycle.world import Transition, World, audit, changed, moved_to, same_content
 from store.model.people import People
 from store.model.request import Change, Editing, Payload, Request, Touch, digest
-from store.model.sealed import Manifest, tampered
+from store.model.sealed import MAX_REQUEST_ENTRIES, Manifest, tampered
 
 
 def draft_of(request: Request, command: Edit) -> Draft:
@@ -18,7 +18,7 @@ def draft_of(request: Request, command: Edit) -> Draft:
         request.asked,
         request.requester,
         request.beneficiary,
-        _lasting(request.payload, command.duration_ms),
+        _touching(_lasting(request.payload, command.duration_ms), command.touches),
         command.reason,
         command.ticket,
     )
@@ -71,7 +71,7 @@ def edit(world: World, command: Edit, people: People) -> Transition:
 
 def _what(before: Request, after: Request) -> dict[str, str | int | None]:
     """What is another, by name: never what it was, nor a value."""
-    names = {"reason": "reason", "ticket": "ticket", "payload": "base" if after.kind == "change" else "duration"}
+    names = {"reason": "reason", "ticket": "ticket", "payload": "touches" if after.kind == "change" else "duration"}
     new = [name for field, name in names.items() if getattr(before, field) != getattr(after, field)]
     return {
         "revision": after.revision,
@@ -93,6 +93,18 @@ def _lasting(payload: Payload, duration_ms: int | None) -> Payload:
     return payload.model_copy(update={"duration_ms": duration_ms})
 
 
+def _touching(payload: Payload, touches: tuple[Touch, ...] | None) -> Payload:
+    if touches is None:
+        return payload
+    if not isinstance(payload, Change):
+        raise Invalid("Only a change touches names.", code="other_kind")
+    if len(touches) > MAX_REQUEST_ENTRIES:
+        raise Invalid(
+            f"One request changes at most {MAX_REQUEST_ENTRIES} secrets. Make it two.", code="too_many_entries"
+        )
+    return payload.model_copy(update={"touches": touches})
+
+
 def _rebased(change: Change, head: Manifest | None) -> Change:
     """The same sealed entries on the bases of now. A name to be removed that is gone needs nothing more. Raises `Invalid`, `Conflict`."""
     if head is None:
@@ -101,9 +113,7 @@ def _rebased(change: Change, head: Manifest | None) -> Change:
         raise tampered("The version that this would follow")
     touches = tuple(_on(touch, head) for touch in change.touches if touch.entry or touch.name in head.entries)
     if not touches:
-        raise Conflict(
-            "Nothing is left to change: what this removes is gone already. Withdraw it.", code="nothing_left"
-        )
+        raise Conflict("Nothing is left to change by this. Withdraw it instead.", code="nothing_left")
     kept = {name: held for name, held in head.entries.items() if name not in {touch.name for touch in touches}}
     head.successor(kept | {touch.name: touch.entry for touch in touches if touch.entry is not None})
     return change.model_copy(update={"touches": touches})
@@ -117,8 +127,7 @@ def _on(touch: Touch, head: Manifest) -> Touch:
 
 
 def _moved(before: Payload, after: Payload) -> list[str]:
-    """Names whose base is another one, or that need no touch any more."""
+    """Names that are touched in another way, from another base, or on one side only."""
     if not isinstance(before, Change) or not isinstance(after, Change):
         return []
-    now = {touch.name: touch for touch in after.touches}
-    return [touch.name for touch in before.touches if now.get(touch.name) != touch]
+    return sorted({touch.name for touch in set(before.touches) ^ set(after.touches)})

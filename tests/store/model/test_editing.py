@@ -166,7 +166,7 @@ def test_a_stale_change_takes_the_bases_of_now_and_keeps_its_sealed_entries():
     assert (asked.state, asked.revision, asked.reviews, asked.decision, asked.note) == ("pending", 2, (), None, None)
     assert asked.digest != before.digest
     assert result.audit[0].details["touches"] == "A D"
-    assert result.audit[0].details["changed"] == "base"
+    assert result.audit[0].details["changed"] == "touches"
     merged = voted(replace(at, request=asked), ANA, BOB)
     assert transition(merged, Merge(id="m2", actor=REQ), people()).request.state == "merged"
 
@@ -259,3 +259,44 @@ def test_what_is_over_is_never_edited(state):
     with pytest.raises(Conflict) as refusal:
         edited(world(over), reason="another")
     assert refusal.value.detail == "too_late"
+
+
+def test_a_change_touches_what_its_edit_says_on_the_bases_of_now():
+    at = voted(world(request("change", touches=(touch("A", to=1), touch("B", to=1))), head=head(C=5)), ANA)
+    result = edited(at, touches=(touch("A", to=2), touch("C", base=4, to=6)))
+    assert isinstance(result.request.payload, Change)
+    assert [(each.name, each.base, each.entry) for each in result.request.payload.touches] == [
+        ("A", None, held("A", version=2)),
+        ("C", "C-5", held("C", version=6)),
+    ]
+    assert result.audit[0].details["touches"] == "A B C"
+    assert (result.request.reviews, result.request.digest != at.request.digest) == ((), True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "touches", "code"),
+    [
+        ("open", (touch("A"),), "other_kind"),
+        ("change", (), "nothing_left"),
+        ("change", (touch("A"), touch("A", to=2)), "named_twice"),
+        ("change", tuple(touch(f"N{place}") for place in range(101)), "too_many_entries"),
+    ],
+)
+def test_what_a_change_may_touch_is_checked(kind, touches, code):
+    with pytest.raises(AccessError) as refusal:
+        edited(world(request(kind)), touches=touches)
+    assert refusal.value.detail == code
+
+
+def test_the_same_values_sealed_again_are_the_same_wish():
+    asked = request("change")
+    one, again = (edit(asked, touches=(touch("A", to=version),)) for version in (2, 3))
+    assert one.fingerprint == again.fingerprint
+    others = [
+        edit(asked),
+        edit(asked, touches=(touch("B", to=2),)),
+        edit(asked, touches=(touch("A", base=1, to=None),)),
+        edit(asked, touches=(touch("A", to=2),), reason="x"),
+        edit(asked, touches=(touch("A", to=2),), actor=ANA),
+    ]
+    assert len({each.fingerprint for each in (one, *others)}) == 6

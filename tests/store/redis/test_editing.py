@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from store.model.command import Activate, Command, Merge, Withdraw
-from store.model.errors import AccessError, Conflict, Forbidden
+from store.model.errors import AccessError, Conflict, Forbidden, Invalid
 from store.model.policy import HOUR, Circle, Threshold
 from store.model.request import Change, Request
 from store.redis.commit import text
@@ -93,6 +93,56 @@ async def test_the_sealed_values_go_along_and_the_old_revision_keeps_none(corrid
     assert await corridor.redis.hlen(corridor.keys.entries(asked.environment_id)) == 2
 
 
+async def test_other_values_take_the_place_of_the_old_ones(corridor):
+    asked = await corridor.ask("change", A="x", B="y", C="z")
+    assert isinstance(asked.payload, Change)
+    _, sealing = await corridor.seal(B="new", D="more")
+    kept = [touch for touch in asked.payload.touches if touch.name == "A"]
+    there = await corridor.environments.pending(asked)
+    entries = [there[touch.entry.entry_id] for touch in kept if touch.entry] + list(sealing.entries)
+    wish = edit(asked, touches=(*kept, *sealing.touches))
+    after = (await corridor.requests.apply(asked.id, wish, entries)).request
+    assert await payload(corridor, asked, 1) == set()
+    assert await payload(corridor, asked, 2) == {entry.entry_id for entry in entries}
+
+    _, resealed = await corridor.seal(B="new", D="more")
+    again = edit(asked, touches=(*kept, *resealed.touches))
+    assert not (await corridor.replica().apply(asked.id, again, resealed.entries)).news
+
+    for user in (ANA, BOB):
+        after = await corridor.do(asked, command_for(after, approve, user))
+    assert await values(corridor) == {"A": b"x", "B": b"new", "D": b"more"}
+    assert await corridor.redis.hlen(corridor.keys.entries(asked.environment_id)) == 3
+
+
+async def test_only_removals_need_no_sealed_value(corridor):
+    await corridor.approved("change", A="x")
+    asked = await corridor.ask("change", A=None, B="y")
+    kept = tuple(touch for touch in asked.payload.touches if touch.name == "A")
+    await corridor.apply(asked, edit(asked, touches=kept))
+    assert await corridor.redis.keys(f"{corridor.keys.prefix}payload:*") == []
+
+
+@pytest.mark.parametrize("more", [True, False])
+async def test_what_is_sealed_is_what_is_named(corridor, more):
+    asked = await corridor.ask("change", A="x")
+    _, sealing = await corridor.seal(A="new")
+    _, other = await corridor.seal(B="other")
+    entries = [*sealing.entries, *other.entries] if more else []
+    with pytest.raises(Invalid) as refusal:
+        await corridor.requests.apply(asked.id, edit(asked, touches=sealing.touches), entries)
+    assert refusal.value.detail == "other_entries"
+    assert (await now(corridor, asked)).revision == 1
+
+
+async def values(corridor: Corridor) -> dict[str, bytes]:
+    """What payments/prod holds, as somebody reads it who may."""
+    reading = await corridor.approved()
+    await corridor.do(reading, Activate(id="read", actor=REQ))
+    opened = await corridor.environments.read(reading.id, REQ)
+    return {name: value.secret.reveal() for name, value in opened.values.items() if value.secret is not None}
+
+
 async def test_an_edited_change_that_ends_leaves_no_sealed_value(corridor):
     asked = await corridor.ask("change", A="x")
     after = await corridor.do(asked, edit(asked, reason="another"))
@@ -119,12 +169,7 @@ async def test_a_stale_change_is_merged_on_top_of_what_is_there_now(corridor):
     for user in (BOB, CAT):
         after = await corridor.do(asked, command_for(after, approve, user))
     assert (after.state, after.merged) == ("merged", 3)
-
-    reading = await corridor.approved()
-    await corridor.do(reading, Activate(id="a", actor=REQ))
-    opened = await corridor.environments.read(reading.id, REQ)
-    values = {name: value.secret.reveal() for name, value in opened.values.items() if value.secret is not None}
-    assert values == {"A": b"x", "B": b"y", "Z": b"1"}
+    assert await values(corridor) == {"A": b"x", "B": b"y", "Z": b"1"}
 
 
 async def test_what_is_asked_again_is_overtaken_again(corridor):

@@ -248,9 +248,17 @@ def test_to_edit_begins_with_what_was_asked() -> None:
 
 
 @pytest.mark.parametrize("state", ["pending", "stale"])
-def test_of_a_change_only_the_words_are_edited(state: Any) -> None:
-    view = forms.edit(samples.facts(samples.request("change", state)), TERMS, ORIGIN)
-    assert [node["action_id"] for node in walk(view) if "action_id" in node] == [ids.REASON]
+def test_of_a_change_other_values_are_typed_only_where_slack_takes_them(state: Any) -> None:
+    facts = samples.facts(samples.request("change", state))
+    view = forms.edit(facts, TERMS, ORIGIN)
+    assert [node["action_id"] for node in walk(view) if "action_id" in node] == [ids.SET, ids.REMOVE, ids.REASON]
+    select = element(view, ids.REMOVE)
+    assert select is not None
+    assert [option["value"] for option in select["options"]] == ["PROCESSOR_KEY_1", "PROCESSOR_KEY_2"]
+    assert block(view, ids.REMOVE)["label"]["text"] == "Leave out of this request"
+    assert element(forms.edit(facts, Terms(WHO), ORIGIN), ids.SET) is None
+    one = samples.facts(samples.request("change", state, names=1))
+    assert element(forms.edit(one, TERMS, ORIGIN), ids.REMOVE) is None
     said = words(view["blocks"])
     assert "PROCESSOR_KEY_1" in said
     assert "nothing has to be typed again" in said
@@ -268,3 +276,9 @@ def test_what_may_not_be_asked_any_more_cannot_be_edited() -> None:
 def test_what_was_edited_is_read() -> None:
     assert forms.read_edit(filled(reason=" why ", ticket="A-1", duration=str(HOUR))) == Edited("why", "A-1", HOUR)
     assert forms.read_edit(filled(reason=None)) == Edited("", None, None)
+    both = forms.read_edit(filled(reason="why", set=f"A={CANARY}", remove=["B"]))
+    assert both == Edited("why", None, None, {"A": Secret(CANARY.encode())}, ("B",))
+    for wrong in (filled(set=f"A={CANARY}", remove=["A"]), filled(set=CANARY)):
+        with pytest.raises(BadForm) as refusal:
+            forms.read_edit(wrong)
+        assert CANARY not in refusal.value.sentence
