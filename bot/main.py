@@ -202,6 +202,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         sockets=sockets,
         http=HttpServer(settings.http, routes),
         running=running,
+        pictures=pictures,
         replies=replies,
         directory=directory,
         outside=outside,

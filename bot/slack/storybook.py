@@ -15,7 +15,7 @@ from store.model.effect import News
 from store.model.errors import Forbidden
 from store.model.grant import Membership
 from store.model.policy import DAY, HOUR, Circle, Threshold, Ticket
-from store.model.request import REASON_MOST, Change, Ending, Joining, Review
+from store.model.request import REASON_MOST, Change, Editing, Ending, Joining, Review
 from store.model.secret import Secret
 
 Story = dict[str, Any]
@@ -67,6 +67,12 @@ def _votes() -> Iterator[tuple[str, CardFacts]]:
     trouble = "okta answered 200, and the person is still a member."
     yield "access-revoking-trouble", s.facts(s.request("access", "revoking", note=trouble))
     yield "change-merged-no-hooks", s.facts(s.request("change", "merged"))
+    edit = Editing(by=s.DEV, at_ms=s.NOW_MS, dropped=True)
+    yield "open-pending-edited", s.facts(s.request("open", edited=edit), thresholds=2)
+    rebased = s.request("change", edited=edit.model_copy(update={"dropped": False}))
+    yield "change-pending-asked-again", s.facts(rebased, thresholds=2)
+    stale = s.request("change", "stale", broken=True)
+    yield "change-stale-glass-broken", s.facts(stale, soft=True, debt=s.debt("open"))
     yield "change-pending-1-name", s.facts(s.request("change", names=1))
 
 
@@ -125,6 +131,7 @@ def _told() -> Iterator[Story]:
         "ended": replace(facts, request=s.request("open", "ended")),
         "failed": replace(facts, request=s.request("access", "failed")),
         "no_rule": replace(facts, rules=None),
+        "edited": replace(facts, request=s.request("open", edited=Editing(by=s.DEV, at_ms=s.NOW_MS, dropped=True))),
         "trouble": replace(
             facts, request=s.request("access", "revoking", note="okta answered 200, and they are still there.")
         ),
@@ -187,7 +194,25 @@ def _forms() -> Iterator[Story]:
     )
     bare = replace(terms, enters=False, names=())
     yield _view("ask/change-nothing-in-slack", forms.ask_change(["payments/prod"], full, bare))
+    yield from _edits(replace(terms, enters=False), refused)
     yield _view("ask/change-500-names", forms.ask_change(["payments/prod"], full, replace(terms, names=names)))
+
+
+def _edits(terms: Terms, refused: Terms) -> Iterator[Story]:
+    vote = Review(by=s.BEN, verdict="approve", at_ms=s.NOW_MS)
+    asked = {
+        "open": s.request("open", reviews=(vote,)),
+        "access": s.request("access"),
+        "change": s.request("change", reviews=(vote, vote)),
+        "change-stale": s.request("change", "stale"),
+        "change-100-names": s.request("change", names=100),
+        "open-longest": s.request("open", reason=FOREVER, ticket="T" * 200, target=LONG_TARGET),
+    }
+    for name, request in asked.items():
+        origin = Origin(parse_reference(request.reference), s.CHANNEL, "1772550000.000100")
+        yield _view(f"edit/{name}", forms.edit(s.facts(request), terms, origin))
+        yield _view(f"edit/{name}-values-in-slack", forms.edit(s.facts(request), replace(terms, enters=True), origin))
+        yield _view(f"edit/{name}-refused", forms.edit(s.facts(request), refused, origin))
 
 
 def _modals() -> Iterator[Story]:

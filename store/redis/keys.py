@@ -7,7 +7,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     request:R               hash    body, version; projected: kind state until holder environment touches
     debt:R                  hash    body, version
     lock:U                  hash    body, version: whether U may break the glass
-    payload:R:V             hash    entry id -> sealed entry of revision V, until it is merged or the request ends
+    payload:R:V             hash    entry id -> sealed entry of revision V, until it is merged, edited or the request ends
     policy                  hash    version: the number of the policy set in force
     policy:N                string  policy set N, never changed
     environment:T           hash    body, version: what is known under the name T

@@ -7,7 +7,7 @@ from bot.slack.views import buttons
 from bot.slack.views.facts import Block, CardFacts, Message
 from bot.slack.views.hooks import hook_line
 from bot.slack.views.next_steps import next_step
-from bot.slack.views.status import action, decided, owed, standing, stands
+from bot.slack.views.status import action, decided, edited, owed, standing, stands
 from bot.slack.views.words import date, mention, places, spoken
 from store.model.effect import News
 from store.model.policy import MINUTE
@@ -94,6 +94,9 @@ def _happened(facts: CardFacts, news: News, reader: str | None) -> str:
             return _so(word, what, owed(debt) if debt else "")
         case "locked" | "unlocked":
             return _locking(facts, news, reader)
+        case "edited":
+            how = edited(request) or ""
+            return f"*Edited:* {what}. Your vote was for what was asked before, so it was dropped. {how}".strip()
         case "no_rule":
             return f"*Nobody can decide:* {what}. No rule covers it any more."
         case "trouble":
@@ -130,6 +133,11 @@ def _next(facts: CardFacts, news: News, reader: str) -> str:
         case "approved" | "denied" | "expired" | "stale" | "merged" | "active" | "ended" | "failed":
             # The card may have moved on since this was news: then its next step is the true one.
             return next_step(facts, reader)[0]
+        case "edited":
+            if request.state != "pending":
+                return "Nothing: it went on without your vote."
+            deadline = request.timers.get("deadline")
+            return f"Look at what is asked now, and decide again{f' before {date(deadline)}' if deadline is not None else ''}."
         case "warning":
             if request.ended or request.state == "revoking":
                 return "Nothing: it has ended already."

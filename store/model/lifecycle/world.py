@@ -23,6 +23,7 @@ class World:
     request: Request
     policy_then: PolicySet
     policy_now: PolicySet
+    installation: str
     debt: Debt | None = None
     head: Manifest | None = None  # of the environment, for a change
     siblings: tuple[Request, ...] = ()  # other open changes that touch the same names
@@ -93,7 +94,8 @@ def demand(standing: Standing) -> None:
 def same_content(request: Request, revision: int, digest: str) -> None:
     if (revision, digest) != (request.revision, request.digest):
         raise Conflict(
-            "What this card shows was changed since. Look at the new one before you decide.", code="other_content"
+            "This was edited since, and what you saw is not asked any more. Look at the card as it is now before you decide.",
+            code="other_content",
         )
 
 

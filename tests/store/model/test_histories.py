@@ -19,6 +19,7 @@ from store.model.command import (
     Countersign,
     Dispute,
     Due,
+    Edit,
     End,
     Merge,
     Overdue,
@@ -46,6 +47,7 @@ from tests.builders import (
     REQ,
     approve,
     deny,
+    edit,
     head,
     people,
     policies,
@@ -58,7 +60,7 @@ from tests.builders import (
 MOVES: dict[str, set[str]] = {
     "pending": {"approved", "denied", "withdrawn", "expired", "merged", "stale", "active", "granting"},
     "approved": {"active", "granting", "merged", "stale", "withdrawn", "expired"},
-    "stale": {"withdrawn", "expired"},
+    "stale": {"pending", "withdrawn", "expired"},
     "granting": {"active", "failed", "revoking"},
     "active": {"ended", "revoking"},
     "revoking": {"ended"},
@@ -134,6 +136,7 @@ class Histories(RuleBasedStateMachine):
         self.members: dict[str, set[str]] = {LEADS: {ANA, BOB, CAT, REQ}, PAGER: {ONCALL, ANA}}
         self.without: set[str] = set()
         self.ids = 0
+        self.before: Request | None = None  # the last revision but one
 
     # -- the world moves ----------------------------------------------------------------------------------------------
 
@@ -202,6 +205,20 @@ class Histories(RuleBasedStateMachine):
     def acts(self, of: Any, user: str) -> None:
         self.do(of(id=self.id(), actor=user))
 
+    @rule(
+        user=st.sampled_from([REQ, REQ, REQ, BEN, ANA]),
+        reason=st.sampled_from(["because", "why not"]),
+        minutes=st.sampled_from([None, None, 10, 20]),
+    )
+    def edits(self, user: str, reason: str, minutes: int | None) -> None:
+        length = minutes * MINUTE if minutes else None
+        self.do(edit(self.at.request, user, id=self.id(), reason=reason, duration_ms=length))
+
+    @rule(user=st.sampled_from([ANA, BOB]))
+    def approves_the_revision_before(self, user: str) -> None:
+        if self.before is not None:
+            self.do(approve(self.before, user, id=self.id()), never=True)
+
     @rule(user=st.sampled_from([ANA, BOB, REQ, ONCALL]))
     def disputes(self, user: str) -> None:
         self.do(Dispute(id=self.id(), actor=user, reason="?"))
@@ -250,9 +267,14 @@ class Histories(RuleBasedStateMachine):
             head=result.head or before.head,
             lock=result.lock or before.lock,
         )
+        if isinstance(command, Edit):
+            self.made, self.before = result.request, before.request
+            self.at = replace(self.at, policy_then=before.policy_now)
 
     def check(self, before: World, command: Command, known: People, result: Transition) -> None:
         was, now = before.request, result.request
+        if isinstance(command, Edit):
+            self.check_edit(command, was, now)
         if was.state != now.state:
             event(f"{was.state} -> {now.state}")
             assert now.state in MOVES.get(was.state, set())
@@ -285,6 +307,15 @@ class Histories(RuleBasedStateMachine):
             assert result.debt.state != "open"
             if isinstance(command, Countersign):
                 assert command.actor != before.debt.by
+
+    def check_edit(self, command: Edit, was: Request, now: Request) -> None:
+        """Asked anew: nobody has agreed to it yet, and nothing that was said of it before holds."""
+        event(f"{was.state} edited, {len(was.reviews)} votes")
+        assert was.state in ("pending", "stale")
+        assert command.actor in (was.requester, was.beneficiary)
+        assert (now.state, now.reviews, now.decision, now.granted_ms) == ("pending", (), None, None)
+        assert (now.id, now.revision, now.policy) == (was.id, was.revision + 1, self.at.policy_now.number)
+        assert now.digest != was.digest
 
     def check_decision(self, before: World, command: Command, known: People, result: Transition) -> None:
         """Decided: under both policies, by people who may now; or by somebody who broke the glass, and owes for it."""

@@ -148,7 +148,7 @@ def test_where_the_rule_is_gone_nobody_decides():
 @pytest.mark.parametrize("verdict", [approve, deny])
 def test_a_verdict_on_another_content_is_none(verdict, changed):
     at = world(request())
-    with pytest.raises(Conflict, match="changed since"):
+    with pytest.raises(Conflict, match="edited since"):
         transition(at, verdict(at.request, ANA, **changed), people())
 
 

@@ -9,6 +9,7 @@ from bot.slack.views.facts import CardFacts
 from bot.slack.views.tell import announce, hook_line, passed, tell
 from store.model.effect import News
 from store.model.policy import HOUR
+from store.model.request import Editing, State
 from tests.bot.slack.pieces import buttons, quotes, words
 
 LINK = "https://example.slack.com/archives/C0PAYMENTS/p1"
@@ -26,7 +27,7 @@ TOLD: list[tuple[News, CardFacts, list[str], list[str]]] = [
     ("denied", s.facts(s.request("open", "denied")),
      ["*Denied:* your request to open `payments/prod` for 2 h, by <@U0BEN>", "Use the replay tool instead", "Talk to the person who denied it"], []),
     ("expired", s.facts(s.request("open", "expired")), ["*Expired:*", "Nobody decided in time.", "Ask again"], []),
-    ("stale", s.facts(s.request("change", "stale")), ["*Out of date:*", "PROCESSOR_KEY_1", "ask again"], []),
+    ("stale", s.facts(s.request("change", "stale")), ["*Out of date:*", "PROCESSOR_KEY_1", "Ask again on what is there now"], []),
     ("merged", s.facts(s.request("change", "merged")), ["*Merged as version 42:*", "the change is in"], []),
     ("active", s.facts(s.request("open", "active"), shows=True), ["*Active:* you may open", "You have it until "], ["show_values", "end"]),
     ("warning", s.facts(s.request("open", "active")), ["*Ends soon:* you have `payments/prod`", "ask again for more time"], []),
@@ -163,3 +164,17 @@ def test_who_is_locked_reads_for_what_and_who_is_unlocked_reads_by_whom() -> Non
     unlocked = announce(replace(broken("disputed"), lock=s.lock(opened=True)), "unlocked", link=LINK, to=s.EVE)
     assert "*Unlocked:* <@U0ANA> unlocked your break-glass." in unlocked.text
     assert "next time the lead on duty is called first" in " ".join(quotes(unlocked.blocks))
+
+
+@pytest.mark.parametrize(
+    ("state", "step"),
+    [("pending", "Look at what is asked now, and decide again before "), ("denied", "it went on without your vote")],
+)
+def test_who_had_voted_hears_that_it_is_asked_anew(state: State, step: str) -> None:
+    edited = Editing(by=s.DEV, at_ms=s.NOW_MS, dropped=True)
+    message = tell(s.facts(s.request("open", state, edited=edited)), "edited", link=LINK, to=s.BEN)
+    said = words(message.blocks)
+    assert "*Edited:* the request of <@U0DEV> to open `payments/prod` for 2 h. Your vote was for what was asked" in said
+    assert step in said
+    assert not buttons(message.blocks)
+    assert f"<{LINK}|Open the card>" in said
