@@ -1,15 +1,18 @@
 """`countersign policy`: a policy file, judged and explained without Slack."""
 
+import asyncio
 import json
+import os
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from bot.cli.output import output_option, print_json, print_paragraph
+from bot.cli.output import output_option, print_json, print_labelled, print_paragraph
 
 DEFAULT: Final = "policies.yml"
 ACTIONS: Final = ("open", "change", "access", "deploy", "policy")
+REFUSED: Final = 3
 
 
 @click.group("policy")
@@ -54,32 +57,40 @@ def schema() -> None:
     click.echo(json.dumps(policy_file.json_schema(), indent=2, ensure_ascii=False))
 
 
-@command.command("explain", short_help="What a file makes of one request.")
+@command.command("explain", short_help="What the policies make of one request, before anybody is asked.")
 @click.option("--as", "who", required=True, metavar="USER", help="Who asks: an e-mail address or a Slack user id.")
 @click.option("--for", "duration", metavar="DURATION", help="For how long: 2h, 1h30m, 45m.")
+@click.option(
+    "--file", type=click.Path(path_type=Path), help="Ask this file, without Slack, not the policies in force."
+)
 @click.argument("action", type=click.Choice(ACTIONS), metavar="ACTION")
 @click.argument("target")
-@click.argument("file", type=click.Path(path_type=Path), default=DEFAULT)
 @output_option
-def explain(who: str, duration: str | None, action: str, target: str, file: Path, output: str) -> None:
-    """Say what FILE (policies.yml) makes of a request: which rule decides, who could approve, what is refused and why.
+def explain(who: str, duration: str | None, action: str, target: str, file: Path | None, output: str) -> int:
+    """Say what the policies in force make of a request, before anybody is asked: which rule decides, whether USER may ask and why not, who could approve, how
+    many people that takes and how many there are, who is told, how long it lasts.
 
     ACTION is open, change, access, deploy or policy.
 
-    Nothing is asked of Slack, so who is in a user group stays open, and the answer says where that matters.
+    With SLACK_BOT_TOKEN it asks Slack who is in which group; without, and with --file, it says where that stays open. Nothing is changed and nobody is told.
+    Exits with 3 when the request would be refused.
     """
     from bot import policy_file
-    from bot.cli.explanation import explain as explained
+    from bot.cli.explanation import by_file, in_force
 
-    explanation = explained(policy_file.read(file), who, action, target, duration)
+    if file is not None:
+        answer = by_file(policy_file.read(file), who, action, target, duration)
+    else:
+        answer = asyncio.run(in_force(os.environ, who, action, target, duration))
     if output == "json":
-        print_json(explanation.to_dict())
-        return
-    print_paragraph(explanation.sentence, bold=True)
-    for line in explanation.lines:
-        print_paragraph(f"  {line}")
-    if explanation.only_slack_knows:
-        print_paragraph(f"Only Slack knows {', and '.join(explanation.only_slack_knows)}.")
+        print_json(answer.to_dict())
+    else:
+        print_paragraph(answer.sentence, bold=True)
+        for label, line in answer.lines:
+            print_labelled(label, line)
+        if answer.only_slack_knows:
+            print_paragraph(f"Only Slack knows {', and '.join(answer.only_slack_knows)}.")
+    return REFUSED if answer.facts.verdict == "refused" else 0
 
 
 def _problem(problem: Any) -> dict[str, Any]:
