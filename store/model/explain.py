@@ -7,7 +7,8 @@ from typing import Final, Literal, TypeAlias, get_args
 from store.model.identity import Target
 from store.model.people import Group, People, Wanted
 from store.model.policy import Circle, Policy, PolicySet, Threshold, covers, places_open
-from store.model.request import Kind
+from store.model.request import Kind, Request
+from store.model.standing import Rules, may_review
 
 LASTING: Final = ("open", "access")  # the actions that are asked for a time
 NEEDS: Final = {  # what an action is asked for
@@ -164,6 +165,22 @@ def fillings(policy: Policy, people: People, why_not: Callable[[str], str]) -> t
         candidates, unknown = _named(threshold.circle, people, why_not)
         found.append(Filling(threshold, candidates, unknown))
     return tuple(found)
+
+
+def of_request(request: Request, rules: Rules, people: People) -> tuple[Filling, ...]:
+    """Who could still approve a request that was made, under the rule of now, and who could not and why."""
+    approved = {review.by for review in request.votes("approve")}
+
+    def why_not(user: str) -> str:
+        if not rules.self_approval and user in (request.requester, request.beneficiary):
+            return "asked for it" if user == request.requester else "gets it"
+        if why := barred(user, people):
+            return why
+        if may_review(request, rules, user, people).may is False:
+            return "may not approve by the rule it was asked under"
+        return "has approved it" if user in approved else ""
+
+    return fillings(rules.now, people, why_not)
 
 
 def barred(user: str, people: People) -> str:

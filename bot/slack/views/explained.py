@@ -23,6 +23,8 @@ KINDS: Final = {
     "policy": "policy:main",
 }
 
+STEPS: Final = 4  # of an escalation; most rules have one or two
+
 Line = tuple[str, str]  # a label and what there is to say of it
 
 
@@ -228,8 +230,12 @@ def told(rule: Policy, channel: str | None, tongue: Tongue) -> list[str]:
 def waiting(rule: Policy, tongue: Tongue) -> list[str]:
     found = [f"The request expires after {tongue.time(rule.request_ttl_ms)} without a decision."]
     if rule.remind:
-        found.append(f"Approvers are reminded after {joined([tongue.time(each) for each in rule.remind])}.")
-    found += [f"After {tongue.time(each.after_ms)}, {tongue.circle(each.to)} are told." for each in rule.escalate]
+        found.append(f"Approvers are reminded after {tongue.row([tongue.time(each) for each in rule.remind])}.")
+    found += [
+        f"After {tongue.time(each.after_ms)}, {tongue.circle(each.to)} are told." for each in rule.escalate[:STEPS]
+    ]
+    if len(rule.escalate) > STEPS:
+        found.append(f"And {len(rule.escalate) - STEPS} more steps after that.")
     return found
 
 
