@@ -1,4 +1,4 @@
-"""`countersign policy`: a policy file, judged and explained without Slack."""
+"""`countersign policy`: a policy file judged and compared, and what the policies make of a request."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from bot.cli.output import output_option, print_json, print_labelled, print_paragraph
+from bot.cli.output import output_option, print_json, print_labelled, print_paragraph, styled
 
 DEFAULT: Final = "policies.yml"
 ACTIONS: Final = ("open", "change", "access", "deploy", "policy")
@@ -17,7 +17,7 @@ REFUSED: Final = 3
 
 @click.group("policy")
 def command() -> None:
-    """Check and explain a policy file, without Slack."""
+    """Check, compare and explain policies: those of a file, and those in force."""
 
 
 @command.command("check", short_help="Everything that is wrong with a file, and its rules in words.")
@@ -91,6 +91,53 @@ def explain(who: str, duration: str | None, action: str, target: str, file: Path
         if answer.only_slack_knows:
             print_paragraph(f"Only Slack knows {', and '.join(answer.only_slack_knows)}.")
     return REFUSED if answer.facts.verdict == "refused" else 0
+
+
+@command.command("export", short_help="The policies in force, as a file.")
+def export() -> None:
+    """Print the policies in force as a policies.yml that means the same and that `policy check` accepts.
+
+    People and groups are written as they were when the policies were taken in: by address and handle, or by id.
+    """
+    from bot.cli import comparison
+
+    policies = asyncio.run(comparison.in_force(os.environ))
+    for line in comparison.exported(policies):
+        click.echo(line)
+
+
+@command.command("diff", short_help="What a file would change, rule by rule.")
+@click.option("-u", "--unified", is_flag=True, help="Print lines as diff -u does.")
+@click.argument("file", type=click.Path(path_type=Path), default=DEFAULT)
+@click.argument("other", type=click.Path(path_type=Path), required=False)
+@output_option
+def diff(file: Path, other: Path | None, output: str, *, unified: bool) -> int:
+    """Say what FILE (policies.yml) would change of the policies in force; with OTHER, what OTHER changes of FILE. Nothing is changed, and nothing is asked of
+    Slack: a person under another name is taken for another person.
+
+    Exits with 0 where both mean the same, with 1 where they differ, with 2 for a file that cannot be used.
+    """
+    from bot.cli import comparison
+
+    if other is None:
+        old, new = asyncio.run(comparison.with_file(os.environ, file))
+        names = (f"version {old.number} in force", str(file))
+    else:
+        old, new = comparison.of_files(file, other)
+        names = (str(file), str(other))
+    found = comparison.differences(old, new)
+    if output == "json":
+        print_json({"same": not found, "differences": [comparison.to_dict(each) for each in found]})
+    elif unified:
+        for line in comparison.unified(old, new, names):
+            click.echo(styled(line, fg=comparison.color(line)))
+    else:
+        if not found:
+            click.echo(f"No difference: {names[1]} means the same as {names[0]}.", err=True)
+        for each in found:
+            for number, line in enumerate(comparison.lines(each)):
+                print_paragraph(line, bold=not number)
+    return 1 if found else 0
 
 
 def _problem(problem: Any) -> dict[str, Any]:

@@ -167,3 +167,20 @@ async def test_without_a_token_the_policies_in_force_say_what_stays_open(lived_i
     answer = json.loads(ran.out)
     assert (ran.code, answer["verdict"], answer["enough"]) == (0, "depends", None)
     assert answer["only_slack_knows"][:2] == ["who is in @payments-dev", "who is in @payments-leads"]
+
+
+async def test_what_is_exported_is_accepted_and_means_the_same(lived_in: House, run_here: Run, tmp_path: Path):
+    environ = lived_in.environ()
+    exported = await run_here("policy", "export", **environ)
+    assert (exported.code, exported.err) == (0, "")
+    file = tmp_path / "exported.yml"
+    file.write_text(exported.out)
+    assert (await run_here("policy", "check", "-q", str(file))).code == 0
+    same = await run_here("policy", "diff", str(file), **environ)
+    assert (same.code, same.out) == (0, "")
+    original = Path(environ["COUNTERSIGN_POLICIES"])
+    assert (await run_here("policy", "diff", str(original), **environ)).code == 0
+    file.write_text(exported.out.replace("max_duration: 30m", "max_duration: 45m"))
+    changed = await run_here("policy", "diff", str(file), **environ)
+    assert changed.code == 1
+    assert changed.out == "rule “open production”: changed\n  break_glass.max_duration: 30m → 45m\n"

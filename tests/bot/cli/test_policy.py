@@ -168,3 +168,37 @@ def test_explaining_a_wrong_file_says_what_is_wrong_with_it(tmp_path: Path, caps
 def test_the_schema_is_one(capsys: pytest.CaptureFixture[str]):
     assert run(["policy", "schema"]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "Countersign policies"
+
+
+def test_two_files_are_compared_in_words(file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    other = tmp_path / "other.yml"
+    other.write_text(FILE.replace("max: 2h", "max: 3h").replace("name: staging", "name: stage"))
+    assert run(["policy", "diff", file, str(other)]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "rule “production”: changed",
+        "  access.max: 2h → 3h",
+        "rule “stage”: renamed, was “staging”",
+    ]
+    assert run(["policy", "diff", file, str(other), "-o", "json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["differences"][0]["fields"] == [{"key": "access.max", "before": "2h", "after": "3h"}]
+    assert run(["policy", "diff", "-u", file, str(other)]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith(f"--- {file}\n+++ {other}\n@@ ")
+    assert "\x1b" not in said
+
+
+def test_files_that_mean_the_same_have_no_difference(file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    other = tmp_path / "other.yml"
+    other.write_text("# The same.\n" + FILE.replace("groups: [dev]", 'groups: ["@dev"]'))
+    assert run(["policy", "diff", file, str(other)]) == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == f"No difference: {other} means the same as {file}.\n"
+
+
+def test_a_file_that_cannot_be_used_is_not_compared(file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert run(["policy", "diff", file, str(tmp_path / "none.yml")]) == 2
+    assert "there is no such file" in capsys.readouterr().err
+    assert run(["policy", "diff", str(tmp_path / "none.yml")]) == 2
+    assert "there is no such file" in capsys.readouterr().err
