@@ -15,14 +15,14 @@ from bot.slack.views import card as draw
 from bot.slack.views import forms as ask
 from bot.slack.views import modals
 from bot.slack.views import replies as words
-from bot.slack.views.facts import Prefill, View
+from bot.slack.views.facts import CardFacts, Prefill, View
 from bot.slack.views.forms import BadForm
 from bot.slack.views.reading import block_of
 from bot.slack.wire import Slack
 from store.model.command import Approve, Break, Command, Deny, Dispute, Edit
 from store.model.errors import AccessError, Forbidden, Invalid, NotFound
 from store.model.identity import Target
-from store.model.lifecycle import why_locked
+from store.model.lifecycle import World, why_locked
 from store.model.lifecycle.world import same_content
 from store.model.policy import PolicySet
 from store.redis.environments import Environments, Value
@@ -179,9 +179,17 @@ class Forms:
             origin = ids.Origin(about, pressed.channel, pressed.ts)
             await self._open(pressed.trigger, modals.approve_less(world.request, origin))
         elif name == ids.MORE_WHY:
-            await self._open(pressed.trigger, modals.details(words.why(facts), "Why"))
+            view = modals.details(words.why(facts), "Why")
+            opened = await self._slack.call("views.open", trigger_id=pressed.trigger, view=view)
+            self._replies.later(self._explain(opened["view"]["id"], pressed.user, world, facts))
         else:
             await self._open(pressed.trigger, modals.details(draw.for_approvers(facts, whole=True)))
+
+    async def _explain(self, view_id: str, user: str, world: World, facts: CardFacts) -> None:
+        """The same modal with names in it, which Slack is asked for while it is open."""
+        you, who = await self._pictures.why(user, world)
+        view = modals.details(words.why(facts, you=you, who=who), "Why")
+        await self._slack.call("views.update", view_id=view_id, view=view)
 
     async def _show_values(self, pressed: Click, request_id: str) -> None:
         """Values in a modal, where the target says so, for the holder of the grant. Raises `AccessError`."""

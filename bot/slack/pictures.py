@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from typing import Final
 
-from bot.slack.views.facts import CardFacts, HomeFacts, Offer, Terms, WhoIsAsked
+from bot.slack.views import why
+from bot.slack.views.facts import Block, CardFacts, HomeFacts, Offer, Terms, WhoIsAsked
 from bot.slack.views.home import LOCKS_MOST
 from store.model.errors import AccessError
+from store.model.explain import Explanation, Question, everybody, explain, of_request
+from store.model.explain import wanted as groups_of
 from store.model.identity import Target
 from store.model.lifecycle import World, rule_for
 from store.model.people import Directory, People, Wanted
-from store.model.policy import PolicySet
+from store.model.policy import Policy, PolicySet
 from store.model.request import Request
 from store.model.standing import may_act, may_review, reachable, rules_for, still_needed, wanted
 from store.redis.deliveries import Deliveries
@@ -20,6 +23,7 @@ from store.redis.requests import Requests
 
 ON_HOME: Final = 10  # requests a section
 COUNTED: Final = 500  # that wait for somebody; more are said to be so many
+PERSONS_MOST: Final = 40  # looked up for one explanation: Slack allows a hundred a minute, and clicks need them too
 
 
 class Pictures:
@@ -57,6 +61,31 @@ class Pictures:
             deliveries=await self._deliveries.of(request.id, request.hooks),
             asked=tuple(sorted(rules.now.approvers)) if rules else (),
         )
+
+    async def why(self, user: str, world: World) -> tuple[str | None, list[Block]]:
+        """Why this reader may, or may not, decide it; and while it waits, who else could, by name."""
+        request, rules = world.request, world.rules
+        if rules is None:
+            return None, []
+        people = await self._everybody(wanted(request, rules, user), rules.now)
+        standing = may_review(request, rules, user, people)
+        you = "You may decide this." if standing.may else standing.why
+        waits = request.state == "pending"
+        return you, why.who(of_request(request, rules, people), user, request.requester) if waits else []
+
+    async def explained(self, question: Question) -> Explanation:
+        """What would become of a request, by the policies and people of now. It may ask Slack twice: nobody's click waits for it."""
+        policies = await self._policies.current()
+        rule = policies.rule(question.action, question.target)
+        first = groups_of(question, policies)
+        people = await (self._everybody(first, rule) if rule is not None else self._directory.people(first))
+        return explain(question, policies, people)
+
+    async def _everybody(self, first: Wanted, rule: Policy) -> People:
+        """The groups, and then those in them, as far as there is time for."""
+        people = await self._directory.people(first)
+        persons = sorted(everybody(rule, people))[:PERSONS_MOST]
+        return await self._directory.people(first | Wanted(users=frozenset(persons)))
 
     async def several(self, requests: Sequence[Request]) -> tuple[CardFacts, ...]:
         return tuple([(await self.card(request.id))[1] for request in requests])
