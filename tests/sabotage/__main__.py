@@ -19,6 +19,8 @@ def main() -> int:
     )
     asked.add_argument("--only", default="", metavar="TEXT", help="those whose file, test or sentence holds this text")
     options = asked.parse_args()
+    if options.every < 1:
+        asked.error("--every takes a number from 1 on.")
     edits = [
         edit
         for edit in runner.read(EDITS)[:: options.every]
