@@ -5,6 +5,7 @@
 # make bench    measurements, one of them with ARGS=click
 # make soak     the property tests, for long
 # make crash    the tests that kill -9
+# make sabotage delete each guard once, and see its test fail; a sample of them with ARGS="--every 5"
 # make cards    every card, modal and Home view as JSON lines
 # make lock     compile requirements/*.txt from pyproject.toml; the newest of everything with ARGS=--upgrade
 # make clean    remove what make and the tools made, never the data
@@ -23,7 +24,7 @@ UV ?= uv
 COMPILE := $(UV) pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-annotate --no-header $(ARGS)
 
-.PHONY: help run test check bench soak crash cards lock clean
+.PHONY: help run test check bench soak crash sabotage cards lock clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -48,6 +49,9 @@ soak: $(VENV)/.dev
 
 crash: $(VENV)/.dev
 	@$(IN)/python -m pytest -n auto --maxprocesses 4 -q -m crash $(ARGS)
+
+sabotage: $(VENV)/.dev
+	@$(IN)/python -m tests.sabotage $(ARGS)
 
 cards: $(VENV)/.run
 	@$(IN)/countersign cards $(ARGS)

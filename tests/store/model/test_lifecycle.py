@@ -302,6 +302,15 @@ def test_who_may_end_access(user, ends, kind):
     assert len(ended.ending.reason or "") == 2_000
 
 
+@pytest.mark.parametrize("facts", [{"active": False}, {"home": False}, {"human": False}, {"guest": True}])
+def test_who_may_do_nothing_here_ends_nobody_elses_access(facts):
+    for user in (CAT, "UOWNER"):
+        with pytest.raises(Forbidden):
+            transition(in_state("active"), End(id="e", actor=user), people(**{user: facts}))
+        with pytest.raises(Forbidden):
+            transition(in_state("active"), End(id="e", actor=user), people(without=[user]))
+
+
 def test_to_give_back_needs_no_rule_and_no_facts():
     at = in_state("active")
     at = replace(at, policy_now=policies(soft(targets=("other/*",)), number=2))
