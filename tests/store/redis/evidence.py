@@ -35,7 +35,19 @@ EVENTS = {
     "ended": "grant.ended",
 }
 WITH_DEADLINE = {"pending", "approved", "stale", "granting", "active"}
-HASHES = {"request", "debt", "payload", "policy", "environment", "head", "entries", "delivery", "effect", "command"}
+EVERYTHING = """
+local found = {}
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  local type = redis.call('TYPE', key).ok
+  local content
+  if type == 'hash' then content = redis.call('HGETALL', key)
+  elseif type == 'zset' then content = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
+  elseif type == 'stream' then content = redis.call('XRANGE', key, '(' .. ARGV[1] .. '-0', '+')
+  else content = redis.call('GET', key) end
+  found[#found + 1] = { key, type, content }
+end
+return found
+"""
 
 
 @dataclass(frozen=True)
@@ -54,26 +66,16 @@ class Evidence:
 
 async def look(redis: Redis, keys: Keys, before: Evidence) -> Evidence:
     """`redis` decodes its answers."""
-    names = [key for key in await redis.keys("*") if key.startswith(keys.prefix)]
-    async with redis.pipeline(transaction=False) as pipe:
-        for key in names:
-            kind = key.removeprefix(keys.prefix).partition(":")[0]
-            if kind in ("due", "lane", "index"):
-                pipe.zrange(key, 0, -1, withscores=True)
-            elif key == keys.audit:
-                pipe.xrange(key, min=f"({before.entries}-0")
-            elif kind in HASHES and not key.startswith(keys.policy(0)[:-1]):
-                pipe.hgetall(key)
-            else:
-                pipe.get(key)
-        found = await pipe.execute()
-    of: dict[str, Any] = {key.removeprefix(keys.prefix): each for key, each in zip(names, found, strict=True)}
+    of: dict[str, Any] = {}
+    for key, kind, content in await redis.eval(EVERYTHING, 0, before.entries):
+        pairs = dict(zip(content[::2], content[1::2], strict=True)) if kind in ("hash", "zset") else {}
+        scores = {member: float(score) for member, score in pairs.items()} if kind == "zset" else pairs
+        of[key.removeprefix(keys.prefix)] = scores or content
     numbered = of.pop("audit", [])
-    of |= {key: dict(each) for key, each in of.items() if isinstance(each, list)}  # member -> score
     assert [number for number, _ in numbered] == [f"{before.entries + n}-0" for n in range(1, len(numbered) + 1)]
     entries = before.entries + len(numbered)
     assert int(of.get("audit:number", 0)) == entries
-    look = Evidence(of, {}, entries, tuple(json.loads(entry["entry"]) for _, entry in numbered))
+    look = Evidence(of, {}, entries, tuple(json.loads(entry) for _, (_, entry) in numbered))
     asked = {name: written(each, look.named("debt").get(name)) for name, each in look.named("request").items()}
     return Evidence(of, asked, entries, look.new)
 

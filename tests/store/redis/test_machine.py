@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, event, seed, settings
@@ -94,9 +94,11 @@ rules = st.builds(
 picks = st.integers(0, 1 << 16)
 replicas = st.integers(0, REPLICAS - 1)
 meanwhiles = st.sampled_from([None, None, None, None, None, None, "time", "somebody", "somebody", "policy"])
-WEIGHTS: Final[dict[type, int]] = {
+Act: TypeAlias = tuple[int, int, int, str | None]  # which request, what, over which replica, what happens meanwhile
+acts = st.lists(st.tuples(picks, picks, replicas, meanwhiles), min_size=1, max_size=8)
+WEIGHTS: Final[dict[type, float]] = {
     Approve: 8, Activate: 6, Merge: 6, Present: 6, Absent: 4, Break: 3, Countersign: 2, Dispute: 2, Deny: 1,
-    Withdraw: 1, End: 1, Due: 2, Overdue: 2, Refused: 1, Trouble: 1, Tally: 3,
+    Withdraw: 0.3, End: 0.4, Due: 3, Overdue: 3, Refused: 1, Trouble: 0.4, Tally: 1,
 }  # fmt: skip
 assert set(WEIGHTS) == set(commands.Command.__args__)
 
@@ -116,24 +118,28 @@ class Histories(RuleBasedStateMachine):
 
     steps = 0
 
-    def __init__(self, runner: asyncio.Runner, redis: Redis, reading: Redis) -> None:
+    def __init__(self, runner: asyncio.Runner, redis: Redis, reading: Redis, hashes: dict[str, str]) -> None:
         super().__init__()
+        self.hashes = hashes  # of the scripts, which the server knows for as long as it runs
         self.run = runner.run
         self.redis = redis
         self.reading = reading
 
-    @initialize(first=rules)
-    def begins(self, first: Policy) -> None:
+    @initialize(first=rules, kinds=st.lists(st.sampled_from(["open", "access", "change"]), min_size=1, max_size=3), pick=picks)
+    def begins(self, first: Policy, kinds: list[str], pick: int) -> None:
         self.run(self.begin(first))
+        for kind in kinds:
+            self.run(self.ask(self.run(self.wish(kind, REQ, REQ, 20 * MINUTE, ["A"], pick)), 0))
 
     async def begin(self, first: Policy) -> None:
         await self.redis.flushall()
         self.corridor = Corridor(self.redis)
+        self.corridor.scripts._hashes = self.hashes
         self.replicas = [self.corridor.requests, *(self.corridor.replica() for _ in range(REPLICAS - 1))]
         self.environment = await self.corridor.environments.ensure("payments/prod")
         self.reference = Reference(Circle(users=frozenset({OWNER})))
         self.crowd = self.corridor.crowd
-        self.crowd.members = {group: set(members) for group, members in builders.MEMBERS.items()}
+        self.all_is_well()
         self.evidence = Evidence()
         self.drafts: list[Wish] = []
         self.written_down: list[tuple[str, Command]] = []
@@ -146,39 +152,41 @@ class Histories(RuleBasedStateMachine):
         self.ids = 0
         await self.enact(first)
 
+    def all_is_well(self) -> None:
+        self.crowd.members = {group: set(members) for group, members in builders.MEMBERS.items()}
+        self.crowd.changed, self.crowd.without, self.crowd.age_ms = {}, set(), 0
+        self.corridor.drift_ms = 0
+
     # -- the world moves ----------------------------------------------------------------------------------------------
 
-    @rule(by=st.sampled_from([1, 999, 20_000, MINUTE, 9 * MINUTE, HOUR]))
-    def time_passes(self, by: int) -> None:
-        self.corridor.skew_ms += by
+    @rule(by=st.sampled_from([1, 999, 20_000, MINUTE, 9 * MINUTE, HOUR, None, None, None]), near=st.sampled_from([-500, -1, 0, 1]), pick=picks)
+    def time_passes(self, by: int | None, near: int, pick: int) -> None:
+        """So much, or until a timer is near."""
+        if by is None and (timers := sorted(self.evidence.of.get("due", {}).values())):
+            by = max(0, int(timers[pick % min(3, len(timers))]) + near - self.corridor.now_ms)
+        self.corridor.skew_ms += by or 0
 
-    @rule(pick=picks, by=st.sampled_from([-1, 0, 1, -500]))
-    def a_timer_is_near(self, pick: int, by: int) -> None:
-        if timers := sorted(self.evidence.of.get("due", {}).values()):
-            at_ms = int(timers[pick % min(3, len(timers))]) + by
-            self.corridor.skew_ms += max(0, at_ms - self.corridor.now_ms)
-
-    @rule(drift_ms=st.sampled_from([0, 0, 900, -3_000, 1_500, 30_000]))
-    def the_clock_of_the_processes_drifts(self, drift_ms: int) -> None:
-        self.corridor.drift_ms = drift_ms
-
-    @rule(user=st.sampled_from(EVERYBODY), fact=st.sampled_from(["active", "home", "human", "guest"]))
-    def a_person_changes(self, user: str, fact: str) -> None:
-        """Or is again as before."""
-        if self.crowd.changed.pop(user, None) is None:
-            self.crowd.changed[user] = {fact: fact == "guest"}
-
-    @rule(group=st.sampled_from([LEADS, LEADS, PAGER, DEVS]), user=st.sampled_from([ANA, BOB, CAT, REQ, BEN, ONCALL]))
-    def a_group_changes(self, group: str, user: str) -> None:
-        self.crowd.members[group] ^= {user}
-
-    @rule(who=st.sampled_from([ANA, BOB, REQ, LEADS, PAGER]))
-    def a_fact_is_missing_or_found(self, who: str) -> None:
-        self.crowd.without = set() if self.crowd.without else {who}
-
-    @rule(age_ms=st.sampled_from([0, 0, 29_999, 30_000]))
-    def facts_are_old(self, age_ms: int) -> None:
-        self.crowd.age_ms = age_ms
+    @rule(
+        what=st.sampled_from(["person", "person", "group", "group", "missing", "age", "drift", "well", "well", "well"]),
+        user=st.sampled_from([ANA, BOB, CAT, REQ, BEN, ONCALL, OWNER]),
+        group=st.sampled_from([LEADS, LEADS, PAGER, DEVS]),
+        pick=picks,
+    )
+    def people_change(self, what: str, user: str, group: str, pick: int) -> None:
+        """And what is known of them, and of the time."""
+        match what:
+            case "person":
+                self.crowd.changed[user] = [{"active": False}, {"home": False}, {"human": False}, {"guest": True}][pick % 4]
+            case "group":
+                self.crowd.members[group] ^= {user}
+            case "missing":
+                self.crowd.without = {(user, group)[pick % 2]}
+            case "age":
+                self.crowd.age_ms = (29_999, 30_000)[pick % 2]
+            case "drift":
+                self.corridor.drift_ms = (900, -3_000, 1_500, 30_000)[pick % 4]
+            case _:
+                self.all_is_well()
 
     @rule(now=rules | rules | rules | st.none())
     def the_policy_changes(self, now: Policy | None) -> None:
@@ -202,62 +210,54 @@ class Histories(RuleBasedStateMachine):
         if not later:
             self.run(self.ask(wish, 0, self.meanwhile(meanwhile, pick)))
 
-    @rule(pick=picks, replica=replicas)
-    def a_wish_arrives_late_or_again(self, pick: int, replica: int) -> None:
-        if self.drafts:
-            self.run(self.ask(self.drafts[-1 - pick % len(self.drafts)], replica))
+    @rule(acts=acts)
+    def people_may(self, acts: list[Act]) -> None:
+        for which, pick, replica, meanwhile in acts:
+            self.act(which, pick, replica, meanwhile, useful=True)
 
-    @rule(which=picks, pick=picks, replica=replicas, meanwhile=meanwhiles)
-    def somebody_may(self, which: int, pick: int, replica: int, meanwhile: str | None) -> None:
-        self.act(which, pick, replica, meanwhile, useful=True)
+    @rule(acts=acts)
+    def it_goes_on_with_the_newest(self, acts: list[Act]) -> None:
+        for _, pick, replica, meanwhile in acts:
+            self.act(0, pick, replica, meanwhile, useful=True)
 
-    @rule(which=picks, pick=picks, replica=replicas)
-    def and_again_somebody_may(self, which: int, pick: int, replica: int) -> None:
-        self.act(which, pick, replica, None, useful=True)
+    @rule(acts=acts)
+    def people_may_not(self, acts: list[Act]) -> None:
+        for which, pick, replica, meanwhile in acts:
+            self.act(which, pick, replica, meanwhile, useful=False)
 
-    @rule(pick=picks, replica=replicas)
-    def it_goes_on_with_the_newest(self, pick: int, replica: int) -> None:
-        self.act(0, pick, replica, None, useful=True)
-
-    @rule(which=picks, pick=picks, replica=replicas, meanwhile=meanwhiles)
-    def somebody_may_not(self, which: int, pick: int, replica: int, meanwhile: str | None) -> None:
-        self.act(which, pick, replica, meanwhile, useful=False)
-
-    @rule(which=picks, pick=picks, useful=st.booleans())
-    def somebody_looks_and_waits(self, which: int, pick: int, *, useful: bool) -> None:
-        if found := self.some_command(which, pick, useful=useful):
-            self.written_down.append(found)
-
-    @rule(pick=picks, replica=replicas)
-    def what_was_seen_long_ago_arrives(self, pick: int, replica: int) -> None:
-        if self.written_down:
-            self.run(self.send(*self.written_down.pop(pick % len(self.written_down)), replica))
-
-    @rule(pick=picks, replica=replicas, other=st.sampled_from([False, False, True]))
-    def a_command_arrives_again(self, pick: int, replica: int, *, other: bool) -> None:
-        if self.sent:
-            name, sent = self.sent[-1 - pick % min(6, len(self.sent))]
-            self.run(self.send(name, replace(sent, actor=CAT) if other else sent, replica))
-
-    @rule(which=picks, replica=replicas)
-    def a_replica_looks(self, which: int, replica: int) -> None:
-        """And remembers it."""
-        if one := self.some_request(which):
-            self.run(self.replicas[replica].get(one.id))
+    @rule(what=st.sampled_from(["look", "write", "late", "late", "again", "again", "other", "wish"]), acts=acts)
+    def things_arrive_late_and_again(self, what: str, acts: list[Act]) -> None:
+        for which, pick, replica, _ in acts:
+            match what:
+                case "look" if one := self.some_request(which):  # and the replica remembers it
+                    self.run(self.replicas[replica].get(one.id))
+                case "write" if found := self.some_command(which, pick, useful=pick % 3 > 0):
+                    self.written_down.append(found)
+                case "late" if self.written_down:
+                    self.run(self.send(*self.written_down.pop(pick % len(self.written_down)), replica))
+                case "wish" if self.drafts:
+                    self.run(self.ask(self.drafts[-1 - pick % len(self.drafts)], replica))
+                case "again" | "other" if self.sent:
+                    name, sent = self.sent[-1 - pick % min(6, len(self.sent))]
+                    self.run(self.send(name, replace(sent, actor=CAT) if what == "other" else sent, replica))
 
     @rule(replica=replicas, most=st.sampled_from([1, 200, 200]))
     def the_clock_sweeps(self, replica: int, most: int) -> None:
         self.run(self.sweep(replica, most))
 
-    @rule(lane=st.sampled_from(["slack", "connector"]), most=st.integers(1, 4), lease_ms=st.sampled_from([1_000, HOUR]))
-    def effects_are_taken_in_hand(self, lane: Any, most: int, lease_ms: int) -> None:
-        self.run(self.claim(lane, most, lease_ms))
-
-    @rule(pick=picks, again_in_ms=st.sampled_from([None, None, 0, 5_000]))
-    def an_effect_is_settled(self, pick: int, again_in_ms: int | None) -> None:
+    @rule(
+        lane=st.sampled_from(["slack", "connector"]),
+        most=st.integers(0, 4),
+        lease_ms=st.sampled_from([1_000, HOUR]),
+        settled=st.lists(st.tuples(picks, st.sampled_from([None, None, 0, 5_000])), max_size=4),
+    )
+    def effects_are_taken_and_settled(self, lane: Any, most: int, lease_ms: int, settled: list[tuple[int, int | None]]):
         """In any order, late or never."""
-        if self.claims:
-            self.run(self.settle(self.claims.pop(pick % len(self.claims)), again_in_ms))
+        if most:
+            self.run(self.claim(lane, most, lease_ms))
+        for pick, again_in_ms in settled:
+            if self.claims:
+                self.run(self.settle(self.claims.pop(pick % len(self.claims)), again_in_ms))
 
     @rule(which=picks, other=st.sampled_from([False, False, True]))
     def somebody_reads(self, which: int, *, other: bool) -> None:
@@ -279,8 +279,14 @@ class Histories(RuleBasedStateMachine):
         return found[-1 - which % len(found)] if found else None
 
     def act(self, which: int, pick: int, replica: int, meanwhile: str | None, *, useful: bool) -> None:
+        """Where nothing can be done any more, something new is asked."""
         if found := self.some_command(which, pick, useful=useful):
             self.run(self.send(*found, replica, self.meanwhile(meanwhile, pick)))
+        else:
+            kind = ("open", "access", "change")[pick % 3]
+            wishes = [self.run(self.wish(kind, REQ, REQ, 20 * MINUTE, ["AB"[which % 2]], pick + n)) for n in range(2)]
+            for wish in wishes[: 1 + (kind == "change")]:
+                self.run(self.ask(wish, replica))
 
     def some_command(self, which: int, pick: int, *, useful: bool) -> tuple[str, Command] | None:
         """One that the reference takes, or one that it refuses."""
@@ -292,6 +298,7 @@ class Histories(RuleBasedStateMachine):
         for kind in kinds:
             made = list(self.possible(one, kind))
             chance.shuffle(made)
+            made.sort(key=lambda each: useful and each.actor in {verdict.by for verdict in one.verdicts})
             for each in made:
                 if (self.judged(one.id, each) is not None) is useful:
                     return one.id, replace(each, id=self.id())
@@ -613,9 +620,10 @@ def run(server: servers.Server, how: settings, number: int | None = None) -> Non
     with asyncio.Runner() as runner:
         redis = Redis.from_url(server.url)
         reading = Redis.from_url(server.url, decode_responses=True)
+        hashes: dict[str, str] = {}
 
         def histories() -> Histories:
-            return Histories(runner, redis, reading)
+            return Histories(runner, redis, reading, hashes)
 
         made: Any = histories if number is None else seed(number)(histories)
         try:
