@@ -242,14 +242,16 @@ def check_versions(was: Evidence, now: Evidence, environment: str) -> None:
     assert head["body"] == manifests[newest["number"]]
     assert int(head["version"]) == newest["number"]
     assert sorted(manifests) == list(range(1, newest["number"] + 1))
-    assert newest.get("previous_mac") == (json.loads(manifests[newest["number"] - 1])["mac"] if newest["number"] > 1 else None)
+    assert newest.get("previous_mac") == (
+        json.loads(manifests[newest["number"] - 1])["mac"] if newest["number"] > 1 else None
+    )
     before = json.loads(was.of[f"head:{environment}"]["body"])["number"] if was.of else 1
     assert newest["number"] in (before, before + 1)
     held = [entry["entry_id"] for entry in newest["entries"].values()]
     assert sorted(head["entries"].split()) == sorted(held)
     assert set(held) <= now.of.get(f"entries:{environment}", {}).keys()
     for key, body in was.of.items():
-        if key.startswith("manifest:") or (key.startswith("policy:")):
+        if key.startswith(("manifest:", "policy:")):
             assert now.of[key] == body
 
 
@@ -262,5 +264,7 @@ def check_answers(was: Evidence, now: Evidence) -> None:
 
 def check_lanes(now: Evidence) -> None:
     """What is to be done is known, and what is known is to be done."""
-    due = {f"{key.removeprefix('lane:')}:{member}" for key in now.of if key.startswith("lane:") for member in now.of[key]}
+    due = {
+        f"{key.removeprefix('lane:')}:{member}" for key in now.of if key.startswith("lane:") for member in now.of[key]
+    }
     assert due == now.named("effect").keys()
