@@ -121,14 +121,17 @@ class Histories(RuleBasedStateMachine, Contest):
 
     @rule(
         by=st.sampled_from([1, 999, 20_000, MINUTE, 9 * MINUTE, HOUR, None, None, None]),
-        near=st.sampled_from([-500, -1, 0, 1]),
+        near=st.sampled_from([-500, -1, 0, 0, 1]),
+        swept=st.booleans(),
         pick=picks,
     )
-    def time_passes(self, by: int | None, near: int, pick: int) -> None:
+    def time_passes(self, by: int | None, near: int, pick: int, *, swept: bool) -> None:
         """So much, or until a timer is near."""
         if by is None and (timers := sorted(self.evidence.of.get("due", {}).values())):
             by = max(0, int(timers[pick % min(3, len(timers))]) + near - self.corridor.now_ms)
         self.corridor.skew_ms += by or 0
+        if swept:
+            self.run(self.sweep(pick % REPLICAS, 200))
 
     @rule(
         what=st.sampled_from(["person", "person", "group", "group", "missing", "age", "drift", "well", "well", "well"]),
@@ -265,8 +268,10 @@ class Histories(RuleBasedStateMachine, Contest):
             chance.shuffle(made)
             if useful:  # whoever has voted already changes little
                 made.sort(key=lambda each: each.actor in {verdict.by for verdict in one.verdicts})
-            elif pick % 2:  # whoever could, but for what is different about them now
+            elif pick % 4 == 1:  # whoever could, but for what is different about them now
                 made.sort(key=lambda each: each.actor not in self.crowd.changed)
+            elif pick % 4 > 1:  # whose it is, but it is not the moment
+                made.sort(key=lambda each: each.actor != one.beneficiary)
             for each in made:
                 if (self.judged(one.id, each) is not None) is useful:
                     return one.id, replace(each, id=self.id())
