@@ -161,6 +161,24 @@ class Histories(RuleBasedStateMachine, Contest):
     def the_policy_changes(self, now: Policy | None) -> None:
         self.run(self.enact(now))
 
+    @rule(
+        what=st.sampled_from(
+            [
+                {"access": Access(max_ms=30 * MINUTE)},
+                {"access": Access(max_ms=4 * HOUR)},
+                {"self_approval": True},
+                {"denials": 1},
+                {"denials": 2},
+                {"enforcement": "soft", "bypassers": Circle(groups=frozenset({PAGER}))},
+                {"enforcement": "hard"},
+                {"merge": "by-hand"},
+            ]
+        )
+    )
+    def one_thing_changes_in_the_policy(self, what: dict[str, Any]) -> None:
+        before = self.reference.policies[self.reference.number] or builders.policy()
+        self.run(self.enact(before.model_copy(update=what)))
+
     # -- people, the clock and the outside act ------------------------------------------------------------------------
 
     @rule(
@@ -188,6 +206,26 @@ class Histories(RuleBasedStateMachine, Contest):
     def it_goes_on_with_the_newest(self, acts: list[Act]) -> None:
         for _, pick, replica, meanwhile in acts:
             self.act(0, pick, replica, meanwhile, useful=True)
+
+    @rule(
+        kind=st.sampled_from(["open", "access", "change"]),
+        looked_at=st.sampled_from([Countersign, Dispute]),
+        replica=replicas,
+    )
+    def a_glass_is_broken_and_looked_at(self, kind: str, looked_at: Any, replica: int) -> None:
+        """And what came of it is used, or that is tried."""
+        wish = self.run(self.wish(kind, REQ, REQ, 20 * MINUTE, ["C"], self.ids))
+        self.run(self.ask(wish, replica))
+        if wish.draft.id in self.reference.requests:
+            content: dict[str, Any] = {"revision": 1, "digest": wish.asked.digest}
+            said = {"reason": "?"} if looked_at is Dispute else {}
+            use = Merge if kind == "change" else Activate
+            for each in (
+                Break(id=self.id(), actor=ONCALL, reason="fire", **content),
+                looked_at(id=self.id(), actor=CAT, **said),
+                use(id=self.id(), actor=REQ),
+            ):
+                self.run(self.send(wish.draft.id, each, replica))
 
     @rule(acts=acts)
     def people_may_not(self, acts: list[Act]) -> None:
