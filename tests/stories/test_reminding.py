@@ -7,7 +7,7 @@ from playground.slack.sight import text_of
 from store.model.policy import HOUR, MINUTE
 from tests.stories import rules
 from tests.stories.conftest import OpenHouse
-from tests.stories.people import after, again, asks, command, own_card, press, quiet, request_of, says
+from tests.stories.people import after, again, asks, command, modal, own_card, press, quiet, request_of, says
 
 WORDS = "open payments/prod for 15m because INC-7 payments fail"
 CALLS = ("remind: [15m, 1h]", "escalate: [{after: 2h, to: {users: [omar@example.com]}}]", "request_ttl: 8h")
@@ -112,4 +112,17 @@ async def test_who_votes_before_slack_takes_the_reminder_is_not_reminded(open_ho
     await house.advance(MINUTE)
     await quiet(house)
     assert not told(house, late, "Still waiting")
+    assert house.workspace.troubles == []
+
+
+async def test_where_the_channel_is_closed_a_reminder_leads_to_ones_own_card(open_house: OpenHouse) -> None:
+    house = await open_house(policies=TWO)
+    house.workspace.remove_bot(seed.APPROVALS)
+    sent = await house.workspace.slash(seed.ROSA, seed.GENERAL, "/countersign", f"request {WORDS}")
+    assert sent.ok
+    assert (await house.workspace.submit(seed.ROSA, modal(house, seed.ROSA).id, {})).ok
+    own = await own_card(house, seed.BEN, "Waiting for approval", button="approve")
+    await house.advance(15 * MINUTE)
+    said = text_of(await count(house, seed.BEN, "Still waiting", 1))
+    assert f"/{own.channel}/p{own.ts.replace('.', '')}|Open the card>" in said
     assert house.workspace.troubles == []
