@@ -162,9 +162,7 @@ class Delivery:
         return None
 
     async def _callable(self, world: World, effect: Announce) -> set[str]:
-        """Whom a rule names and who has not voted, and whom it is escalated to. What they may is looked at as each is told."""
-        if not still_calls(world, effect.at_ms, reminder=effect.news == "reminder"):
-            return set()
+        """Whom a rule names and who has not voted, and whom it is escalated to. If it still waits, and what they may, is looked at as each is told."""
         voted = {review.by for review in world.request.reviews}
         to = effect.to or Circle()
         besides = to.members(await self._directory.people(to.wanted, patient=True))

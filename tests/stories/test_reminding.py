@@ -7,10 +7,10 @@ from playground.slack.sight import text_of
 from store.model.policy import HOUR, MINUTE
 from tests.stories import rules
 from tests.stories.conftest import OpenHouse
-from tests.stories.people import after, again, asks, command, own_card, press, quiet, request_of, says
+from tests.stories.people import after, again, asks, command, modal, own_card, press, quiet, request_of, says
 
 WORDS = "open payments/prod for 15m because INC-7 payments fail"
-CALLS = ("remind: [15m, 1h]", "escalate: [{after: 2h, to: {users: [omar@example.com]}}]", "request_ttl: 8h")
+CALLS = ("remind: [15m, 1h]", "escalate: [{after: 2h, to: {users: [omar@example.com, U0GIL]}}]", "request_ttl: 8h")
 TWO = rules.policies(rules.opening(rules.TWO_LEADS, *CALLS))
 
 
@@ -63,7 +63,8 @@ async def test_who_has_not_voted_is_reminded_and_later_others_are_told(open_hous
     assert not told(house, seed.BEN, "Escalated")
     entries = [entry for _, entry in await house.app.audit.newest(most=200)]
     [escalated] = [entry for entry in entries if entry.event == "request.escalated"]
-    assert (escalated.actor, escalated.details["to"]) == ("clock", seed.OMAR)
+    assert (escalated.actor, escalated.details["to"]) == ("clock", f"U0GIL {seed.OMAR}")
+    assert not house.workspace.dm("U0GIL")  # a guest
     sentence = await after(house, seed.OMAR, press(house, seed.OMAR, asked, "approve"))
     assert "does not name you as an approver" in sentence
     assert "1 of 2 approvals" in text_of(again(house, asked))
@@ -112,4 +113,17 @@ async def test_who_votes_before_slack_takes_the_reminder_is_not_reminded(open_ho
     await house.advance(MINUTE)
     await quiet(house)
     assert not told(house, late, "Still waiting")
+    assert house.workspace.troubles == []
+
+
+async def test_where_the_channel_is_closed_a_reminder_leads_to_ones_own_card(open_house: OpenHouse) -> None:
+    house = await open_house(policies=TWO)
+    house.workspace.remove_bot(seed.APPROVALS)
+    sent = await house.workspace.slash(seed.ROSA, seed.GENERAL, "/countersign", f"request {WORDS}")
+    assert sent.ok
+    assert (await house.workspace.submit(seed.ROSA, modal(house, seed.ROSA).id, {})).ok
+    own = await own_card(house, seed.BEN, "Waiting for approval", button="approve")
+    await house.advance(15 * MINUTE)
+    said = text_of(await count(house, seed.BEN, "Still waiting", 1))
+    assert f"/{own.channel}/p{own.ts.replace('.', '')}|Open the card>" in said
     assert house.workspace.troubles == []

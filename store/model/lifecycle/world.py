@@ -27,7 +27,7 @@ class World:
     debt: Debt | None = None
     head: Manifest | None = None  # of the environment, for a change
     siblings: tuple[Request, ...] = ()  # other open changes that touch the same names
-    lock: Lock | None = None  # of who breaks the glass, or broke it, for a command that looks at it
+    lock: Lock | None = None  # of who breaks the glass, or broke it: read by the commands that look at it, and guarded
 
     @property
     def out_of_time(self) -> bool:
