@@ -9,13 +9,19 @@ from playground import seed
 from playground.house import House
 from playground.slack.records import Message
 from playground.slack.sight import actions_of, text_of
+from store.model.identity import Target
 from store.model.policy import MINUTE
+from store.model.secret import Secret
+from store.redis.environments import Value
+from tests.stories import rules
+from tests.stories.conftest import OpenHouse
 from tests.stories.people import (
     after,
     again,
     approved,
     asks,
     audited,
+    card,
     home,
     late,
     modal,
@@ -126,6 +132,23 @@ async def test_a_mistyped_value_is_set_right_before_it_is_decided(any_house: Hou
     await says(house, asked, "Merged as version 3")
     held = await values_in(house)
     assert (held["STRIPE_KEY"], held["A"], "B" in held) == ("sk_live_typo", "kept", False)
+
+
+async def test_no_client_sends_values_where_slack_does_not_take_them(open_house: OpenHouse) -> None:
+    changing = rules.opening("actions: [change]")
+    house = await open_house(policies=rules.policies(changing, targets=("payments/prod: {channel: C0APPROVALS}",)))
+    prod, values = Target.parse("payments/prod"), {"A": Value(Secret(b"x"))}
+    await house.app.asking.change(seed.ROSA, prod, values, reason="INC-7", ticket=None, command_id="elsewhere")
+    house.app.clock.nudge()
+    asked = await card(house, "Waiting for approval")
+    await press(house, seed.ROSA, await own_card(house, seed.ROSA, request_of(asked), button="edit"), "edit")
+    form = modal(house, seed.ROSA)
+    field = {"type": "plain_text_input", "action_id": "set"}
+    smuggled = {"type": "input", "block_id": "set", "label": {"type": "plain_text", "text": "Set"}, "element": field}
+    form.payload["blocks"].append(smuggled)
+    await house.workspace.submit(seed.ROSA, form.id, {"set": {"set": "A=other"}})
+    assert "Values of payments/prod are not entered in Slack." in text_of(modal(house, seed.ROSA))
+    assert "Edited" not in text_of(again(house, asked))
 
 
 async def test_to_approve_the_old_one_for_less_is_refused(house: House) -> None:

@@ -7,7 +7,7 @@ from bot.slack.views import buttons
 from bot.slack.views.facts import Block, CardFacts, Message
 from bot.slack.views.hooks import hook_line
 from bot.slack.views.next_steps import next_step
-from bot.slack.views.status import action, decided, edited, owed, standing, stands
+from bot.slack.views.status import action, decided, owed, standing, stands
 from bot.slack.views.words import date, mention, places, spoken
 from store.model.effect import News
 from store.model.policy import MINUTE
@@ -95,8 +95,7 @@ def _happened(facts: CardFacts, news: News, reader: str | None) -> str:
         case "locked" | "unlocked":
             return _locking(facts, news, reader)
         case "edited":
-            how = edited(request) or ""
-            return f"*Edited:* {what}. Your vote was for what was asked before, so it was dropped. {how}".strip()
+            return f"*Edited:* {what}. Your vote was for what was asked before, so it was dropped."
         case "no_rule":
             return f"*Nobody can decide:* {what}. No rule covers it any more."
         case "trouble":
