@@ -23,6 +23,7 @@ def enters(age: int) -> bool:
 """,
     "script.lua": "if late then return 'late' end\nreturn 'ok'\n",
     "test_door.py": """
+import sys
 import time
 
 import pytest
@@ -49,6 +50,10 @@ def test_it_is_quick(guest):
         guest = enters(3)
 
 
+def test_byte_code_is_written_of_the_tree_as_it_is():
+    assert sys.dont_write_bytecode is not enters(5)
+
+
 @pytest.mark.skip(reason="there is no such server here")
 def test_elsewhere():
     pass
@@ -63,7 +68,7 @@ def tree(tmp_path: Path) -> Path:
     for name, text in TREE.items():
         (tmp_path / name).write_text(text)
     (tmp_path / ".venv").mkdir()
-    (tmp_path / ".venv" / "test_of_somebody_else.py").write_text("raise SystemExit")
+    (tmp_path / ".venv" / "python").symlink_to(tmp_path / "upgraded")  # cannot be copied
     return tmp_path
 
 
@@ -84,7 +89,7 @@ def test_each_edit_gets_its_verdict_and_leaves_nothing_behind(tree):
         tree,
         edit("if age < LEAST:", "if False:"),
         edit("if age > 99:", "if False:"),
-        edit("if age < LEAST:", "if age <= LEAST:"),  # of the same length as none before, in the file as it was
+        edit("if age < LEAST:", "if age <= LEAST:"),
         edit("if age < 4:", "if False:"),
         edit("return False", "return True"),
         edit("LEAST", "LEAST", file="gate.py"),
@@ -127,6 +132,12 @@ def test_a_test_that_was_not_reached_has_caught_nothing(tree):
 def test_a_test_that_does_not_end_has_caught_nothing(tree):
     (result,) = tried(tree, edit("if age < LEAST:", "if True:", "test_door.py::test_it_is_quick"), limit_s=5)
     assert result.verdict == "broken"
+
+
+def test_no_edit_is_kept_as_byte_code(tree):
+    """Another edit of the same length, made within the same second, would be taken for it."""
+    (result,) = tried(tree, edit("age > 99", "age > 0", "test_door.py::test_byte_code_is_written_of_the_tree_as_it_is"))
+    assert result.verdict == "not caught"
 
 
 @pytest.mark.parametrize("test", ["test_door.py::test_elsewhere", "test_door.py::test_nowhere", "test_no_door.py"])
