@@ -290,8 +290,10 @@ class Histories(RuleBasedStateMachine, Contest):
             self.run(self.send(*found, replica, self.meanwhile(meanwhile, pick)))
             self.corridor.drift_ms = 0
         else:
-            kind, duration_ms = ("open", "access", "change")[pick % 3], (20 * MINUTE, 3 * HOUR)[which % 2]
-            wishes = [self.run(self.wish(kind, REQ, REQ, duration_ms, ["AB"[which % 2]], pick + n)) for n in range(2)]
+            kind, duration_ms = ("open", "access", "change")[pick % 3], (20 * MINUTE, 3 * HOUR)[(pick >> 1) % 2]
+            wishes = [
+                self.run(self.wish(kind, REQ, REQ, duration_ms, ["AB"[(pick >> 2) % 2]], pick + n)) for n in range(2)
+            ]
             for wish in wishes[: 1 + (kind == "change")]:
                 self.run(self.ask(wish, replica))
 
