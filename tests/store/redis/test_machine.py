@@ -267,7 +267,7 @@ class Histories(RuleBasedStateMachine, Contest):
 
     @rule(which=picks, other=st.sampled_from([False, False, True]))
     def somebody_reads(self, which: int, *, other: bool) -> None:
-        holds = [one for one in self.reference.requests.values() if one.lease is not None]
+        holds = [one for one in self.reference.requests.values() if one.kind == "open" and one.state == "active"]
         one = holds[which % len(holds)] if holds else self.some_request(which)
         if one is not None:
             self.run(self.read(one, STRANGER if other else one.beneficiary))
