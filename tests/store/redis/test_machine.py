@@ -267,7 +267,7 @@ class Histories(RuleBasedStateMachine, Contest):
 
     @rule(which=picks, other=st.sampled_from([False, False, True]))
     def somebody_reads(self, which: int, *, other: bool) -> None:
-        holds = [one for one in self.reference.requests.values() if one.lease is not None]
+        holds = [one for one in self.reference.requests.values() if one.kind == "open" and one.state == "active"]
         one = holds[which % len(holds)] if holds else self.some_request(which)
         if one is not None:
             self.run(self.read(one, STRANGER if other else one.beneficiary))
@@ -290,8 +290,10 @@ class Histories(RuleBasedStateMachine, Contest):
             self.run(self.send(*found, replica, self.meanwhile(meanwhile, pick)))
             self.corridor.drift_ms = 0
         else:
-            kind, duration_ms = ("open", "access", "change")[pick % 3], (20 * MINUTE, 3 * HOUR)[which % 2]
-            wishes = [self.run(self.wish(kind, REQ, REQ, duration_ms, ["AB"[which % 2]], pick + n)) for n in range(2)]
+            kind, duration_ms = ("open", "access", "change")[pick % 3], (20 * MINUTE, 3 * HOUR)[(pick >> 1) % 2]
+            wishes = [
+                self.run(self.wish(kind, REQ, REQ, duration_ms, ["AB"[(pick >> 2) % 2]], pick + n)) for n in range(2)
+            ]
             for wish in wishes[: 1 + (kind == "change")]:
                 self.run(self.ask(wish, replica))
 
