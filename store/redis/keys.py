@@ -18,6 +18,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     delivery:R:H            hash    body, version: how telling hook H of request R's version goes
     due                     zset    R/timer -> when, ms
     lane:L                  zset    effect -> next attempt, ms
+    lane:L:fence            string  the last fence that was given in this lane
     effect:L:K              hash    body, generation, attempts, fence, since; leased: until when it is in hand, ms
     audit                   stream  N-0 -> entry
     audit:number            string  N of the newest entry
@@ -93,6 +94,9 @@ class Keys:
 
     def lane(self, lane: str) -> str:
         return f"{self.prefix}lane:{lane}"
+
+    def fence(self, lane: str) -> str:
+        return f"{self.prefix}lane:{lane}:fence"
 
     def effect(self, lane: str, key: str) -> str:
         return f"{self.prefix}effect:{lane}:{key}"

@@ -17,6 +17,7 @@ from store.model.command import (
     Deny,
     Dispute,
     Due,
+    Edit,
     End,
     Merge,
     Overdue,
@@ -253,6 +254,8 @@ class Reference:
                 return self._report(one, command, now_ms)
             case Countersign() | Dispute() | Overdue():
                 return self._settle(one, command, facts, now_ms)
+            case Edit():
+                raise NotImplementedError("No history edits.")
 
     def _count(self, one: Asked, command: Approve | Deny | Tally, facts: Facts, now_ms: int) -> Result:
         both = self.both(one)
