@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from store.model.policy import Policy
 from store.redis.keys import Keys
-from tests.store.redis.reference import Asked, Owed, Verdict
+from tests.store.redis.reference import Asked, Owed, Verdict, locked
 
 MOVES = {
     "": {"pending"},
@@ -58,6 +58,12 @@ class Evidence:
     asked: Mapping[str, Asked] = field(default_factory=dict)
     entries: int = 0
     new: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def locks(self) -> dict[str, float]:
+        """user -> since when"""
+        bodies = {user: json.loads(lock["body"]) for user, lock in self.named("lock").items()}
+        return {user: body["causes"][0]["at_ms"] for user, body in bodies.items() if "opened" not in body}
 
     def named(self, kind: str) -> dict[str, Any]:
         """Of one kind, by the rest of the name."""
@@ -230,6 +236,9 @@ def check_indexes(now: Evidence, environment: str, policies: Mapping[int, Policy
         if one.owed is not None and one.owed.state == "open":
             put("due", f"{one.id}/debt", one.owed.due_ms)
             put("index:debts", one.id, one.owed.due_ms)
+    for user in locked(now.asked.values()):
+        put("index:locks", user, now.locks[user])
+    assert now.locks.keys() == stand.get("index:locks", {}).keys()
     found = {key: each for key, each in now.of.items() if key == "due" or key.startswith("index:")}
     assert found == stand
 
@@ -264,7 +273,6 @@ def check_answers(was: Evidence, now: Evidence) -> None:
 
 def check_lanes(now: Evidence) -> None:
     """What is to be done is known, and what is known is to be done."""
-    due = {
-        f"{key.removeprefix('lane:')}:{member}" for key in now.of if key.startswith("lane:") for member in now.of[key]
-    }
+    lanes = [key for key in now.of if key.startswith("lane:") and not key.endswith(":fence")]
+    due = {f"{lane.removeprefix('lane:')}:{member}" for lane in lanes for member in now.of[lane]}
     assert due == now.named("effect").keys()

@@ -113,6 +113,11 @@ class Result:
     good_until_ms: int | None = None
 
 
+def locked(asked: Iterable[Asked]) -> set[str]:
+    """Whose break-glass is: nobody unlocks it in these histories."""
+    return {one.owed.by for one in asked if one.owed is not None and one.owed.state in ("disputed", "overdue")}
+
+
 def all_of(answers: Iterable[bool | None]) -> bool | None:
     found = list(answers)
     return False if False in found else None if None in found else True
@@ -295,6 +300,7 @@ class Reference:
         demand(facts.sound(command.actor))
         demand(all_of(facts.within(rule.bypassers, command.actor) for rule in both))
         demand(bool(command.reason.strip()))
+        demand(command.actor not in locked(self.requests.values()))
         owed = Owed(command.actor, now_ms + min(rule.break_glass.review_within_ms for rule in both))
         broken = replace(one, basis="break-glass", by=frozenset({command.actor}), owed=owed)
         caps = [rule.break_glass.max_duration_ms for rule in both]
