@@ -4,7 +4,9 @@
 # make check    ruff, mypy, import-linter
 # make bench    measurements, one of them with ARGS=click
 # make soak     the property tests, for long
+# make model    the lifecycle in Promela, every state of it, and every guard missed that is taken away; one with ARGS=grant
 # make crash    the tests that kill -9
+# make sabotage delete each guard once, and see its test fail; a sample of them with ARGS="--every 5"
 # make cards    every card, modal and Home view as JSON lines
 # make lock     compile requirements/*.txt from pyproject.toml; the newest of everything with ARGS=--upgrade
 # make clean    remove what make and the tools made, never the data
@@ -23,7 +25,7 @@ UV ?= uv
 COMPILE := $(UV) pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-annotate --no-header $(ARGS)
 
-.PHONY: help run test check bench soak crash cards lock clean
+.PHONY: help run test check bench soak model crash sabotage cards lock clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -46,8 +48,14 @@ bench: $(VENV)/.dev
 soak: $(VENV)/.dev
 	@HYPOTHESIS_PROFILE=soak $(IN)/python -m pytest -n auto --maxprocesses 4 -q -o timeout=0 $(or $(ARGS),tests/store tests/scheduler)
 
+model: $(VENV)/.dev
+	@$(IN)/python -m docs.model $(ARGS)
+
 crash: $(VENV)/.dev
 	@$(IN)/python -m pytest -n auto --maxprocesses 4 -q -m crash $(ARGS)
+
+sabotage: $(VENV)/.dev
+	@$(IN)/python -m tests.sabotage $(ARGS)
 
 cards: $(VENV)/.run
 	@$(IN)/countersign cards $(ARGS)

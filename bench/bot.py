@@ -26,7 +26,6 @@ from bot import logs, main
 from bot.app import App
 from bot.settings import Settings
 from bot.slack.app import Identity, Running, bolt
-from bot.slack.pictures import Pictures
 from bot.slack.views.home import home
 from playground import seed
 from store.model.command import Approve
@@ -52,7 +51,6 @@ class Measured:
     def __init__(self, app: App) -> None:
         self._app = app
         self._asked = 0
-        self._pictures = Pictures(app.requests, app.policies, app.environments, app.deliveries, app.directory)
 
     async def told(self, command: str, *args: str) -> Any:
         match command:
@@ -100,7 +98,7 @@ class Measured:
 
     async def _home(self) -> int:
         """How many blocks that was."""
-        return len(home(await self._pictures.home(seed.BEN))["blocks"])
+        return len(home(await self._app.pictures.home(seed.BEN))["blocks"])
 
     async def _perform(self) -> int:
         """All lanes until nothing is left."""

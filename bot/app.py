@@ -13,6 +13,7 @@ from bot.policies import Bootstrap
 from bot.settings import Settings
 from bot.slack.app import Identity, Running
 from bot.slack.directory import SlackDirectory
+from bot.slack.pictures import Pictures
 from bot.slack.replies import Replies
 from bot.slack.sockets import Sockets
 from bot.slack.wire import Slack
@@ -58,6 +59,7 @@ class App:
     sockets: Sockets | None
     http: HttpServer
     running: Running
+    pictures: Pictures
     replies: Replies
     directory: SlackDirectory
     outside: Outside

@@ -1,14 +1,16 @@
 """Asking: what a person wants, from whichever door, becomes a draft with everything it needs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 
-from store.model.errors import Forbidden, Invalid, Unavailable
+from store.model.command import Edit
+from store.model.errors import Conflict, Forbidden, Invalid, Unavailable
 from store.model.grant import Membership
 from store.model.identity import Target, request_id
 from store.model.lifecycle import Draft, rule_for
 from store.model.people import Directory, Wanted
 from store.model.policy import Policy, PolicySet, TargetConfig
-from store.model.request import Change, Joining, Opening
+from store.model.request import Change, Joining, Opening, Request
 from store.redis.environments import Environments, Value
 from store.redis.policies import Policies
 from store.redis.requests import Outcome, Requests
@@ -79,6 +81,26 @@ class Asking:
         payload = Change(environment_id=environment.id, touches=sealing.touches)
         draft = Draft(self._id(), "change", target, user, user, payload, reason, ticket)
         return await self._requests.submit(draft, command_id, sealing.entries)
+
+    async def edit(
+        self, request: Request, command: Edit, values: Mapping[str, Value], left: Collection[str]
+    ) -> Outcome:
+        """`values` are sealed into the change, over what it sets; the names `left` are touched no more. With neither it stays as it is."""
+        if not isinstance(request.payload, Change) or not (values or left):
+            return await self._requests.apply(request.id, command)
+        environment = await self._environments.find(request.target)
+        if environment is None or environment.id != request.payload.environment_id:
+            raise Conflict(
+                f"{request.target} is another environment by now. Withdraw this, and ask anew.", code="no_environment"
+            )
+        sealing = await self._environments.seal(environment, values)
+        out = {*left, *values}
+        kept = [touch for touch in request.payload.touches if touch.name not in out]
+        sealed = await self._environments.pending(request)
+        ids = [touch.entry.entry_id for touch in kept if touch.entry is not None]
+        entries = [*(sealed[entry] for entry in ids if entry in sealed), *sealing.entries]
+        touches = tuple(sorted((*kept, *sealing.touches), key=lambda touch: touch.name))
+        return await self._requests.apply(request.id, replace(command, touches=touches), entries)
 
     async def _rule(self, kind: str, target: Target) -> tuple[Policy, TargetConfig]:
         policies: PolicySet = await self._policies.current()

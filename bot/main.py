@@ -27,6 +27,7 @@ from bot.slack.pictures import Pictures
 from bot.slack.replies import Replies
 from bot.slack.slash import Slash
 from bot.slack.sockets import Sockets
+from bot.slack.unlocking import Unlocking
 from bot.slack.wire import Slack
 from bot.watch import Watch
 from scheduler.clock import Clock
@@ -50,6 +51,7 @@ from store.redis.environments import Environments
 from store.redis.facts import Facts
 from store.redis.installation import installation_id
 from store.redis.keys import Keys
+from store.redis.locks import Locks
 from store.redis.outbox import Outbox
 from store.redis.policies import Policies
 from store.redis.quarantine import Quarantine
@@ -100,9 +102,10 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     timers = Timers(redis, keys, scripts, skew)
 
     outside = Outside(policies, environments)
-    pictures = Pictures(requests, policies, environments, deliveries, directory)
+    locks = Locks(redis, keys, scripts, policies, directory, skew, dial.now_ms)
+    pictures = Pictures(requests, policies, environments, deliveries, directory, locks)
     replies = Replies(slack, pictures, lambda: watch.sentences)
-    delivery = Delivery(slack, Cards(redis, keys, scripts), pictures, requests, directory, outbox, replies.drawn)
+    delivery = Delivery(slack, Cards(redis, keys, scripts), pictures, requests, directory, outbox, replies.drawn, locks)
     turns = Turns(keys, scripts, secrets.token_bytes)
     quarantine = Quarantine(redis, keys, scripts)
     grants = Grants(requests, outside.connector, turns, quarantine, metrics, watch.fit)
@@ -130,6 +133,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     asking = Asking(requests, environments, policies, directory, secrets.token_bytes)
     forms = Forms(
         slack=slack,
+        locks=locks,
         requests=requests,
         policies=policies,
         environments=environments,
@@ -139,8 +143,18 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         committed=clock.nudge,
         counted=counted,
     )
+    unlocking = Unlocking(
+        slack=slack,
+        locks=locks,
+        policies=policies,
+        directory=directory,
+        replies=replies,
+        committed=clock.nudge,
+        counted=counted,
+    )
     slash = Slash(
         forms=forms,
+        unlocking=unlocking,
         requests=requests,
         policies=policies,
         pictures=pictures,
@@ -156,6 +170,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         delivery=delivery,
         directory=directory,
         forms=forms,
+        unlocking=unlocking,
         slash=slash,
         committed=clock.nudge,
         counted=counted,
@@ -187,6 +202,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         sockets=sockets,
         http=HttpServer(settings.http, routes),
         running=running,
+        pictures=pictures,
         replies=replies,
         directory=directory,
         outside=outside,

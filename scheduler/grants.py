@@ -19,7 +19,7 @@ from store.model.request import RELAY, Request
 from store.redis.outbox import Claimed
 from store.redis.quarantine import Quarantine
 from store.redis.requests import Requests
-from store.redis.turns import Turns
+from store.redis.turns import Turn, Turns
 
 MOST: Final = 100  # grants of one membership
 TURN_MS: Final = 60_000
@@ -27,6 +27,9 @@ WITHIN_S: Final = (
     40.0  # for all that is said to the outside at one try: the relay's patience is longer, and does not alarm
 )
 BUSY_MS: Final = 300
+# Of a write without an answer nobody knows whether it is still on its way. Until it cannot be any more nobody else reads
+# this group: they would take for the last word what is about to change.
+UNANSWERED: Final = frozenset({"timeout", "broken_off"})
 ALARM_AFTER_MS: Final = (2 * MINUTE, 15 * MINUTE)
 PERSON_NEEDED_MS: Final = 5 * MINUTE  # until a person has looked, trying often is of no use
 QUARANTINE_MS: Final = HOUR  # in which such a group is read, and never written to
@@ -57,12 +60,12 @@ class Grants:
     async def align(self, effect: Align, claimed: Claimed) -> Again | None:
         """What is asked of the outside is what is true now, not what was true when the effect was put."""
         of = effect.membership
-        async with self._turns.turn(_group(of), lease_ms=TURN_MS, busy_for_ms=BUSY_MS):
+        async with self._turns.turn(_group(of), lease_ms=TURN_MS, busy_for_ms=BUSY_MS) as turn:
             grants = await self._requests.listed(f"member:{of.key}", most=MOST)
             holding = [grant for grant in grants if _holds(grant, claimed.now_ms)]
             try:
                 async with asyncio.timeout(WITHIN_S):
-                    present = await self._make(of, wanted=bool(holding), now_ms=claimed.now_ms)
+                    present = await self._make(of, turn, wanted=bool(holding), now_ms=claimed.now_ms)
             except TimeoutError:
                 slow = Unavailable(f"{of.connector} answers too slowly.", code="timeout")
                 await self._alarm(grants, slow, claimed)
@@ -75,7 +78,7 @@ class Grants:
             await self._report(grants, holding, claimed, present=present)
             return None
 
-    async def _make(self, of: Membership, *, wanted: bool, now_ms: int) -> bool:
+    async def _make(self, of: Membership, turn: Turn, *, wanted: bool, now_ms: int) -> bool:
         connector = await self._connectors(of.connector)
         if await connector.has(of.group, of.account) is wanted:
             return wanted
@@ -88,6 +91,13 @@ class Grants:
                 await connector.add(of.group, of.account)
             else:
                 await connector.remove(of.group, of.account)
+        except asyncio.CancelledError:
+            turn.keep()
+            raise
+        except Unavailable as error:
+            if error.detail in UNANSWERED:
+                turn.keep()
+            raise
         except Quarantined as error:
             await self._quarantine.begin(_group(of), error.sentence, now_ms=now_ms, for_ms=QUARANTINE_MS)
             raise

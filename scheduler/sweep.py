@@ -1,4 +1,4 @@
-"""Sweep: lapse what nobody answered, warn before the end, end what ran out."""
+"""Sweep: remind of what waits, lapse what nobody answered, warn before the end, end what ran out."""
 
 import asyncio
 from typing import Final, get_args
@@ -19,7 +19,7 @@ PUT_OFF_MS: Final = 60_000
 ITS_OWN: Final = frozenset(
     {"newer_schema", "unreadable", "policy_missing"}
 )  # faults of what it is about, not of the store
-NAMES: Final = frozenset(get_args(TimerName))
+NAMES: Final[dict[str, TimerName]] = {name: name for name in get_args(TimerName)}
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -95,6 +95,4 @@ def _command(timer: Timer, at_ms: int) -> Due | Overdue:
     command_id = f"due:{timer.member}:{at_ms}"
     if timer.name == "debt":
         return Overdue(id=command_id, actor=CLOCK, at_ms=at_ms)
-    if timer.name == "warning":
-        return Due(id=command_id, actor=CLOCK, timer="warning", at_ms=at_ms)
-    return Due(id=command_id, actor=CLOCK, timer="deadline", at_ms=at_ms)
+    return Due(id=command_id, actor=CLOCK, timer=NAMES.get(timer.name, "deadline"), at_ms=at_ms)

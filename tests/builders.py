@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from store.model.command import Approve, Break, Deny
+from store.model.command import Approve, Break, Deny, Edit
 from store.model.grant import Membership
 from store.model.identity import Target
 from store.model.lifecycle import Draft, World, submit
@@ -140,7 +140,16 @@ def world(asked: Request, *, now_ms: int = NOW, rules: PolicySet | None = None, 
     rules = rules or policies()
     if asked.kind == "change":
         changed.setdefault("head", head())
-    return World(**{"now_ms": now_ms, "request": asked, "policy_then": rules, "policy_now": rules, **changed})
+    return World(
+        **{
+            "now_ms": now_ms,
+            "request": asked,
+            "policy_then": rules,
+            "policy_now": rules,
+            "installation": INSTALLATION,
+            **changed,
+        }
+    )
 
 
 def approve(asked: Request, by: str, **changed: Any) -> Approve:
@@ -158,3 +167,16 @@ def smash(asked: Request, by: str = ONCALL, **changed: Any) -> Break:
     """Break the glass."""
     fields = {"id": f"break:{by}", "actor": by, "revision": asked.revision, "digest": asked.digest, "reason": "fire"}
     return Break(**{**fields, **changed})
+
+
+def edit(asked: Request, by: str = REQ, **changed: Any) -> Edit:
+    """Everything stays as it was asked, but for what the test says."""
+    fields = {
+        "id": f"edit:{asked.revision}:{by}",
+        "actor": by,
+        "revision": asked.revision,
+        "digest": asked.digest,
+        "reason": asked.reason,
+        "ticket": asked.ticket,
+    }
+    return Edit(**{**fields, **changed})

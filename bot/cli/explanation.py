@@ -1,165 +1,237 @@
-"""Explanation: what a policy file makes of one request, as far as a file can tell without Slack."""
+"""Explanation: the question as it is typed at a terminal, the facts it is answered by, and the answer for people and for scripts."""
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal, get_args
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
 
-from bot.policy_file import PolicyFile, describe
+from bot.cli.local import Local, local
+from bot.policy_file import PolicyFile
 from bot.policy_file.durations import parse, words
 from bot.policy_file.names import Name, names_in, policy_set, stand_in
-from bot.policy_file.rules import NEEDS
 from bot.policy_file.scalars import EMAIL, USER_ID
-from store.model.errors import AccessError, Invalid
+from bot.slack.directory import SlackDirectory
+from bot.slack.lookup import SlackLookup
+from bot.slack.views import explained
+from bot.slack.views.words import cleaned
+from bot.slack.wire import Slack
+from store.model.errors import Invalid, NotFound, Unavailable
+from store.model.explain import LASTING, Candidate, Explanation, Question, everybody, explain, wanted
 from store.model.identity import Target, shown
-from store.model.lifecycle import rule_for
-from store.model.people import Group, People
-from store.model.policy import Circle, Policy, PolicySet, covers
-from store.model.request import Kind
-from store.model.standing import reachable
+from store.model.people import People, Wanted
+from store.model.policy import Circle, PolicySet
+from store.redis.clock import Dial, no_skew
+from store.redis.facts import Facts
 
-LASTING: Final = ("open", "access")
-VERBS: Final = {
-    "open": "open {}",
-    "change": "change {}",
-    "access": "hold {}",
-    "deploy": "deploy {}",
-    "policy": "change {}",
-}
+NAMES_MOST: Final = 20  # in a row at a terminal; JSON has all
+PERSONS_MOST: Final = 60  # looked up: Slack allows a hundred a minute
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
-    """`verdict`: refused for certain, possible, or only Slack can tell. `lines` are sentences."""
+class Answer:
+    """`lines`: label and sentence. `only_slack_knows`: what stayed open, because nobody was asked."""
 
-    verdict: Literal["refused", "possible", "depends"]
+    facts: Explanation
     sentence: str
-    rule: str | None = None
-    lines: tuple[str, ...] = ()
+    lines: tuple[explained.Line, ...]
+    names: Mapping[str, str]
+    place: str | None = None
     only_slack_knows: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        facts = self.facts
+        return {
+            "verdict": facts.verdict,
+            "sentence": self.sentence,
+            "hindrances": list(facts.hindrances),
+            "rule": facts.rule and {"name": facts.rule.name, "number": facts.number, "place": self.place},
+            "shadowed": [{"number": number, "name": name} for number, name in facts.shadowed],
+            "asks": facts.asks,
+            "thresholds": [
+                {
+                    "count": filling.threshold.count,
+                    "from": [self._called(one) for one in sorted(filling.threshold.circle.principals)],
+                    "could": [self._candidate(each) for each in filling.able],
+                    "could_not": [self._candidate(each) for each in filling.unable],
+                    "unknown": [self._called(group) for group in filling.unknown],
+                }
+                for filling in facts.fillings
+            ],
+            "needed": facts.needed,
+            "could": len(facts.able),
+            "enough": facts.enough,
+            "missing": [
+                {"count": each.count, "from": [self._called(one) for one in sorted(each.circle.principals)]}
+                for each in facts.lacking
+            ],
+            "bypassers": [self._candidate(each) for each in facts.passers],
+            "terms": facts.rule and facts.rule.model_dump(mode="json", include=TERMS, exclude_none=True),
+            "duration_ms": facts.duration_ms,
+            "channel": facts.channel and self._called(facts.channel),
+            "lines": [f"{label}: {line}" if label else line for label, line in self.lines],
+            "only_slack_knows": list(self.only_slack_knows),
+        }
+
+    def _candidate(self, candidate: Candidate) -> dict[str, Any]:
+        why = {"why_not": candidate.why_not} if candidate.why_not else {}
+        return {
+            "id": candidate.user,
+            "name": self._called(candidate.user),
+            "groups": [self._called(group) for group in candidate.groups],
+            **why,
+        }
+
+    def _called(self, principal: str) -> str:
+        return self.names.get(principal, principal)
 
 
-def explain(file: PolicyFile, who: str, action: str, target: str, duration: str | None = None) -> Explanation:
-    """Raises `Invalid` for a question that makes no sense."""
+TERMS: Final = {
+    "enforcement",
+    "denials",
+    "self_approval",
+    "break_glass",
+    "access",
+    "request_ttl_ms",
+    "merge",
+    "merge_within_ms",
+    "reason",
+    "ticket",
+    "remind",
+    "escalate",
+    "notify",
+}
+
+
+def by_file(file: PolicyFile, who: str, action: str, target: str, duration: str | None = None) -> Answer:
+    """As far as a file can tell without Slack. Raises `Invalid` for a question that makes no sense."""
+    length_ms = _duration(action, duration)
     asked = Target.parse(target, organization=file.document.organization)
     names = {name for _, name in names_in(file.document)}
     user = _user(who, names)
     called = {stand_in(name): name.shown for name in names} | {stand_in(user): user.shown}
     policies = policy_set(file.document, stand_in, called, number=1)
-    duration_ms = _duration(action, duration)
-    try:
-        rule = rule_for(action, asked, policies)
-    except AccessError as refusal:
-        return Explanation("refused", refusal.sentence, lines=tuple(_others(policies, asked)))
-    return _under(file, policies, rule, user, action, asked, duration_ms)
 
+    def counts(circle: Circle, one: str) -> bool | None:
+        """Nobody has said whose address an id has."""
+        if one in circle.users:
+            return True
+        other = any(bool(USER_ID.fullmatch(called.get(each, each))) != user.is_id for each in circle.users)
+        return None if circle.groups or other else False
 
-def _under(
-    file: PolicyFile,
-    policies: PolicySet,
-    rule: Policy,
-    user: Name,
-    action: str,
-    target: Target,
-    duration_ms: int | None,
-) -> Explanation:
-    number = policies.policies.index(rule)
-    place = file.places.of(("policies", number))
-    lines = [
-        f"Rule {number + 1} decides, “{rule.name}” ({file.places.file}:{place.line}):",
-        *(f"  {line}" for line in describe(rule, policies.names)),
-    ]
-    length = duration_ms or (rule.access.default_ms if action in LASTING else None)
-    asks = _names(rule.requesters, user, policies)
-    if why := _refusal(rule, user, action, target, length, asks=asks):
-        return Explanation("refused", f"Refused. {why}", rule.name, tuple(lines))
-    own = _own(rule, user, policies, action)
-    lines += ["For this request:", *(f"  {line}" for line in own)] if own else []
-    wish = VERBS[action].format(target) + (f" for {words(length)}" if length else "")
-    sentence = f"{user.shown} may ask to {wish}"
-    if asks is None:
-        who = _listed([policies.names.get(one, one) for one in sorted(rule.requesters.principals)], "or")
-        sentence += f", if Slack counts them among {who}"
-    return Explanation(
-        "possible" if asks else "depends", f"{sentence}.", rule.name, tuple(lines), tuple(_open(rule, user, policies))
+    facts = explain(Question(stand_in(user), action, asked, length_ms), policies, People(0), counts)
+    line = file.places.of(("policies", facts.number - 1)).line
+    place = f"{file.places.file}:{line}" if facts.rule is not None else None
+    open_: tuple[str, ...] = (
+        f"whether {user.shown} and the approvers are active members of the workspace, and not guests",
     )
+    groups = facts.unknown
+    if groups:
+        open_ = (f"who is in {', '.join(sorted(called.get(group, group) for group in groups))}", *open_)
+    return _answer(facts, called, place, open_ if facts.verdict != "refused" else ())
 
 
-def _refusal(
-    rule: Policy, user: Name, action: str, target: Target, length: int | None, *, asks: bool | None
-) -> str | None:
-    if target.kind not in NEEDS[action] or (action in ("open", "change") and target.kind != "environment"):
-        fit = "an environment" if action in ("open", "change") else _listed(NEEDS[action], "or")
-        return f"“{action}” is asked for {fit}, and {target} is {_a(target.kind)}."
-    if action not in get_args(Kind):
-        return f"This version of Countersign takes no requests of the kind “{action}” yet."
-    if asks is False:
-        return f"The rule “{rule.name}” does not name {user.shown} among those who may ask for {target}."
-    if length is not None and length > rule.access.max_ms:
-        return f"{target} can be had for {words(rule.access.max_ms)} at most, not for {words(length)}."
-    if not reachable(rule, () if rule.self_approval else (stand_in(user),), _crowded(rule)):
-        return f"Nobody could approve it: apart from {user.shown}, the rule “{rule.name}” names too few people."
-    return None
+async def in_force(environ: Mapping[str, str], who: str, action: str, target: str, duration: str | None) -> Answer:
+    """Against the policies in Redis; with SLACK_BOT_TOKEN, against the people of now too. Raises `AccessError`."""
+    length_ms = _duration(action, duration)
+    async with local(environ) as here, _slack(here) as slack:
+        policies = await here.policies.current()
+        asked = Target.parse(target, organization=policies.organization)
+        user = await _id(who, policies, slack)
+        question = Question(user, action, asked, length_ms)
+        people = await _people(here, question, policies, slack)
+        facts = explain(question, policies, people)
+        called = {user: who} | {one: person.name for one, person in people.persons.items()} | policies.names
+        open_ = [f"who is in {called.get(group, group)}" for group in facts.unknown]
+        if user not in people.persons:
+            open_.append(f"whether {called[user]} is an active member of the workspace, and not a guest")
+        unsure = {each for each in facts.able if each not in people.persons} - {user}
+        if unsure:
+            open_.append(f"whether {len(unsure)} of those who could approve are active, and not guests")
+        return _answer(facts, called, f"version {policies.number} in force", tuple(open_) if facts.rule else ())
 
 
-def _own(rule: Policy, user: Name, policies: PolicySet, action: str) -> list[str]:
-    """What is particular to this person."""
-    lines = []
-    approves = [_names(threshold.circle, user, policies) for threshold in rule.approvals]
-    if not rule.self_approval and True in approves:
-        lines.append(f"{user.shown} is listed as an approver and does not count here: it is their own request.")
-    elif not rule.self_approval and None in approves:
-        lines.append(f"If {user.shown} is among the approvers too, they do not count here: it is their own request.")
-    if rule.enforcement == "soft" and not rule.bypassers.empty and action != "policy":
-        may = _names(rule.bypassers, user, policies)
-        if may is None:
-            who = _listed([policies.names.get(one, one) for one in sorted(rule.bypassers.principals)], "or")
-            lines.append(f"{user.shown} may break the glass, if Slack counts them among {who}.")
-        else:
-            lines.append(f"{user.shown} may{'' if may else ' not'} break the glass.")
-    return lines
+def _answer(facts: Explanation, called: Mapping[str, str], place: str | None, open_: tuple[str, ...]) -> Answer:
+    def name(principal: str) -> str:
+        return cleaned(called.get(principal, principal))
+
+    tongue = explained.Tongue(name, words, asker=name(facts.question.user), safe=cleaned, most=NAMES_MOST)
+    lines = explained.lines(facts, tongue)
+    if place is not None and facts.rule is not None:
+        lines[0] = (lines[0][0], f"{lines[0][1]} ({place})")
+    return Answer(facts, explained.sentence(facts, tongue), tuple(lines), called, place, open_)
 
 
-def _open(rule: Policy, user: Name, policies: PolicySet) -> list[str]:
-    groups = sorted(policies.names.get(group, group) for group in rule.wanted.groups)
-    asked = [f"who is in {_listed(groups)}"] if groups else []
-    return [*asked, f"whether {user.shown} and the approvers are active members of the workspace, and not guests"]
+@asynccontextmanager
+async def _slack(here: Local) -> AsyncIterator[Slack | None]:
+    if here.settings.slack_bot_token is None:
+        yield None
+        return
+    slack = Slack.at(here.settings.slack_api_url, here.settings.slack_bot_token.reveal().decode())
+    try:
+        yield slack
+    finally:
+        await slack.close()
 
 
-def _others(policies: PolicySet, target: Target) -> list[str]:
-    """Where no rule decides: what the rules for this target are about."""
-    near = [rule for rule in policies.policies if any(covers(pattern, target) for pattern in rule.targets)]
-    return [f"The rule “{rule.name}” is for {target}, to {_listed(sorted(rule.actions), 'or')}." for rule in near]
+async def _id(who: str, policies: PolicySet, slack: Slack | None) -> str:
+    if USER_ID.fullmatch(who):
+        return who
+    if not EMAIL.fullmatch(who):
+        raise _not_a_user(who)
+    found = [one for one, name in policies.names.items() if name.lower() == who.lower()]
+    if found:
+        return found[0]
+    if slack is None:
+        raise Invalid(
+            f"The policies do not name {shown(who)}, and without SLACK_BOT_TOKEN nobody can be asked who that is. Write the user id.",
+            code="bad_user",
+        )
+    known = await SlackLookup(slack).user(who)
+    if known is None:
+        raise NotFound(f"Slack knows nobody as {shown(who)}.", code="unknown_user")
+    return known[0]
 
 
-def _names(circle: Circle, user: Name, policies: PolicySet) -> bool | None:
-    """Is this person among them? None where it hangs on a group, or on whose address an id has."""
-    if stand_in(user) in circle.users:
-        return True
-    other_form = any(bool(USER_ID.fullmatch(policies.names.get(one, one))) != user.is_id for one in circle.users)
-    return None if circle.groups or other_form else False
+async def _people(here: Local, question: Question, policies: PolicySet, slack: Slack | None) -> People:
+    """The groups, and then who is in them. What Slack does not tell stays open."""
+    if slack is None:
+        return People(0)
+    dial = Dial(here.redis, no_skew, time.monotonic)
+    await dial.sync()
+    team_id = str((await slack.call("auth.test")).get("team_id", ""))
+    facts = Facts(here.redis, here.keys)
+    directory = SlackDirectory(slack, facts, team_id=lambda: team_id, now_ms=dial.now_ms)
+    try:
+        first = wanted(question, policies)
+        people = await _told(directory, first)
+        rule = policies.rule(question.action, question.target)
+        persons = sorted(everybody(rule, people))[:PERSONS_MOST] if rule is not None else []
+        return await _told(directory, first | Wanted(users=frozenset(persons)))
+    finally:
+        await directory.close()
 
 
-def _crowded(rule: Policy) -> People:
-    """As many people in every group as could be needed: what cannot be met then cannot be met at all."""
-    needed = sum(threshold.count for threshold in rule.approvals)
-    groups = {
-        group: Group(id=group, handle=group, members=frozenset(f"UX{place}X{number}" for number in range(needed)))
-        for place, group in enumerate(sorted(rule.wanted.groups))
-    }
-    return People(as_of_ms=0, groups=groups)
+async def _told(directory: SlackDirectory, wanted: Wanted) -> People:
+    """As much as Slack tells while it is waited for."""
+    try:
+        return await directory.people(wanted, patient=True)
+    except Unavailable:
+        return await directory.people(wanted)
 
 
 def _user(who: str, known: Iterable[Name]) -> Name:
     if not USER_ID.fullmatch(who) and not EMAIL.fullmatch(who):
-        raise Invalid(
-            f"{shown(who)} is neither an e-mail address nor a Slack user id. Write ana@example.com or U024BE7LH.",
-            code="bad_user",
-        )
+        raise _not_a_user(who)
     written = (name for name in known if name.kind == "user" and name.text.lower() == who.lower())
     return next(written, Name("user", who))
+
+
+def _not_a_user(who: str) -> Invalid:
+    return Invalid(
+        f"{shown(who)} is neither an e-mail address nor a Slack user id. Write ana@example.com or U024BE7LH.",
+        code="bad_user",
+    )
 
 
 def _duration(action: str, duration: str | None) -> int | None:
@@ -171,12 +243,3 @@ def _duration(action: str, duration: str | None) -> int | None:
         return parse(duration)
     except ValueError as error:
         raise Invalid(str(error), code="bad_duration") from None
-
-
-def _a(kind: str) -> str:
-    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
-
-
-def _listed(items: Iterable[str], last: str = "and") -> str:
-    *first, end = [*items] or [""]
-    return f"{', '.join(first)} {last} {end}" if first else end

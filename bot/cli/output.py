@@ -107,6 +107,13 @@ def print_finding(word: str, about: str, sentence: str) -> None:
     click.echo(head + wrapped(sentence, columns - len(indent), indent))
 
 
+def print_labelled(label: str, sentence: str, columns_of_label: int = 14) -> None:
+    """At a terminal the sentence is wrapped beside its label; in a pipe one line."""
+    columns = width()
+    body = sentence if columns is None else wrapped(sentence, columns - columns_of_label, " " * columns_of_label)
+    click.echo(f"{styled(f'{label:<{columns_of_label}}', fg='cyan')}{body}".rstrip())
+
+
 def wrapped(text: str, columns: int, indent: str) -> str:
     """Lines after the first begin with `indent`. Paths and addresses are never broken."""
     lines = textwrap.wrap(text, max(columns, 30), break_long_words=False, break_on_hyphens=False)

@@ -1,20 +1,23 @@
-"""`countersign policy`: a policy file, judged and explained without Slack."""
+"""`countersign policy`: a policy file judged and compared, and what the policies make of a request."""
 
+import asyncio
 import json
+import os
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from bot.cli.output import output_option, print_json, print_paragraph
+from bot.cli.output import output_option, print_json, print_labelled, print_paragraph, styled
 
 DEFAULT: Final = "policies.yml"
 ACTIONS: Final = ("open", "change", "access", "deploy", "policy")
+REFUSED: Final = 3
 
 
 @click.group("policy")
 def command() -> None:
-    """Check and explain a policy file, without Slack."""
+    """Check, compare and explain policies: those of a file, and those in force."""
 
 
 @command.command("check", short_help="Everything that is wrong with a file, and its rules in words.")
@@ -54,32 +57,87 @@ def schema() -> None:
     click.echo(json.dumps(policy_file.json_schema(), indent=2, ensure_ascii=False))
 
 
-@command.command("explain", short_help="What a file makes of one request.")
+@command.command("explain", short_help="What the policies make of one request, before anybody is asked.")
 @click.option("--as", "who", required=True, metavar="USER", help="Who asks: an e-mail address or a Slack user id.")
 @click.option("--for", "duration", metavar="DURATION", help="For how long: 2h, 1h30m, 45m.")
+@click.option(
+    "--file", type=click.Path(path_type=Path), help="Ask this file, without Slack, not the policies in force."
+)
 @click.argument("action", type=click.Choice(ACTIONS), metavar="ACTION")
 @click.argument("target")
-@click.argument("file", type=click.Path(path_type=Path), default=DEFAULT)
 @output_option
-def explain(who: str, duration: str | None, action: str, target: str, file: Path, output: str) -> None:
-    """Say what FILE (policies.yml) makes of a request: which rule decides, who could approve, what is refused and why.
+def explain(who: str, duration: str | None, action: str, target: str, file: Path | None, output: str) -> int:
+    """Say what the policies in force make of a request, before anybody is asked: which rule decides, whether USER may ask and why not, who could approve, how
+    many people that takes and how many there are, who is told, how long it lasts.
 
     ACTION is open, change, access, deploy or policy.
 
-    Nothing is asked of Slack, so who is in a user group stays open, and the answer says where that matters.
+    With SLACK_BOT_TOKEN it asks Slack who is in which group; without, and with --file, it says where that stays open. Nothing is changed and nobody is told.
+    Exits with 3 when the request would be refused.
     """
     from bot import policy_file
-    from bot.cli.explanation import explain as explained
+    from bot.cli.explanation import by_file, in_force
 
-    explanation = explained(policy_file.read(file), who, action, target, duration)
+    if file is not None:
+        answer = by_file(policy_file.read(file), who, action, target, duration)
+    else:
+        answer = asyncio.run(in_force(os.environ, who, action, target, duration))
     if output == "json":
-        print_json(explanation.to_dict())
-        return
-    print_paragraph(explanation.sentence, bold=True)
-    for line in explanation.lines:
-        print_paragraph(f"  {line}")
-    if explanation.only_slack_knows:
-        print_paragraph(f"Only Slack knows {', and '.join(explanation.only_slack_knows)}.")
+        print_json(answer.to_dict())
+    else:
+        print_paragraph(answer.sentence, bold=True)
+        for label, line in answer.lines:
+            print_labelled(label, line)
+        if answer.only_slack_knows:
+            print_paragraph(f"Only Slack knows {', and '.join(answer.only_slack_knows)}.")
+    return REFUSED if answer.facts.verdict == "refused" else 0
+
+
+@command.command("export", short_help="The policies in force, as a file.")
+def export() -> None:
+    """Print the policies in force as a policies.yml that means the same and that `policy check` accepts.
+
+    People and groups are written as they were when the policies were taken in: by address and handle, or by id.
+    """
+    from bot.cli import comparison
+
+    policies = asyncio.run(comparison.in_force(os.environ))
+    for line in comparison.exported(policies):
+        click.echo(line)
+
+
+@command.command("diff", short_help="What a file would change, rule by rule.")
+@click.option("-u", "--unified", is_flag=True, help="Print lines as diff -u does.")
+@click.argument("file", type=click.Path(path_type=Path), default=DEFAULT)
+@click.argument("other", type=click.Path(path_type=Path), required=False)
+@output_option
+def diff(file: Path, other: Path | None, output: str, *, unified: bool) -> int:
+    """Say what FILE (policies.yml) would change of the policies in force; with OTHER, what OTHER changes of FILE. Nothing is changed, and nothing is asked of
+    Slack: a person under another name is taken for another person.
+
+    Exits with 0 where both mean the same, with 1 where they differ, with 2 for a file that cannot be used.
+    """
+    from bot.cli import comparison
+
+    if other is None:
+        old, new = asyncio.run(comparison.with_file(os.environ, file))
+        names = (f"version {old.number} in force", str(file))
+    else:
+        old, new = comparison.of_files(file, other)
+        names = (str(file), str(other))
+    found = comparison.differences(old, new)
+    if output == "json":
+        print_json({"same": not found, "differences": [comparison.to_dict(each) for each in found]})
+    elif unified:
+        for line in comparison.unified(old, new, names):
+            click.echo(styled(line, fg=comparison.color(line)))
+    else:
+        if not found:
+            click.echo(f"No difference: {names[1]} means the same as {names[0]}.", err=True)
+        for each in found:
+            for number, line in enumerate(comparison.lines(each)):
+                print_paragraph(line, bold=not number)
+    return 1 if found else 0
 
 
 def _problem(problem: Any) -> dict[str, Any]:

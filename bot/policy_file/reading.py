@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import Any, Final
+from typing import Any
 
 from pydantic import ValidationError
 
 from bot.policy_file import mistakes, rules, whole
 from bot.policy_file.form import Document
+from bot.policy_file.mending import doubted, further
 from bot.policy_file.names import names_in, policy_set, stand_in
 from bot.policy_file.problems import Finding, Path, Places, PolicyFileInvalid, Problem
 from bot.policy_file.tree import MOST_BYTES, read_tree
@@ -84,68 +85,17 @@ def _judged(tree: Any, places: Places, blamed: set[Path]) -> tuple[Document | No
         document = Document.model_validate(tree)
     except ValidationError as error:
         found = [each for each in mistakes.findings(error, tree) if not _follows(each.path, blamed)]
-        return None, found + list(_of_sound_parts(tree, {each.path for each in found} | blamed))
+        return None, found + list(further(tree, {each.path for each in found} | blamed))
     findings = list(rules.of_parts(document))
+    findings += whole.misfits(document)
     if all(finding.warning for finding in findings):
-        findings += whole.of_all(document, places)
-    return document, [finding for finding in findings if not _follows(finding.path, blamed)]
+        findings += whole.warnings(document, places)
+    return document, [
+        finding for finding in findings if not _follows(finding.path, blamed) and not doubted(finding.path, blamed)
+    ]
 
 
 def _follows(path: Path, blamed: set[Path]) -> bool:
-    return any(path == each or path == each[:-1] for each in blamed)
-
-
-_PARTS: Final = ("targets", "connectors", "policies")
-
-
-def _of_sound_parts(tree: Any, broken: set[Path]) -> Iterator[Finding]:
-    """Judges the parts that are well formed although others are not, so that everything is said at once.
-
-    Whether parts fit together is not asked: what is missing may be what was broken.
-    """
-    if not isinstance(tree, dict):
-        return
-    pruned = {key: value for key, value in tree.items() if (key,) not in broken and key in Document.model_fields}
-    kept: list[int] = []
-    for part in _PARTS:
-        bad = {path[1] for path in broken if path[:1] == (part,) and len(path) > 1}
-        if part == "policies" and isinstance(pruned.get(part), list):
-            kept = [index for index in range(len(pruned[part])) if index not in bad]
-            pruned[part] = [pruned[part][index] for index in kept]
-        elif isinstance(pruned.get(part), dict):
-            pruned[part] = {name: value for name, value in pruned[part].items() if name not in bad}
-    try:
-        document = Document.model_validate(
-            {**_SKELETON, **pruned} if pruned.get("policies") else {**_SKELETON, **pruned, **_NO_RULES}
-        )
-    except ValidationError:
-        return
-    for finding in rules.of_parts(document):
-        if finding.path[0] != "policies":
-            yield finding
-        elif pruned.get("policies"):
-            yield Finding(
-                ("policies", kept[int(finding.path[1])], *finding.path[2:]),
-                finding.sentence,
-                finding.warning,
-                finding.at_key,
-            )
-
-
-_ANYBODY: Final = {"users": ["U00"]}
-_NO_RULES: Final = {
-    "policies": [
-        {
-            "name": "-",
-            "targets": ["role:x"],
-            "actions": ["access"],
-            "requesters": _ANYBODY,
-            "approvals": [{"from": _ANYBODY}],
-        }
-    ]
-}
-_SKELETON: Final = {
-    "version": "1",
-    "owners": _ANYBODY,
-    "targets": {},
-}  # stands in for what is missing or broken at the top
+    """Of a target that lacks something `doubted` knows more."""
+    whole = not (path[:1] == ("targets",) and len(path) == 2)
+    return any(path == each or (whole and path == each[:-1]) for each in blamed)

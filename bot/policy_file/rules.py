@@ -109,10 +109,10 @@ def _thresholds(policy: form.Policy, path: Path) -> Iterator[Finding]:
         yield Finding((*path, "approvals"), sentence)
 
 
-def unmeetable(thresholds: Sequence[Threshold]) -> bool:
+def unmeetable(thresholds: Sequence[Threshold], without: str | None = None) -> bool:
     """Can the thresholds that name only persons not be met even if everybody listed agrees? Groups may have any members."""
     closed = [threshold for threshold in thresholds if not threshold.circle.groups]
-    everybody = {user for threshold in closed for user in threshold.circle.users}
+    everybody = {user for threshold in closed for user in threshold.circle.users} - {without}
     return bool(closed) and not quorum_met(closed, everybody, People(0))
 
 

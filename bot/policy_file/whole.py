@@ -1,33 +1,86 @@
 """What must fit together across a policy file: rules with targets, roles with connectors, rules with the rules before them."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from itertools import product
 
-from bot.policy_file import form
+from bot.policy_file import form, names
 from bot.policy_file.names import plain_pattern
-from bot.policy_file.problems import Finding, Place, Places
-from bot.policy_file.rules import NEEDS
+from bot.policy_file.problems import Finding, Path, Place, Places
+from bot.policy_file.rules import NEEDS, unmeetable
+from store.model.errors import Invalid
 from store.model.identity import Target
 from store.model.policy import covers
 
 Match = tuple[str, Target]  # an action and what it is asked for
 
 
-def of_all(document: form.Document, places: Places) -> Iterator[Finding]:
+def misfits(document: form.Document) -> Iterator[Finding]:
+    """Also of a document whose parts are wrong in themselves."""
     yield from _names(document)
     yield from _connectors(document)
-    targets = [Target.parse(name, organization=document.organization) for name in document.targets]
+    targets = [*_targets(document).values()]
     for index, policy in enumerate(document.policies):
         yield from _reaches(document, index, policy, targets)
+
+
+def warnings(document: form.Document, places: Places) -> Iterator[Finding]:
+    """Of a document that is sound."""
+    targets = [*_targets(document).values()]
     yield from _shadows(document, _universe(document, targets), places)
     yield from _uncovered(document, targets)
+    for index, policy in enumerate(document.policies):
+        yield from _hopeless(policy, index)
+    if not any("policy" in policy.actions for policy in document.policies):
+        return
+    owners = names.circle(document.owners)
+    for index, policy in enumerate(document.policies):
+        if "policy" in policy.actions and not owners.groups and not policy.requesters.groups:
+            asking = names.circle(policy.requesters).users
+            if not owners.users & asking:
+                sentence = "no owner may ask for a change of this file by this rule; list one under requesters."
+                yield Finding(("policies", index, "requesters"), sentence, warning=True)
+
+
+def _hopeless(policy: form.Policy, index: int) -> Iterator[Finding]:
+    """People who may ask and whose requests nobody could ever approve. Whoever is in a group may be anybody."""
+    if policy.self_approval:
+        return
+    thresholds = [names.threshold(each) for each in policy.approvals]
+    asking = names.circle(policy.requesters)
+    listed = {
+        user: user_name
+        for user_name in policy.requesters.users
+        for user in names.circle(form.Circle(users=(user_name,))).users
+    }
+    stuck = sorted(name for user, name in listed.items() if unmeetable(thresholds, without=user))
+    if not stuck:
+        return
+    path: Path = ("policies", index, "approvals")
+    if len(stuck) == len(asking.principals):
+        sentence = "nothing can ever be approved here: nobody approves a request of their own, and without the one who asks too few are listed; list more, or set self_approval: true."
+        if "policy" in policy.actions:
+            sentence = f"this locks everybody out of changing this file. {sentence}"
+    else:
+        who = " and ".join(stuck)
+        sentence = f"a request of {who} can never be approved: without the one who asks too few are listed; list more, or take {who} from the requesters."
+    yield Finding(path, sentence, warning=True)
+
+
+def _targets(document: form.Document) -> dict[str, Target]:
+    """By the name that was written. One written in capitals is wrong, and meant; what is no target at all is left out."""
+    found = {}
+    for name in document.targets:
+        with suppress(Invalid):
+            found[name] = Target.parse(name.lower(), organization=document.organization)
+    return found
 
 
 def _names(document: form.Document) -> Iterator[Finding]:
     seen: dict[str, str] = {}
-    for name in document.targets:
-        first = seen.setdefault(Target.parse(name, organization=document.organization).id, name)
+    for name, target in _targets(document).items():
+        first = seen.setdefault(target.id, name)
         if first != name:
             yield Finding(("targets", name), f"this is the same target as “{first}”; keep one of the two.", at_key=True)
     called = [policy.name for policy in document.policies]
@@ -42,7 +95,7 @@ def _connectors(document: form.Document) -> Iterator[Finding]:
             near = get_close_matches(target.connector, document.connectors, n=1)
             right = f"did you mean “{near[0]}”?" if near else f"define {target.connector} under connectors."
             yield Finding(("targets", name, "connector"), f"no connector is called “{target.connector}”; {right}")
-    listed = {Target.parse(name, organization=document.organization).id for name in document.targets}
+    listed = {target.id for target in _targets(document).values()}
     for name, connector in document.connectors.items():
         if plain_pattern(connector.credentials, document.organization) not in listed:
             yield Finding(
@@ -56,13 +109,16 @@ def _reaches(document: form.Document, index: int, policy: form.Policy, targets: 
     """Every pattern matches something listed, and every action has something it can be asked for."""
     kinds: set[str] = set()
     unknown = False
+    odd = document.targets.keys() - _targets(document).keys()
     for place, written in enumerate(policy.targets):
         pattern = plain_pattern(written, document.organization)
         matched = {target.kind for target in targets if covers(pattern, target)}
         environment, hash_, _ = pattern.partition("#")
         if hash_ and any(target.kind == "environment" and covers(environment, target) for target in targets):
             matched.add("application")
-        if not matched:
+        if not matched and (pattern.count("/") > 1 or get_close_matches(pattern, odd, n=1)):
+            unknown = True  # it is told already that the one or the other is no name of a target
+        elif not matched:
             unknown = True
             near = get_close_matches(pattern, [target.id for target in targets], n=1)
             right = f"did you mean “{near[0]}”?" if near else "list it under targets."
@@ -127,9 +183,7 @@ def _matches(document: form.Document, policy: form.Policy, match: Match) -> bool
 
 
 def _uncovered(document: form.Document, targets: list[Target]) -> Iterator[Finding]:
-    written: Mapping[str, str] = {
-        Target.parse(name, organization=document.organization).id: name for name in document.targets
-    }
+    written: Mapping[str, str] = {target.id: name for name, target in _targets(document).items()}
     for target in targets:
         asked = [(action, target) for action, kinds in NEEDS.items() if target.kind in kinds]
         if not any(_matches(document, policy, match) for policy in document.policies for match in asked):

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -17,10 +18,13 @@ from scheduler.relay import Again
 from store.model.command import Tally
 from store.model.effect import Announce, Count, ShowCard, Tell
 from store.model.errors import Conflict, NotFound, Unavailable
-from store.model.lifecycle import World
-from store.model.people import Directory
+from store.model.lifecycle import World, still_calls
+from store.model.people import Directory, Wanted
+from store.model.policy import Circle
 from store.model.request import RELAY
+from store.model.standing import may_act, may_review, wanted
 from store.redis.cards import Card, Cards
+from store.redis.locks import Locks
 from store.redis.outbox import Claimed, Outbox
 from store.redis.requests import Requests
 
@@ -40,7 +44,9 @@ CLOSED: Final = frozenset(
 UNREACHABLE: Final = frozenset(
     {"user_not_found", "user_disabled", "users_not_found", "cannot_dm_bot", "user_not_visible"}
 )
-ANNOUNCED: Final = frozenset({"broken", "countersigned", "disputed", "overdue", "no_rule", "trouble"})
+CALLS: Final = frozenset({"reminder", "escalated"})  # to decide; over once it is decided
+LOCKING: Final = frozenset({"locked", "unlocked"})
+ANNOUNCED: Final = frozenset({"broken", "countersigned", "disputed", "overdue", "no_rule", "trouble", *LOCKING})
 OWED: Final = frozenset({"broken", "countersigned", "disputed", "overdue"})  # of the debt, whatever the request does
 COPIES_KNOWN: Final = 10_000  # places of cards that this process remembers, so that a click on one asks Redis nothing
 APPROVERS_TOLD: Final = 20  # in a DM of their own, where the channel is closed to us
@@ -60,6 +66,7 @@ class Delivery:
         directory: Directory,
         outbox: Outbox,
         seen: Callable[[CardFacts], Awaitable[None]],
+        locks: Locks,
     ) -> None:
         self._slack = slack
         self._cards = cards
@@ -68,6 +75,7 @@ class Delivery:
         self._directory = directory
         self._outbox = outbox
         self._seen = seen
+        self._locks = locks
         self._dms: dict[str, str] = {}
         self._copies: OrderedDict[tuple[str, str], None] = OrderedDict()
 
@@ -101,9 +109,19 @@ class Delivery:
         world, facts = await self._pictures.card(effect.request)
         if effect.news == "warning" and world.request.state != "active":
             return None  # late, and over: its end is told by itself
+        if effect.news in LOCKING:
+            lock = await self._locks.of(effect.to)
+            if lock is None or lock.holds is not (effect.news == "locked"):
+                return None  # it is the other way by now, which is told by itself
+            facts = replace(facts, lock=lock)
+        if effect.news in CALLS:
+            if (decides := await self._called(world, effect)) is None:
+                return None
+            facts = replace(facts, decides=decides)
         known = await self._cards.of(effect.request)
         about_self = effect.to in (world.request.requester, world.request.beneficiary)
-        link = await self._link(known, "requester" if about_self else "channel")
+        theirs = "channel" if "channel" in known else f"approver/{effect.to}"
+        link = await self._link(known, "requester" if about_self else theirs)
         if effect.news in ANNOUNCED:
             message = say.announce(facts, effect.news, link=link, to=effect.to)
         else:
@@ -130,15 +148,40 @@ class Delivery:
     async def announce(self, effect: Announce, _: Claimed) -> Again | None:
         """One message a person, so that one who cannot be reached holds nobody up."""
         world = await self._requests.get(effect.request)
-        owners = world.policy_now.owners
-        people = await self._directory.people(owners.wanted, patient=True)
-        everybody = {*owners.members(people), *await self._approvers(world, most=None)}
-        everybody |= {world.request.requester, world.request.beneficiary}
+        if effect.news in CALLS:
+            everybody = await self._callable(world, effect)
+        else:
+            owners = world.policy_now.owners
+            people = await self._directory.people(owners.wanted, patient=True)
+            everybody = {*owners.members(people), *await self._approvers(world, most=None)}
+            everybody |= {world.request.requester, world.request.beneficiary}
         tells = [
             Tell(request=effect.request, news=effect.news, to=user, at_ms=effect.at_ms) for user in sorted(everybody)
         ]
         await self._outbox.put(tells, command_id=effect.key)
         return None
+
+    async def _callable(self, world: World, effect: Announce) -> set[str]:
+        """Whom a rule names and who has not voted, and whom it is escalated to. If it still waits, and what they may, is looked at as each is told."""
+        voted = {review.by for review in world.request.reviews}
+        to = effect.to or Circle()
+        besides = to.members(await self._directory.people(to.wanted, patient=True))
+        own = world.rules is not None and world.rules.self_approval
+        themselves = {world.request.requester, world.request.beneficiary} if own else set()
+        return {*await self._approvers(world, most=None), *themselves} - voted | besides
+
+    async def _called(self, world: World, effect: Tell) -> bool | None:
+        """Whether they may decide it; None for who need not hear of it (any more)."""
+        request, rules = world.request, world.rules
+        if not still_calls(world, effect.at_ms, reminder=effect.news == "reminder"):
+            return None
+        wants = wanted(request, rules, effect.to) if rules else Wanted(users=frozenset((effect.to,)))
+        people = await self._directory.people(wants, patient=True)
+        voted = any(review.by == effect.to for review in request.reviews)
+        decides = rules is not None and not voted and may_review(request, rules, effect.to, people).may is True
+        if effect.news == "reminder" and not decides:
+            return None
+        return decides if may_act(effect.to, people).may else None
 
     async def count(self, effect: Count, claimed: Claimed) -> Again | None:
         """Facts that were missing in time for the click are fetched without hurry, then the votes are counted."""

@@ -15,15 +15,18 @@ from bot.slack.views import card as draw
 from bot.slack.views import forms as ask
 from bot.slack.views import modals
 from bot.slack.views import replies as words
-from bot.slack.views.facts import Prefill, View
+from bot.slack.views.facts import CardFacts, Prefill, View
 from bot.slack.views.forms import BadForm
 from bot.slack.views.reading import block_of
 from bot.slack.wire import Slack
-from store.model.command import Approve, Break, Command, Deny, Dispute
-from store.model.errors import AccessError, Invalid, NotFound
+from store.model.command import Approve, Break, Command, Deny, Dispute, Edit
+from store.model.errors import AccessError, Forbidden, Invalid, NotFound
 from store.model.identity import Target
+from store.model.lifecycle import World, why_locked
+from store.model.lifecycle.world import same_content
 from store.model.policy import PolicySet
 from store.redis.environments import Environments, Value
+from store.redis.locks import Locks
 from store.redis.policies import Policies
 from store.redis.requests import Outcome, Requests
 
@@ -47,6 +50,7 @@ class Forms:
         *,
         slack: Slack,
         requests: Requests,
+        locks: Locks,
         policies: Policies,
         environments: Environments,
         asking: Asking,
@@ -57,6 +61,7 @@ class Forms:
     ) -> None:
         self._slack = slack
         self._requests = requests
+        self._locks = locks
         self._policies = policies
         self._environments = environments
         self._asking = asking
@@ -134,7 +139,13 @@ class Forms:
             await self._show_values(pressed, about.request)
             return
         world = await self._requests.get(about.request)
+        if pressed.action == ids.EDIT:
+            await self._edit(pressed, origin)
+            return
+        if pressed.action in (ids.BREAK_GLASS, ids.DENY):
+            same_content(world.request, about.revision, about.digest)
         if pressed.action == ids.BREAK_GLASS:
+            await self._not_locked(pressed.user, world.policy_now)
             await self._open(
                 pressed.trigger, modals.break_reason((await self._pictures.card(about.request))[1], origin)
             )
@@ -143,16 +154,42 @@ class Forms:
         else:
             await self._open(pressed.trigger, modals.dispute_reason(world.request, origin))
 
+    async def _not_locked(self, user: str, policies: PolicySet) -> None:
+        """Said before anybody describes an emergency for nothing; the commit decides it all the same."""
+        lock = await self._locks.of(user)
+        if lock is not None and lock.holds:
+            raise Forbidden(why_locked(lock, policies), code="locked")
+
+    async def _edit(self, pressed: Click, origin: ids.Origin) -> None:
+        """What was asked, to be asked differently, by who asked it. Raises `AccessError`."""
+        about = pressed.reference
+        world, facts = await self._pictures.card(about.request)
+        request = world.request
+        same_content(request, about.revision, about.digest)
+        if pressed.user not in (request.requester, request.beneficiary):
+            raise Forbidden("Only the person who asked can edit this.", code="not_the_requester")
+        terms = await self._pictures.terms(request.requester, request.kind, request.asked)
+        await self._open(pressed.trigger, ask.edit(facts, terms, origin))
+
     async def _more(self, pressed: Click) -> None:
         name, about = ids.parse_choice(pressed.value)
         world, facts = await self._pictures.card(about.request)
         if name == ids.MORE_APPROVE_LESS:
+            same_content(world.request, about.revision, about.digest)
             origin = ids.Origin(about, pressed.channel, pressed.ts)
             await self._open(pressed.trigger, modals.approve_less(world.request, origin))
         elif name == ids.MORE_WHY:
-            await self._open(pressed.trigger, modals.details(words.why(facts), "Why"))
+            view = modals.details(words.why(facts), "Why")
+            opened = await self._slack.call("views.open", trigger_id=pressed.trigger, view=view)
+            self._replies.later(self._explain(opened["view"]["id"], pressed.user, world, facts))
         else:
             await self._open(pressed.trigger, modals.details(draw.for_approvers(facts, whole=True)))
+
+    async def _explain(self, view_id: str, user: str, world: World, facts: CardFacts) -> None:
+        """The same modal with names in it, which Slack is asked for while it is open."""
+        you, who = await self._pictures.why(user, world)
+        view = modals.details(words.why(facts, you=you, who=who), "Why")
+        await self._slack.call("views.update", view_id=view_id, view=view)
 
     async def _show_values(self, pressed: Click, request_id: str) -> None:
         """Values in a modal, where the target says so, for the holder of the grant. Raises `AccessError`."""
@@ -217,6 +254,43 @@ class Forms:
             command_id=sent.command_id,
         )
 
+    async def edited(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """Another reason, ticket or length; or the same once more, on what is there now."""
+        sent = submission(body)
+        origin = ids.parse_metadata(sent.metadata)
+        try:
+            if origin.reference is None:
+                raise Invalid("This form is not one of ours.", code="bad_payload")
+            outcome = await self._save(sent, origin.reference)
+        except BadForm as error:
+            await ack(response_action="errors", errors=error.errors)
+            return
+        except AccessError as error:
+            self._counted(sent.callback, error.code)
+            await ack(**_said(error, sent, "Not edited"))
+            return
+        self._counted(sent.callback, "ok" if outcome.news else "again")
+        self._committed()
+        await ack()
+
+    async def _save(self, sent: Submission, about: ids.Reference) -> Outcome:
+        form = ask.read_edit(sent.values)
+        edit = Edit(
+            id=sent.command_id,
+            actor=sent.user,
+            revision=about.revision,
+            digest=about.digest,
+            reason=form.reason,
+            ticket=form.ticket,
+            duration_ms=form.duration_ms,
+        )
+        world = await self._requests.get(about.request)
+        target = world.policy_now.target(world.request.asked)
+        if form.set and not (target and target.enters):
+            raise Invalid(f"Values of {world.request.target} are not entered in Slack.", code="not_in_slack")
+        values = {name: Value(secret) for name, secret in form.set.items()}
+        return await self._asking.edit(world.request, edit, values, form.left)
+
     async def decided(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Deny, break glass, dispute, approve for less: a verdict with a reason or a number."""
         sent = submission(body)
@@ -270,10 +344,10 @@ def _verdict(sent: Submission, about: ids.Reference) -> Command:
             return Approve(**known, **content, cap_ms=modals.read_cap(sent.values))  # type: ignore[arg-type]
 
 
-def _said(error: AccessError, sent: Submission) -> dict[str, Any]:
+def _said(error: AccessError, sent: Submission, title: str = "Not asked") -> dict[str, Any]:
     """Beside the field it is about, where there is one; else in place of the form."""
     field = FIELDS.get(error.detail)
     block = next((block for block in sent.values if field and (block == field or block.startswith(f"{field}:"))), None)
     if block is not None:
         return {"response_action": "errors", "errors": {block: error.sentence}}
-    return {"response_action": "update", "view": modals.notice("Not asked", error.sentence)}
+    return {"response_action": "update", "view": modals.notice(title, error.sentence)}

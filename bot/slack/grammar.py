@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from bot.policy_file import durations
 from store.model.errors import Invalid
-from store.model.identity import Target, parse_request_id, shown
+from store.model.identity import REQUEST_ID_LENGTH, Target, parse_request_id, shown
 from store.model.request import Kind
 
 
@@ -49,6 +49,15 @@ class Why:
 
 
 @dataclass(frozen=True, slots=True)
+class WhyAsk:
+    """Before asking. `target` is canonical."""
+
+    kind: Kind
+    target: str
+    duration_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Cancel:
     id: str
 
@@ -61,21 +70,32 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Unlock:
+    """For owners. `user` None: who is locked. What is missing is asked for in the modal."""
+
+    user: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Mistake:
     """Not understood, and what would be right."""
 
     sentence: str
 
 
-Parsed: TypeAlias = Ask | Pending | Mine | Help | Show | Why | Cancel | Done | Mistake
+Parsed: TypeAlias = Ask | Pending | Mine | Help | Show | Why | WhyAsk | Cancel | Done | Unlock | Mistake
 
 
 _EXAMPLE: Final = "/countersign request open payments/prod for 2h because INC-41"
+_UNLOCK_EXAMPLE: Final = "Name one person, and why: /countersign unlock @omar because we talked about INC-7"
+_WHY_EXAMPLE: Final = "/countersign why open payments/prod for 2h"
 _KINDS: Final[dict[str, Kind]] = {"open": "open", "access": "access", "change": "change"}
 _ALONE: Final[dict[str, Parsed]] = {"pending": Pending(), "mine": Mine(), "help": Help()}
 _WITH_ID: Final[dict[str, Callable[[str], Parsed]]] = {"show": Show, "why": Why, "cancel": Cancel, "done": Done}
-_WORDS: Final = ("request", *_ALONE, *_WITH_ID)
+_WORDS: Final = ("request", *_ALONE, *_WITH_ID, "unlock")
 _UNITS: Final = (("hours?|hrs?", "h"), ("minutes?|mins?", "m"), ("seconds?|secs?", "s"))
+_PERSON: Final = re.compile(r"<@([UW][A-Z0-9]{2,20})(?:\|[^<>]*)?>|([UW][A-Z0-9]{2,20})")
 _LINK: Final = re.compile(r"<([^<>|]*)(?:\|([^<>]*))?>")
 
 
@@ -91,8 +111,12 @@ def parse(text: str, *, organization: str | None = None) -> Parsed:
         return _ask(words, organization)
     if first in _ALONE:
         return _ALONE[first]
+    if first == "why" and not _like_an_id(rest):
+        return _why(rest, organization)
     if first in _WITH_ID:
         return _about(first, rest)
+    if first == "unlock":
+        return _unlock(text)
     return _unknown(words[0], _WORDS, "/countersign help lists what there is.", "/countersign ")
 
 
@@ -139,6 +163,29 @@ def _ask(words: list[str], organization: str | None) -> Parsed:
     return Ask(kind, target, duration_ms, " ".join(reason))
 
 
+def _like_an_id(words: list[str]) -> bool:
+    """One word of an id's length, or one that is neither a target nor an action: its answer says what an id looks like."""
+    if len(words) != 1 or words[0].lower() in _KINDS or "/" in words[0] or ":" in words[0]:
+        return False
+    return len(words[0].strip("`")) == REQUEST_ID_LENGTH or not _near(words[0], _KINDS)
+
+
+def _why(words: list[str], organization: str | None) -> Parsed:
+    """`why open payments/prod for 2h`: what would become of it."""
+    if not words:
+        return Mistake(f"Say which request: /countersign why ID. Or say what you would ask for: {_WHY_EXAMPLE}")
+    if words[0].lower() not in _KINDS:
+        if "/" in words[0] or ":" in words[0]:
+            kind = "access" if words[0].lower().startswith("role:") else "open"
+            return Mistake(f"Say what you would do with {shown(words[0])} too, for example: /countersign why {kind} …")
+        otherwise = f"One can ask why of an ID, open, access or change. For example: {_WHY_EXAMPLE}"
+        return _unknown(words[0], _KINDS, otherwise, "/countersign why ")
+    asked = _ask(words, organization)
+    if isinstance(asked, Ask) and asked.target is None:
+        return Mistake(f"Say which target too, for example: {_WHY_EXAMPLE}")
+    return WhyAsk(asked.kind, asked.target, asked.duration_ms) if isinstance(asked, Ask) and asked.target else asked
+
+
 def _small(word: str) -> str:
     """A telephone begins a line with a capital. Letters that only look like ours stay what they are, and are refused."""
     return word.lower() if word.isascii() else word
@@ -174,8 +221,25 @@ def _about(word: str, rest: list[str]) -> Parsed:
         return Mistake(error.sentence)
 
 
+def _unlock(text: str) -> Parsed:
+    """From the text as Slack sends it: there, a person is an id."""
+    words = text.split(maxsplit=2)[1:]
+    if not words:
+        return Unlock()
+    person = _PERSON.fullmatch(words[0])
+    if person is None:
+        return Mistake(f"{shown(unescaped(words[0]))} is nobody I know. {_UNLOCK_EXAMPLE}")
+    reason = unescaped(words[1]).split() if len(words) > 1 else []
+    if reason and reason[0].lower() == "because":
+        reason = reason[1:]
+    return Unlock(person[1] or person[2], " ".join(reason))
+
+
 def _unknown(word: str, known: Iterable[str], otherwise: str, before: str) -> Mistake:
-    near = difflib.get_close_matches(word.lower(), list(known), n=1)
-    if near:
-        return Mistake(f"{shown(word)} is not a word I know. Did you mean {before}{near[0]}?")
+    if near := _near(word, known):
+        return Mistake(f"{shown(word)} is not a word I know. Did you mean {before}{near}?")
     return Mistake(f"{shown(word)} is not a word I know. {otherwise}")
+
+
+def _near(word: str, known: Iterable[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(word.lower(), list(known), n=1)), None)

@@ -6,6 +6,7 @@ from typing import Final
 
 from store.model.errors import Invalid
 from store.model.identity import parse_request_id
+from store.model.lock import Lock
 from store.model.request import Request
 
 # Buttons. An action id is the same on a card, in a message and in App Home.
@@ -21,6 +22,7 @@ RETRY_HOOK: Final = "retry_hook"
 ROLL_BACK: Final = "roll_back"
 MERGE: Final = "merge"
 WITHDRAW: Final = "withdraw"
+EDIT: Final = "edit"
 SHOW_VALUES: Final = "show_values"
 
 # The overflow menu of a card; the value of an option is `choice|reference`.
@@ -33,10 +35,12 @@ MORE_WHY: Final = "why"
 ASK_OPEN: Final = "ask_open"
 ASK_ACCESS: Final = "ask_access"
 ASK_CHANGE: Final = "ask_change"
+EDIT_REQUEST: Final = "edit_request"
 DENY_REASON: Final = "deny_reason"
 BREAK_REASON: Final = "break_reason"
 DISPUTE_REASON: Final = "dispute_reason"
 APPROVE_LESS: Final = "approve_less"
+UNLOCK_REASON: Final = "unlock_reason"
 VALUES: Final = "values"
 NOTICE: Final = "notice"
 
@@ -59,7 +63,11 @@ HOME_ASK_ACCESS: Final = "home_ask_access"
 HOME_ASK_CHANGE: Final = "home_ask_change"
 NO_TARGET: Final = "-"
 
+# App Home, for owners: let somebody break the glass again. The value is `USER:newest cause, ms`.
+HOME_UNLOCK: Final = "home_unlock"
 
+
+_LOCKED: Final = re.compile(r"(?P<user>[UW][A-Z0-9]{2,20}):(?P<seen>[0-9]{1,15})")
 _REFERENCE: Final = re.compile(r"(?P<request>[^:]*):(?P<revision>[0-9]{1,9}):(?P<digest>[0-9a-f]{1,64})")
 
 
@@ -86,6 +94,19 @@ def parse_reference(value: str) -> Reference:
     if parts is None:
         raise Invalid("This button is not one of ours.", code="bad_reference")
     return Reference(parse_request_id(parts["request"]), int(parts["revision"]), parts["digest"])
+
+
+def lock_reference(lock: Lock) -> str:
+    """Whose lock, and the newest cause of it that the owner saw."""
+    return f"{lock.user}:{lock.newest.at_ms}"
+
+
+def parse_lock_reference(value: str) -> tuple[str, int]:
+    """Raises `Invalid`."""
+    parts = _LOCKED.fullmatch(value)
+    if parts is None:
+        raise Invalid("This button is not one of ours.", code="bad_reference")
+    return parts["user"], int(parts["seen"])
 
 
 def choice(name: str, request: Request) -> str:

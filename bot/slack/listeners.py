@@ -18,6 +18,7 @@ from bot.slack.doors import Click, click
 from bot.slack.forms import Forms
 from bot.slack.replies import Replies
 from bot.slack.slash import Slash
+from bot.slack.unlocking import Unlocking
 from bot.slack.views import modals
 from store.model.command import Activate, Approve, Command, Countersign, End, Merge, Withdraw
 from store.model.errors import AccessError, Invalid
@@ -39,6 +40,7 @@ class Listeners:
         delivery: Delivery,
         directory: SlackDirectory,
         forms: Forms,
+        unlocking: Unlocking,
         slash: Slash,
         committed: Callable[[], None],
         counted: Counted,
@@ -48,6 +50,7 @@ class Listeners:
         self._delivery = delivery
         self._directory = directory
         self._forms = forms
+        self._unlocking = unlocking
         self._slash = slash
         self._committed = committed
         self._counted = counted
@@ -55,14 +58,17 @@ class Listeners:
     def register(self, app: AsyncApp) -> None:
         for action in COMMANDS:
             app.action(action)(self._on_command)
-        for action in (ids.DENY, ids.BREAK_GLASS, ids.DISPUTE, ids.SHOW_VALUES, ids.MORE):
+        for action in (ids.DENY, ids.BREAK_GLASS, ids.DISPUTE, ids.SHOW_VALUES, ids.EDIT, ids.MORE):
             app.action(action)(self._on_view)
         for action in (ids.HOME_ASK_OPEN, ids.HOME_ASK_ACCESS, ids.HOME_ASK_CHANGE):
             app.action(action)(self._on_ask)
+        app.action(ids.HOME_UNLOCK)(self._on_unlock)
+        app.view(ids.UNLOCK_REASON)(self._unlocking.decided)
         app.action(ids.TARGET)(self._on_target)
         app.options(ids.TARGET)(self._forms.targets)
         for callback in (ids.ASK_OPEN, ids.ASK_ACCESS, ids.ASK_CHANGE):
             app.view(callback)(self._forms.asked)
+        app.view(ids.EDIT_REQUEST)(self._forms.edited)
         for callback in (ids.DENY_REASON, ids.BREAK_REASON, ids.DISPUTE_REASON, ids.APPROVE_LESS):
             app.view(callback)(self._forms.decided)
         for shortcut in (ids.SHORTCUT_OPEN, ids.SHORTCUT_ACCESS, ids.SHORTCUT_CHANGE):
@@ -95,6 +101,11 @@ class Listeners:
     async def _on_ask(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         pressed = click(body)
         await self._answered(pressed, self._forms.ask_from_home(pressed))
+        await ack()
+
+    async def _on_unlock(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        pressed = click(body)
+        await self._answered(pressed, self._unlocking.open_for(pressed))
         await ack()
 
     async def _on_target(self, ack: AsyncAck, body: dict[str, Any]) -> None:

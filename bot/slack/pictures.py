@@ -3,21 +3,27 @@
 from collections.abc import Sequence
 from typing import Final
 
-from bot.slack.views.facts import CardFacts, HomeFacts, Offer, Terms, WhoIsAsked
+from bot.slack.views import why
+from bot.slack.views.facts import Block, CardFacts, HomeFacts, Offer, Terms, WhoIsAsked
+from bot.slack.views.home import LOCKS_MOST
 from store.model.errors import AccessError
+from store.model.explain import Explanation, Question, everybody, explain, of_request
+from store.model.explain import wanted as groups_of
 from store.model.identity import Target
 from store.model.lifecycle import World, rule_for
 from store.model.people import Directory, People, Wanted
-from store.model.policy import PolicySet
+from store.model.policy import Policy, PolicySet
 from store.model.request import Request
 from store.model.standing import may_act, may_review, reachable, rules_for, still_needed, wanted
 from store.redis.deliveries import Deliveries
 from store.redis.environments import Environments
+from store.redis.locks import Locks
 from store.redis.policies import Policies
 from store.redis.requests import Requests
 
 ON_HOME: Final = 10  # requests a section
 COUNTED: Final = 500  # that wait for somebody; more are said to be so many
+PERSONS_MOST: Final = 40  # looked up for one explanation: Slack allows a hundred a minute, and clicks need them too
 
 
 class Pictures:
@@ -28,12 +34,14 @@ class Pictures:
         environments: Environments,
         deliveries: Deliveries,
         directory: Directory,
+        locks: Locks,
     ) -> None:
         self._requests = requests
         self._policies = policies
         self._environments = environments
         self._deliveries = deliveries
         self._directory = directory
+        self._locks = locks
 
     async def card(self, request_id: str) -> tuple[World, CardFacts]:
         """Raises `NotFound`."""
@@ -53,6 +61,31 @@ class Pictures:
             deliveries=await self._deliveries.of(request.id, request.hooks),
             asked=tuple(sorted(rules.now.approvers)) if rules else (),
         )
+
+    async def why(self, user: str, world: World) -> tuple[str | None, list[Block]]:
+        """Why this reader may, or may not, decide it; and while it waits, who else could, by name."""
+        request, rules = world.request, world.rules
+        if rules is None:
+            return None, []
+        people = await self._everybody(wanted(request, rules, user), rules.now)
+        standing = may_review(request, rules, user, people)
+        you = "You may decide this." if standing.may else standing.why
+        waits = request.state == "pending"
+        return you, why.who(of_request(request, rules, people), user, request.requester) if waits else []
+
+    async def explained(self, question: Question) -> Explanation:
+        """What would become of a request, by the policies and people of now. It may ask Slack twice: nobody's click waits for it."""
+        policies = await self._policies.current()
+        rule = policies.rule(question.action, question.target)
+        first = groups_of(question, policies)
+        people = await (self._everybody(first, rule) if rule is not None else self._directory.people(first))
+        return explain(question, policies, people)
+
+    async def _everybody(self, first: Wanted, rule: Policy) -> People:
+        """The groups, and then those in them, as far as there is time for."""
+        people = await self._directory.people(first)
+        persons = sorted(everybody(rule, people))[:PERSONS_MOST]
+        return await self._directory.people(first | Wanted(users=frozenset(persons)))
 
     async def several(self, requests: Sequence[Request]) -> tuple[CardFacts, ...]:
         return tuple([(await self.card(request.id))[1] for request in requests])
@@ -75,6 +108,8 @@ class Pictures:
         more = len(ids[read:])  # some may be their own, or not theirs for another reason: reading them all would say so
         owed = []
         for request in await self._requests.listed("debts", most=ON_HOME, newest_first=False):
+            if any(request.id == other.id for other in found):
+                continue  # its glass was broken between the two readings
             world = await self._requests.get(request.id)
             if (
                 world.rules
@@ -96,14 +131,17 @@ class Pictures:
         live = await self._requests.listed(f"live:{user}", most=ON_HOME)
         asked = [request for request in await self.mine(user) if not request.ended and request not in live]
         people = await self._directory.people(Wanted(users=frozenset((user,)), groups=policies.owners.groups))
-        more = {"waiting": more_waiting, "mine": max(0, len(asked) - ON_HOME)}
+        owner = policies.owners.has(user, people)
+        locks, more_locks = await self._locks.holding(most=LOCKS_MOST) if owner else ([], 0)
+        more = {"waiting": more_waiting, "mine": max(0, len(asked) - ON_HOME), "locks": more_locks}
         return HomeFacts(
             user=user,
             waiting=await self.several(waiting),
             mine=await self.several(asked[:ON_HOME]),
             grants=await self.several(live),
             offers=tuple(await self.offers(user, policies)),
-            health=tuple(health) if policies.owners.has(user, people) else None,
+            health=tuple(health) if owner else None,
+            locks=tuple(locks),
             more={name: count for name, count in more.items() if count},
         )
 

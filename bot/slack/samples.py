@@ -6,6 +6,8 @@ from bot.slack.views.facts import CardFacts
 from store.model.debt import Debt
 from store.model.delivery import Delivery, Receipt
 from store.model.grant import Lease, Membership
+from store.model.lock import Cause, Lock
+from store.model.lock import Opening as Unlocking
 from store.model.policy import DAY, HOUR, MINUTE, BreakGlass, Circle, Policy, Threshold, Ticket
 from store.model.request import Change, Decision, Ending, Joining, Kind, Opening, Payload, Request, Review, State, Touch
 from store.model.sealed import Held
@@ -133,6 +135,13 @@ def debt(state: str) -> Debt:
         closed["reason"] = "The lead on duty was there and was not called."
     made = {"request": ID, "by": EVE, "opened_ms": NOW_MS, "due_ms": NOW_MS + DAY, "state": state, **closed}
     return Debt.model_validate(made)
+
+
+def lock(*, user: str = EVE, causes: int = 1, opened: bool = False) -> Lock:
+    whys = ("disputed", "overdue") * causes
+    made = tuple(Cause(request=ID, why=why, at_ms=NOW_MS + place * HOUR) for place, why in enumerate(whys[:causes]))
+    by_owner = Unlocking(by=ANA, at_ms=NOW_MS + DAY, reason="We talked: next time the lead on duty is called first.")
+    return Lock(user=user, causes=made, opened=by_owner if opened else None)
 
 
 def deliveries() -> tuple[Delivery, ...]:

@@ -1,6 +1,6 @@
 """Slash: `/countersign …`, answered to the person who typed it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck
@@ -9,11 +9,15 @@ from bot.slack import grammar
 from bot.slack.forms import Forms
 from bot.slack.pictures import Pictures
 from bot.slack.replies import Replies
+from bot.slack.unlocking import Unlocking
 from bot.slack.views import card as draw
 from bot.slack.views import replies as words
+from bot.slack.views import why
 from bot.slack.views.facts import CardFacts, Message, Prefill
 from store.model.command import End, Withdraw
 from store.model.errors import AccessError, Invalid, NotFound
+from store.model.explain import Question
+from store.model.identity import Target
 from store.model.lifecycle import World
 from store.model.people import Directory, People
 from store.model.standing import may_review, wanted
@@ -26,6 +30,7 @@ class Slash:
         self,
         *,
         forms: Forms,
+        unlocking: Unlocking,
         requests: Requests,
         policies: Policies,
         pictures: Pictures,
@@ -34,6 +39,7 @@ class Slash:
         committed: Callable[[], None],
     ) -> None:
         self._forms = forms
+        self._unlocking = unlocking
         self._requests = requests
         self._policies = policies
         self._pictures = pictures
@@ -75,7 +81,12 @@ class Slash:
                 return draw.for_approvers(facts, whole=True)
             case grammar.Why(id=request):
                 world, facts = await self._seen(user, request)
-                return words.why(facts, you=await self._about(world, user))
+                self._replies.later(self._explained(user, channel, self._why(user, world, facts)))
+                return None
+            case grammar.WhyAsk() as ask:
+                question = Question(user, ask.kind, Target.parse(ask.target), ask.duration_ms)
+                self._replies.later(self._explained(user, channel, self._why_ask(user, question)))
+                return None
             case grammar.Cancel(id=request):
                 outcome = await self._requests.apply(request, Withdraw(id=f"slash:{body['trigger_id']}", actor=user))
                 self._committed()
@@ -85,10 +96,27 @@ class Slash:
                 outcome = await self._requests.apply(ended, End(id=f"slash:{body['trigger_id']}", actor=user))
                 self._committed()
                 return words.sentence(outcome.answer)
+            case grammar.Unlock(user=locked, reason=reason):
+                return await self._unlocking.command(user, locked, reason, body["trigger_id"])
             case grammar.Mistake(sentence=sentence):
                 return words.sentence(sentence)
             case _:
                 return words.help_text()
+
+    async def _explained(self, user: str, channel: str, explanation: Awaitable[Message]) -> None:
+        """After the acknowledgement: everybody concerned is looked up by name, which may take a while."""
+        try:
+            answer = await explanation
+        except AccessError as error:
+            answer = words.sentence(error.sentence)
+        self._replies.message(user, channel, answer)
+
+    async def _why(self, user: str, world: World, facts: CardFacts) -> Message:
+        you, who = await self._pictures.why(user, world)
+        return words.why(facts, you=you, who=who)
+
+    async def _why_ask(self, user: str, question: Question) -> Message:
+        return why.before(await self._pictures.explained(question), user)
 
     async def _seen(self, user: str, request: str) -> tuple[World, CardFacts]:
         """Those who asked, who may decide and who own this see it; for everybody else it is not there."""
@@ -106,13 +134,6 @@ class Slash:
         return await self._directory.people(
             wanted(world.request, world.rules, user) if world.rules else world.policy_now.owners.wanted
         )
-
-    async def _about(self, world: World, user: str) -> str | None:
-        """Why this reader may, or may not, decide it."""
-        if world.rules is None:
-            return None
-        standing = may_review(world.request, world.rules, user, await self._people(world, user))
-        return "You may decide this." if standing.may else standing.why
 
     async def _only(self, user: str) -> str:
         live = [

@@ -6,7 +6,7 @@ from typing import Any, Final, get_args
 
 from bot.slack import samples as s
 from bot.slack.ids import Origin, parse_reference
-from bot.slack.views import forms, modals, replies
+from bot.slack.views import forms, locked, modals, replies
 from bot.slack.views.card import for_approvers, for_requester
 from bot.slack.views.facts import CardFacts, HomeFacts, Message, Offer, Prefill, Terms, View, WhoIsAsked
 from bot.slack.views.home import home
@@ -15,12 +15,13 @@ from store.model.effect import News
 from store.model.errors import Forbidden
 from store.model.grant import Membership
 from store.model.policy import DAY, HOUR, Circle, Threshold, Ticket
-from store.model.request import REASON_MOST, Change, Ending, Joining, Review
+from store.model.request import REASON_MOST, Change, Editing, Ending, Joining, Review
 from store.model.secret import Secret
 
 Story = dict[str, Any]
 LINK: Final = "https://example.slack.com/archives/C0PAYMENTS/p1772550000000100"
 LONG_TARGET: Final = f"{'a' * 50}/{'b' * 49}"
+CALLS: Final = ("requested", "reminder", "escalated")
 FOREVER: Final = "W" * REASON_MOST
 
 
@@ -66,6 +67,12 @@ def _votes() -> Iterator[tuple[str, CardFacts]]:
     trouble = "okta answered 200, and the person is still a member."
     yield "access-revoking-trouble", s.facts(s.request("access", "revoking", note=trouble))
     yield "change-merged-no-hooks", s.facts(s.request("change", "merged"))
+    edit = Editing(by=s.DEV, at_ms=s.NOW_MS, dropped=True)
+    yield "open-pending-edited", s.facts(s.request("open", edited=edit), thresholds=2)
+    rebased = s.request("change", edited=edit.model_copy(update={"dropped": False}))
+    yield "change-pending-asked-again", s.facts(rebased, thresholds=2)
+    stale = s.request("change", "stale", broken=True)
+    yield "change-stale-glass-broken", s.facts(stale, soft=True, debt=s.debt("open"))
     yield "change-pending-1-name", s.facts(s.request("change", names=1))
 
 
@@ -124,6 +131,7 @@ def _told() -> Iterator[Story]:
         "ended": replace(facts, request=s.request("open", "ended")),
         "failed": replace(facts, request=s.request("access", "failed")),
         "no_rule": replace(facts, rules=None),
+        "edited": replace(facts, request=s.request("open", edited=Editing(by=s.DEV, at_ms=s.NOW_MS, dropped=True))),
         "trouble": replace(
             facts, request=s.request("access", "revoking", note="okta answered 200, and they are still there.")
         ),
@@ -136,12 +144,24 @@ def _told() -> Iterator[Story]:
         "overdue": "overdue",
     }
     now |= {news: replace(facts, request=active, debt=s.debt(state)) for news, state in owed.items()}
+    waits = replace(facts, request=s.request("open", since_ms=s.NOW_MS - HOUR), decides=True)
+    now |= {"reminder": waits, "escalated": waits}
+    now["locked"] = replace(facts, request=active, debt=s.debt("disputed"), lock=s.lock())
+    now["unlocked"] = replace(facts, request=active, debt=s.debt("overdue"), lock=s.lock(opened=True))
     for news in get_args(News):
-        yield _message(f"tell/{news}", tell(now[news], news, link=LINK, to=s.BEN if news == "requested" else None))
+        if news in ("locked", "unlocked"):
+            yield _message(f"tell/{news}", announce(now[news], news, link=LINK, to=s.EVE))
+            continue
+        yield _message(f"tell/{news}", tell(now[news], news, link=LINK, to=s.BEN if news in CALLS else None))
         if news in ("requested", "broken", "countersigned", "disputed", "overdue", "no_rule", "trouble"):
             yield _message(f"announce/{news}", announce(now[news], news, link=LINK))
     for name, over in {"active": now["active"], "ended": now["ended"], "broken": now["countersigned"]}.items():
         yield _message(f"tell/passed-{name}", passed(over, LINK))
+    yield _message("tell/escalated-besides", tell(replace(now["escalated"], decides=False), "escalated", to=s.CHO))
+    nobody = replace(now["escalated"], decides=False, rules=None, needed=())
+    yield _message("tell/escalated-no-rule", tell(nobody, "escalated", link=LINK, to=s.CHO))
+    overdue = replace(now["locked"], debt=s.debt("overdue"))
+    yield _message("tell/locked-overdue", announce(overdue, "locked", link=LINK, to=s.EVE))
     other = s.request("access", "approved", beneficiary=s.EVE)
     yield _message("tell/approved-for-another", tell(replace(facts, request=other), "approved", to=s.DEV))
 
@@ -174,7 +194,25 @@ def _forms() -> Iterator[Story]:
     )
     bare = replace(terms, enters=False, names=())
     yield _view("ask/change-nothing-in-slack", forms.ask_change(["payments/prod"], full, bare))
+    yield from _edits(replace(terms, enters=False), refused)
     yield _view("ask/change-500-names", forms.ask_change(["payments/prod"], full, replace(terms, names=names)))
+
+
+def _edits(terms: Terms, refused: Terms) -> Iterator[Story]:
+    vote = Review(by=s.BEN, verdict="approve", at_ms=s.NOW_MS)
+    asked = {
+        "open": s.request("open", reviews=(vote,)),
+        "access": s.request("access"),
+        "change": s.request("change", reviews=(vote, vote)),
+        "change-stale": s.request("change", "stale"),
+        "change-100-names": s.request("change", names=100),
+        "open-longest": s.request("open", reason=FOREVER, ticket="T" * 200, target=LONG_TARGET),
+    }
+    for name, request in asked.items():
+        origin = Origin(parse_reference(request.reference), s.CHANNEL, "1772550000.000100")
+        yield _view(f"edit/{name}", forms.edit(s.facts(request), terms, origin))
+        yield _view(f"edit/{name}-values-in-slack", forms.edit(s.facts(request), replace(terms, enters=True), origin))
+        yield _view(f"edit/{name}-refused", forms.edit(s.facts(request), refused, origin))
 
 
 def _modals() -> Iterator[Story]:
@@ -186,6 +224,8 @@ def _modals() -> Iterator[Story]:
     yield _view("modal/break-change", modals.break_reason(s.facts(s.request("change"), soft=True), origin))
     yield _view("modal/dispute", modals.dispute_reason(s.request("open", "active", broken=True), origin))
     yield _view("modal/approve-less", modals.approve_less(request, origin))
+    yield _view("modal/unlock", locked.unlock_reason(s.lock()))
+    yield _view("modal/unlock-again", locked.unlock_reason(s.lock(causes=3)))
     held = {
         "DATABASE_URL": Secret(b"postgres://payments:hunter2@db/payments"),
         "EMPTY": Secret(b""),
@@ -234,17 +274,23 @@ def _homes() -> Iterator[Story]:
         "Redis keeps every write: appendfsync always.",
         "The hook worker of payments/prod has failed for 3 hours.",
     )
+    locks = (s.lock(), s.lock(user=s.CHO, causes=2), s.lock(user=s.DEV))
+    yield _view("home/locked", home(HomeFacts(s.DEV, health=(), locks=locks)))
     yield _view("home/busy", home(HomeFacts(s.DEV, (*waiting, owed), (*mine, stale), grants, offers, health)))
     hundred = tuple(fact for _, fact in _long()) * 25
     granted = tuple(s.facts(s.request("open", "active", target=LONG_TARGET), shows=True) for _ in range(100))
     many = HomeFacts(
-        s.DEV, hundred, hundred, granted, tuple(Offer("open", LONG_TARGET) for _ in range(100)), (FOREVER,) * 100, {"waiting": 900}
+        s.DEV, hundred, hundred, granted, tuple(Offer("open", LONG_TARGET) for _ in range(100)), (FOREVER,) * 100, {"waiting": 900, "locks": 9},
+        tuple(s.lock(user=s.EVE, causes=9) for _ in range(100)),
     )  # fmt: skip
     yield _view("home/100-of-everything", home(many))
 
 
 def _replies() -> Iterator[Story]:
     listed = [fact for _, fact in cards()]
+    yield _message("reply/locked-none", locked.listing(()))
+    yield _message("reply/locked", locked.listing((s.lock(), s.lock(user=s.CHO, causes=2))))
+    yield _message("reply/locked-many", locked.listing((s.lock(causes=9),) * 100, more=100))
     yield _message("reply/help", replies.help_text())
     yield _message("reply/error", replies.sentence("You cannot review your own request."))
     yield _message("reply/longest-error", replies.sentence("<!channel>" * 999))

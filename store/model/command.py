@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from store.model.request import Timer
+from store.model.request import Timer, Touch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +54,27 @@ class Countersign(_Command):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispute(_Command):
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit(_Verdict):
+    """To ask something else under the same id. A change is asked again on top of what is there now, with the same sealed values.
+
+    It is made under the policy of now: that number and rule are those of the request from then on, with a new time to decide.
+    `reason` and `ticket` are what they are to be; `duration_ms` None keeps the length that was asked, `touches` None the change.
+    """
+
+    reason: str
+    ticket: str | None = None
+    duration_ms: int | None = None
+    touches: tuple[Touch, ...] | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Sealing the same values again gives other entries, so a change is known by its names and what goes."""
+        known = None if self.touches is None else [(touch.name, touch.entry is None) for touch in self.touches]
+        content = [(name, getattr(self, name)) for name in self.__dataclass_fields__ if name not in ("id", "touches")]
+        return hashlib.sha256(repr((type(self).__name__, content, known)).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +144,16 @@ class Trouble(_Command):
     sentence: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unlock(_Command):
+    """An owner lets `user` break the glass again: of a person, not of a request. `seen_ms`: the newest cause they saw."""
+
+    user: str
+    reason: str
+    seen_ms: int | None = None
+
+
 Command: TypeAlias = (
-    Approve | Deny | Break | Countersign | Dispute | Withdraw | Activate | Merge | End
+    Approve | Deny | Break | Countersign | Dispute | Edit | Withdraw | Activate | Merge | End
     | Tally | Due | Overdue | Present | Absent | Refused | Trouble
 )  # fmt: skip

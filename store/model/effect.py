@@ -9,12 +9,14 @@ from pydantic import Field
 
 from store.model.grant import Membership
 from store.model.identity import RequestId, UserId
+from store.model.policy import Circle
 from store.model.record import Record
 
 Lane = Literal["slack", "connector", "hook"]
 News = Literal[
     "requested", "approved", "denied", "expired", "stale", "merged", "active", "warning", "ended", "failed", "broken",
-    "countersigned", "disputed", "overdue", "no_rule", "trouble",
+    "countersigned", "disputed", "overdue", "no_rule", "trouble", "locked", "unlocked",
+    "reminder", "escalated", "edited",
 ]  # fmt: skip
 
 
@@ -57,6 +59,7 @@ class Announce(_Effect):
     request: RequestId
     news: News
     at_ms: int
+    to: Circle | None = None  # who is told besides, where that is not always the same
 
     @property
     def key(self) -> str:

@@ -15,7 +15,7 @@ State = Literal[
     "pending", "approved", "stale", "granting", "active", "revoking",
     "denied", "withdrawn", "expired", "merged", "ended", "failed",
 ]  # fmt: skip
-Timer = Literal["deadline", "warning"]
+Timer = Literal["deadline", "warning", "remind", "escalate"]
 
 TERMINAL: Final[frozenset[State]] = frozenset({"denied", "withdrawn", "expired", "merged", "ended", "failed"})
 LIVE: Final[frozenset[State]] = frozenset({"granting", "active", "revoking"})  # something is held, or may be
@@ -97,6 +97,14 @@ class Ending(Part):
     reason: str | None = None
 
 
+class Editing(Part):
+    """Who asked something else under the same id, and when. `dropped`: there were votes, and they no longer hold."""
+
+    by: UserId
+    at_ms: int
+    dropped: bool
+
+
 class Request(Record):
     """`version` counts commits and lives beside the body; `revision` counts what is asked, and votes hold for one of them."""
 
@@ -120,6 +128,7 @@ class Request(Record):
     granted_ms: int | None = None  # duration that was agreed
     lease: Lease | None = None
     ending: Ending | None = None
+    edited: Editing | None = None  # what made the present revision
     note: str | None = None  # what an outside system said, where it refused or differs
     merged: int | None = None  # number of the environment version that holds the change
     hooks: tuple[str, ...] = ()  # that are told of it

@@ -12,7 +12,7 @@ from store.keys.ring import Keyring
 from store.model.audit import Audit
 from store.model.environment import Environment
 from store.model.errors import Conflict, Forbidden, NotFound, Unavailable
-from store.model.request import Touch
+from store.model.request import Request, Touch
 from store.model.sealed import Epoch, Held, Manifest, SealedEntry, check_names, check_request
 from store.model.secret import Secret
 from store.redis.clock import Skew, now_ms
@@ -127,6 +127,12 @@ class Environments:
             new = Held(entry_id=entry.entry_id, ciphertext_hash=entry.ciphertext_hash, mode=value.mode)
             touches.append(Touch(name=name, base=base, entry=new, same=old.get(name) == value.secret))
         return Sealing(tuple(touches), tuple(entries))
+
+    async def pending(self, request: Request) -> dict[str, SealedEntry]:
+        """Entry id -> the sealed values of this revision of a change, as long as they are not merged."""
+        bodies = await self._redis.hvals(self._keys.payload(request.id, request.revision))
+        entries = [SealedEntry.from_json(body) for body in bodies]
+        return {entry.entry_id: entry for entry in entries}
 
     async def sign(self, manifest: Manifest, epoch: int, after: Manifest | None = None) -> Manifest:
         """With the key of the version before it: `after`, which is verified. Raises `Unavailable`."""

@@ -6,7 +6,8 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     countersign:installation string the installation id, minted once (the only key without the prefix)
     request:R               hash    body, version; projected: kind state until holder environment touches
     debt:R                  hash    body, version
-    payload:R:V             hash    entry id -> sealed entry of revision V, until it is merged or the request ends
+    lock:U                  hash    body, version: whether U may break the glass
+    payload:R:V             hash    entry id -> sealed entry of revision V, until it is merged, edited or the request ends
     policy                  hash    version: the number of the policy set in force
     policy:N                string  policy set N, never changed
     environment:T           hash    body, version: what is known under the name T
@@ -17,6 +18,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     delivery:R:H            hash    body, version: how telling hook H of request R's version goes
     due                     zset    R/timer -> when, ms
     lane:L                  zset    effect -> next attempt, ms
+    lane:L:fence            string  the last fence that was given in this lane
     effect:L:K              hash    body, generation, attempts, fence, since; leased: until when it is in hand, ms
     audit                   stream  N-0 -> entry
     audit:number            string  N of the newest entry
@@ -28,6 +30,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     index:member:M          zset    requests that hold the membership M, by creation
     index:touch:E:NAME      zset    undecided changes of NAME in E, by creation
     index:debts             zset    requests whose glass was broken and not yet looked at, by when it is due
+    index:locks             zset    users whose break-glass is locked, by since when
     index:hook:E/H          zset    requests whose version hook H has not heard of yet, by version
     turn:NAME               string  who has the turn, for the length of a lease
     quarantine:C/G          string  until when, ms, nobody writes to group G of connector C, and why
@@ -53,6 +56,9 @@ class Keys:
 
     def debt(self, request: str) -> str:
         return f"{self.prefix}debt:{request}"
+
+    def lock(self, user: str) -> str:
+        return f"{self.prefix}lock:{user}"
 
     def payload(self, request: str, revision: int) -> str:
         return f"{self.prefix}payload:{request}:{revision}"
@@ -88,6 +94,9 @@ class Keys:
 
     def lane(self, lane: str) -> str:
         return f"{self.prefix}lane:{lane}"
+
+    def fence(self, lane: str) -> str:
+        return f"{self.prefix}lane:{lane}:fence"
 
     def effect(self, lane: str, key: str) -> str:
         return f"{self.prefix}effect:{lane}:{key}"

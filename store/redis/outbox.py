@@ -45,7 +45,9 @@ class Outbox:
     async def claim(self, lane: Lane, *, most: int, lease_ms: int) -> list[Claimed]:
         """Raises `Unavailable`."""
         args: list[str | int | bytes] = [self._skew(), lease_ms, most, self._keys.effect(lane, "")]
-        now, *found = await self._scripts.run("claim", [self._keys.lane(lane)], args, frees=True)
+        now, *found = await self._scripts.run(
+            "claim", [self._keys.lane(lane), self._keys.fence(lane)], args, frees=True
+        )
         now_ms = int(now)
         return [_claimed(lane, row, now_ms) for row in found]
 

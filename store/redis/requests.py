@@ -11,19 +11,30 @@ from typing import Any, Final
 from redis.asyncio import Redis
 
 from store.model.audit import Audit
-from store.model.command import Activate, Approve, Break, Command, Merge, Tally
+from store.model.command import Activate, Approve, Break, Command, Edit, Merge, Tally
 from store.model.debt import Debt
 from store.model.errors import AccessError, Conflict, Invalid, NotFound, Unavailable
-from store.model.lifecycle import Draft, Transition, World, rule_for, submit, transition, wanted_to_ask
+from store.model.lifecycle import (
+    Draft,
+    Transition,
+    World,
+    draft_of,
+    rule_for,
+    submit,
+    transition,
+    wanted_to_ask,
+    whose_lock,
+)
 from store.model.people import Directory, People, Wanted
 from store.model.policy import PolicySet
-from store.model.request import CLOCK, RELAY, TERMINAL, Change, Request
+from store.model.request import CLOCK, RELAY, TERMINAL, Change, Payload, Request
 from store.model.sealed import Manifest, SealedEntry
 from store.model.standing import wanted
 from store.redis import projection
 from store.redis.clock import Skew
 from store.redis.commit import Commit, text
 from store.redis.keys import Keys
+from store.redis.locks import stored_lock, write_lock
 from store.redis.policies import Policies
 from store.redis.scripts import Scripts
 
@@ -59,6 +70,7 @@ class _Loaded:
     world: World | None
     versions: dict[str, int]  # key -> version
     recalled: bool = False
+    locks: str | None = None  # the user whose lock was read as well
 
 
 class Requests:
@@ -88,7 +100,7 @@ class Requests:
 
     async def submit(self, draft: Draft, command_id: str, entries: Sequence[SealedEntry] = ()) -> Outcome:
         """Takes a request in. `entries` are the sealed values of a change. Raises `AccessError`."""
-        _check_entries(draft, entries)
+        _check_entries(draft.payload, entries)
         fingerprint = _fingerprint(draft)
         for _ in range(ATTEMPTS):
             loaded = await self._load(draft.id, command_id)
@@ -116,19 +128,22 @@ class Requests:
                 return done
         raise _contended()
 
-    async def apply(self, request_id: str, command: Command) -> Outcome:
-        """Applies one command. Raises `AccessError`; `NotFound` for a request that is not there."""
+    async def apply(self, request_id: str, command: Command, entries: Sequence[SealedEntry] = ()) -> Outcome:
+        """Applies one command. `entries` are all sealed values of a change that is edited. Raises `AccessError`; `NotFound` for a request that is not there."""
         fingerprint = f"{request_id} {command.fingerprint}"
         loaded = self._recall(request_id)
         for _ in range(ATTEMPTS):
             loaded = loaded or await self._load(request_id, command.id)
             if loaded.answered:
                 return _answered(loaded.answered, fingerprint)
+            loaded = await self._with_lock(loaded, command)
             world = await self._world(loaded, request_id)
             try:
                 if isinstance(command, GIVING) and (why := self._fit()) is not None:
                     raise Unavailable(why, code="degraded")
                 result = transition(world, command, await self._people(world, command))
+                if isinstance(command, Edit) and command.touches is not None:
+                    _check_entries(result.request.payload, entries)
             except AccessError as refusal:
                 if loaded.recalled and not isinstance(refusal, Unavailable):  # what it is refused for may have changed
                     loaded = None
@@ -142,6 +157,8 @@ class Requests:
             commit = self._commit(command.id, fingerprint, result)
             commit.frees |= command.actor == CLOCK  # a timer that waited for room would keep the ones behind it waiting
             await self._gather(commit, loaded, world, result)
+            if isinstance(command, Edit) and isinstance(result.request.payload, Change):
+                self._carry(commit, world.request, result.request, None if command.touches is None else entries)
             commit.otherwise(*self._names(request_id), SIBLINGS)
             self._recent.pop(request_id, None)  # it is not so any more
             if isinstance(done := await self._run(commit, result), Outcome):
@@ -218,6 +235,7 @@ class Requests:
             request=request,
             policy_then=_NO_POLICY,
             policy_now=_NO_POLICY,
+            installation=keys.installation,
             debt=Debt.from_json(debt) if debt else None,
             head=Manifest.from_json(head) if head else None,
             siblings=tuple(others),
@@ -235,11 +253,26 @@ class Requests:
         then = await self._policies.get(loaded.world.request.policy)
         return replace(loaded.world, policy_then=then, policy_now=await self._policies.get(loaded.policy))
 
+    async def _with_lock(self, loaded: _Loaded, command: Command) -> _Loaded:
+        """And the lock that this command looks at. Few do, so it costs the others nothing; its version is guarded."""
+        user = whose_lock(loaded.world.debt, command) if loaded.world is not None else None
+        if user is None or loaded.world is None:
+            return loaded
+        lock, version = await stored_lock(self._redis, self._keys, user)
+        self._scripts.round_trips += 1
+        versions = {**loaded.versions, self._keys.lock(user): version}
+        return replace(loaded, world=replace(loaded.world, lock=lock), versions=versions, locks=user)
+
     async def _people(self, world: World, command: Command) -> People:
         """Nothing for what the clock or the outside says, unless votes are counted."""
         actor, machine = command.actor, command.actor in (CLOCK, RELAY)
         if machine and not isinstance(command, Tally):
             return People(as_of_ms=world.now_ms)
+        if isinstance(command, Edit):
+            draft = draft_of(world.request, command)
+            return await self._directory.people(
+                wanted_to_ask(draft, rule_for(draft.kind, draft.target, world.policy_now))
+            )
         persons = () if machine else (actor,)
         rules = world.rules
         needs = (
@@ -264,7 +297,8 @@ class Requests:
     async def _gather(self, commit: Commit, loaded: _Loaded, world: World, result: Transition) -> None:
         """Everything one decision changes, in one commit; what it only looked at is guarded."""
         keys, before, after = self._keys, world.request, result.request
-        self._write(commit, before, after, loaded.versions[keys.request(before.id)], world.policy_then)
+        policies = world.policy_then if after.policy == before.policy else world.policy_now
+        self._write(commit, before, after, loaded.versions[keys.request(before.id)], policies, world.policy_then)
         if loaded.recalled:
             commit.good_from_ms = loaded.now_ms - AHEAD_MS
             commit.good_until_ms = min(loaded.now_ms + BEHIND_MS, result.good_until_ms or sys.maxsize)
@@ -272,6 +306,13 @@ class Requests:
                 commit.guard(key, version)
         elif result.good_until_ms is not None:
             commit.guard(keys.policy_head, loaded.policy)
+        if loaded.locks is not None:
+            commit.guard(keys.lock(loaded.locks), loaded.versions[keys.lock(loaded.locks)])
+        if result.lock is not None:
+            write_lock(commit, result.lock, loaded.versions[keys.lock(result.lock.user)])
+        if after.revision != before.revision and isinstance(after.payload, Change) and not loaded.recalled:
+            head_key = keys.head(after.payload.environment_id)  # its bases are those of this version
+            commit.guard(head_key, loaded.versions[head_key])
         if result.debt is not None:
             commit.write(keys.debt(before.id), loaded.versions[keys.debt(before.id)], result.debt.to_json())
             due = projection.debt_timers(result.debt)
@@ -294,14 +335,30 @@ class Requests:
             policies = await self._policies.get(sibling.policy)
             self._write(commit, known, sibling, loaded.versions[keys.request(sibling.id)], policies)
 
-    def _write(self, commit: Commit, before: Request | None, after: Request, version: int, policies: PolicySet) -> None:
-        """The record, and what lies beside it where that changed."""
+    def _carry(self, commit: Commit, before: Request, after: Request, entries: Sequence[SealedEntry] | None) -> None:
+        """The sealed values of the new revision, `entries` or those there were; the old one keeps none."""
+        old, new = self._keys.payload(before.id, before.revision), self._keys.payload(after.id, after.revision)
+        if entries is None:
+            commit.adopt(old, new)
+            return
+        commit.drop(old)
+        if entries:
+            commit.fill(new, {entry.entry_id: entry.to_json() for entry in entries})
+
+    def _write(
+        self,
+        commit: Commit,
+        before: Request | None,
+        after: Request,
+        version: int,
+        policies: PolicySet,
+        were: PolicySet | None = None,
+    ) -> None:
+        """The record, and what lies beside it where that changed. `were`: the policies of `before`, where those are others."""
         keys = self._keys
         commit.write(keys.request(after.id), version, after.to_json(), projection.fields(after))
-        rule = policies.rule(after.kind, after.asked)
-        approvers = rule.approvers if rule else frozenset()
-        old = projection.ranks(before, approvers) if before else {}
-        new = projection.ranks(after, approvers)
+        old = projection.ranks(before, _approvers(before, were or policies)) if before else {}
+        new = projection.ranks(after, _approvers(after, policies))
         for index in sorted(old.keys() ^ new.keys()):
             commit.rank(keys.index(index), after.id, new.get(index))
         old, new = projection.timers(before) if before else {}, projection.timers(after)
@@ -339,6 +396,11 @@ class Requests:
 _NO_POLICY: Final = PolicySet.model_validate({"number": 0, "owners": {}})
 
 
+def _approvers(request: Request, policies: PolicySet) -> frozenset[str]:
+    rule = policies.rule(request.kind, request.asked)
+    return rule.approvers if rule else frozenset()
+
+
 def _answered(answered: tuple[str, str], fingerprint: str) -> Outcome:
     if answered[0] != fingerprint:
         raise Conflict("This id was used for something else.", code="other_command")
@@ -349,9 +411,9 @@ def _contended() -> Conflict:
     return Conflict("Too many people act on this at the same time. Try again in a moment.", code="contended")
 
 
-def _check_entries(draft: Draft, entries: Sequence[SealedEntry]) -> None:
+def _check_entries(payload: Payload, entries: Sequence[SealedEntry]) -> None:
     """What is approved is what was sealed, all of it: an environment must never name a value that is not there."""
-    touches = draft.payload.touches if isinstance(draft.payload, Change) else ()
+    touches = payload.touches if isinstance(payload, Change) else ()
     named = {(touch.entry.entry_id, touch.entry.ciphertext_hash) for touch in touches if touch.entry is not None}
     if named != {(entry.entry_id, entry.ciphertext_hash) for entry in entries}:
         raise Invalid("The sealed values are not those that this change names.", code="other_entries")

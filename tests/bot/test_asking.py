@@ -10,7 +10,7 @@ from store.model.policy import HOUR, Access, Reason, TargetConfig
 from store.model.request import Change, Joining, Opening
 from store.model.secret import Secret
 from store.redis.environments import Value
-from tests.builders import OWNER, PROD, REQ, ROLE, TARGETS, policy
+from tests.builders import OWNER, PROD, REQ, ROLE, TARGETS, edit, policy
 from tests.store.redis.corridor import Corridor
 
 
@@ -148,3 +148,37 @@ async def test_without_policies_nothing_can_be_asked(real_redis):
     asking = Asking(corridor.requests, corridor.environments, corridor.policies, corridor.crowd, corridor.random)
     with pytest.raises(Unavailable, match="no policies yet"):
         await asking.open(REQ, PROD, duration_ms=HOUR, **wish())
+
+
+async def test_to_edit_a_change_keeps_what_is_not_named(asking, corridor):
+    asked = (await asking.change(REQ, PROD, {"A": value("a"), "B": value("b"), "C": value("c")}, **wish())).request
+    after = (await asking.edit(asked, edit(asked), {"B": value("kanarienvogel-8")}, ("C",))).request
+    assert isinstance(after.payload, Change)
+    before = {touch.name: touch for touch in asked.payload.touches}
+    now = {touch.name: touch for touch in after.payload.touches}
+    assert (now["A"], list(now)) == (before["A"], ["A", "B"])
+    assert now["B"].entry != before["B"].entry
+    assert len(await corridor.environments.pending(after)) == 2
+    assert b"kanarienvogel-8" not in repr(await corridor.dump()).encode()
+
+
+async def test_an_edit_that_arrives_twice_is_one_revision_though_it_is_sealed_anew(asking, corridor):
+    asked = (await asking.change(REQ, PROD, {"A": value("a"), "B": value("b")}, **wish())).request
+    for news in (True, False):
+        at = (await corridor.requests.get(asked.id)).request
+        outcome = await asking.edit(at, edit(asked), {"B": value("c")}, ())
+        assert outcome.news is news
+    assert (await corridor.requests.get(asked.id)).request.revision == 2
+
+
+async def test_without_a_value_only_the_words_are_edited(asking, corridor):
+    asked = (await asking.change(REQ, PROD, {"A": value("a")}, **wish())).request
+    after = (await asking.edit(asked, edit(asked, reason="another"), {}, ())).request
+    assert (after.payload, after.reason) == (asked.payload, "another")
+
+
+async def test_values_are_not_sealed_for_another_environment_of_that_name(asking):
+    asked = (await asking.change(REQ, PROD, {"A": value("a")}, **wish())).request
+    old = asked.model_copy(update={"payload": asked.payload.model_copy(update={"environment_id": "old"})})
+    with pytest.raises(Conflict, match="another environment"):
+        await asking.edit(old, edit(asked), {"A": value("b")}, ())

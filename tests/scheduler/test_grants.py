@@ -222,9 +222,42 @@ async def test_a_time_out_after_the_effect_ends_well(corridor, relay, outside):
     granted = await activated(corridor)
     await run(relay)
     corridor.skew_ms += 60_000
+    await corridor.redis.delete(corridor.keys.turn(f"okta/{GROUP}"))  # whose time runs out by itself
     await run(relay)
     assert await corridor.state(granted) == "active"
     assert outside.writes == [("add", "UREQ@x")]
+
+
+@pytest.mark.parametrize("code", ["timeout", "broken_off"])
+async def test_nobody_is_called_gone_while_a_write_may_still_be_on_its_way(corridor, relay, outside, code):
+    async def no_answer(_: str, __: str) -> None:
+        raise Unavailable("The directory did not answer in time.", code=code)
+
+    outside.meet("add", no_answer)
+    granted = await activated(corridor)
+    await run(relay)
+    await ending(corridor, granted)
+    corridor.skew_ms += MINUTE
+    await run(relay)
+    assert await corridor.state(granted) == "revoking"  # read now, it would be absent
+    outside.inside.add("UREQ@x")  # now it has come to pass
+    await corridor.redis.delete(corridor.keys.turn(f"okta/{GROUP}"))  # whose time runs out by itself
+    corridor.skew_ms += MINUTE
+    await run(relay)
+    assert await corridor.state(granted) == "ended"
+    assert outside.inside == set()
+
+
+async def test_what_was_answered_keeps_nobody_waiting(corridor, relay, outside):
+    async def no(_: str, __: str) -> None:
+        raise Unavailable("The directory has trouble.", code="outside_fault")
+
+    outside.meet("add", no)
+    granted = await activated(corridor)
+    await run(relay)
+    corridor.skew_ms += MINUTE
+    await run(relay)
+    assert await corridor.state(granted) == "active"
 
 
 async def test_a_process_that_dies_in_the_middle_is_followed_by_one_that_looks_first(corridor, relay, outside, metrics):

@@ -11,13 +11,13 @@ from scheduler.metrics import Metrics
 from scheduler.sweep import MOST, PUT_OFF_MS, Sweep
 from store.model.command import Activate, Command
 from store.model.errors import Conflict, Unavailable
-from store.model.policy import HOUR, Access
+from store.model.policy import HOUR, MINUTE, Access, Circle, Escalation
 from store.model.request import Request
 from store.redis import projection
 from store.redis.requests import Outcome
 from store.redis.scripts import Scripts
 from tests import builders
-from tests.builders import ONCALL, REQ, smash, soft
+from tests.builders import ONCALL, OWNER, REQ, policy, smash, soft
 from tests.scheduler.measured import measured
 from tests.store.redis.corridor import Corridor, Gate, command_for
 
@@ -90,6 +90,36 @@ async def test_access_is_warned_of_and_then_ends(corridor, sweep, metrics):
     ]
     assert measured(metrics, "timers_total", timer="warning", outcome="done") == 1
     assert measured(metrics, "timers_total", timer="deadline", outcome="done") == 1
+
+
+async def test_what_waits_is_reminded_of_escalated_and_then_lapses(corridor, sweep, metrics):
+    heads = Circle(users=frozenset({OWNER}))
+    rule = policy(remind=(MINUTE, HOUR), escalate=(Escalation(after_ms=2 * HOUR, to=heads),))
+    await corridor.enact(rule)
+    asked = await corridor.ask()
+    for after_ms in (MINUTE, HOUR, 2 * HOUR, 8 * HOUR):
+        corridor.skew_ms = after_ms - 1
+        assert await sweep.tick() == 0
+        corridor.skew_ms = after_ms
+        assert await sweep.tick() == 1
+    assert await corridor.state(asked) == "expired"
+    assert await corridor.timers.waiting() == 0
+    told = [event for event in await corridor.events() if event.startswith("request.")]
+    assert told[1:] == ["request.reminded", "request.reminded", "request.escalated", "request.expired"]
+    assert measured(metrics, "timers_total", timer="remind", outcome="done") == 2
+    assert measured(metrics, "timers_total", timer="escalate", outcome="done") == 1
+
+
+async def test_what_was_missed_for_longer_than_it_waited_lapses_and_alarms_nobody(corridor, sweep, metrics):
+    await corridor.enact(policy(remind=(MINUTE,)))
+    asked = await corridor.ask()
+    corridor.skew_ms = 9 * HOUR
+    while await sweep.tick():
+        pass
+    assert await corridor.state(asked) == "expired"
+    assert await corridor.timers.waiting() == 0
+    assert "request.reminded" not in await corridor.events()
+    assert measured(metrics, "alarms_total", kind="timer") == 0
 
 
 async def test_a_debt_falls_overdue(corridor, sweep):

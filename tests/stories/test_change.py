@@ -14,7 +14,20 @@ from playground.slack.sight import actions_of, text_of
 from store.model.policy import HOUR, SECOND
 from tests.stories import evidence, rules
 from tests.stories.conftest import OpenHouse
-from tests.stories.people import after, again, approved, asks, late, modal, own_card, press, request_of, says, seen
+from tests.stories.people import (
+    after,
+    again,
+    approved,
+    asks,
+    forged,
+    late,
+    modal,
+    own_card,
+    press,
+    request_of,
+    says,
+    seen,
+)
 
 PROD = "payments/prod"
 SPACED = "  spaces are kept  "
@@ -217,6 +230,26 @@ async def test_a_target_that_takes_no_values_in_slack_says_who_can_allow_it(open
     assert "An owner of the policies can allow it." in text_of(form)
     assert not form.payload.get("submit")
     assert house.workspace.troubles == []
+
+
+async def test_a_form_that_was_made_up_brings_such_a_target_no_values(open_house: OpenHouse) -> None:
+    changing = rules.opening("actions: [change]", "targets: [payments/prod, payments/staging]")
+    staging = "payments/staging: {channel: C0APPROVALS}"
+    house = await open_house(policies=rules.policies(changing, targets=(rules.PROD, staging)))
+    await house.workspace.slash(seed.ROSA, seed.APPROVALS, "/countersign", f"request change {PROD}")
+    typed = {f"set:{PROD}": {"set": "A=kanarienvogel-7"}, "reason": {"reason": "INC-7"}}
+    sent = await house.workspace.submit(seed.ROSA, modal(house, seed.ROSA).id, typed)
+
+    def to_staging(payload: dict[str, Any]) -> None:
+        view = payload["view"]
+        view["id"] += "F"
+        view["state"]["values"]["target"]["target"]["selected_option"]["value"] = "payments/staging"
+
+    ack = await house.workspace.deliver(forged(sent.envelope, to_staging))
+    assert "Values of payments/staging are not entered in Slack" in str(ack.payload)
+    assert "kanarienvogel-7" not in str(ack.payload)
+    mine = await house.app.requests.listed(f"mine:{seed.ROSA}", most=9)
+    assert [request.target for request in mine] == [PROD]
 
 
 async def test_what_is_refused_in_the_end_leaves_no_sealed_value(house: House, real_redis: Redis) -> None:

@@ -11,6 +11,7 @@ from tests.stories.people import (
     after,
     approved,
     ask,
+    asks,
     card,
     command,
     ephemerals,
@@ -18,6 +19,7 @@ from tests.stories.people import (
     modal,
     own_card,
     press,
+    quiet,
     request_of,
     says,
 )
@@ -182,3 +184,38 @@ async def test_what_one_person_typed_is_seen_by_them_only(house: House) -> None:
     await approved(house, asked, seed.BEN)
     await own_card(house, seed.ROSA, button="activate")
     assert ephemerals(house, seed.BEN) == []
+
+
+async def test_before_asking_one_is_told_what_would_become_of_it_and_nobody_else_hears_of_it(house: House) -> None:
+    await quiet(house)  # what the house moved in with is told
+    before = len(house.workspace.messages(seed.APPROVALS))
+    may = await command(house, seed.ROSA, "why open payments/prod for 2h")
+    for line in ("You may ask to open payments/prod for 2 h.", "“open production” decides", "2 people could give it"):
+        assert line in may
+    assert {seed.BEN, seed.INES, seed.OMAR} <= mentioned(house, seed.ROSA)
+
+    refused = await command(house, seed.BEN, "why open payments/prod for 9h")
+    assert refused.startswith("Refused. The rule “open production” does not name you")
+    assert "payments/prod can be had for 4 h at most, not for 9 h." in refused
+    assert "Did you mean /countersign why open?" in await command(house, seed.ROSA, "why opne payments/prod")
+    assert "Say which target too" in await command(house, seed.ROSA, "why open")
+    assert "There is no target payments/nowhere here." in await command(house, seed.ROSA, "why open payments/nowhere")
+    await quiet(house)
+    assert len(house.workspace.messages(seed.APPROVALS)) == before
+
+
+def mentioned(house: House, user: str) -> set[str]:
+    """Whom the newest answer to this person calls by mention, in rich text."""
+    lines = [line for block in house.workspace.ephemerals(user)[-1].blocks for line in block.get("elements", [])]
+    return {piece["user_id"] for line in lines for piece in line.get("elements", []) if piece["type"] == "user"}
+
+
+async def test_after_asking_why_names_who_could_still_decide_and_why_others_cannot(house: House) -> None:
+    change = {"set:payments/prod": {"set": "A=1"}}
+    asked = await asks(house, seed.ROSA, "change payments/prod because INC-7", change)
+    await press(house, seed.BEN, asked, "approve")
+    await says(house, asked, "1 of 2")
+    house.workspace.set_kind(seed.INES, "deactivated")
+    said = await command(house, seed.ROSA, f"why {request_of(asked)}")
+    assert "who has approved it" in said
+    assert "who is deactivated in Slack" in said

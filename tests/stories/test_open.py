@@ -316,6 +316,12 @@ async def test_whoever_wonders_is_told_who_decides_and_why(house: House) -> None
     assert "*Not counted:* <@U0ROSA>" in shown
     assert "*Breaking the glass:* <@U0OMAR>" in shown
 
+    def named() -> list[str]:
+        said = text_of(modal(house, seed.BEN))
+        return [said] if "Could now: " in said else []
+
+    assert "You may decide this." in (await house.workspace.wait_for(named))[0]
+
 
 async def test_only_the_holder_reads_the_values(house: House) -> None:
     active = await active_for(house, seed.ROSA)

@@ -32,6 +32,26 @@ class AskedChange:
     ticket: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """`duration_ms` None: the form has no such field, so it stays as it was."""
+
+    reason: str = ""
+    ticket: str | None = None
+    duration_ms: int | None = None
+    set: dict[str, Secret] = field(default_factory=dict)
+    left: tuple[str, ...] = ()  # names that the change touches no more
+
+
+def read_edit(values: Mapping[str, Any]) -> Edited:
+    """From `view["state"]["values"]`. Raises `BadForm`."""
+    reason, ticket = _words(values)
+    entries, left = _entries(values), _removed(values)
+    if any(name in entries for name in left):
+        raise BadForm({block_of(values, ids.REMOVE): "One of these is set above and left out here. Do one of the two."})
+    return Edited(reason, ticket, lengths.read(typed(values, ids.DURATION)), entries, left)
+
+
 def read_open(values: Mapping[str, Any]) -> Asked:
     """From `view["state"]["values"]`. Raises `BadForm`."""
     reason, ticket = _words(values)

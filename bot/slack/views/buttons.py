@@ -55,6 +55,13 @@ def of_debt(facts: CardFacts) -> list[b.Element]:
     ]
 
 
+def edit(request: Request) -> b.Element:
+    """For a stale change it is the way on, so it stands out."""
+    if request.state == "stale":
+        return _button("Ask again on what is there now", ids.EDIT, request, style="primary")
+    return _button("Edit", ids.EDIT, request)
+
+
 def withdraw(request: Request) -> b.Element:
     sure = b.confirm("Withdraw this request?", "Nobody can decide or use it afterwards.", "Withdraw")
     return _button("Withdraw", ids.WITHDRAW, request, confirm=sure)

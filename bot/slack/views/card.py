@@ -8,7 +8,7 @@ from bot.slack.views.change import NAMES_SHOWN, touched
 from bot.slack.views.facts import Block, CardFacts, Message
 from bot.slack.views.hooks import lines
 from bot.slack.views.next_steps import next_step
-from bot.slack.views.status import broken, decided, headline, owed, progress, standing, title, votes
+from bot.slack.views.status import broken, decided, edited, headline, owed, progress, standing, title, votes
 from bot.slack.views.words import cleaned, date, mention, people, spoken
 from store.model.request import REASON_MOST, Change, Joining, Request
 
@@ -58,7 +58,7 @@ def _body(facts: CardFacts, *, whole: bool) -> list[Block]:
     parts = [b.header(title(facts)), b.fields(_fields(facts)), _typed(request, whole=whole)]
     if isinstance(request.payload, Change):
         parts.append(b.rich(*touched(request.payload, None if whole else NAMES_SHOWN)))
-    so = [sentence for sentence in (decided(request), standing(facts)) if sentence]
+    so = [sentence for sentence in (edited(request), decided(request), standing(facts)) if sentence]
     if so:
         parts.append(b.section("\n".join(so)))
     decision, ending = request.decision, request.ending

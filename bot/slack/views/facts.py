@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 from store.model.debt import Debt
 from store.model.delivery import Delivery
+from store.model.lock import Lock
 from store.model.policy import HOUR, Threshold, Ticket
 from store.model.request import Kind, Request
 from store.model.standing import Rules
@@ -32,6 +33,8 @@ class CardFacts:
     shows: bool = False  # this target shows values in Slack
     deliveries: tuple[Delivery, ...] = ()
     asked: tuple[str, ...] = ()  # users and groups who are asked
+    decides: bool = False  # for a call that somebody must decide: whether who reads it may
+    lock: Lock | None = None  # for news of a lock: of the person who reads it
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,4 +89,7 @@ class HomeFacts:
     grants: tuple[CardFacts, ...] = ()  # granting, active, revoking, for this person
     offers: tuple[Offer, ...] = ()
     health: tuple[str, ...] | None = None
-    more: dict[str, int] = field(default_factory=dict)  # "waiting" -> how many more there are than are given
+    more: dict[str, int] = field(
+        default_factory=dict
+    )  # "waiting", "mine", "locks" -> how many more there are than are given
+    locks: tuple[Lock, ...] = ()  # for owners: whose break-glass is locked

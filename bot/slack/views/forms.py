@@ -7,16 +7,27 @@ from bot.slack import ids
 from bot.slack.ids import Origin
 from bot.slack.views import blocks as b
 from bot.slack.views import lengths
-from bot.slack.views.answers import Asked, AskedChange, read_access, read_change, read_open, so_far
-from bot.slack.views.facts import Block, Prefill, Terms, View, WhoIsAsked
+from bot.slack.views.answers import (
+    Asked,
+    AskedChange,
+    Edited,
+    read_access,
+    read_change,
+    read_edit,
+    read_open,
+    so_far,
+)
+from bot.slack.views.change import NAMES_SHOWN, touched
+from bot.slack.views.facts import Block, CardFacts, Prefill, Terms, View, WhoIsAsked
 from bot.slack.views.reading import BadForm, typed
+from bot.slack.views.status import action
 from bot.slack.views.words import channel, cut, places, plural, spoken
 from store.model.policy import HOUR
-from store.model.request import REASON_MOST
+from store.model.request import REASON_MOST, Change, Request
 
 __all__ = [
-    "Asked", "AskedChange", "BadForm", "ask_access", "ask_change", "ask_open", "chosen_target",
-    "read_access", "read_change", "read_open", "so_far", "target_options",
+    "Asked", "AskedChange", "BadForm", "Edited", "ask_access", "ask_change", "ask_open", "chosen_target", "edit",
+    "read_access", "read_change", "read_edit", "read_open", "so_far", "target_options",
 ]  # fmt: skip
 
 TICKET_MOST: Final = 200
@@ -43,6 +54,45 @@ def ask_change(targets: Sequence[str], prefill: Prefill, terms: Terms | None) ->
         return _form(ids.ASK_CHANGE, targets, prefill, None, [])
     blocks = [*_setting(prefill.target, enters=terms.enters), *_removing(prefill.target, terms.names)]
     return _form(ids.ASK_CHANGE, targets, prefill, terms, blocks)
+
+
+def edit(facts: CardFacts, terms: Terms, origin: Origin) -> View:
+    """What was asked, to ask it differently. For a stale change: once more, on what is there now, with the values that were sealed."""
+    request = facts.request
+    title, send = ("Ask again", "Ask again") if request.state == "stale" else ("Edit your request", "Save")
+    about = [b.section(f"You asked to {action(request)}. {_decided_anew(request)}")]
+    if terms.who.refusal is not None:
+        refused = [*about, b.plain_section(f"This cannot be asked for: {terms.who.refusal}")]
+        return b.modal(ids.EDIT_REQUEST, title, refused, origin=origin)
+    prefill = Prefill(request.target, request.duration_ms, request.reason, request.ticket or "")
+    if isinstance(request.payload, Change):
+        kept = "The values are those that you sealed: nothing has to be typed again, only what is to be another."
+        names = sorted(touch.name for touch in request.payload.touches)
+        middle = [
+            b.rich(*touched(request.payload, NAMES_SHOWN)),
+            b.context(kept),
+            *(_setting(request.target, enters=True) if terms.enters else []),
+            *_removing(request.target, names if len(names) > 1 else (), "Leave out of this request"),
+        ]
+    else:
+        middle = _lasting(prefill, terms)
+    blocks = [
+        *about,
+        *middle,
+        *_why(prefill, required=terms.reason_required),
+        *_ticket(prefill, terms),
+        _who(terms.who),
+    ]
+    return b.modal(ids.EDIT_REQUEST, title, blocks, origin=origin, submit=send)
+
+
+def _decided_anew(request: Request) -> str:
+    votes = len(request.reviews)
+    if request.state == "stale":
+        return "Somebody else changed the same secrets meanwhile. It is asked again on top of what is there now, and everybody decides anew."
+    if votes:
+        return f"Everybody decides anew: {plural(votes, 'vote')} so far will be dropped."
+    return "Nobody has voted yet."
 
 
 def target_options(targets: Sequence[str], query: str) -> list[dict[str, Any]]:
@@ -154,7 +204,7 @@ def _setting(target: str, *, enters: bool) -> list[Block]:
     return [b.entry("Secrets to set", f"{ids.SET}:{target}", field, hint=hint, optional=True), b.context(warning)]
 
 
-def _removing(target: str, names: Sequence[str]) -> list[Block]:
+def _removing(target: str, names: Sequence[str], label: str = "Secrets to remove") -> list[Block]:
     """A list to pick from, as long as Slack can hold it; else a field."""
     if not names:
         return []
@@ -162,10 +212,10 @@ def _removing(target: str, names: Sequence[str]) -> list[Block]:
     if len(names) > b.OPTIONS_MOST or any(len(name) > NAME_VALUE_MOST for name in names):
         field = b.text_input(ids.REMOVE, multiline=True)
         hint = f"One name a line. There are {plural(len(names), 'name')} in {target}."
-        return [b.entry("Secrets to remove", block_id, field, hint=hint, optional=True)]
+        return [b.entry(label, block_id, field, hint=hint, optional=True)]
     options = [b.option(name, name) for name in names]
     field = {**b.select(ids.REMOVE, options, "Choose names"), "type": "multi_static_select"}
-    return [b.entry("Secrets to remove", block_id, field, optional=True)]
+    return [b.entry(label, block_id, field, optional=True)]
 
 
 def _who(who: WhoIsAsked) -> Block:

@@ -5,7 +5,7 @@ from typing import Final
 
 from bot.slack import ids
 from bot.slack.views import blocks as b
-from bot.slack.views import buttons
+from bot.slack.views import buttons, locked
 from bot.slack.views.change import touched
 from bot.slack.views.facts import Block, CardFacts, HomeFacts, Offer, View
 from bot.slack.views.next_steps import next_step
@@ -21,6 +21,7 @@ GRANTS_MOST: Final = 8  # two
 MINE_MOST: Final = 10  # two
 OFFERS_MOST: Final = 15  # one
 HEALTH_MOST: Final = 20
+LOCKS_MOST: Final = 3  # one
 REASON_MOST: Final = 200  # characters
 NAMES_MOST: Final = 5
 
@@ -46,7 +47,7 @@ def home(facts: HomeFacts) -> View:
         "Your requests", facts.mine, MINE_MOST, lambda one: _mine(one, facts.user), "You have no open requests. Ask below, or type `/countersign help`.",
         facts.more.get("mine", 0), "mine",
     )  # fmt: skip
-    parts = [waiting, grants, mine, _offers(facts), _health(facts.health)]
+    parts = [waiting, grants, mine, _offers(facts), _health(facts)]
     blocks = [block for part in parts if part for block in (b.divider(), *part)][1:]
     return {"type": "home", "blocks": b.fresh(blocks)}
 
@@ -127,12 +128,16 @@ def _offer(offer: Offer) -> Block:
     return b.section(f"`{offer.target}` · {does}", b.button(label, ASKS[offer.kind], offer.target))
 
 
-def _health(lines: Sequence[str] | None) -> list[Block]:
+def _health(facts: HomeFacts) -> list[Block]:
     """For owners. The lines may quote outside systems, so they are plain."""
+    lines = facts.health
     if lines is None:
         return []
+    locks = [locked.row(lock, facts.user) for lock in facts.locks[:LOCKS_MOST]]
+    if more := max(len(facts.locks) - LOCKS_MOST, 0) + facts.more.get("locks", 0):
+        locks.append(b.context(f"and {more:,} more whose break-glass is locked: `/countersign unlock` lists them."))
     items = [[b.text(cleaned(line, 300))] for line in lines[:HEALTH_MOST]]
     left = len(lines) - len(items)
     rest = [b.line(b.text(f"and {left} more"))] if left else []
     state = b.rich(b.bullets(items), *rest) if items else b.context("Nothing to report.")
-    return [b.header("Health, for owners"), state]
+    return [b.header("Health, for owners"), *([] if locks and not items else [state]), *locks]

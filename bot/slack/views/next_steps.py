@@ -15,7 +15,8 @@ def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
     until = f" until {date(request.lease.until_ms)}" if request.lease else ""
     match request.state:
         case "pending":
-            return _waiting(facts), [buttons.withdraw(request)]
+            edits = [buttons.edit(request)] if facts.rules is not None else []
+            return _waiting(facts), [*edits, buttons.withdraw(request)]
         case "approved" if request.kind == "change":
             return f"Merge it{_before(facts)}.", [buttons.merge(request), buttons.withdraw(request)]
         case "approved":
@@ -25,11 +26,13 @@ def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
                 return step, [buttons.activate(request), buttons.withdraw(request)]
             step = f"{mention(request.beneficiary)} can activate it{_before(facts)}. The {length} begin then."
             return step, [buttons.withdraw(request)]
+        case "stale" if facts.debt is not None:
+            return "Withdraw this and ask for something new: the glass was broken for it once.", [
+                buttons.withdraw(request)
+            ]
         case "stale":
-            return (
-                "Withdraw this and ask again: the new request starts from what is there now.",
-                [buttons.withdraw(request)],
-            )
+            step = f"Ask again on what is there now{_before(facts)}: with the same values, and it is decided anew. Or withdraw it."
+            return step, [buttons.edit(request), buttons.withdraw(request)]
         case "granting":
             return "Wait a moment: you get a message when the membership is confirmed.", [buttons.done(request)]
         case "active":

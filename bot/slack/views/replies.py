@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bot.slack.views import blocks as b
-from bot.slack.views.facts import CardFacts, Message
+from bot.slack.views.facts import Block, CardFacts, Message
 from bot.slack.views.status import headline, progress
 from bot.slack.views.words import cleaned, date, escaped, mention, people, places, spoken
 
@@ -19,8 +19,10 @@ COMMANDS: Final = (
     ("mine", "what you asked for"),
     ("show ID", "one request, in full"),
     ("why ID", "who decides it, and what is missing"),
+    ("why open payments/prod for 2h", "the same before anybody is asked"),
     ("done ID", "give back what you have; without ID, if you have one thing only"),
     ("cancel ID", "withdraw a request of yours"),
+    ("unlock @name because …", "for owners: let somebody break the glass again; without a name, who may not"),
 )
 
 
@@ -54,8 +56,8 @@ def listing(title: str, cards: Sequence[CardFacts], *, empty: str, more: int = 0
     return Message(f"{title}: {count:,}.", b.fresh([*blocks, *rest]))
 
 
-def why(facts: CardFacts, *, you: str | None = None) -> Message:
-    """Who may decide, who is asked, what is missing. `you`: a sentence about the reader."""
+def why(facts: CardFacts, *, you: str | None = None, who: Sequence[Block] = ()) -> Message:
+    """Who may decide, who is asked, what is missing. `you`: a sentence about the reader; `who`: everybody by name."""
     request, rules = facts.request, facts.rules
     head = headline(facts)
     about = [b.section(head)]
@@ -75,7 +77,7 @@ def why(facts: CardFacts, *, you: str | None = None) -> Message:
         lines.append(f"*Not counted:* {' and '.join(map(mention, excluded))}, because it is their own request.")
     lines.append(f"*Denied by:* {rules.denials} of those who may approve.")
     lines.append(_glass(facts))
-    return Message(head, b.fresh([*about, b.section("\n".join(lines))]))
+    return Message(head, b.fresh([*about, b.section("\n".join(lines)), *who]))
 
 
 def _glass(facts: CardFacts) -> str:

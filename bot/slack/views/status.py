@@ -118,6 +118,15 @@ def votes(request: Request) -> str | None:
     return "Votes: " + " · ".join(said[:20]) + (f" · {len(said) - 20} more" if len(said) > 20 else "")
 
 
+def edited(request: Request) -> str | None:
+    """Who made this revision of it, and that everybody decides anew."""
+    edit = request.edited
+    if edit is None:
+        return None
+    dropped = "; earlier votes were dropped" if edit.dropped else ""
+    return f"Edited by {mention(edit.by)} {date(edit.at_ms)}{dropped}."
+
+
 def decided(request: Request) -> str | None:
     """Who decided, and when."""
     decision = request.decision

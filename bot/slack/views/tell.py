@@ -8,12 +8,13 @@ from bot.slack.views.facts import Block, CardFacts, Message
 from bot.slack.views.hooks import hook_line
 from bot.slack.views.next_steps import next_step
 from bot.slack.views.status import action, decided, owed, standing, stands
-from bot.slack.views.words import date, mention, spoken
+from bot.slack.views.words import date, mention, places, spoken
 from store.model.effect import News
 from store.model.policy import MINUTE
 
 __all__ = ["announce", "hook_line", "passed", "tell"]
 
+_LOCKED: Final = "Who broke it breaks no glass until an owner unlocks them in App Home."
 _WITH_BUTTONS: Final = frozenset({"approved", "active"})  # the next step is one click away
 
 
@@ -62,6 +63,9 @@ def _happened(facts: CardFacts, news: News, reader: str | None) -> str:
     match news:
         case "requested":
             return f"You are asked to decide {what}."
+        case "reminder" | "escalated":
+            word = "Still waiting" if news == "reminder" else "Escalated"
+            return f"*{word}:* {what}. Asked {date(request.since_ms)}, and not decided yet."
         case "approved":
             return _so("Approved", what, how)
         case "denied":
@@ -88,10 +92,27 @@ def _happened(facts: CardFacts, news: News, reader: str | None) -> str:
         case "countersigned" | "disputed" | "overdue":
             word = {"countersigned": "Countersigned", "disputed": "Disputed", "overdue": "Nobody countersigned"}[news]
             return _so(word, what, owed(debt) if debt else "")
+        case "locked" | "unlocked":
+            return _locking(facts, news, reader)
+        case "edited":
+            return f"*Edited:* {what}. Your vote was for what was asked before, so it was dropped."
         case "no_rule":
             return f"*Nobody can decide:* {what}. No rule covers it any more."
         case "trouble":
             return f"*Trouble outside:* {what}. The outside system does not do what it was told."
+
+
+def _locking(facts: CardFacts, news: News, reader: str | None) -> str:
+    whose = "your break-glass" if reader is None or facts.lock is None or reader == facts.lock.user else "a break-glass"
+    name = f"request `{facts.request.id}`"
+    opened = facts.lock.opened if facts.lock is not None else None
+    if news == "unlocked":
+        by = f"{mention(opened.by)} unlocked" if opened is not None else "An owner unlocked"
+        return f"*Unlocked:* {by} {whose}."
+    why = (
+        "was not countersigned in time" if facts.debt is not None and facts.debt.state == "overdue" else "was disputed"
+    )
+    return f"*Locked:* {whose} is locked, because what you did for {name} {why}."
 
 
 def _so(word: str, what: str, sentence: str) -> str:
@@ -105,17 +126,38 @@ def _next(facts: CardFacts, news: News, reader: str) -> str:
     request = facts.request
     match news:
         case "requested":
-            deadline = request.timers.get("deadline")
-            return f"Approve or deny it{f' before {date(deadline)}' if deadline is not None else ''}."
+            return f"Approve or deny it{_before(facts)}."
+        case "reminder" | "escalated":
+            return _to_decide(facts)
         case "approved" | "denied" | "expired" | "stale" | "merged" | "active" | "ended" | "failed":
             # The card may have moved on since this was news: then its next step is the true one.
             return next_step(facts, reader)[0]
+        case "edited":
+            if request.state != "pending":
+                return "Nothing: it went on without your vote."
+            deadline = request.timers.get("deadline")
+            return f"Look at what is asked now, and decide again{f' before {date(deadline)}' if deadline is not None else ''}."
         case "warning":
             if request.ended or request.state == "revoking":
                 return "Nothing: it has ended already."
             return "Finish what you are doing, or ask again for more time."
-        case "broken" | "countersigned" | "disputed" | "overdue" | "no_rule" | "trouble":
+        case "broken" | "countersigned" | "disputed" | "overdue" | "no_rule" | "trouble" | "locked" | "unlocked":
             return _next_for_all(facts, news, reader)
+
+
+def _before(facts: CardFacts) -> str:
+    deadline = facts.request.timers.get("deadline")
+    return f" before {date(deadline)}" if deadline is not None else ""
+
+
+def _to_decide(facts: CardFacts) -> str:
+    """What somebody who was called can do: decide it, or find those who may."""
+    if facts.rules is None:
+        return "No rule covers it any more, so nobody can decide it. An owner must add one, or it expires."
+    missing = f"Still needed: {places(facts.needed)}." if facts.needed else ""
+    if facts.decides:
+        return f"Approve or deny it{_before(facts)}. {missing}".strip()
+    return f"Find somebody who may decide it{_before(facts)}, or it expires. {missing}".strip()
 
 
 def _next_for_all(facts: CardFacts, news: News, reader: str | None) -> str:
@@ -127,9 +169,13 @@ def _next_for_all(facts: CardFacts, news: News, reader: str | None) -> str:
             return f"Look at what was done. Somebody who may approve, other than {mention(debt.by)}, countersigns or disputes it before {date(debt.due_ms)}."
         case "disputed":
             over = "The access was taken back." if facts.request.state in ("revoking", "ended") else ""
-            return f"{over} Talk to each other, and to an owner.".strip()
+            return f"{over} Talk to each other, and to an owner. {_LOCKED}".strip()
         case "overdue":
-            return "Talk to the approvers, and to the person who broke the glass."
+            return f"Talk to the approvers, and to the person who broke the glass. {_LOCKED}"
+        case "locked":
+            return "Talk to an owner: only an owner can unlock it, and nobody their own."
+        case "unlocked":
+            return "Nothing. Where a rule names you, you may break the glass again."
         case "no_rule":
             return "An owner must add a rule to the policies, or the request expires."
         case "trouble":
@@ -145,13 +191,17 @@ def _why(facts: CardFacts, news: News) -> list[Block]:
     request, debt, ending = facts.request, facts.debt, facts.request.ending
     reason = request.decision.reason if request.decision else None
     match news:
-        case "requested" if request.reason:
+        case "requested" | "reminder" | "escalated" if request.reason:
             return [b.said("Their reason", request.reason)]
         case "denied" if reason:
             return [b.said("Why", reason)]
         case "broken":
             asked = [b.said("What it was asked for", request.reason)] if request.reason else []
             return [*([b.said("Why the glass was broken", reason)] if reason else []), *asked]
+        case "unlocked" if facts.lock is not None and facts.lock.opened is not None:
+            return [b.said("Why it was unlocked", facts.lock.opened.reason)]
+        case "locked" if debt is not None and debt.reason:
+            return [b.said("Why it was disputed", debt.reason)]
         case "disputed" if debt is not None and debt.reason:
             return [b.said("Why it was disputed", debt.reason)]
         case "ended" if ending is not None and ending.reason and ending.reason != request.note:

@@ -15,6 +15,7 @@ from store.model.command import (
     Deny,
     Dispute,
     Due,
+    Edit,
     End,
     Merge,
     Overdue,
@@ -28,8 +29,11 @@ from store.model.effect import ShowCard
 from store.model.errors import Conflict, Forbidden
 from store.model.lifecycle.asking import Draft, rule_for, submit, wanted_to_ask
 from store.model.lifecycle.deciding import break_glass, count, review
+from store.model.lifecycle.editing import draft_of, edit
+from store.model.lifecycle.locking import unlock, whose_lock, why_locked
 from store.model.lifecycle.merging import merge_by_hand
 from store.model.lifecycle.owing import settle
+from store.model.lifecycle.reminding import escalate, next_calls, remind, still_calls
 from store.model.lifecycle.using import activate, end, report, take_back
 from store.model.lifecycle.world import Transition, World, audit, changed, moved_to, tell
 from store.model.people import People
@@ -37,7 +41,21 @@ from store.model.request import LIVE, Ending
 
 UNDECIDED: Final = frozenset({"pending", "approved", "stale"})
 
-__all__ = ["Draft", "Transition", "World", "rule_for", "submit", "transition", "wanted_to_ask"]
+__all__ = [
+    "Draft",
+    "Transition",
+    "World",
+    "draft_of",
+    "next_calls",
+    "rule_for",
+    "still_calls",
+    "submit",
+    "transition",
+    "unlock",
+    "wanted_to_ask",
+    "whose_lock",
+    "why_locked",
+]
 
 
 def transition(world: World, command: Command, people: People) -> Transition:
@@ -53,6 +71,8 @@ def transition(world: World, command: Command, people: People) -> Transition:
             return count(world, world.request, people, command.actor)
         case Break() if state == "pending":
             return break_glass(world, command, people)
+        case Edit() if state in ("pending", "stale"):
+            return edit(world, command, people)
         case Withdraw() if state in UNDECIDED:
             return withdraw(world, command)
         case Activate() if state == "approved" and world.request.kind != "change":
@@ -68,7 +88,7 @@ def transition(world: World, command: Command, people: People) -> Transition:
         case Countersign() | Dispute() | Overdue() if world.debt is not None and world.debt.state == "open":
             return settle(world, world.debt, command, people)
         case (
-            Approve() | Deny() | Tally() | Break() | Withdraw() | Activate() | Merge() | End()
+            Approve() | Deny() | Tally() | Break() | Edit() | Withdraw() | Activate() | Merge() | End()
             | Present() | Absent() | Refused() | Trouble() | Countersign() | Dispute() | Overdue()
         ):  # fmt: skip
             raise Conflict(_too_late(world, command), code="too_late")
@@ -101,6 +121,8 @@ def due(world: World, command: Due) -> Transition:
             audit=(audit(warned, "grant.warned", command.actor, now_ms),),
             effects=tell(warned, "warning", now_ms),
         )
+    if command.timer in ("remind", "escalate") and not world.out_of_time:
+        return remind(world, command.actor) if command.timer == "remind" else escalate(world, command.actor)
     if request.state in ("granting", "active"):
         return take_back(request, command.actor, now_ms)
     expired = moved_to(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from store.model.effect import ShowCard
 from store.model.errors import Conflict, Forbidden, Invalid, Unavailable
 from store.model.identity import Target
+from store.model.lifecycle.reminding import next_calls
 from store.model.lifecycle.world import Transition, audit, changed, demand, spoken
 from store.model.people import People, Wanted
 from store.model.policy import Policy, PolicySet
@@ -42,8 +43,8 @@ def rule_for(kind: str, target: Target, policies: PolicySet) -> Policy:
     return rule
 
 
-def submit(draft: Draft, installation: str, policies: PolicySet, people: People, now_ms: int) -> Transition:
-    """Takes a request in. Raises `Invalid`, `Forbidden`, or `Conflict` where nobody could ever decide it."""
+def admitted(draft: Draft, policies: PolicySet, people: People) -> Policy:
+    """The rule it is asked under. Raises `Invalid`, `Forbidden`, or `Conflict` where nobody could ever decide it."""
     rule = rule_for(draft.kind, draft.target, policies)
     if people.lacks(wanted_to_ask(draft, rule)):
         raise Unavailable(
@@ -58,6 +59,19 @@ def submit(draft: Draft, installation: str, policies: PolicySet, people: People,
     )
     _check_words(draft, rule)
     _check_payload(draft, policies)
+    if not isinstance(draft.payload, Change) and draft.payload.duration_ms > rule.access.max_ms:
+        raise Invalid(f"{draft.target} can be had for {spoken(rule.access.max_ms)} at most.", code="too_long")
+    if not reachable(rule, () if rule.self_approval else (draft.requester, draft.beneficiary), people):
+        raise Conflict(
+            f"Nobody could approve this: apart from you, the rule “{rule.name}” names too few people who may. Ask an owner to change it.",
+            code="unreachable",
+        )
+    return rule
+
+
+def submit(draft: Draft, installation: str, policies: PolicySet, people: People, now_ms: int) -> Transition:
+    """Takes a request in. Raises as `admitted` does."""
+    rule = admitted(draft, policies, people)
     request = Request(
         id=draft.id,
         kind=draft.kind,
@@ -72,16 +86,9 @@ def submit(draft: Draft, installation: str, policies: PolicySet, people: People,
         rule=rule.name,
         created_ms=now_ms,
         since_ms=now_ms,
-        timers={"deadline": now_ms + rule.request_ttl_ms},
+        timers={"deadline": now_ms + rule.request_ttl_ms, **next_calls(rule, now_ms, now_ms)},
     )
     request = changed(request, digest=digest(installation, request))
-    if request.duration_ms is not None and request.duration_ms > rule.access.max_ms:
-        raise Invalid(f"{draft.target} can be had for {spoken(rule.access.max_ms)} at most.", code="too_long")
-    if not reachable(rule, () if rule.self_approval else (draft.requester, draft.beneficiary), people):
-        raise Conflict(
-            f"Nobody could approve this: apart from you, the rule “{rule.name}” names too few people who may. Ask an owner to change it.",
-            code="unreachable",
-        )
     return Transition(
         request,
         "Asked. The card shows how it goes, and you get a message when it is decided.",

@@ -6,6 +6,7 @@ from store.model.command import Approve, Break, Deny
 from store.model.debt import Debt
 from store.model.effect import Announce, Count, ShowCard
 from store.model.errors import Forbidden, Invalid, Unavailable
+from store.model.lifecycle.locking import not_locked
 from store.model.lifecycle.merging import merge
 from store.model.lifecycle.using import start
 from store.model.lifecycle.world import (
@@ -118,6 +119,7 @@ def break_glass(world: World, command: Break, people: People) -> Transition:
     same_content(request, command.revision, command.digest)
     rules = rules_of(world)
     demand(may_bypass(rules, command.actor, people))
+    not_locked(world)
     if not command.reason.strip():
         raise Invalid("Say why the glass must be broken: everybody concerned will read it.", code="reason_required")
     decision = Decision(basis="break-glass", by=(command.actor,), at_ms=now_ms, reason=command.reason[:REASON_MOST])

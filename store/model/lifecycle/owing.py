@@ -6,6 +6,7 @@ from store.model.command import Countersign, Dispute, Overdue
 from store.model.debt import Debt
 from store.model.effect import Announce, News, ShowCard
 from store.model.errors import Conflict, Forbidden
+from store.model.lifecycle.locking import lock
 from store.model.lifecycle.using import take_back
 from store.model.lifecycle.world import Transition, World, audit, demand, rules_of
 from store.model.people import People
@@ -18,9 +19,9 @@ def settle(world: World, debt: Debt, command: Countersign | Dispute | Overdue, p
     if isinstance(command, Overdue):
         if now_ms < debt.due_ms or command.at_ms != debt.due_ms:
             raise Conflict("This timer was moved.", code="nothing_new")
-        return _settled(
-            request, debt.model_copy(update={"state": "overdue", "closed_ms": now_ms}), "overdue", command.actor, now_ms
-        )
+        overdue = debt.model_copy(update={"state": "overdue", "closed_ms": now_ms})
+        settled = _settled(request, overdue, "overdue", command.actor, now_ms)
+        return settled.then(replace(lock(world, overdue, command.actor), answer=settled.answer))
     if isinstance(command, Countersign) and now_ms >= debt.due_ms:
         raise Conflict("The time to countersign is over.", code="out_of_time")
     if command.actor == debt.by:
@@ -30,6 +31,8 @@ def settle(world: World, debt: Debt, command: Countersign | Dispute | Overdue, p
     reason = command.reason[:REASON_MOST] if isinstance(command, Dispute) else None
     closed = debt.model_copy(update={"state": word, "closed_by": command.actor, "closed_ms": now_ms, "reason": reason})
     settled = _settled(request, closed, word, command.actor, now_ms)
+    if word == "disputed":
+        settled = settled.then(replace(lock(world, closed, command.actor), answer=settled.answer))
     if word == "disputed" and request.state in ("granting", "active"):
         settled = settled.then(take_back(request, command.actor, now_ms, reason))
     good_until = min(people.good_until_ms, debt.due_ms) if word == "countersigned" else people.good_until_ms

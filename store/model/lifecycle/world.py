@@ -8,6 +8,7 @@ from store.model.debt import Debt
 from store.model.delivery import Delivery
 from store.model.effect import Effect, News, Tell
 from store.model.errors import Conflict, Forbidden
+from store.model.lock import Lock
 from store.model.policy import PolicySet
 from store.model.request import Request, Timer
 from store.model.sealed import Manifest
@@ -22,9 +23,11 @@ class World:
     request: Request
     policy_then: PolicySet
     policy_now: PolicySet
+    installation: str
     debt: Debt | None = None
     head: Manifest | None = None  # of the environment, for a change
     siblings: tuple[Request, ...] = ()  # other open changes that touch the same names
+    lock: Lock | None = None  # of who breaks the glass, or broke it: read by the commands that look at it, and guarded
 
     @property
     def out_of_time(self) -> bool:
@@ -47,6 +50,7 @@ class Transition:
     audit: tuple[Audit, ...] = ()
     effects: tuple[Effect, ...] = ()
     debt: Debt | None = None
+    lock: Lock | None = None
     head: Manifest | None = None  # to be signed before it is committed
     siblings: tuple[Request, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
@@ -60,6 +64,7 @@ class Transition:
             audit=self.audit + other.audit,
             effects=self.effects + other.effects,
             debt=other.debt or self.debt,
+            lock=other.lock or self.lock,
             good_until_ms=min(times, default=None),
         )
 
@@ -89,7 +94,8 @@ def demand(standing: Standing) -> None:
 def same_content(request: Request, revision: int, digest: str) -> None:
     if (revision, digest) != (request.revision, request.digest):
         raise Conflict(
-            "What this card shows was changed since. Look at the new one before you decide.", code="other_content"
+            "This was edited since, and what you saw is not asked any more. Look at the card as it is now before you decide.",
+            code="other_content",
         )
 
 

@@ -1,10 +1,11 @@
 -- Takes the effects of a lane that are due, each for the length of a lease.
 --
--- KEYS  1 lane:L
+-- KEYS  1 lane:L   2 lane:L:fence
 -- ARGV  1 skew, ms   2 lease, ms   3 most   4 prefix of the lane's effect keys
 -- Answer  { now, { member, body, generation, attempts, fence, since, due }, ... }
 --
--- A claim moves the score to the end of the lease, so another claim comes only when this one was lost.
+-- A claim moves the score to the end of the lease, so another claim comes only when this one was lost. A fence is
+-- never given twice: an effect that is settled is gone, and one put anew under its name must not take the old hand for its own.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
@@ -14,7 +15,8 @@ for at = 1, #due, 2 do
   local effect = ARGV[4] .. due[at]
   local fields = redis.call('HMGET', effect, 'body', 'generation', 'attempts', 'since')
   if fields[1] then
-    local fence = redis.call('HINCRBY', effect, 'fence', 1)
+    local fence = redis.call('INCR', KEYS[2])
+    redis.call('HSET', effect, 'fence', fence)
     local leased = string.format('%.0f', now + ARGV[2])
     redis.call('HSET', effect, 'leased', leased)
     redis.call('ZADD', KEYS[1], leased, due[at])

@@ -137,3 +137,50 @@ async def test_doctor_without_tokens_says_so_and_looks_at_the_rest(lived_in: Hou
     assert ran.code == 1
     assert re.search(r"^FAIL  settings +SLACK_BOT_TOKEN: it is not set", ran.out, re.MULTILINE)
     assert re.search(r"^OK    redis ", ran.out, re.MULTILINE)
+
+
+async def test_a_question_is_answered_by_the_policies_in_force_and_the_people_of_now(lived_in: House, run_here: Run):
+    question = ("policy", "explain", "--as", "rosa@example.com", "open", "payments/prod", "--for", "2h", "-o", "json")
+    ran = await run_here(*question, **lived_in.environ())
+    assert (ran.code, ran.err) == (0, "")
+    answer = json.loads(ran.out)
+    assert answer["verdict"] == "possible"
+    assert answer["only_slack_knows"] == []
+    assert [(each["id"], each["groups"]) for each in answer["thresholds"][0]["could"]] == [
+        (seed.BEN, ["@payments-leads"]),
+        (seed.INES, ["@payments-leads"]),
+    ]
+    assert [each["id"] for each in answer["bypassers"]] == [seed.OMAR]
+    guest = await run_here(
+        "policy", "explain", "--as", "U0GIL", "open", "payments/prod", "-o", "json", **lived_in.environ()
+    )
+    assert guest.code == 3
+    assert json.loads(guest.out)["hindrances"] == ["barred", "not_requester"]
+    assert "a guest in this workspace" in json.loads(guest.out)["sentence"]
+
+
+async def test_without_a_token_the_policies_in_force_say_what_stays_open(lived_in: House, run_here: Run):
+    environ = lived_in.environ()
+    for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN"):
+        del environ[name]
+    ran = await run_here("policy", "explain", "--as", seed.ROSA, "open", "payments/prod", "-o", "json", **environ)
+    answer = json.loads(ran.out)
+    assert (ran.code, answer["verdict"], answer["enough"]) == (0, "depends", None)
+    assert answer["only_slack_knows"][:2] == ["who is in @payments-dev", "who is in @payments-leads"]
+
+
+async def test_what_is_exported_is_accepted_and_means_the_same(lived_in: House, run_here: Run, tmp_path: Path):
+    environ = lived_in.environ()
+    exported = await run_here("policy", "export", **environ)
+    assert (exported.code, exported.err) == (0, "")
+    file = tmp_path / "exported.yml"
+    file.write_text(exported.out)
+    assert (await run_here("policy", "check", "-q", str(file))).code == 0
+    same = await run_here("policy", "diff", str(file), **environ)
+    assert (same.code, same.out) == (0, "")
+    original = Path(environ["COUNTERSIGN_POLICIES"])
+    assert (await run_here("policy", "diff", str(original), **environ)).code == 0
+    file.write_text(exported.out.replace("max_duration: 30m", "max_duration: 45m"))
+    changed = await run_here("policy", "diff", str(file), **environ)
+    assert changed.code == 1
+    assert changed.out == "rule “open production”: changed\n  break_glass.max_duration: 30m → 45m\n"

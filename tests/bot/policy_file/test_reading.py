@@ -124,6 +124,7 @@ def test_parts_are_judged_although_the_policies_are_missing():
         "p.yml:1:1: “owners” is missing; add owners: {groups: [platform-admins]}.",
         "p.yml:1:1: “policies” is missing; add a list of policies.",
         "p.yml:2:11: a role needs a group; add group: aws-admins.",
+        "p.yml:2:31: no connector is called “okta”; define okta under connectors.",
     ]
 
 

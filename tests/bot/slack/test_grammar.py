@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.slack import grammar
-from bot.slack.grammar import Ask, Cancel, Done, Help, Mine, Mistake, Parsed, Pending, Show, Why, parse
+from bot.slack.grammar import Ask, Cancel, Done, Help, Mine, Mistake, Parsed, Pending, Show, Unlock, Why, WhyAsk, parse
 
 MINUTE, HOUR = 60_000, 3_600_000
 ID = "7Q2M4XK9TB"
@@ -24,9 +24,20 @@ ID = "7Q2M4XK9TB"
         ("show 7q2m4xk9tb", Show(ID)),
         (f"show `{ID}`", Show(ID)),
         (f"why {ID}", Why(ID)),
+        ("why open payments/prod", WhyAsk("open", "payments/prod")),
+        ("why open payments/prod for 2 hours", WhyAsk("open", "payments/prod", 2 * HOUR)),
+        ("why Access role:aws-admin", WhyAsk("access", "role:aws-admin")),
+        ("why change payments/prod because INC-7", WhyAsk("change", "payments/prod")),
         (f"cancel {ID}", Cancel(ID)),
         (f"done {ID}", Done(ID)),
         ("done", Done()),
+        ("unlock", Unlock()),
+        ("unlock <@U0OMAR|omar>", Unlock("U0OMAR")),
+        ("unlock <@U0OMAR>", Unlock("U0OMAR")),
+        ("unlock U0OMAR", Unlock("U0OMAR")),
+        ("Unlock <@W0OMAR|o> because we talked &amp; agreed", Unlock("W0OMAR", "we talked & agreed")),
+        ("unlock <@U0OMAR|omar> we  talked", Unlock("U0OMAR", "we talked")),
+        ("unlock <@U0OMAR|omar> because", Unlock("U0OMAR")),
         ("request open payments/prod", Ask("open", "payments/prod")),
         ("request open", Ask("open")),
         ("open payments/prod", Ask("open", "payments/prod")),
@@ -73,9 +84,22 @@ def test_durations(length: str, duration_ms: int) -> None:
         ("request change payments/prod for 2h", "leave out “for”"),
         ("request open раyments/prod", "is not a target"),  # the first two letters are Cyrillic
         ("request open ban\u212a/prod", "is not a target"),  # the Kelvin sign, which lower() makes a k
+        ("unlock everybody", "is nobody I know"),
+        ("unlock @omar", "/countersign unlock @omar because"),
+        ("unlock <!subteam^S0LEADS|@leads>", "is nobody I know"),
+        ("unlok", "Did you mean /countersign unlock?"),
         ("show", "/countersign show ID"),
         ("cancel", "/countersign cancel ID"),
         ("why", "/countersign why ID"),
+        ("why", "/countersign why open payments/prod for 2h"),
+        ("why open", "Say which target too"),
+        ("why opne payments/prod", "Did you mean /countersign why open?"),
+        ("why acess", "Did you mean /countersign why access?"),
+        ("why payments/prod", "/countersign why open …"),
+        ("why role:aws-admin for 1h", "/countersign why access …"),
+        ("why open payments/prod for ever", "After “for” stands a duration."),
+        ("why xyzzy", "is not a request id"),
+        ("why is this so", "One can ask why of an ID, open, access or change."),
         ("show 123", "Ids have ten letters and digits"),
         (f"show {ID} {ID}", "One request at a time"),
     ],

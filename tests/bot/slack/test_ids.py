@@ -34,9 +34,20 @@ def test_anything_else_is_refused(value: str) -> None:
 
 @given(st.text())
 def test_no_text_makes_it_raise_anything_else(value: str) -> None:
-    for parse in (ids.parse_reference, ids.parse_choice, ids.parse_metadata):
+    for parse in (ids.parse_reference, ids.parse_choice, ids.parse_metadata, ids.parse_lock_reference):
         with contextlib.suppress(Invalid):
             parse(value)
+
+
+def test_what_unlocks_says_whom_and_what_was_seen() -> None:
+    lock = samples.lock(causes=2)
+    assert ids.parse_lock_reference(ids.lock_reference(lock)) == (samples.EVE, lock.newest.at_ms)
+
+
+@pytest.mark.parametrize("value", ["", "U0EVE", "U0EVE:", ":1", "S0LEADS:1", "U0EVE:-1", "U0EVE:1 ", "U0EVE:1:2"])
+def test_what_names_no_lock_is_refused(value: str) -> None:
+    with pytest.raises(Invalid):
+        ids.parse_lock_reference(value)
 
 
 def test_a_menu_says_what_was_chosen_and_about_what() -> None:

@@ -7,6 +7,7 @@ from slack_sdk.models.blocks import Block
 from slack_sdk.models.views import View
 
 from bot.slack import samples
+from bot.slack.ids import parse_lock_reference
 from bot.slack.storybook import stories
 from playground.slack.blocks import check_blocks, check_view
 from store.model.effect import News
@@ -14,6 +15,7 @@ from store.model.request import Kind, State
 from tests.bot.slack.pieces import walk
 
 STORIES = list(stories())
+ON_HOME = ("home_ask_", "home_unlock")  # about a target or a person, not about a request
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story["name"])
@@ -50,14 +52,22 @@ def test_every_kind_and_state_and_news_has_its_story() -> None:
 def test_a_button_carries_a_reference_or_a_target_and_nothing_else() -> None:
     for story in STORIES:
         for node in walk(story["payload"]):
-            if node.get("type") == "button" and not node["action_id"].startswith("home_ask_"):
+            if node.get("type") == "button" and not node["action_id"].startswith(ON_HOME):
                 assert node["value"] == samples.request("open").reference
+
+
+def test_what_unlocks_carries_whom_and_what_was_seen() -> None:
+    carried = {
+        node["value"] for story in STORIES for node in walk(story["payload"]) if node.get("action_id") == "home_unlock"
+    }
+    assert f"U0EVE:{samples.NOW_MS}" in carried
+    assert all(parse_lock_reference(value)[0] in ("U0EVE", "U0CHO") for value in carried)
 
 
 def test_a_button_says_what_it_is_about_to_who_does_not_see_the_card() -> None:
     for story in STORIES:
         for node in walk(story["payload"]):
-            if node.get("type") == "button" and not node["action_id"].startswith("home_ask_"):
+            if node.get("type") == "button" and not node["action_id"].startswith(ON_HOME):
                 heard = node["accessibility_label"]
                 assert heard.startswith(f"{node['text']['text']}: ")
                 assert any(word in heard for word in ("payments/prod", "role:aws-admin", "aaaa"))

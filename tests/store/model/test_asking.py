@@ -55,6 +55,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("forbidden", {"requester": "USTRANGER"}),
     ("forbidden", {"known": people(UREQ={"guest": True})}),
     ("forbidden", {"known": people(UREQ={"active": False})}),
+    ("forbidden", {"known": people(UREQ={"guest": True}), "beneficiary": BEN}),
     ("forbidden", {"known": people(UBEN={"human": False}), "beneficiary": BEN}),
     ("forbidden", {"known": people(UBEN={"home": False}), "beneficiary": BEN}),
     ("people_unknown", {"known": people(without=[REQ])}),

@@ -96,7 +96,7 @@ def test_breaking_it_needs_a_reason(reason):
 
 def test_it_is_broken_for_what_was_seen():
     at = world(request(rules=SOFT), rules=SOFT)
-    with pytest.raises(Conflict, match="changed since"):
+    with pytest.raises(Conflict, match="edited since"):
         transition(at, smash(at.request, digest="0" * 64), people())
 
 

@@ -19,6 +19,7 @@ from store.model.command import (
     Countersign,
     Dispute,
     Due,
+    Edit,
     End,
     Merge,
     Overdue,
@@ -31,7 +32,7 @@ from store.model.command import (
 from store.model.errors import AccessError
 from store.model.lifecycle import Transition, World, transition
 from store.model.people import People
-from store.model.policy import HOUR, MINUTE, Access, BreakGlass, Circle, Policy, Threshold
+from store.model.policy import HOUR, MINUTE, Access, BreakGlass, Circle, Escalation, Policy, Threshold
 from store.model.request import Request
 from tests.builders import (
     ANA,
@@ -46,6 +47,7 @@ from tests.builders import (
     REQ,
     approve,
     deny,
+    edit,
     head,
     people,
     policies,
@@ -58,7 +60,7 @@ from tests.builders import (
 MOVES: dict[str, set[str]] = {
     "pending": {"approved", "denied", "withdrawn", "expired", "merged", "stale", "active", "granting"},
     "approved": {"active", "granting", "merged", "stale", "withdrawn", "expired"},
-    "stale": {"withdrawn", "expired"},
+    "stale": {"pending", "withdrawn", "expired"},
     "granting": {"active", "failed", "revoking"},
     "active": {"ended", "revoking"},
     "revoking": {"ended"},
@@ -88,6 +90,8 @@ rules = st.builds(
         Access, max_ms=st.sampled_from([30 * MINUTE, 4 * HOUR]), activate=st.sampled_from(["by-hand", "on-approval"])
     ),
     merge=st.sampled_from(["by-hand", "on-approval"]),
+    remind=st.sampled_from([(), (20 * MINUTE, 2 * HOUR)]),
+    escalate=st.sampled_from([(), (Escalation(after_ms=HOUR, to=Circle(users=frozenset({ONCALL}))),)]),
 )
 
 
@@ -132,6 +136,7 @@ class Histories(RuleBasedStateMachine):
         self.members: dict[str, set[str]] = {LEADS: {ANA, BOB, CAT, REQ}, PAGER: {ONCALL, ANA}}
         self.without: set[str] = set()
         self.ids = 0
+        self.before: Request | None = None  # the last revision but one
 
     # -- the world moves ----------------------------------------------------------------------------------------------
 
@@ -200,6 +205,20 @@ class Histories(RuleBasedStateMachine):
     def acts(self, of: Any, user: str) -> None:
         self.do(of(id=self.id(), actor=user))
 
+    @rule(
+        user=st.sampled_from([REQ, REQ, REQ, BEN, ANA]),
+        reason=st.sampled_from(["because", "why not"]),
+        minutes=st.sampled_from([None, None, 10, 20]),
+    )
+    def edits(self, user: str, reason: str, minutes: int | None) -> None:
+        length = minutes * MINUTE if minutes else None
+        self.do(edit(self.at.request, user, id=self.id(), reason=reason, duration_ms=length))
+
+    @rule(user=st.sampled_from([ANA, BOB]))
+    def approves_the_revision_before(self, user: str) -> None:
+        if self.before is not None:
+            self.do(approve(self.before, user, id=self.id()), never=True)
+
     @rule(user=st.sampled_from([ANA, BOB, REQ, ONCALL]))
     def disputes(self, user: str) -> None:
         self.do(Dispute(id=self.id(), actor=user, reason="?"))
@@ -216,7 +235,7 @@ class Histories(RuleBasedStateMachine):
     def the_outside_is_in_trouble(self) -> None:
         self.do(Trouble(id=self.id(), actor="relay", sentence=f"Hm {self.ids}."))
 
-    @rule(name=st.sampled_from(["deadline", "deadline", "warning"]))
+    @rule(name=st.sampled_from(["deadline", "deadline", "warning", "remind", "escalate"]))
     def the_clock_ticks(self, name: Any) -> None:
         self.do(Due(id=self.id(), actor="clock", timer=name, at_ms=self.at.request.timers.get(name, 0)))
 
@@ -242,11 +261,20 @@ class Histories(RuleBasedStateMachine):
         assert not never
         self.check(before, command, known, result)
         self.at = replace(
-            before, request=result.request, debt=result.debt or before.debt, head=result.head or before.head
+            before,
+            request=result.request,
+            debt=result.debt or before.debt,
+            head=result.head or before.head,
+            lock=result.lock or before.lock,
         )
+        if isinstance(command, Edit):
+            self.made, self.before = result.request, before.request
+            self.at = replace(self.at, policy_then=before.policy_now)
 
     def check(self, before: World, command: Command, known: People, result: Transition) -> None:
         was, now = before.request, result.request
+        if isinstance(command, Edit):
+            self.check_edit(command, was, now)
         if was.state != now.state:
             event(f"{was.state} -> {now.state}")
             assert now.state in MOVES.get(was.state, set())
@@ -279,6 +307,15 @@ class Histories(RuleBasedStateMachine):
             assert result.debt.state != "open"
             if isinstance(command, Countersign):
                 assert command.actor != before.debt.by
+
+    def check_edit(self, command: Edit, was: Request, now: Request) -> None:
+        """Asked anew: nobody has agreed to it yet, and nothing that was said of it before holds."""
+        event(f"{was.state} edited, {len(was.reviews)} votes")
+        assert was.state in ("pending", "stale")
+        assert command.actor in (was.requester, was.beneficiary)
+        assert (now.state, now.reviews, now.decision, now.granted_ms) == ("pending", (), None, None)
+        assert (now.id, now.revision, now.policy) == (was.id, was.revision + 1, self.at.policy_now.number)
+        assert now.digest != was.digest
 
     def check_decision(self, before: World, command: Command, known: People, result: Transition) -> None:
         """Decided: under both policies, by people who may now; or by somebody who broke the glass, and owes for it."""
@@ -332,6 +369,7 @@ class Histories(RuleBasedStateMachine):
         expected = asked.state in ("pending", "approved", "stale", "granting", "active")
         assert ("deadline" in asked.timers) is expected
         assert ("warning" not in asked.timers) or asked.state == "active"
+        assert not asked.timers.keys() & {"remind", "escalate"} or asked.state == "pending"
 
     @invariant()
     def what_is_held_was_decided(self) -> None:
@@ -347,6 +385,12 @@ class Histories(RuleBasedStateMachine):
     def the_content_never_changes(self) -> None:
         for field in ("id", "kind", "target", "requester", "beneficiary", "payload", "revision", "digest", "policy"):
             assert getattr(self.at.request, field) == getattr(self.made, field)
+
+    @invariant()
+    def a_debt_that_went_wrong_locks(self) -> None:
+        wrong = self.at.debt is not None and self.at.debt.state in ("disputed", "overdue")
+        assert (self.at.lock is not None) is wrong
+        assert self.at.lock is None or (self.at.debt is not None and self.at.lock.user == self.at.debt.by)
 
     @invariant()
     def a_broken_glass_owes(self) -> None:

@@ -34,6 +34,7 @@ from tests.builders import (
     REQ,
     approve,
     deny,
+    edit,
     head,
     people,
     policies,
@@ -48,22 +49,22 @@ RULES: Final = policies(soft(merge="by-hand"))
 
 # Each row a state, each column a command; a dot is a refusal that changes nothing.
 TABLE: Final = """
-              Approve   Deny    Tally    Break     Withdraw   Activate  Merge   End       Due       Present  Absent  Refused  Trouble
-pending       approved  denied  pending  approved  withdrawn  .         .       .         expired   .        .       .        .
-approved      .         .       .        .         withdrawn  active    .       .         expired   .        .       .        .
-approved*     .         .       .        .         withdrawn  granting  .       .         expired   .        .       .        .
-approved#     .         .       .        .         withdrawn  .         merged  .         expired   .        .       .        .
-stale#        .         .       .        .         withdrawn  .         .       .         expired   .        .       .        .
-granting*     .         .       .        .         .          .         .       revoking  revoking  active   .       failed   granting
-active        .         .       .        .         .          .         .       ended     ended     .        .       active   active
-active*       .         .       .        .         .          .         .       revoking  revoking  .        .       active   active
-revoking*     .         .       .        .         .          .         .       .         .         .        ended   revoking revoking
-denied        .         .       .        .         .          .         .       .         .         .        .       .        .
-withdrawn     .         .       .        .         .          .         .       .         .         .        .       .        .
-expired       .         .       .        .         .          .         .       .         .         .        .       .        .
-merged#       .         .       .        .         .          .         .       .         .         .        .       .        .
-ended         .         .       .        .         .          .         .       .         .         .        .       .        .
-failed*       .         .       .        .         .          .         .       .         .         .        .       .        .
+              Approve   Deny    Tally    Break     Withdraw   Activate  Merge   End       Due       Present  Absent  Refused  Trouble  Edit
+pending       approved  denied  pending  approved  withdrawn  .         .       .         expired   .        .       .        .        pending
+approved      .         .       .        .         withdrawn  active    .       .         expired   .        .       .        .        .
+approved*     .         .       .        .         withdrawn  granting  .       .         expired   .        .       .        .        .
+approved#     .         .       .        .         withdrawn  .         merged  .         expired   .        .       .        .        .
+stale#        .         .       .        .         withdrawn  .         .       .         expired   .        .       .        .        pending
+granting*     .         .       .        .         .          .         .       revoking  revoking  active   .       failed   granting  .
+active        .         .       .        .         .          .         .       ended     ended     .        .       active   active   .
+active*       .         .       .        .         .          .         .       revoking  revoking  .        .       active   active   .
+revoking*     .         .       .        .         .          .         .       .         .         .        ended   revoking revoking  .
+denied        .         .       .        .         .          .         .       .         .         .        .       .        .        .
+withdrawn     .         .       .        .         .          .         .       .         .         .        .       .        .        .
+expired       .         .       .        .         .          .         .       .         .         .        .       .        .        .
+merged#       .         .       .        .         .          .         .       .         .         .        .       .        .        .
+ended         .         .       .        .         .          .         .       .         .         .        .       .        .        .
+failed*       .         .       .        .         .          .         .       .         .         .        .       .        .        .
 """
 HEADER, *ROWS = [line.split() for line in TABLE.strip().splitlines()]
 CELLS: Final = [(row[0], name, cell) for row in ROWS for name, cell in zip(HEADER, row[1:], strict=True)]
@@ -127,6 +128,8 @@ def command(name: str, asked: Request) -> Command:
             return smash(asked)
         case "Tally":
             return Tally(id="t", actor="relay")
+        case "Edit":
+            return edit(asked, reason="another")
         case "Withdraw":
             return Withdraw(id="w2", actor=REQ)
         case "Activate":
@@ -297,6 +300,15 @@ def test_who_may_end_access(user, ends, kind):
     assert ended.state == ("ended" if kind == "open" else "revoking")
     assert ended.ending is not None
     assert len(ended.ending.reason or "") == 2_000
+
+
+@pytest.mark.parametrize("facts", [{"active": False}, {"home": False}, {"human": False}, {"guest": True}])
+def test_who_may_do_nothing_here_ends_nobody_elses_access(facts):
+    for user in (CAT, "UOWNER"):
+        with pytest.raises(Forbidden):
+            transition(in_state("active"), End(id="e", actor=user), people(**{user: facts}))
+        with pytest.raises(Forbidden):
+            transition(in_state("active"), End(id="e", actor=user), people(without=[user]))
 
 
 def test_to_give_back_needs_no_rule_and_no_facts():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from store.model.command import Approve, Merge
-from store.model.errors import Conflict, Forbidden
+from store.model.errors import Conflict, Forbidden, Unavailable
 from store.model.lifecycle import World, transition
 from store.model.people import FRESH_MS
 from store.model.policy import DAY, HOUR, Hook, TargetConfig
@@ -144,6 +144,13 @@ def test_without_an_environment_nothing_is_merged():
     at, last = decided(touch("A"))
     with pytest.raises(Conflict):
         transition(replace(at, head=None), last, people())
+
+
+def test_nothing_is_merged_into_another_environment():
+    at, last = decided(touch("A"))
+    with pytest.raises(Unavailable) as refusal:
+        transition(replace(at, head=head().model_copy(update={"environment_id": "env2"})), last, people())
+    assert refusal.value.detail == "tampered"
 
 
 def test_only_hooks_that_listen_to_changes_hear_of_them():

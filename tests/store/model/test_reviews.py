@@ -19,6 +19,7 @@ from tests.builders import (
     REQ,
     approve,
     deny,
+    head,
     leads,
     people,
     policies,
@@ -148,7 +149,7 @@ def test_where_the_rule_is_gone_nobody_decides():
 @pytest.mark.parametrize("verdict", [approve, deny])
 def test_a_verdict_on_another_content_is_none(verdict, changed):
     at = world(request())
-    with pytest.raises(Conflict, match="changed since"):
+    with pytest.raises(Conflict, match="edited since"):
         transition(at, verdict(at.request, ANA, **changed), people())
 
 
@@ -239,6 +240,19 @@ def test_a_cap_counts_as_long_as_its_approval_does():
     gone = people(UCAT={"active": False})
     at = cast(at, approve(at.request, ANA), approve(at.request, BOB), known=gone)
     assert at.request.granted_ms == HOUR
+
+
+@pytest.mark.parametrize(("then", "now"), [(1, 1), (1, 5), (5, 1)])
+def test_nothing_waits_longer_than_either_policy_lets_it(then, now):
+    def waits(kind: str, state: str, *both: Policy) -> None:
+        at = replace(under(*both, kind=kind), head=head(A=1) if state == "stale" else head())
+        at = cast(at, approve(at.request, ANA), approve(at.request, BOB))
+        assert (at.request.state, at.request.timers) == (state, {"deadline": NOW + HOUR})
+
+    times = (then * HOUR, now * HOUR)
+    waits("open", "approved", *(policy(access=Access(grant_expiration_ms=ms)) for ms in times))
+    waits("change", "approved", *(policy(merge="by-hand", merge_within_ms=ms) for ms in times))
+    waits("change", "stale", *(policy(request_ttl_ms=ms) for ms in times))
 
 
 @pytest.mark.parametrize("cap_ms", [0, -1, -HOUR])

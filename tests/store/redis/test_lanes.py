@@ -76,6 +76,19 @@ async def test_a_lost_hand_does_not_push_back_what_another_holds(corridor):
     assert await corridor.outbox.settle(second) == "lost"  # it is gone
 
 
+async def test_a_hand_of_long_ago_settles_nothing_of_an_effect_put_anew(corridor):
+    """It was settled by somebody else and is gone, and then there is one of the same name again."""
+    await put(corridor, CARD)
+    first = await claim_one(corridor)
+    corridor.skew_ms += LEASE
+    assert await corridor.outbox.settle(await claim_one(corridor)) == "done"
+    await put(corridor, CARD)
+    held = await claim_one(corridor)
+    assert held.generation == first.generation
+    assert await corridor.outbox.settle(first) == "lost"
+    assert await corridor.outbox.settle(held) == "done"
+
+
 async def test_what_is_put_many_times_is_done_once(corridor):
     for _ in range(5):
         await put(corridor, CARD, OTHER)

@@ -82,6 +82,15 @@ async def test_a_policy_since_decides(corridor, asked):
     assert await corridor.state(asked) == "pending"
 
 
+async def test_a_policy_since_decides_on_the_last_vote_as_well(corridor, asked):
+    """Read under the policy of then, and enough under it: what is committed must be guarded by the policy, too."""
+    await corridor.apply(asked, approve(asked, ANA, id="ana"))
+    await read(corridor, asked)
+    await corridor.enact(policy(approvals=(leads(3),)))
+    await corridor.apply(asked, approve(asked, BOB, id="bob"))
+    assert await corridor.state(asked) == "pending"
+
+
 @pytest.mark.parametrize("off_ms", [-requests.BEHIND_MS, requests.AHEAD_MS + 1, -3_600_000, 3_600_000])
 @pytest.mark.parametrize("by", [approve, deny])
 async def test_a_clock_that_is_off_decides_nothing(corridor, asked, off_ms, by):

@@ -6,7 +6,7 @@ from bot.slack import samples as s
 from bot.slack.views.card import for_approvers, for_requester
 from bot.slack.views.facts import CardFacts
 from store.model.policy import HOUR, Circle
-from store.model.request import TERMINAL, Change, Kind, Review, State
+from store.model.request import TERMINAL, Change, Editing, Kind, Review, State
 from store.model.standing import Rules
 from tests.bot.slack.pieces import buttons, menu, mrkdwn, quotes, words
 
@@ -16,16 +16,16 @@ EVERY = [(kind, state) for kind, states in s.STATES.items() for state in states]
 
 # kind, state: what the channel can press, what the requester can press
 OFFERED: dict[tuple[Kind, State], tuple[list[str], list[str]]] = {
-    ("open", "pending"): (["approve", "deny", "more"], ["withdraw"]),
+    ("open", "pending"): (["approve", "deny", "more"], ["edit", "withdraw"]),
     ("open", "approved"): ([], ["activate", "withdraw"]),
     ("open", "active"): (["end"], ["show_values", "end"]),
-    ("access", "pending"): (["approve", "deny", "more"], ["withdraw"]),
+    ("access", "pending"): (["approve", "deny", "more"], ["edit", "withdraw"]),
     ("access", "approved"): ([], ["activate", "withdraw"]),
     ("access", "granting"): (["end"], ["end"]),
     ("access", "active"): (["end"], ["end"]),
-    ("change", "pending"): (["approve", "deny", "more"], ["withdraw"]),
+    ("change", "pending"): (["approve", "deny", "more"], ["edit", "withdraw"]),
     ("change", "approved"): (["merge"], ["merge", "withdraw"]),
-    ("change", "stale"): ([], ["withdraw"]),
+    ("change", "stale"): ([], ["edit", "withdraw"]),
 }
 TITLES: dict[tuple[Kind, State], str] = {
     ("open", "pending"): "Waiting for approval · open payments/prod",
@@ -74,7 +74,10 @@ NEXT: dict[tuple[Kind, State], str] = {
     ("access", "revoking"): "it is being taken back",
     ("access", "failed"): "Show an owner what the outside system said",
     ("change", "approved"): f"Merge it before {DECIDE_BY}.",
-    ("change", "stale"): "Withdraw this and ask again",
+    (
+        "change",
+        "stale",
+    ): f"Ask again on what is there now before {DECIDE_BY}: with the same values, and it is decided anew.",
     ("change", "merged"): "the change is in",
 }
 
@@ -290,3 +293,21 @@ def test_one_who_is_kept_by_another_grant_is_not_said_to_be_gone() -> None:
 def test_people_are_named_by_id_only_where_it_is_one() -> None:
     facts = s.facts(s.request("open", requester="<!channel>"))
     assert not [text for text in mrkdwn(for_approvers(facts).blocks) if "<!channel>" in text]
+
+
+@pytest.mark.parametrize(
+    ("dropped", "line"),
+    [(True, "Edited by <@U0DEV> {}; earlier votes were dropped."), (False, "Edited by <@U0DEV> {}.")],
+)
+def test_an_edited_card_says_so_to_everybody(*, dropped: bool, line: str) -> None:
+    edited = Editing(by=s.DEV, at_ms=s.NOW_MS + 2 * HOUR, dropped=dropped)
+    facts = s.facts(s.request("open", edited=edited))
+    for draw in (for_approvers, for_requester):
+        assert line.format(ENDS) in words(draw(facts).blocks)
+    assert "Edited" not in words(for_approvers(card("open", "pending")).blocks)
+
+
+def test_what_the_glass_was_broken_for_is_not_asked_again() -> None:
+    facts = s.facts(s.request("change", "stale", broken=True), soft=True, debt=s.debt("open"))
+    assert buttons(for_requester(facts).blocks) == ["withdraw"]
+    assert "the glass was broken for it once" in words(for_requester(facts).blocks)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bot.slack import ids, samples
 from bot.slack.views import forms
 from bot.slack.views.facts import Prefill, Terms, View, WhoIsAsked
-from bot.slack.views.forms import Asked, AskedChange, BadForm
+from bot.slack.views.forms import Asked, AskedChange, BadForm, Edited
 from store.model.policy import HOUR, MINUTE, Ticket
 from store.model.secret import Secret
 from tests.bot.slack.pieces import walk, words
@@ -231,3 +231,53 @@ def test_no_text_in_the_field_gets_into_an_error(text: str) -> None:
     with pytest.raises(BadForm) as caught:
         forms.read_change(filled(target="a/b", set=typed))
     assert CANARY not in str(caught.value.errors)
+
+
+ORIGIN = ids.Origin(ids.parse_reference(samples.request("open").reference), samples.CHANNEL, "1.2")
+
+
+def test_to_edit_begins_with_what_was_asked() -> None:
+    terms = Terms(WHO, max_ms=4 * HOUR, ticket=Ticket(pattern="^[A-Z]+-[0-9]+$"))
+    view = forms.edit(samples.facts(samples.request("open")), terms, ORIGIN)
+    assert block(view, ids.REASON)["element"]["initial_value"] == samples.REASON
+    assert block(view, ids.TICKET)["element"]["initial_value"] == "PAY-41"
+    assert block(view, ids.DURATION)["element"]["initial_option"]["value"] == str(2 * HOUR)
+    assert ids.parse_metadata(view["private_metadata"]) == ORIGIN
+    assert "Nobody has voted yet." in words(view["blocks"])
+
+
+@pytest.mark.parametrize("state", ["pending", "stale"])
+def test_of_a_change_other_values_are_typed_only_where_slack_takes_them(state: Any) -> None:
+    facts = samples.facts(samples.request("change", state))
+    view = forms.edit(facts, TERMS, ORIGIN)
+    assert [node["action_id"] for node in walk(view) if "action_id" in node] == [ids.SET, ids.REMOVE, ids.REASON]
+    select = element(view, ids.REMOVE)
+    assert select is not None
+    assert [option["value"] for option in select["options"]] == ["PROCESSOR_KEY_1", "PROCESSOR_KEY_2"]
+    assert block(view, ids.REMOVE)["label"]["text"] == "Leave out of this request"
+    assert element(forms.edit(facts, Terms(WHO), ORIGIN), ids.SET) is None
+    one = samples.facts(samples.request("change", state, names=1))
+    assert element(forms.edit(one, TERMS, ORIGIN), ids.REMOVE) is None
+    said = words(view["blocks"])
+    assert "PROCESSOR_KEY_1" in said
+    assert "nothing has to be typed again" in said
+    assert ("on top of what is there now" in said) is (state == "stale")
+    assert view["submit"]["text"] == ("Ask again" if state == "stale" else "Save")
+
+
+def test_what_may_not_be_asked_any_more_cannot_be_edited() -> None:
+    refused = Terms(WhoIsAsked(refusal="Nobody could approve this."))
+    view = forms.edit(samples.facts(samples.request("open")), refused, ORIGIN)
+    assert "submit" not in view
+    assert "Nobody could approve this." in words(view["blocks"])
+
+
+def test_what_was_edited_is_read() -> None:
+    assert forms.read_edit(filled(reason=" why ", ticket="A-1", duration=str(HOUR))) == Edited("why", "A-1", HOUR)
+    assert forms.read_edit(filled(reason=None)) == Edited("", None, None)
+    both = forms.read_edit(filled(reason="why", set=f"A={CANARY}", remove=["B"]))
+    assert both == Edited("why", None, None, {"A": Secret(CANARY.encode())}, ("B",))
+    for wrong in (filled(set=f"A={CANARY}", remove=["A"]), filled(set=CANARY)):
+        with pytest.raises(BadForm) as refusal:
+            forms.read_edit(wrong)
+        assert CANARY not in refusal.value.sentence

@@ -77,6 +77,19 @@ def test_health_is_for_owners() -> None:
     assert "Redis forgets." in words(home(HomeFacts(s.ANA, health=("Redis forgets.",)))["blocks"])
 
 
+def test_owners_see_who_is_locked_and_unlock_others_only() -> None:
+    locks = (s.lock(user=s.EVE), s.lock(user=s.ANA, causes=2))
+    view = home(HomeFacts(s.ANA, health=(), locks=locks, more={"locks": 4}))
+    said = words(view["blocks"])
+    assert buttons(view) == ["home_unlock"]
+    assert f"{s.ID}` was disputed." in said
+    assert "the newest of 2 such requests. Another owner must unlock it." in said
+    assert "and 4 more whose break-glass is locked" in said
+    assert "Nothing to report" not in said
+    other = home(HomeFacts(s.DEV, locks=locks))
+    assert "break the glass since" not in words(other["blocks"])
+
+
 def test_what_does_not_fit_is_counted() -> None:
     view = home(HomeFacts(s.DEV, (PENDING,) * 30, more={"waiting": 70}))
     assert "and 90 more: `/countersign pending` lists them." in words(view["blocks"])

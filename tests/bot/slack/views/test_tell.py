@@ -1,11 +1,15 @@
 """Each piece of news says what happened, who did it, why, and what to do next."""
 
+from dataclasses import replace
+
 import pytest
 
 from bot.slack import samples as s
 from bot.slack.views.facts import CardFacts
 from bot.slack.views.tell import announce, hook_line, passed, tell
 from store.model.effect import News
+from store.model.policy import HOUR
+from store.model.request import Editing, State
 from tests.bot.slack.pieces import buttons, quotes, words
 
 LINK = "https://example.slack.com/archives/C0PAYMENTS/p1"
@@ -23,7 +27,7 @@ TOLD: list[tuple[News, CardFacts, list[str], list[str]]] = [
     ("denied", s.facts(s.request("open", "denied")),
      ["*Denied:* your request to open `payments/prod` for 2 h, by <@U0BEN>", "Use the replay tool instead", "Talk to the person who denied it"], []),
     ("expired", s.facts(s.request("open", "expired")), ["*Expired:*", "Nobody decided in time.", "Ask again"], []),
-    ("stale", s.facts(s.request("change", "stale")), ["*Out of date:*", "PROCESSOR_KEY_1", "ask again"], []),
+    ("stale", s.facts(s.request("change", "stale")), ["*Out of date:*", "PROCESSOR_KEY_1", "Ask again on what is there now"], []),
     ("merged", s.facts(s.request("change", "merged")), ["*Merged as version 42:*", "the change is in"], []),
     ("active", s.facts(s.request("open", "active"), shows=True), ["*Active:* you may open", "You have it until "], ["show_values", "end"]),
     ("warning", s.facts(s.request("open", "active")), ["*Ends soon:* you have `payments/prod`", "ask again for more time"], []),
@@ -133,3 +137,44 @@ def test_news_that_is_over_is_one_line_without_buttons() -> None:
     assert [block["type"] for block in message.blocks] == ["context"]
     assert "*Ended* by now: open `payments/prod` for 2 h" in words(message.blocks)
     assert f"<{LINK}|Open the card>" in words(message.blocks)
+
+
+@pytest.mark.parametrize(("news", "word"), [("reminder", "Still waiting"), ("escalated", "Escalated")])
+def test_a_call_to_decide_says_what_waits_since_when_and_until_when(news: News, word: str) -> None:
+    facts = s.facts(s.request("open", since_ms=s.NOW_MS - HOUR), thresholds=2)
+    for decides, step in ((True, "Approve or deny it before"), (False, "Find somebody who may decide it before")):
+        message = tell(replace(facts, decides=decides), news, link=LINK, to=s.BEN)
+        assert (
+            f"*{word}:* the request of <@U0DEV> to open `payments/prod` for 2 h. Asked <!date^1772546400^"
+            in message.text
+        )
+        assert f"{step} <!date^1772578800^" in message.text
+        assert "Still needed: 1 of <!subteam^S0LEADS>" in message.text
+        assert s.REASON in quotes(message.blocks)
+        assert f"<{LINK}|Open the card>" in words(message.blocks)
+        assert buttons(message.blocks) == []
+    assert "nobody can decide it" in tell(replace(facts, rules=None, needed=()), news, to=s.CHO).text
+
+
+def test_who_is_locked_reads_for_what_and_who_is_unlocked_reads_by_whom() -> None:
+    for state, why in (("disputed", "was disputed"), ("overdue", "was not countersigned in time")):
+        locked = announce(replace(broken(state), lock=s.lock()), "locked", link=LINK, to=s.EVE)
+        assert f"*Locked:* your break-glass is locked, because what you did for request `{s.ID}` {why}." in locked.text
+        assert "only an owner can unlock it, and nobody their own" in locked.text
+    unlocked = announce(replace(broken("disputed"), lock=s.lock(opened=True)), "unlocked", link=LINK, to=s.EVE)
+    assert "*Unlocked:* <@U0ANA> unlocked your break-glass." in unlocked.text
+    assert "next time the lead on duty is called first" in " ".join(quotes(unlocked.blocks))
+
+
+@pytest.mark.parametrize(
+    ("state", "step"),
+    [("pending", "Look at what is asked now, and decide again before "), ("denied", "it went on without your vote")],
+)
+def test_who_had_voted_hears_that_it_is_asked_anew(state: State, step: str) -> None:
+    edited = Editing(by=s.DEV, at_ms=s.NOW_MS, dropped=True)
+    message = tell(s.facts(s.request("open", state, edited=edited)), "edited", link=LINK, to=s.BEN)
+    said = words(message.blocks)
+    assert "*Edited:* the request of <@U0DEV> to open `payments/prod` for 2 h. Your vote was for what was asked" in said
+    assert step in said
+    assert not buttons(message.blocks)
+    assert f"<{LINK}|Open the card>" in said

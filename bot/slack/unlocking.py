@@ -1,0 +1,95 @@
+"""Unlocking: an owner lets somebody break the glass again, from App Home or by the slash command."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from slack_bolt.async_app import AsyncAck
+
+from bot.slack import ids
+from bot.slack.doors import Click, submission
+from bot.slack.replies import Replies
+from bot.slack.views import locked as draw
+from bot.slack.views import modals
+from bot.slack.views import replies as words
+from bot.slack.views.facts import Message
+from bot.slack.views.reading import BadForm
+from bot.slack.wire import Slack
+from store.model.command import Unlock
+from store.model.errors import AccessError, Conflict, Forbidden
+from store.model.people import Directory
+from store.redis.locks import Locks
+from store.redis.policies import Policies
+
+LISTED: Final = 100
+
+
+class Unlocking:
+    def __init__(
+        self,
+        *,
+        slack: Slack,
+        locks: Locks,
+        policies: Policies,
+        directory: Directory,
+        replies: Replies,
+        committed: Callable[[], None],
+        counted: Callable[[str, str], None],
+    ) -> None:
+        self._slack = slack
+        self._locks = locks
+        self._policies = policies
+        self._directory = directory
+        self._replies = replies
+        self._committed = committed
+        self._counted = counted
+
+    async def open_for(self, pressed: Click) -> None:
+        """The form behind the button on App Home. Raises `AccessError`."""
+        user, _ = ids.parse_lock_reference(pressed.value)
+        await self._open(pressed.user, user, pressed.trigger)
+
+    async def decided(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        sent = submission(body)
+        try:
+            user, seen_ms = ids.parse_lock_reference(sent.metadata)
+            reason = modals.read_reason(sent.values)
+            command = Unlock(id=sent.command_id, actor=sent.user, user=user, reason=reason, seen_ms=seen_ms)
+            answer = await self._locks.unlock(command)
+        except BadForm as error:
+            await ack(response_action="errors", errors=error.errors)
+            return
+        except AccessError as error:
+            self._counted(sent.callback, error.code)
+            await ack(response_action="update", view=modals.notice("Not unlocked", error.sentence))
+            return
+        self._counted(sent.callback, "ok")
+        self._committed()
+        self._replies.sentence(sent.user, None, answer)
+        self._replies.opened_home(sent.user)
+        await ack()
+
+    async def command(self, actor: str, user: str | None, reason: str, trigger: str) -> Message | None:
+        """`/countersign unlock …`: who is locked, the form, or at once where a reason is given. Raises `AccessError`."""
+        if user is None:
+            await self._demand_owner(actor)
+            return draw.listing(*await self._locks.holding(most=LISTED))
+        if not reason:
+            await self._open(actor, user, trigger)
+            return None
+        answer = await self._locks.unlock(Unlock(id=f"slash:{trigger}", actor=actor, user=user, reason=reason))
+        self._counted("unlock", "ok")
+        self._committed()
+        return words.sentence(answer)
+
+    async def _open(self, actor: str, user: str, trigger: str) -> None:
+        await self._demand_owner(actor)
+        lock = await self._locks.of(user)
+        if lock is None or not lock.holds:
+            raise Conflict("Their break-glass is not locked.", code="not_locked")
+        await self._slack.call("views.open", trigger_id=trigger, view=draw.unlock_reason(lock))
+
+    async def _demand_owner(self, user: str) -> None:
+        """What others may not see. That only an owner unlocks is decided when the form is sent off."""
+        owners = (await self._policies.current()).owners
+        if owners.has(user, await self._directory.people(owners.wanted)) is not True:
+            raise Forbidden("Only an owner sees whose break-glass is locked, and can unlock it.")

@@ -1,0 +1,278 @@
+"""Evidence: what lies in Redis, read as JSON and by key, and what must hold of it after every step whatever happened."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis.asyncio import Redis
+
+from store.model.policy import Policy
+from store.redis.keys import Keys
+from tests.store.redis.reference import Asked, Owed, Verdict, locked
+
+MOVES = {
+    "": {"pending"},
+    "pending": {"approved", "denied", "withdrawn", "expired", "merged", "stale", "active", "granting"},
+    "approved": {"active", "granting", "merged", "stale", "withdrawn", "expired"},
+    "stale": {"withdrawn", "expired"},
+    "granting": {"active", "failed", "revoking"},
+    "active": {"ended", "revoking"},
+    "revoking": {"ended"},
+}  # all others are the end
+EVENTS = {
+    "pending": "request.submitted",
+    "approved": "request.approved",
+    "denied": "request.denied",
+    "withdrawn": "request.withdrawn",
+    "expired": "request.expired",
+    "merged": "change.merged",
+    "stale": "request.stale",
+    "granting": "grant.started",
+    "active": "grant.activated",
+    "revoking": "grant.revoking",
+    "failed": "grant.failed",
+    "ended": "grant.ended",
+}
+WITH_DEADLINE = {"pending", "approved", "stale", "granting", "active"}
+EVERYTHING = """
+local found = {}
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  local type = redis.call('TYPE', key).ok
+  local content
+  if type == 'hash' then content = redis.call('HGETALL', key)
+  elseif type == 'zset' then content = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
+  elseif type == 'stream' then content = redis.call('XRANGE', key, '(' .. ARGV[1] .. '-0', '+')
+  else content = redis.call('GET', key) end
+  found[#found + 1] = { key, type, content }
+end
+return found
+"""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One look. `of`: key without the prefix -> its content; `new`: audit entries since the look before."""
+
+    of: Mapping[str, Any] = field(default_factory=dict)
+    asked: Mapping[str, Asked] = field(default_factory=dict)
+    entries: int = 0
+    new: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def locks(self) -> dict[str, float]:
+        """user -> since when"""
+        bodies = {user: json.loads(lock["body"]) for user, lock in self.named("lock").items()}
+        return {user: body["causes"][0]["at_ms"] for user, body in bodies.items() if "opened" not in body}
+
+    def named(self, kind: str) -> dict[str, Any]:
+        """Of one kind, by the rest of the name."""
+        return {key.partition(":")[2]: found for key, found in self.of.items() if key.startswith(f"{kind}:")}
+
+
+async def look(redis: Redis, keys: Keys, before: Evidence) -> Evidence:
+    """`redis` decodes its answers."""
+    of: dict[str, Any] = {}
+    for key, kind, content in await redis.eval(EVERYTHING, 0, before.entries):
+        pairs = dict(zip(content[::2], content[1::2], strict=True)) if kind in ("hash", "zset") else {}
+        scores = {member: float(score) for member, score in pairs.items()} if kind == "zset" else pairs
+        of[key.removeprefix(keys.prefix)] = scores or content
+    numbered = of.pop("audit", [])
+    assert [number for number, _ in numbered] == [f"{before.entries + n}-0" for n in range(1, len(numbered) + 1)]
+    entries = before.entries + len(numbered)
+    assert int(of.get("audit:number", 0)) == entries
+    look = Evidence(of, {}, entries, tuple(json.loads(entry) for _, (_, entry) in numbered))
+    asked = {name: written(each, look.named("debt").get(name)) for name, each in look.named("request").items()}
+    return Evidence(of, asked, entries, look.new)
+
+
+def written(fields: Mapping[str, str], debt: Mapping[str, str] | None) -> Asked:
+    """A stored request in the reference's words."""
+    body = json.loads(fields["body"])
+    payload, decision, lease = body["payload"], body.get("decision"), body.get("lease")
+    owed = json.loads(debt["body"]) if debt else None
+    assert body["revision"] == 1
+    assert body.get("timers", {}).keys() <= {"deadline", "warning"}
+    touches = {
+        touch["name"]: (touch.get("base"), touch["entry"]["entry_id"] if "entry" in touch else None)
+        for touch in payload.get("touches", ())
+    }
+    return Asked(
+        id=body["id"],
+        kind=body["kind"],
+        requester=body["requester"],
+        beneficiary=body["beneficiary"],
+        policy=body["policy"],
+        digest=body["digest"],
+        created_ms=body["created_ms"],
+        since_ms=body["since_ms"],
+        wants_ms=payload.get("duration_ms"),
+        touches=touches,
+        deadline=body["timers"].get("deadline"),
+        warning=body["timers"].get("warning"),
+        state=body["state"],
+        verdicts=tuple(Verdict(one["by"], one["verdict"], one.get("cap_ms"), one["at_ms"]) for one in body["reviews"]),
+        basis=decision and decision["basis"],
+        by=frozenset(decision["by"]) if decision else frozenset(),
+        granted_ms=body.get("granted_ms"),
+        lease=(lease["starts_ms"], lease["until_ms"]) if lease else None,
+        note=body.get("note"),
+        merged=body.get("merged"),
+        owed=Owed(owed["by"], owed["due_ms"], owed["state"]) if owed else None,
+    )
+
+
+def check(was: Evidence, now: Evidence, environment: str, policies: Mapping[int, Policy | None]) -> None:
+    """All that must hold, whatever was asked."""
+    for one in now.asked.values():
+        check_history(was, now, one)
+        check_standing(one)
+        check_projected(now, one, environment)
+        check_values(now, one, environment)
+    assert was.asked.keys() <= now.asked.keys()
+    check_indexes(now, environment, policies)
+    check_versions(was, now, environment)
+    check_answers(was, now)
+    check_lanes(now)
+
+
+def check_history(was: Evidence, now: Evidence, one: Asked) -> None:
+    """A state moves as in the table, with its trace, its card and its news; what has ended stays as it is."""
+    before = was.asked.get(one.id)
+    key = f"request:{one.id}"
+    old = was.of.get(key, {"version": "0", "body": ""})
+    version, new = int(old["version"]), now.of[key]
+    assert int(new["version"]) in (version, version + 1)
+    if new["body"] != old["body"]:
+        assert int(new["version"]) == version + 1
+        assert {entry.get("request") for entry in now.new} >= {one.id}
+    if before is not None and before.state not in MOVES:
+        assert new["body"] == old["body"]
+    if before is None or before.state != one.state:
+        assert one.state in MOVES[before.state if before else ""]
+        traces = [entry for entry in now.new if entry.get("request") == one.id]
+        assert EVENTS[one.state] in [entry["event"] for entry in traces]
+        assert f"card:{one.id}" in now.of["lane:slack"]
+        if one.state in ("granting", "revoking"):
+            assert f"member:okta/admins/{one.beneficiary}" in now.of["lane:connector"]
+    if before is not None:
+        for name in ("kind", "requester", "beneficiary", "policy", "digest", "created_ms", "wants_ms", "touches"):
+            assert getattr(one, name) == getattr(before, name)
+        for name in ("lease", "granted_ms", "basis", "by", "merged"):  # said once, and never again
+            assert not getattr(before, name) or getattr(one, name) == getattr(before, name)
+        if (one.owed and one.owed.state) != (before.owed and before.owed.state):
+            news = one.owed.state.replace("open", "broken") if one.owed else ""
+            assert any(member.startswith(f"announce:{one.id}:{news}:") for member in now.of["lane:slack"])
+
+
+def check_standing(one: Asked) -> None:
+    assert (one.deadline is not None) is (one.state in WITH_DEADLINE)
+    assert one.warning is None or one.state == "active"
+    assert len({verdict.by for verdict in one.verdicts}) == len(one.verdicts)
+    assert (one.owed is not None) is (one.basis == "break-glass")
+    assert (one.basis == "denial") is (one.state == "denied")
+    if one.state in ("approved", "granting", "active", "revoking", "merged", "failed", "ended"):
+        assert one.basis in ("quorum", "break-glass")
+    assert (one.lease is not None) is (one.state in ("granting", "active", "revoking", "failed", "ended"))
+    if one.lease is not None and one.granted_ms is not None:
+        assert one.lease[1] - one.lease[0] == one.granted_ms > 0
+        assert one.deadline in (None, one.lease[1])
+    assert (one.merged is not None) is (one.state == "merged")
+
+
+def check_projected(now: Evidence, one: Asked, environment: str) -> None:
+    """What scripts read beside the body says the same as the body."""
+    fields = dict(now.of[f"request:{one.id}"])
+    del fields["body"], fields["version"]
+    assert fields == {
+        "kind": one.kind,
+        "state": one.state,
+        "until": str(one.lease[1] if one.lease else 0),
+        "holder": one.beneficiary,
+        "environment": "" if one.kind == "access" else environment,
+        "touches": " ".join(one.touches) if one.state in MOVES else "",
+    }
+
+
+def check_values(now: Evidence, one: Asked, environment: str) -> None:
+    """Sealed values wait beside their request, or are the environment's, or are gone."""
+    brought = {entry for _, entry in one.touches.values() if entry is not None}
+    waiting = now.of.get(f"payload:{one.id}:1", {}).keys()
+    merged = brought & now.of.get(f"entries:{environment}", {}).keys()
+    assert waiting == (brought if one.state in MOVES else set())
+    assert merged == (brought if one.state == "merged" else set())
+    hooks = {hook for hook in now.named("delivery") if hook.startswith(f"{one.id}:")}
+    assert hooks == ({f"{one.id}:api"} if one.state == "merged" else set())
+
+
+def check_indexes(now: Evidence, environment: str, policies: Mapping[int, Policy | None]) -> None:
+    """Timers and indexes, worked out again from what they are about."""
+    stand: dict[str, dict[str, float]] = {}
+
+    def put(name: str, member: str, score: float) -> None:
+        stand.setdefault(name, {})[member] = score
+
+    for one in now.asked.values():
+        for user in {one.requester, one.beneficiary}:
+            put(f"index:mine:{user}", one.id, one.created_ms)
+        rule = policies[one.policy]
+        assert rule is not None
+        if one.state == "pending":
+            for threshold in rule.approvals:
+                for principal in threshold.circle.users | threshold.circle.groups:
+                    put(f"index:waiting:{principal}", one.id, one.created_ms)
+        if one.state in ("granting", "active", "revoking"):
+            put(f"index:live:{one.beneficiary}", one.id, one.created_ms)
+            if one.kind == "access":
+                put(f"index:member:okta/admins/{one.beneficiary}", one.id, one.created_ms)
+        if one.state in ("pending", "approved"):
+            for name in one.touches:
+                put(f"index:touch:{environment}:{name}", one.id, one.created_ms)
+        if one.merged is not None:
+            put(f"index:hook:{environment}/api", one.id, one.merged)
+        for timer, at_ms in (("deadline", one.deadline), ("warning", one.warning)):
+            if at_ms is not None:
+                put("due", f"{one.id}/{timer}", at_ms)
+        if one.owed is not None and one.owed.state == "open":
+            put("due", f"{one.id}/debt", one.owed.due_ms)
+            put("index:debts", one.id, one.owed.due_ms)
+    for user in locked(now.asked.values()):
+        put("index:locks", user, now.locks[user])
+    assert now.locks.keys() == stand.get("index:locks", {}).keys()
+    found = {key: each for key, each in now.of.items() if key == "due" or key.startswith("index:")}
+    assert found == stand
+
+
+def check_versions(was: Evidence, now: Evidence, environment: str) -> None:
+    """Versions of the environment rise by one, each names the one before, and none ever changes."""
+    head = now.of[f"head:{environment}"]
+    manifests = {int(key.partition(":")[2]): body for key, body in now.named("manifest").items()}
+    newest = json.loads(head["body"])
+    assert head["body"] == manifests[newest["number"]]
+    assert int(head["version"]) == newest["number"]
+    assert sorted(manifests) == list(range(1, newest["number"] + 1))
+    assert newest.get("previous_mac") == (
+        json.loads(manifests[newest["number"] - 1])["mac"] if newest["number"] > 1 else None
+    )
+    before = json.loads(was.of[f"head:{environment}"]["body"])["number"] if was.of else 1
+    assert newest["number"] in (before, before + 1)
+    held = [entry["entry_id"] for entry in newest["entries"].values()]
+    assert sorted(head["entries"].split()) == sorted(held)
+    assert set(held) <= now.of.get(f"entries:{environment}", {}).keys()
+    for key, body in was.of.items():
+        if key.startswith(("manifest:", "policy:")):
+            assert now.of[key] == body
+
+
+def check_answers(was: Evidence, now: Evidence) -> None:
+    """A command has one answer, and keeps it."""
+    for key, answer in was.of.items():
+        if key.startswith("command:"):
+            assert now.of[key] == answer
+
+
+def check_lanes(now: Evidence) -> None:
+    """What is to be done is known, and what is known is to be done."""
+    lanes = [key for key in now.of if key.startswith("lane:") and not key.endswith(":fence")]
+    due = {f"{lane.removeprefix('lane:')}:{member}" for lane in lanes for member in now.of[lane]}
+    assert due == now.named("effect").keys()

@@ -1,0 +1,415 @@
+"""The store against the reference: whatever arrives, in any order and over any replica, both say the same, and every invariant holds.
+
+`make test` runs the same short histories each time; `make soak` runs long ones from random seeds for `SOAK_S` seconds.
+"""
+
+import asyncio
+import os
+import random
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from typing import Any, Final, TypeAlias
+
+import pytest
+from hypothesis import HealthCheck, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from redis.asyncio import Redis
+
+from store.model.command import (
+    Absent,
+    Activate,
+    Approve,
+    Break,
+    Command,
+    Countersign,
+    Deny,
+    Dispute,
+    Due,
+    End,
+    Merge,
+    Overdue,
+    Present,
+    Refused,
+    Tally,
+    Trouble,
+    Withdraw,
+)
+from store.model.policy import HOUR, MINUTE, Access, BreakGlass, Circle, Policy, Threshold
+from store.model.request import CLOCK, RELAY
+from tests import builders, servers
+from tests.builders import ANA, BEN, BOB, CAT, DEVS, EVERYBODY, LEADS, ONCALL, OWNER, PAGER, REQ, STRANGER
+from tests.store.redis.contest import REPLICAS, Contest
+from tests.store.redis.reference import Asked
+
+SHORT: Final = settings(max_examples=60, stateful_step_count=50, derandomize=True, database=None)
+LONG: Final = settings(max_examples=15, stateful_step_count=150, database=None, print_blob=True)
+QUIET: Final = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+SOAK_S: Final = float(os.environ.get("SOAK_S", "300"))
+
+
+circles = st.builds(
+    Circle,
+    users=st.frozensets(st.sampled_from([ANA, BOB, CAT, REQ]), max_size=2),
+    groups=st.frozensets(st.sampled_from([LEADS, PAGER]), max_size=2),
+)
+leads = st.just(Circle(groups=frozenset({LEADS})))
+on_call = st.just(Circle(groups=frozenset({PAGER})))
+rules = st.builds(
+    builders.policy,
+    approvals=st.lists(
+        st.builds(Threshold, count=st.sampled_from([1, 1, 2]), circle=leads | leads | circles), min_size=1, max_size=2
+    ).map(tuple),
+    denials=st.sampled_from([1, 2, 2]),
+    self_approval=st.sampled_from([False, False, True]),
+    enforcement=st.sampled_from(["soft", "soft", "hard"]),
+    bypassers=on_call | on_call | circles,
+    break_glass=st.builds(
+        BreakGlass,
+        max_duration_ms=st.sampled_from([5 * MINUTE, HOUR]),
+        review_within_ms=st.sampled_from([MINUTE, 24 * HOUR]),
+    ),
+    access=st.builds(
+        Access,
+        max_ms=st.sampled_from([30 * MINUTE, 4 * HOUR, 4 * HOUR]),
+        grant_expiration_ms=st.sampled_from([10 * MINUTE, 8 * HOUR]),
+        activate=st.sampled_from(["by-hand", "by-hand", "on-approval"]),
+    ),
+    request_ttl_ms=st.sampled_from([20 * MINUTE, 8 * HOUR]),
+    merge=st.sampled_from(["by-hand", "on-approval"]),
+    merge_within_ms=st.sampled_from([15 * MINUTE, 24 * HOUR]),
+)
+picks = st.integers(0, 1 << 16)
+replicas = st.integers(0, REPLICAS - 1)
+meanwhiles = st.sampled_from([None, None, None, None, None, None, "time", "somebody", "somebody", "policy"])
+Act: TypeAlias = tuple[int, int, int, str | None]  # which request, what, over which replica, what happens meanwhile
+acts = st.lists(st.tuples(picks, picks, replicas, meanwhiles), min_size=1, max_size=8)
+WEIGHTS: Final[dict[type, float]] = {
+    Approve: 8, Activate: 6, Merge: 6, Present: 6, Absent: 4, Break: 4, Countersign: 2, Dispute: 4, Deny: 1,
+    Withdraw: 0.3, End: 0.4, Due: 3, Overdue: 3, Refused: 1, Trouble: 0.4, Tally: 1,
+}  # fmt: skip
+FITTING: Final[dict[str, tuple[type, ...]]] = {
+    "pending": (Approve, Deny, Break, Withdraw, Due, Tally),
+    "approved": (Activate, Merge, Withdraw, Due, Countersign, Dispute),
+    "stale": (Withdraw, Due, Countersign),
+    "granting": (Present, Absent, Refused, End, Due, Dispute),
+    "active": (End, Due, Countersign, Dispute, Overdue, Absent),
+    "revoking": (Absent, Present, Overdue),
+}
+BY_THE_RELAY: Final = (Present, Absent, Refused, Trouble, Tally)
+
+
+class Histories(RuleBasedStateMachine, Contest):
+    """What may happen, in any order."""
+
+    def __init__(self, runner: asyncio.Runner, redis: Redis, reading: Redis, hashes: dict[str, str]) -> None:
+        RuleBasedStateMachine.__init__(self)
+        Contest.__init__(self, redis, reading, hashes)
+        self.run = runner.run
+
+    @initialize(
+        first=rules, kinds=st.lists(st.sampled_from(["open", "access", "change"]), min_size=1, max_size=3), pick=picks
+    )
+    def begins(self, first: Policy, kinds: list[str], pick: int) -> None:
+        self.run(self.begin(first))
+        for kind in kinds:
+            self.run(self.ask(self.run(self.wish(kind, REQ, REQ, 3 * HOUR, ["A"], pick)), 0))
+
+    # -- the world moves ----------------------------------------------------------------------------------------------
+
+    @rule(
+        by=st.sampled_from([1, 999, 20_000, MINUTE, 9 * MINUTE, HOUR, None, None, None]),
+        near=st.sampled_from([-500, -1, 0, 0, 1]),
+        swept=st.booleans(),
+        pick=picks,
+    )
+    def time_passes(self, by: int | None, near: int, pick: int, *, swept: bool) -> None:
+        """So much, or until a timer is near."""
+        if by is None and (timers := sorted(self.evidence.of.get("due", {}).values())):
+            by = max(0, int(timers[pick % min(3, len(timers))]) + near - self.corridor.now_ms)
+        self.corridor.skew_ms += by or 0
+        if swept:
+            self.run(self.sweep(pick % REPLICAS, 200))
+
+    @rule(
+        what=st.sampled_from(["person", "person", "group", "group", "missing", "age", "age", "well", "well", "well"]),
+        user=st.sampled_from([ANA, BOB, CAT, REQ, BEN, ONCALL, OWNER]),
+        group=st.sampled_from([LEADS, LEADS, PAGER, DEVS]),
+        pick=picks,
+    )
+    def people_change(self, what: str, user: str, group: str, pick: int) -> None:
+        """And what is known of them."""
+        match what:
+            case "person":
+                self.crowd.changed[user] = [{"active": False}, {"home": False}, {"human": False}, {"guest": True}][
+                    pick % 4
+                ]
+            case "group":
+                self.crowd.members[group] ^= {user}
+            case "missing":
+                self.crowd.without = {(user, group)[pick % 2]}
+            case "age":
+                self.crowd.age_ms = (29_999, 30_000)[pick % 2]
+            case _:
+                self.all_is_well()
+
+    @rule(now=rules | rules | rules | st.none())
+    def the_policy_changes(self, now: Policy | None) -> None:
+        self.run(self.enact(now))
+
+    @rule(
+        what=st.sampled_from(
+            [
+                {"access": Access(max_ms=30 * MINUTE)},
+                {"access": Access(max_ms=10 * MINUTE)},
+                {"access": Access(max_ms=4 * HOUR)},
+                {"self_approval": True},
+                {"denials": 1},
+                {"denials": 2},
+                {"enforcement": "soft", "bypassers": Circle(groups=frozenset({PAGER}))},
+                {"enforcement": "hard"},
+                {"merge": "by-hand"},
+            ]
+        )
+    )
+    def one_thing_changes_in_the_policy(self, what: dict[str, Any]) -> None:
+        before = self.reference.policies[self.reference.number] or builders.policy()
+        self.run(self.enact(before.model_copy(update=what)))
+
+    # -- people, the clock and the outside act ------------------------------------------------------------------------
+
+    @rule(
+        kind=st.sampled_from(["open", "access", "change", "change"]),
+        requester=st.sampled_from([REQ, REQ, REQ, ANA, STRANGER]),
+        beneficiary=st.sampled_from([None, None, None, BEN, BOB]),
+        duration_ms=st.sampled_from([20 * MINUTE, 20 * MINUTE, 3 * HOUR, 3 * HOUR, 5 * HOUR]),
+        names=st.frozensets(st.sampled_from("ABC"), min_size=1, max_size=2),
+        pick=picks,
+        later=st.sampled_from([False, False, False, True]),
+        meanwhile=meanwhiles,
+    )
+    def somebody_asks(self, kind, requester, beneficiary, duration_ms, names, pick, later, meanwhile):
+        wish = self.run(self.wish(kind, requester, beneficiary or requester, duration_ms, sorted(names), pick))
+        self.drafts.append(wish)
+        if not later:
+            self.run(self.ask(wish, 0, self.meanwhile(meanwhile, pick)))
+
+    @rule(acts=acts)
+    def people_may(self, acts: list[Act]) -> None:
+        for which, pick, replica, meanwhile in acts:
+            self.act(which, pick, replica, meanwhile, useful=True)
+
+    @rule(acts=acts)
+    def it_goes_on_with_the_newest(self, acts: list[Act]) -> None:
+        for _, pick, replica, meanwhile in acts:
+            self.act(0, pick, replica, meanwhile, useful=True)
+
+    @rule(
+        kind=st.sampled_from(["open", "access", "change"]),
+        looked_at=st.sampled_from([Countersign, Dispute]),
+        replica=replicas,
+    )
+    def a_glass_is_broken_and_looked_at(self, kind: str, looked_at: Any, replica: int) -> None:
+        """And what came of it is used, or that is tried."""
+        wish = self.run(self.wish(kind, REQ, REQ, 20 * MINUTE, ["C"], self.ids))
+        self.run(self.ask(wish, replica))
+        if wish.draft.id in self.reference.requests:
+            content: dict[str, Any] = {"revision": 1, "digest": wish.asked.digest}
+            said = {"reason": "?"} if looked_at is Dispute else {}
+            use = Merge if kind == "change" else Activate
+            for each in (
+                Break(id=self.id(), actor=ONCALL, reason="fire", **content),
+                looked_at(id=self.id(), actor=CAT, **said),
+                use(id=self.id(), actor=REQ),
+            ):
+                self.run(self.send(wish.draft.id, each, replica))
+
+    @rule(acts=acts)
+    def people_may_not(self, acts: list[Act]) -> None:
+        for which, pick, replica, meanwhile in acts:
+            self.act(which, pick, replica, meanwhile, useful=False)
+
+    @rule(what=st.sampled_from(["look", "write", "late", "late", "again", "again", "other", "wish"]), acts=acts)
+    def things_arrive_late_and_again(self, what: str, acts: list[Act]) -> None:
+        for which, pick, replica, _ in acts:
+            match what:
+                case "look" if one := self.some_request(which):  # and the replica remembers it
+                    self.run(self.replicas[replica].get(one.id))
+                case "write" if found := self.some_command(which, pick, useful=pick % 3 > 0):
+                    self.written_down.append(found)
+                case "late" if self.written_down:
+                    self.run(self.send(*self.written_down.pop(pick % len(self.written_down)), replica))
+                case "wish" if self.drafts:
+                    self.run(self.ask(self.drafts[-1 - pick % len(self.drafts)], replica))
+                case "again" | "other" if self.sent:
+                    name, sent = self.sent[-1 - pick % min(6, len(self.sent))]
+                    self.run(self.send(name, replace(sent, actor=CAT) if what == "other" else sent, replica))
+
+    @rule(replica=replicas, most=st.sampled_from([1, 200, 200]))
+    def the_clock_sweeps(self, replica: int, most: int) -> None:
+        self.run(self.sweep(replica, most))
+
+    @rule(
+        lane=st.sampled_from(["slack", "connector"]),
+        most=st.integers(0, 4),
+        lease_ms=st.sampled_from([1_000, HOUR]),
+        settled=st.lists(st.tuples(picks, st.sampled_from([None, None, 0, 5_000])), max_size=4),
+    )
+    def effects_are_taken_and_settled(self, lane: Any, most: int, lease_ms: int, settled: list[tuple[int, int | None]]):
+        """In any order, late or never."""
+        if most:
+            self.run(self.claim(lane, most, lease_ms))
+        for pick, again_in_ms in settled:
+            if self.claims:
+                self.run(self.settle(self.claims.pop(pick % len(self.claims)), again_in_ms))
+
+    @rule(which=picks, other=st.sampled_from([False, False, True]))
+    def somebody_reads(self, which: int, *, other: bool) -> None:
+        holds = [one for one in self.reference.requests.values() if one.kind == "open" and one.state == "active"]
+        one = holds[which % len(holds)] if holds else self.some_request(which)
+        if one is not None:
+            self.run(self.read(one, STRANGER if other else one.beneficiary))
+
+    # -- what there is to do ------------------------------------------------------------------------------------------
+
+    def some_request(self, which: int) -> Asked | None:
+        """One that is still open if there is one, mostly."""
+        every = list(self.reference.requests.values())
+        still = [one for one in every if one.deadline is not None or one.state == "revoking"]
+        found = every if which % 8 == 7 or not still else still
+        return found[-1 - which % len(found)] if found else None
+
+    def act(self, which: int, pick: int, replica: int, meanwhile: str | None, *, useful: bool) -> None:
+        """Where nothing can be done any more, something new is asked."""
+        if found := self.some_command(which, pick, useful=useful):
+            if pick & 8:  # a replica that remembers it, and whose own clock may be wrong
+                self.run(self.replicas[replica].get(found[0]))
+                self.corridor.drift_ms = (0, 0, 0, 900, -3_000, 1_500, 30_000)[(pick >> 4) % 7]
+            self.run(self.send(*found, replica, self.meanwhile(meanwhile, pick)))
+            self.corridor.drift_ms = 0
+        else:
+            kind, duration_ms = ("open", "access", "change")[pick % 3], (20 * MINUTE, 3 * HOUR)[(pick >> 1) % 2]
+            wishes = [
+                self.run(self.wish(kind, REQ, REQ, duration_ms, ["AB"[(pick >> 2) % 2]], pick + n)) for n in range(2)
+            ]
+            for wish in wishes[: 1 + (kind == "change")]:
+                self.run(self.ask(wish, replica))
+
+    def some_command(self, which: int, pick: int, *, useful: bool) -> tuple[str, Command] | None:
+        """One that the reference takes, or one that it refuses."""
+        one = self.some_request(which)
+        if one is None:
+            return None
+        chance = random.Random(pick)  # noqa: S311  # to be the same in each run
+        kinds = sorted(WEIGHTS, key=lambda of: (-(chance.random() ** (1 / WEIGHTS[of])), of.__name__))
+        if not useful and pick % 8:  # nearly right: at the right moment, and by the wrong person or in the wrong words
+            kinds.sort(key=lambda of: of not in FITTING.get(one.state, ()))
+        for kind in kinds:
+            made = list(self.possible(one, kind))
+            chance.shuffle(made)
+            if useful:  # whoever has voted already changes little
+                made.sort(key=lambda each: each.actor in {verdict.by for verdict in one.verdicts})
+            elif pick % 4 == 1:  # whoever could, but for what is different about them now
+                made.sort(key=lambda each: each.actor not in self.crowd.changed)
+            elif pick % 4 > 1:  # whose it is, but it is not the moment
+                made.sort(key=lambda each: each.actor != one.beneficiary)
+            for each in made:
+                if (self.judged(one.id, each) is not None) is useful:
+                    return one.id, replace(each, id=self.id())
+        return None
+
+    def possible(self, one: Asked, kind: type) -> Iterator[Command]:
+        """All that anybody could send, also what nobody should."""
+        seen: dict[str, Any] = {"revision": 1, "digest": one.digest}
+        wrong: list[dict[str, Any]] = [{"revision": 2, "digest": one.digest}, {"revision": 1, "digest": "0" * 64}]
+        timers = [("deadline", one.deadline or 0), ("warning", one.warning or 0), ("deadline", one.warning or 1)]
+        timers += [("warning", one.deadline or 1), ("deadline", (one.deadline or 0) - 1)]
+        due_ms = one.owed.due_ms if one.owed else 0
+        fields: dict[type, list[dict[str, Any]]] = {
+            Approve: [
+                seen,
+                seen,
+                seen,
+                seen | {"cap_ms": MINUTE},
+                seen | {"cap_ms": 7 * MINUTE},
+                seen | {"cap_ms": 0},
+                *wrong,
+            ],
+            Deny: [{**each, "reason": "no"} for each in (seen, *wrong)],
+            Break: [seen | {"reason": "fire"}, seen | {"reason": " "}, *({**each, "reason": "fire"} for each in wrong)],
+            Dispute: [{"reason": "?"}],
+            Due: [{"timer": timer, "at_ms": at_ms} for timer, at_ms in timers],
+            Overdue: [{"at_ms": due_ms}, {"at_ms": due_ms - 1}],
+            Absent: [{}, {"kept_by": "REQVEST999"}],
+            Refused: [{"sentence": said, "absent": absent} for said in ("No.", "Never.") for absent in (True, False)],
+            Trouble: [{"sentence": "No."}, {"sentence": "Hm."}],
+        }
+        actors = (CLOCK,) if kind in (Due, Overdue) else (RELAY,) if kind in BY_THE_RELAY else EVERYBODY
+        for actor in actors:
+            for each in fields.get(kind, [{}]):
+                yield kind(id="", actor=actor, **each)
+
+    def meanwhile(self, what: str | None, pick: int) -> Callable[[], Awaitable[None]] | None:
+        """What happens between the reading and the commit."""
+
+        async def time_moves() -> None:
+            self.corridor.skew_ms += [1, 8_000, 31_000, HOUR][pick % 4]
+
+        async def somebody_acts() -> None:
+            if found := self.some_command(pick >> 3, pick, useful=True):
+                await self.send(*found, pick % REPLICAS)
+
+        async def policies_change() -> None:
+            stricter = Threshold(count=2, circle=Circle(users=frozenset({ANA, BOB}), groups=frozenset({LEADS})))
+            now = self.reference.policies[self.reference.number] or builders.policy()
+            shorter = now.model_copy(update={"access": Access(max_ms=30 * MINUTE)})
+            await self.enact([None, builders.policy(approvals=(stricter,)), builders.soft(), shorter][pick % 4])
+
+        return {None: None, "time": time_moves, "somebody": somebody_acts, "policy": policies_change}[what]
+
+
+@pytest.fixture
+def server() -> Iterator[servers.Server]:
+    """Real, and without a disk: what is written here is looked at at once."""
+    binary = servers.redis_binary()
+    if binary is None:
+        servers.missing("redis-server", "redis-server")
+        return
+    server = servers.Server(binary).start()
+    yield server
+    server.remove()
+
+
+def run(server: servers.Server, how: settings, number: int | None = None) -> None:
+    """All histories of one seed."""
+    with asyncio.Runner() as runner:
+        redis = Redis.from_url(server.url)
+        reading = Redis.from_url(server.url, decode_responses=True)
+        hashes: dict[str, str] = {}
+
+        def histories() -> Histories:
+            return Histories(runner, redis, reading, hashes)
+
+        made: Any = histories if number is None else seed(number)(histories)
+        try:
+            run_state_machine_as_test(made, settings=settings(how, suppress_health_check=QUIET, deadline=None))
+        finally:
+            runner.run(redis.aclose())
+            runner.run(reading.aclose())
+
+
+@pytest.mark.timeout(900)  # to find the shortest history that fails
+def test_the_store_does_what_the_reference_says(server: servers.Server, capsys: pytest.CaptureFixture[str]):
+    if os.environ.get("HYPOTHESIS_PROFILE") != "soak":
+        run(server, SHORT)
+        return
+    until = time.monotonic() + SOAK_S
+    while time.monotonic() < until:
+        number = random.SystemRandom().getrandbits(32)
+        try:
+            run(server, LONG, number)
+        finally:
+            with capsys.disabled():
+                sys.stderr.write(f"state machine: seed {number}, {Contest.steps:,} steps so far\n")
