@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -24,6 +25,7 @@ _RULE: Final = {
     "approvals": [{"from": _ANYBODY}],
 }
 _CONNECTOR: Final = {"type": "scim", "url": "https://connector.example.com", "credentials": "a/b"}
+_HOOK: Final = {"name": "stands-in", "url": "https://hook.example.com"}
 _TOP: Final = {"version": "1", "owners": _ANYBODY, "targets": {}, "policies": [_RULE]}
 _LEANS_ON: Final = {"remind": ("request_ttl",), "escalate": ("request_ttl",), "actions": ("targets",)}
 
@@ -60,7 +62,11 @@ class _Mended:
 
     def tree(self, tree: Any) -> Any:
         found = self._node(tree, ())
-        return self._filled(found if isinstance(found, dict) else {}, _TOP, ())
+        top = found if isinstance(found, dict) else {}
+        if top and ("organization",) not in self.broken:  # which may be there under a name that is misspelled
+            meant = get_close_matches("organization", [key for key in tree if (key,) in self.broken], n=1)
+            top = {"organization": tree[meant[0]], **top} if meant else top
+        return self._filled(top, _TOP, ())
 
     def _node(self, node: Any, path: Path) -> Any:
         if isinstance(node, dict):
@@ -78,6 +84,8 @@ class _Mended:
                 }
             if len(path) == 2 and path[0] in ("policies", "connectors"):
                 inside = self._filled(inside, _RULE if path[0] == "policies" else _CONNECTOR, path)
+            if len(path) == 4 and path[2] == "hooks":
+                inside = self._filled(inside, _HOOK, path)
             return inside
         if isinstance(node, list):
             keep = [index for index in range(len(node)) if (*path, index) not in self.broken]
@@ -113,10 +121,17 @@ def _leans(path: Path, broken: Path) -> bool:
         return True
     if broken[:1] == ("allow_private",) and ("url" in path[-1:] or "webhooks" in path):
         return True
-    if broken[:1] == ("targets",) and len(broken) == 2 and path[2:3] == ("targets",) and not _is_target(broken[1]):
+    if (
+        broken[:1] == ("targets",)
+        and len(broken) == 2
+        and path[2:3] == ("targets",)
+        and not _is_target(str(broken[1]).lower())
+    ):
         return True  # whatever was meant by it may be what the rule means
-    if broken[:1] == ("organization",) or (broken[:1] == ("targets",) and len(broken) == 1):
-        return "targets" in path or "actions" in path
+    if broken == ("organization",):
+        return path[0] == "policies" and ("targets" in path or "actions" in path)
+    if broken == ("targets",):
+        return "targets" in path or "actions" in path or path[0] == "connectors"
     if broken[:2] != path[:2]:
         return False
     if path[0] == "targets":  # a role that lacks what was broken
@@ -127,7 +142,7 @@ def _leans(path: Path, broken: Path) -> bool:
 
 def _is_target(name: str | int) -> bool:
     try:
-        identity.Target.parse(str(name).lower())
+        identity.Target.parse(str(name))
     except Invalid:
         return False
     return True

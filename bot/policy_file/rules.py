@@ -7,7 +7,7 @@ from bot.policy_file.durations import compact, parse
 from bot.policy_file.problems import Finding, Path
 from bot.policy_file.scalars import host_and_port, on_a_private_address
 from store.model.errors import Invalid
-from store.model.identity import Target
+from store.model.identity import Target, TargetKind
 from store.model.people import People
 from store.model.policy import Threshold, quorum_met
 
@@ -32,16 +32,16 @@ def of_parts(document: form.Document) -> Iterator[Finding]:
 
 def _target(document: form.Document, name: str, target: form.Target) -> Iterator[Finding]:
     path: Path = ("targets", name)
+    kind: TargetKind | None = None
     try:
         kind = Target.parse(name, organization=document.organization).kind
     except Invalid as error:
         yield Finding(path, _continued(error.sentence), at_key=True)
-        return
     if kind == "role":
         for key in ("connector", "group"):
             if getattr(target, key) is None:
                 yield Finding(path, f"a role needs a {key}; add {key}: {_EXAMPLES[key]}.", at_key=True)
-    else:
+    elif kind is not None:
         for key in ("connector", "group"):
             if getattr(target, key) is not None:
                 yield Finding(

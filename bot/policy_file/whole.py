@@ -7,7 +7,7 @@ from itertools import product
 
 from bot.policy_file import form, names
 from bot.policy_file.names import plain_pattern
-from bot.policy_file.problems import Finding, Path, Place, Places
+from bot.policy_file.problems import Finding, Place, Places
 from bot.policy_file.rules import NEEDS, unmeetable
 from store.model.errors import Invalid
 from store.model.identity import Target
@@ -32,15 +32,7 @@ def warnings(document: form.Document, places: Places) -> Iterator[Finding]:
     yield from _uncovered(document, targets)
     for index, policy in enumerate(document.policies):
         yield from _hopeless(policy, index)
-    if not any("policy" in policy.actions for policy in document.policies):
-        return
-    owners = names.circle(document.owners)
-    for index, policy in enumerate(document.policies):
-        if "policy" in policy.actions and not owners.groups and not policy.requesters.groups:
-            asking = names.circle(policy.requesters).users
-            if not owners.users & asking:
-                sentence = "no owner may ask for a change of this file by this rule; list one under requesters."
-                yield Finding(("policies", index, "requesters"), sentence, warning=True)
+        yield from _without_owners(document.owners, policy, index)
 
 
 def _hopeless(policy: form.Policy, index: int) -> Iterator[Finding]:
@@ -48,24 +40,29 @@ def _hopeless(policy: form.Policy, index: int) -> Iterator[Finding]:
     if policy.self_approval:
         return
     thresholds = [names.threshold(each) for each in policy.approvals]
-    asking = names.circle(policy.requesters)
-    listed = {
-        user: user_name
-        for user_name in policy.requesters.users
-        for user in names.circle(form.Circle(users=(user_name,))).users
-    }
-    stuck = sorted(name for user, name in listed.items() if unmeetable(thresholds, without=user))
+    stuck = [user for user in policy.requesters.users if unmeetable(thresholds, without=_id(user))]
     if not stuck:
         return
-    path: Path = ("policies", index, "approvals")
-    if len(stuck) == len(asking.principals):
-        sentence = "nothing can ever be approved here: nobody approves a request of their own, and without the one who asks too few are listed; list more, or set self_approval: true."
-        if "policy" in policy.actions:
-            sentence = f"this locks everybody out of changing this file. {sentence}"
-    else:
-        who = " and ".join(stuck)
-        sentence = f"a request of {who} can never be approved: without the one who asks too few are listed; list more, or take {who} from the requesters."
-    yield Finding(path, sentence, warning=True)
+    everybody = len(stuck) == len(policy.requesters.users) and not policy.requesters.groups
+    who = "anybody who may ask here" if everybody else " and ".join(stuck)
+    locked = ", so everybody is locked out of changing this file" if everybody and "policy" in policy.actions else ""
+    sentence = (
+        f"no request of {who} can ever be approved{locked}: nobody approves their own, and too few others are listed; "
+        f"list more, or {'set self_approval: true' if everybody else f'take {who} from the requesters'}."
+    )
+    yield Finding(("policies", index, "approvals"), sentence, warning=True)
+
+
+def _without_owners(owners: form.Circle, policy: form.Policy, index: int) -> Iterator[Finding]:
+    if "policy" not in policy.actions or owners.groups or policy.requesters.groups:
+        return
+    if not set(owners.users) & set(policy.requesters.users):
+        sentence = "no owner may ask for a change of this file by this rule; list one of them here too."
+        yield Finding(("policies", index, "requesters"), sentence, warning=True)
+
+
+def _id(user: str) -> str:
+    return names.stand_in(names.Name("user", user))
 
 
 def _targets(document: form.Document) -> dict[str, Target]:
@@ -159,10 +156,10 @@ def _shadows(document: form.Document, universe: list[Match], places: Places) -> 
         matches = [match for match in universe if _matches(document, policy, match)]
         before = sorted({taken[match] for match in matches if match in taken})
         if matches and all(match in taken for match in matches):
-            names = " and ".join(
+            called = " and ".join(
                 f"“{document.policies[each].name}” ({_line(places.of(('policies', each)))})" for each in before
             )
-            sentence = f"this rule never decides: {names} comes first for all of it; move it up, or remove it."
+            sentence = f"this rule never decides: {called} comes first for all of it; move it up, or remove it."
             yield Finding(("policies", index), sentence, warning=True)
         _take(taken, matches, index)
 

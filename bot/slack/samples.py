@@ -8,7 +8,19 @@ from store.model.delivery import Delivery, Receipt
 from store.model.grant import Lease, Membership
 from store.model.lock import Cause, Lock
 from store.model.lock import Opening as Unlocking
-from store.model.policy import DAY, HOUR, MINUTE, BreakGlass, Circle, Policy, Threshold, Ticket
+from store.model.people import Group, People, Person
+from store.model.policy import (
+    DAY,
+    HOUR,
+    MINUTE,
+    BreakGlass,
+    Circle,
+    Policy,
+    PolicySet,
+    TargetConfig,
+    Threshold,
+    Ticket,
+)
 from store.model.request import Change, Decision, Ending, Joining, Kind, Opening, Payload, Request, Review, State, Touch
 from store.model.sealed import Held
 from store.model.standing import Rules
@@ -45,6 +57,21 @@ def policy(*, thresholds: int = 1, soft: bool = False, name: str = "payments pro
         break_glass=BreakGlass(),
         ticket=Ticket(pattern="^[A-Z]+-[0-9]+$"),
         **fields,
+    )
+
+
+def policies(rule: Policy) -> PolicySet:
+    target = {"payments/prod": TargetConfig(channel=CHANNEL)}
+    return PolicySet(number=1, owners=Circle(groups=frozenset({ADMINS})), targets=target, policies=(rule,))
+
+
+def people() -> People:
+    """Everybody of the samples; Eve is a guest."""
+    members = {"S0DEVS": {DEV}, LEADS: {ANA, BEN, DEV}, SECURITY: {CHO, EVE}, ONCALL: {EVE, BEN}, ADMINS: {ANA}}
+    return People(
+        NOW_MS,
+        {user: Person(id=user, name=user, guest=user == EVE) for user in (ANA, BEN, CHO, DEV, EVE)},
+        {group: Group(id=group, handle=group, members=frozenset(who)) for group, who in members.items()},
     )
 
 

@@ -6,14 +6,16 @@ from typing import Any, Final, get_args
 
 from bot.slack import samples as s
 from bot.slack.ids import Origin, parse_reference
-from bot.slack.views import forms, locked, modals, replies
+from bot.slack.views import forms, locked, modals, replies, why
 from bot.slack.views.card import for_approvers, for_requester
 from bot.slack.views.facts import CardFacts, HomeFacts, Message, Offer, Prefill, Terms, View, WhoIsAsked
 from bot.slack.views.home import home
 from bot.slack.views.tell import announce, hook_line, passed, tell
 from store.model.effect import News
 from store.model.errors import Forbidden
+from store.model.explain import Question, explain, of_request
 from store.model.grant import Membership
+from store.model.identity import Target
 from store.model.policy import DAY, HOUR, Circle, Threshold, Ticket
 from store.model.request import REASON_MOST, Change, Editing, Ending, Joining, Review
 from store.model.secret import Secret
@@ -301,6 +303,15 @@ def _replies() -> Iterator[Story]:
     yield _message("reply/pending-many", replies.listing("Waiting for you", listed, empty="", more=100))
     for name, facts in (*_votes(), *_glasses(), *_long()):
         yield _message(f"reply/why-{name}", replies.why(facts, you="You may decide this."))
+    question = Question(s.DEV, "open", Target.parse("payments/prod"), HOUR)
+    for name, rule in (("hard", s.policy(thresholds=2)), ("soft", s.policy(soft=True))):
+        yield _message(f"reply/why-before-{name}", why.before(explain(question, s.policies(rule), s.people()), s.DEV))
+    stranger = Question(s.EVE, "open", Target.parse("payments/prod"), 9 * HOUR)
+    yield _message("reply/why-before-refused", why.before(explain(stranger, s.policies(s.policy()), s.people()), s.EVE))
+    pending = s.facts(s.request("open"), thresholds=2)
+    if pending.rules is not None:
+        who = why.who(of_request(pending.request, pending.rules, s.people()), s.BEN, s.DEV)
+        yield _message("reply/why-with-names", replies.why(pending, you="You may decide this.", who=who))
 
 
 def _message(name: str, message: Message) -> Story:

@@ -65,12 +65,12 @@ ROWS: list[tuple[str, str, list[str]]] = [
 ]
 # What cannot be judged while what it is measured by is wrong.
 LEANS = (
-    "in rising order",
-    "before the request expires",
-    "is a private address",
-    "can be read on its way",
-    "only a role has",
-)
+    "in rising order", "before the request expires", "is a private address", "can be read on its way", "only a role has",
+    "is not the organization", "the same target as", "asks for 3 people", "no person counts twice", "has another hook called",
+    "no target matches “payments/production”",
+)  # fmt: skip
+# And what is then told in other words: of the name as it was written, or without a guess.
+OTHERWISE = ("the same target as “Payments/Prod”", "no target matches “payments/production”; list it under targets.")
 
 
 @given(st.sampled_from([*combinations(ROWS, 2)]))
@@ -80,7 +80,7 @@ def test_no_mistake_hides_another_or_brings_one_along(pair):
     first, _, rest = SOUND.partition(old)
     both = first + new + rest.replace(other, newer, 1)
     expected, found = _sentences([*said, *too]), _sentences(told(both.encode()))
-    assert found <= expected
+    assert all(any(words in sentence for words in OTHERWISE) for sentence in found - expected)
     assert all(any(words in sentence for words in LEANS) for sentence in expected - found)
 
 

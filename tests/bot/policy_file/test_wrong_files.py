@@ -691,6 +691,22 @@ WRONG = [
 ]
 WARNED = [
     pytest.param(
+        "requesters: {groups: [admins]}\n    approvals: [{from: {groups: [admins]}}]",
+        "requesters: {users: [ana@example.com, ben@example.com]}\n    approvals: [{count: 2, from: {users: [ana@example.com, ben@example.com]}}]",
+        [
+            "41:16: no request of anybody who may ask here can ever be approved, so everybody is locked out of changing this file: nobody approves their own, and too few others are listed; list more, or set self_approval: true."
+        ],
+        id="a rule whose requesters are its only approvers",
+    ),
+    pytest.param(
+        "requesters: {groups: [admins]}\n    approvals: [{from: {groups: [admins]}}]",
+        "requesters: {users: [ana@example.com], groups: [admins]}\n    approvals: [{from: {users: [ana@example.com]}}]",
+        [
+            "41:16: no request of ana@example.com can ever be approved: nobody approves their own, and too few others are listed; list more, or take ana@example.com from the requesters."
+        ],
+        id="a requester who is the only approver",
+    ),
+    pytest.param(
         "enforcement: soft",
         "enforcement: hard",
         ["25:5: enforcement is hard, so bypassers has no effect; remove it, or write enforcement: soft."],
@@ -777,3 +793,32 @@ def test_leaves_in_peace_what_is_sound(old, new):
 
 def test_the_sound_file_is_sound():
     assert parse(SOUND.encode()).warnings == ()
+
+
+OWNED = """\
+version: 1
+owners: {users: [ana@example.com]}
+targets: {policy:main: {}}
+policies:
+  - {name: a, targets: ["policy:main"], actions: [policy], requesters: {users: [ben@example.com]}, approvals: [{from: {users: [ana@example.com]}}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "warned"),
+    [
+        ("", "", True),
+        ("[ben@example.com]", "[ben@example.com, ana@example.com]", False),
+        ("{users: [ben@example.com]}", "{groups: [admins]}", False),
+        ("owners: {users: [ana@example.com]}", "owners: {groups: [admins]}", False),
+    ],
+)
+def test_warns_where_no_owner_may_ask_for_a_change_of_the_file(old, new, warned):
+    said = [problem.sentence for problem in parse(OWNED.replace(old, new).encode()).warnings]
+    assert any(sentence.startswith("no owner may ask for a change of this file") for sentence in said) is warned
+
+
+def test_self_approval_makes_a_rule_of_one_person_possible():
+    alone = OWNED.replace("ben@", "ana@")
+    assert [problem.sentence[:30] for problem in parse(alone.encode()).warnings] == ["no request of anybody who may "]
+    assert parse(alone.replace("name: a", "name: a, self_approval: true").encode()).warnings == ()
