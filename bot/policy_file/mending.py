@@ -16,7 +16,7 @@ from store.model.errors import Invalid
 
 ROUNDS: Final = 8  # what is taken out may leave something too little, a few levels up
 _ANYBODY: Final = {"users": ["U00"]}
-# Stands in for what is missing or broken. Whatever is found there is not told.
+# Stands in for what is missing or broken, and is therefore doubted.
 _RULE: Final = {
     "name": "-",
     "targets": ["role:x"],
@@ -41,7 +41,7 @@ def further(tree: Any, broken: set[Path]) -> Iterator[Finding]:
             continue
         for finding in (*rules.of_parts(document), *whole.misfits(document)):
             path = mended.written(finding.path)
-            if not finding.warning and not mended.stands_in(path) and not doubted(path, broken):
+            if not finding.warning and not doubted(path, broken):
                 yield Finding(path, finding.sentence, at_key=finding.at_key)
         return
 
@@ -58,7 +58,6 @@ class _Mended:
 
     broken: set[Path]
     kept: dict[Path, list[int]] = field(default_factory=dict)
-    stubs: set[Path] = field(default_factory=set)
 
     def tree(self, tree: Any) -> Any:
         found = self._node(tree, ())
@@ -66,7 +65,7 @@ class _Mended:
         if top and ("organization",) not in self.broken:  # which may be there under a name that is misspelled
             meant = get_close_matches("organization", [key for key in tree if (key,) in self.broken], n=1)
             top = {"organization": tree[meant[0]], **top} if meant else top
-        return self._filled(top, _TOP, ())
+        return _filled(top, _TOP)
 
     def _node(self, node: Any, path: Path) -> Any:
         if isinstance(node, dict):
@@ -78,25 +77,20 @@ class _Mended:
             if path and path[0] == "connectors" and len(path) == 1:
                 meant = {str(name).lower() for name in node if name not in inside}
                 inside |= {
-                    name: self._filled({}, _CONNECTOR, (*path, name))
+                    name: dict(_CONNECTOR)
                     for name in sorted(meant - inside.keys())
                     if re.fullmatch(identity.WORD, name)
                 }
             if len(path) == 2 and path[0] in ("policies", "connectors"):
-                inside = self._filled(inside, _RULE if path[0] == "policies" else _CONNECTOR, path)
+                inside = _filled(inside, _RULE if path[0] == "policies" else _CONNECTOR)
             if len(path) == 4 and path[2] == "hooks":
-                inside = self._filled(inside, _HOOK, path)
+                inside = _filled(inside, _HOOK)
             return inside
         if isinstance(node, list):
             keep = [index for index in range(len(node)) if (*path, index) not in self.broken]
             self.kept[path] = keep
             return [self._node(node[index], (*path, index)) for index in keep]
         return node
-
-    def _filled(self, node: dict[str, Any], stub: dict[str, Any], path: Path) -> dict[str, Any]:
-        missing = {key: each for key, each in stub.items() if not node.get(key) and node.get(key) != {}}
-        self.stubs |= {(*path, key) for key in missing}
-        return {**node, **missing}
 
     def written(self, path: Path) -> Path:
         """The path that this had in the file."""
@@ -106,8 +100,9 @@ class _Mended:
             found = (*found, kept[step] if isinstance(step, int) and step < len(kept) else step)
         return found
 
-    def stands_in(self, path: Path) -> bool:
-        return any(path[: len(stub)] == stub for stub in self.stubs)
+
+def _filled(node: dict[str, Any], stub: dict[str, Any]) -> dict[str, Any]:
+    return {**node, **{key: each for key, each in stub.items() if not node.get(key) and node.get(key) != {}}}
 
 
 def doubted(path: Path, broken: Iterable[Path]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from bot.policy_file.durations import compact
-from bot.policy_file.scalars import CHANNEL_NAME, EMAIL, GROUP_ID, HANDLE, USER_ID
+from bot.policy_file.scalars import CHANNEL_NAME, EMAIL, HANDLE
 from store.model import policy as model
 
 Tree = dict[str, Any]
@@ -33,8 +33,7 @@ class Words:
 
     def group(self, group: str) -> str:
         handle = self._names.get(group, "").removeprefix("@")
-        sound = HANDLE.fullmatch(handle) and handle == handle.lower() and not handle.startswith("@")
-        return handle if sound and not USER_ID.fullmatch(handle) and not GROUP_ID.fullmatch(handle) else group
+        return handle if HANDLE.fullmatch(handle) and handle == handle.lower() else group
 
     def channel(self, channel: str) -> str:
         name = self._names.get(channel, "")

@@ -23,6 +23,7 @@ KINDS: Final = {
     "policy": "policy:main",
 }
 
+OURS: Final = frozenset({"you", "a", "if", "nobody", "whoever"})
 STEPS: Final = 4  # of an escalation; most rules have one or two
 
 Line = tuple[str, str]  # a label and what there is to say of it
@@ -281,5 +282,5 @@ def _glass(explained: Explanation, rule: Policy, tongue: Tongue) -> str:
 
 
 def _begun(text: str) -> str:
-    """A sentence begins with a capital, an address or a mention as it is written."""
-    return text[:1].upper() + text[1:] if text.split(" ", 1)[0].rstrip(",").isalpha() and text[:1] not in "<@" else text
+    """A sentence begins with a capital where it begins with a word of ours; names stay as they are."""
+    return text[:1].upper() + text[1:] if text.split(" ", 1)[0] in OURS else text

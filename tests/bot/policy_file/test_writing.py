@@ -6,6 +6,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 
 from bot.policy_file import parse, resolve
+from bot.policy_file.difference import read_like
 from bot.policy_file.writing import text
 from store.model.policy import PolicySet
 from tests.bot.policy_file.policy_sets import NAMES, Directory, policy_sets
@@ -38,3 +39,10 @@ def test_it_is_short_and_in_the_words_of_its_people():
     for usual in ("denials", "merge", "grant_expiration", "self_approval", "reason"):
         assert usual not in written
     assert max(map(len, written.splitlines())) <= 110
+
+
+def test_what_other_readers_of_yaml_would_not_take_for_text_is_quoted():
+    file = SOUND.replace(b"name: roles", b"name: no").replace(b"name: ourselves", b"name: Off")
+    written = text(read_like(parse(file)))
+    for quoted in ('- name: "no"', '- name: "Off"', '"on": [change]'):
+        assert quoted in written
