@@ -41,9 +41,12 @@ class Names:
         self.groups = {"dev": ("S0DEV", "dev"), "leads": ("S0LEADS", "leads")}
         self.down: AccessError | None = None
         self.asked = 0
+        self.together: asyncio.Barrier | None = None  # where who asks waits for the others
 
     async def user(self, email_or_id: str, /) -> tuple[str, str] | None:
         self._ask()
+        if self.together is not None:
+            await self.together.wait()
         return self.users.get(email_or_id)
 
     async def group(self, handle_or_id: str, /) -> tuple[str, str] | None:
@@ -106,9 +109,9 @@ async def test_no_later_start_applies_a_file(here, another):
 
 
 async def test_of_two_first_starts_at_once_one_takes_its_file_in(here, another):
-    await asyncio.gather(here.bootstrap.policies(), another.bootstrap.policies())
-    assert here.names.asked
-    assert another.names.asked  # both had seen that there were none
+    here.names.together = another.names.together = asyncio.Barrier(2)  # both have seen that there are none
+    async with asyncio.timeout(10):
+        await asyncio.gather(here.bootstrap.policies(), another.bootstrap.policies())
     assert await here.policies.number() == 1
     assert await here.events() == ["policy.created"]
 
