@@ -117,7 +117,8 @@ class Delivery:
         if effect.news in CALLS:
             if (decides := await self._called(world, effect)) is None:
                 return None
-            facts = replace(facts, decides=decides)
+            # Said once and not drawn again, so it must be true: what is still needed is counted with every fact at hand.
+            facts = replace(await self._pictures.facts(world, patient=True), decides=decides)
         known = await self._cards.of(effect.request)
         about_self = effect.to in (world.request.requester, world.request.beneficiary)
         theirs = "channel" if "channel" in known else f"approver/{effect.to}"

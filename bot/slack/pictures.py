@@ -48,9 +48,12 @@ class Pictures:
         world = await self._requests.get(request_id)
         return world, await self.facts(world)
 
-    async def facts(self, world: World) -> CardFacts:
+    async def facts(self, world: World, *, patient: bool = False) -> CardFacts:
+        """Where not `patient`, a vote whose facts are missing does not count in it. Raises `Unavailable` only where it is."""
         request, rules = world.request, world.rules
-        people = await self._directory.people(wanted(request, rules)) if rules else People(world.now_ms)
+        people = (
+            await self._directory.people(wanted(request, rules), patient=patient) if rules else People(world.now_ms)
+        )
         target = world.policy_now.target(request.asked)
         return CardFacts(
             request=request,

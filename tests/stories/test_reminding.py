@@ -1,5 +1,6 @@
 """What waits is called to mind: of those who can still decide it, then of others; and of nobody once it is decided."""
 
+from bot.slack.directory import BUDGET_S
 from playground import seed
 from playground.house import House
 from playground.slack.records import Message
@@ -54,6 +55,7 @@ async def test_who_has_not_voted_is_reminded_and_later_others_are_told(open_hous
     for user in (seed.ROSA, seed.OMAR, seed.ANA):
         assert not told(house, user, "Still waiting")
 
+    house.workspace.faults.delay("users.info", BUDGET_S + 0.3, times=9)  # it is not said with half of the facts
     await house.advance(HOUR)
     besides = text_of(await count(house, seed.OMAR, "Escalated", 1))
     assert "Find somebody who may decide it before" in besides
