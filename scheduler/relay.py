@@ -102,13 +102,14 @@ class Relay:
         """Says so until it is heard: what was put anew meanwhile waits for it. At worst the lease ends by itself, and it is
         done again: performers look before they act."""
         for attempt in range(SETTLE_TIMES):
+            if attempt:
+                await asyncio.sleep(SETTLE_PAUSE_S)
             try:
                 await self._outbox.settle(claimed, again_in_ms=again_in_ms)
                 return
             except Unavailable as error:
                 if attempt == 0:
                     log.warning("effect not settled", lane=claimed.lane, effect=claimed.member, why=error.sentence)
-            await asyncio.sleep(SETTLE_PAUSE_S)
 
     def _ended(self, lane: Lane, task: asyncio.Task[None]) -> None:
         """There is room again: where more is waiting, it does not wait for the next tick."""

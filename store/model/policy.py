@@ -264,8 +264,8 @@ class PolicySet(Record):
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         copied = super().model_copy(update=update, deep=deep)
-        for known in ("_found", "_offers", "_offered", "approvers", "requesting_groups"):
-            copied.__dict__.pop(known, None)
+        for known in copied.__dict__.keys() - type(self).model_fields.keys():  # what was worked out of the former one
+            del copied.__dict__[known]
         return copied
 
 

@@ -306,7 +306,7 @@ class Requests:
                 commit.guard(key, version)
         elif result.good_until_ms is not None:
             commit.guard(keys.policy_head, loaded.policy)
-        if loaded.locks is not None:
+        if loaded.locks is not None and not loaded.recalled:
             commit.guard(keys.lock(loaded.locks), loaded.versions[keys.lock(loaded.locks)])
         if result.lock is not None:
             write_lock(commit, result.lock, loaded.versions[keys.lock(result.lock.user)])
