@@ -30,7 +30,7 @@ def describe(policy: Policy, names: Mapping[str, str]) -> list[str]:
         lines.append(f"An approved change is merged by hand within {time(policy.merge_within_ms)}.")
     if "deploy" in policy.actions:
         who = "Approvers and owners" if policy.deployers is None else _people(policy.deployers, names)
-        lines.append(f"{who} may press Deploy.")
+        lines.append(f"Deploys are not there yet. {who} are to press Deploy.")
     lines.append(_waiting(policy, names))
     if needed := _asked_for(policy):
         lines.append(needed)

@@ -11,6 +11,7 @@ from bot.policy_file import PolicyFileInvalid, Problem, check, parse, read
 
 SOUND = (Path(__file__).parent / "sound.yml").read_text(encoding="utf-8")
 EXAMPLE = Path(__file__).parents[3] / "policies.example.yml"
+STARTER = EXAMPLE.with_name("policies.starter.yml")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,21 @@ def test_the_example_is_without_fault_and_says_what_it_means():
     report = check(EXAMPLE)
     assert (report.errors, report.warnings) == ((), ())
     assert report.lines[0] == "1. payments production"
-    assert "   @payments-dev may ask for change, open or deploy on payments/prod." in report.lines
+    assert "   @payments-dev may ask for change or open on payments/prod." in report.lines
+
+
+def test_the_starter_is_without_fault_and_works_without_user_groups():
+    assert check(STARTER).errors + check(STARTER).warnings == ()
+    assert "groups" not in STARTER.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", [EXAMPLE, STARTER])
+def test_by_what_we_hand_out_values_have_a_way_in_and_out(path):
+    policies = read(path).document
+    opened = {name for rule in policies.policies if "open" in rule.actions for name in rule.targets if "*" not in name}
+    assert opened
+    assert {policies.targets[name].values_in_slack for name in opened} == {"enter_and_show"}
+    assert {policies.targets[each.credentials].values_in_slack for each in policies.connectors.values()} <= {"enter"}
 
 
 def test_a_rule_that_comes_first_for_some_does_not_shadow():

@@ -58,7 +58,7 @@ def test_a_soft_rule_with_everything():
         "Access runs 1 hour from its first use unless asked otherwise, at most 4 hours; an approval waits 8 hours for that first use.",
         "Access to a role begins with the approval.",
         "An approved change is merged by hand within 24 hours.",
-        "@leads and ana@example.com may press Deploy.",
+        "Deploys are not there yet. @leads and ana@example.com are to press Deploy.",
         "A request waits 8 hours for a decision. Approvers are reminded after 15 minutes and 1 hour. After 2 hours @leads and ana@example.com are told.",
         "A request needs a reason and a ticket like ^X-[0-9]+$.",
         "Decisions are announced to #audit and s@example.com.",
