@@ -1,5 +1,6 @@
 # Every command of the project. Each makes what it needs and asks nothing; only Python and make must be there.
 # make run      a Slack workspace on localhost with the bot in it, or the bot alone where SLACK_BOT_TOKEN is set
+# make install  the command countersign on your PATH: a link in ~/.local/bin, or in another place's bin with PREFIX=/usr/local
 # make test     every test that can run on this machine; one folder with ARGS=tests/store
 # make check    ruff, mypy, import-linter
 # make bench    measurements, one of them with ARGS=click
@@ -15,6 +16,7 @@ SHELL := /bin/sh
 VENV := .venv
 IN := $(VENV)/bin
 ARGS ?=
+PREFIX ?= $(HOME)/.local
 
 # The first of these that runs is taken: pyenv puts commands on PATH for versions that it cannot run.
 PYTHON ?= python3.13 python3.12 python3.11 python3 python
@@ -25,13 +27,28 @@ UV ?= uv
 COMPILE := $(UV) pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-annotate --no-header $(ARGS)
 
-.PHONY: help run test check bench soak model crash sabotage cards lock clean
+.PHONY: help run install test check bench soak model crash sabotage cards lock clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
 
 run: $(VENV)/.run
 	@if [ -n "$$SLACK_BOT_TOKEN" ]; then exec $(IN)/python -m bot serve $(ARGS); else exec $(IN)/python -m playground $(ARGS); fi
+
+# What lies there and is not our link stays as it is.
+install: $(VENV)/.run
+	@link="$(PREFIX)/bin/countersign"; ours="$(CURDIR)/$(IN)/countersign"; mkdir -p "$(PREFIX)/bin" || exit 1; \
+	if [ "$$(readlink "$$link")" = "$$ours" ]; then \
+	  echo "$$link is there already and runs this checkout."; \
+	elif [ -e "$$link" ] || [ -L "$$link" ]; then \
+	  echo "$$link is there already and is something else. Remove it, or choose another place: make install PREFIX=/some/where"; exit 1; \
+	else \
+	  ln -s "$$ours" "$$link" && echo "$$link runs this checkout from now on: leave it where it is. To undo it: rm $$link"; \
+	fi; \
+	case ":$$PATH:" in \
+	  *":$(PREFIX)/bin:"*) ;; \
+	  *) echo "$(PREFIX)/bin is not on your PATH. Add it, for this shell: export PATH=\"$(PREFIX)/bin:\$$PATH\"";; \
+	esac
 
 test: $(VENV)/.dev
 	@$(IN)/python -m pytest -n 3 --dist worksteal -q $(ARGS)

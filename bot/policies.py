@@ -26,7 +26,8 @@ class Bootstrap:
             return
         if not self._path.exists():
             raise Invalid(
-                f"There are no policies yet, and no file {self._path}. Copy policies.example.yml, or set COUNTERSIGN_POLICIES.",
+                f"There are no policies yet, and no file {self._path.absolute()}. Copy policies.starter.yml there and put your own in, "
+                "or set COUNTERSIGN_POLICIES.",
                 code="no_policies",
             )
         file = policy_file.read(self._path)

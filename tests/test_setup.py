@@ -87,7 +87,7 @@ def checkout(tmp_path: Path) -> Path:
     (tmp_path / "requirements").mkdir()
     (tmp_path / "requirements" / "run.txt").touch()
     (tmp_path / "path").mkdir()
-    for command in ("make", "sh", "test", "rm", "printf", "chmod", "echo", "sed"):
+    for command in ("make", "sh", "test", "rm", "printf", "chmod", "echo", "sed", "ln", "mkdir", "readlink", "touch"):
         if found := shutil.which(command):
             (tmp_path / "path" / command).symlink_to(found)
     return tmp_path
@@ -154,6 +154,49 @@ def test_an_environment_whose_python_is_gone_is_made_again(checkout: Path):
     (checkout / ".venv" / "bin" / "python").unlink()
     assert "made by python3.11" in make(checkout, ".venv/bin/countersign").stdout
     assert "made by" not in make(checkout, ".venv/bin/countersign").stdout
+
+
+@pytest.fixture
+def installable(checkout: Path) -> Path:
+    python(checkout, "python3.11", WORKS)
+    (checkout / ".venv" / "bin").mkdir(parents=True)
+    (checkout / ".venv" / "bin" / "python").symlink_to("/bin/true")  # what pip would install is here already
+    return checkout
+
+
+def test_install_links_the_command_once_and_says_whether_it_is_found(installable: Path):
+    prefix = installable / "pre fix"
+    link, ours = prefix / "bin" / "countersign", installable / ".venv" / "bin" / "countersign"
+    first = make(installable, "install", f"PREFIX={prefix}")
+    assert (first.returncode, first.stderr) == (0, "")
+    assert link.readlink() == ours
+    assert f"{prefix}/bin is not on your PATH" in first.stdout
+    again = make(installable, "install", f"PREFIX={prefix}")
+    assert again.returncode == 0
+    assert again.stdout.startswith(f"{link} is there already and runs this checkout.")
+
+
+def test_install_is_silent_about_a_path_that_has_it(installable: Path):
+    (installable / "bin").symlink_to("path")
+    environ = {"PATH": f"{installable / 'path'}:{installable}/bin", "HOME": "/empty"}
+    command = ["make", "install", f"PREFIX={installable}"]
+    run = subprocess.run(command, cwd=installable, env=environ, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "PATH" not in run.stdout
+
+
+@pytest.mark.parametrize("dangling", [True, False])
+def test_install_overwrites_nothing_that_is_not_ours(installable: Path, *, dangling: bool):
+    link = installable / "bin" / "countersign"
+    link.parent.mkdir()
+    if dangling:
+        link.symlink_to("/gone/countersign")
+    else:
+        link.write_text("theirs")
+    run = make(installable, "install", f"PREFIX={installable}")
+    assert run.returncode != 0
+    assert "is something else. Remove it, or choose another place" in run.stdout
+    assert link.is_symlink() if dangling else link.read_text() == "theirs"
 
 
 def test_every_command_of_the_makefile_is_in_its_help(checkout: Path):

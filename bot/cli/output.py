@@ -29,12 +29,12 @@ COLORS: Final = {"OK": "green", "WARN": "yellow", "FAIL": "red"}
 
 
 def output_option(command: Command) -> Command:
-    """`-o text|json`, passed on as `output`."""
+    """`-o text|json`, passed on as `output`. Given before the command it holds too."""
     option = click.option(
         "-o",
         "--output",
         type=click.Choice(["text", "json"]),
-        default="text",
+        default=lambda: click.get_current_context().find_root().params.get("output") or "text",
         help="How to print; json is for scripts.",
     )
     return option(command)

@@ -52,10 +52,13 @@ class Program(click.Group):
 @click.group(
     cls=Program,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 denied or failed, 2 usage, 3 forbidden, 4 not found, 5 conflict, 6 unavailable.",
+    epilog="Exit codes: 0 done, 1 denied or failed, 2 wrong usage, settings or policy file, 3 forbidden, 4 not found, 5 conflict, 6 unavailable.",
+)
+@click.option(  # commands look it up where they are given none of their own
+    "-o", "--output", type=click.Choice(["text", "json"]), help="How to print, for every command that can print JSON."
 )
 @click.version_option(VERSION, prog_name="countersign", message="%(prog)s %(version)s")
-def program() -> None:
+def program(output: str | None) -> None:
     """Countersign: nothing that matters happens on one person's word alone."""
 
 

@@ -75,6 +75,7 @@ class _Examination:
             ("channels", self._channels),
             ("keys", self._wraps),
             ("connectors", self._outside),
+            ("locks", self._locks),
             ("timers", self._waiting),
             ("memory", self._room),
         )
@@ -105,8 +106,8 @@ class _Examination:
             self._keys = Keys(installation)
 
     async def _holders(self) -> AsyncIterator[Finding]:
-        first_start = self._keys is None
-        holders, findings = await stores.key_files(self._settings.keys, self._random, first_start=first_start)
+        needed = self._keys is not None
+        holders, findings = await stores.key_files(self._settings.keys, self._random, needed=needed)
         for finding in findings:
             yield finding
         self._ring = Keyring(holders, self._keys.installation if self._keys else "none", self._random, time.monotonic)
@@ -152,13 +153,15 @@ class _Examination:
     async def _file(self) -> AsyncIterator[Finding]:
         """Where none are in force yet: what the first start would take in."""
         path = self._settings.policies
-        if self._policies is not None or (self._client is None and not path.exists()):
+        if self._policies is not None:
             return
         if not path.exists():
-            sentence = (
-                f"There are none yet, and no file {path}. Copy policies.example.yml, or set COUNTERSIGN_POLICIES."
-            )
-            yield fail("policies", sentence)
+            right = "Copy policies.starter.yml there and put your own in, or set COUNTERSIGN_POLICIES."
+            where = path.absolute()
+            if self._client is None:
+                yield warn("policies", f"There is no file {where}. A first start needs one. {right}")
+            else:
+                yield fail("policies", f"There are none yet, and no file {where}. {right}")
             return
         lookup = SlackLookup(self._slack) if self._slack is not None else None
         try:
@@ -210,6 +213,13 @@ class _Examination:
                     yield finding
         finally:
             await outside.close()
+
+    async def _locks(self) -> AsyncIterator[Finding]:
+        if self._client is None or self._keys is None:
+            return
+        names = self._policies.names if self._policies is not None else {}
+        async for finding in stores.locks(Inspection(self._client, self._keys), names):
+            yield finding
 
     async def _waiting(self) -> AsyncIterator[Finding]:
         if self._client is None or self._keys is None:

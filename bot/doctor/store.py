@@ -1,7 +1,7 @@
 """Redis, the key holders, what waits and how much room there is."""
 
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +22,7 @@ from store.redis.inspection import Inspection, Queue, Room
 LANES: Final[tuple[Lane, ...]] = ("slack", "connector", "hook")
 LATE_MS: Final = 60_000  # both are looked at every second or so
 TRIES: Final = 5
+LOCKS_MOST: Final = 10
 SHORT_DAYS: Final = 30
 SHORT_BYTES: Final = 200 * 1024**2
 FULL: Final = 0.8
@@ -35,11 +36,13 @@ async def redis(client: Client, where: str) -> AsyncIterator[Finding]:
         yield ok("redis", f"{where} keeps what it is told: every decision is on its disk before it is answered.")
 
 
-async def key_files(paths: Iterable[Path], random: Random, *, first_start: bool) -> tuple[list[KeyFile], list[Finding]]:
+async def key_files(paths: Iterable[Path], random: Random, *, needed: bool) -> tuple[list[KeyFile], list[Finding]]:
+    """`needed`: this Redis is known to hold what was sealed. Otherwise nobody can say whether a missing file is a loss."""
     holders, findings = [], []
     for path in paths:
-        if first_start and not path.exists():
-            findings.append(ok("keys", f"{path} is not there yet; the first start makes it."))
+        if not needed and not path.exists():
+            sentence = f"{path} is not there: the next start makes a new one. If Countersign ran here before, put the old one back from your copy first."
+            findings.append(warn("keys", sentence))
             continue
         try:
             holders.append(await KeyFile.load(path, random=random))
@@ -98,6 +101,20 @@ def _covered(environment: Environment, coverage: Coverage, *, secure: bool) -> F
     if secure:
         return fail("keys", f"{sentence} It is secure: nothing new is sealed there until two holders work.")
     return warn("keys", f"{sentence} Losing it would lose the values.")
+
+
+async def locks(inspection: Inspection, names: Mapping[str, str]) -> AsyncIterator[Finding]:
+    """Break-glasses that stay locked until an owner looks at them. `names`: user id -> how the policies call them."""
+    found, more = await inspection.locks(most=LOCKS_MOST)
+    for lock in found:
+        who = f"{names[lock.user]} ({lock.user})" if lock.user in names else lock.user
+        why = "was disputed" if lock.newest.why == "disputed" else "was not countersigned in time"
+        yield warn(
+            "locks",
+            f"The break-glass of {who} is locked, because {lock.newest.request} {why}. An owner unlocks it: /countersign unlock @name because …",
+        )
+    if more:
+        yield warn("locks", f"{more:,} more {'is' if more == 1 else 'are'} locked.")
 
 
 async def waiting(inspection: Inspection, now_ms: int, *, serving: bool) -> AsyncIterator[Finding]:

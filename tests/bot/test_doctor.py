@@ -16,9 +16,12 @@ from playground.house import House
 from playground.slack.records import Group
 from store.keys.ring import Coverage
 from store.model.environment import Environment
+from store.model.lock import Cause, Lock
 from store.model.policy import DAY
 from store.redis.client import Client
-from store.redis.inspection import Room
+from store.redis.commit import Commit
+from store.redis.inspection import Inspection, Room
+from store.redis.locks import write_lock
 from tests.servers import DURABLE, Server, valkey_binary
 
 ROOT = Path(__file__).parent.parent.parent
@@ -76,7 +79,7 @@ async def test_where_all_is_well_it_says_so_of_every_part_and_changes_nothing(ho
 async def test_before_the_first_start_it_looks_at_what_there_is(house: House, tmp_path: Path):
     findings = await seen(house)
     assert "does not run now" in said(findings, Word.WARN)["redis"]
-    assert "the first start makes it" in said(findings, Word.OK)["keys"]
+    assert "second.key is not there: the next start makes a new one" in said(findings, Word.WARN)["keys"]
     assert "can be used" in said(findings, Word.OK)["policies"]
     assert said(findings, Word.FAIL) == {}
     assert not (tmp_path / "house" / "bot").exists()
@@ -188,6 +191,39 @@ async def test_a_lost_key_is_named_with_what_hangs_on_it(house: House):
     assert "second.key" in said(findings, Word.FAIL)["keys"]
     assert "Only first.key works" in said(findings, Word.WARN)["keys"]
     assert "payments/prod can be opened by first.key alone" in said(findings, Word.WARN)["keys"]
+
+
+async def test_a_missing_policy_file_is_named_before_the_first_start(house: House, tmp_path: Path):
+    (house.folder / "policies.yml").unlink()
+    server = Server(valkey_binary(), *DURABLE).start()
+    places = {"COUNTERSIGN_POLICIES": "", "HOME": str(tmp_path)}
+    try:
+        assert f"no file {Path.cwd() / 'policies.yml'}" in said(await seen(house, **places), Word.WARN)["policies"]
+        found = await seen(house, REDIS_URL=server.url, **places)
+    finally:
+        server.remove()
+    assert "There are none yet, and no file" in said(found, Word.FAIL)["policies"]
+
+
+async def test_who_is_locked_out_of_breaking_the_glass_is_listed(house: House):
+    app = await house.move_in()
+    for user, why, at_ms in ((seed.OMAR, "disputed", 1), ("U0ELSE", "overdue", 2)):
+        lock = Lock(user=user, causes=(Cause(request="7Q2M4XK9TB", why=why, at_ms=at_ms),))
+        commit = Commit(app.requests._keys, f"test:{user}")
+        write_lock(commit, lock, 0)
+        await commit.run(app.requests._scripts, 0)
+    first, second = said(await seen(house), Word.WARN)["locks"].splitlines()
+    assert first.startswith("The break-glass of omar@example.com (U0OMAR) is locked, because 7Q2M4XK9TB was disputed.")
+    assert second.startswith("The break-glass of U0ELSE is locked, because 7Q2M4XK9TB was not countersigned in time.")
+    found = [each async for each in stores.locks(_Full(app.redis, app.requests._keys), {})]
+    assert [each.sentence for each in found][1:] == ["1 more is locked."]
+
+
+class _Full(Inspection):
+    """As if one were the most that is listed."""
+
+    async def locks(self, *, most: int) -> tuple[list[Lock], int]:
+        return await super().locks(most=1)
 
 
 async def test_an_outside_directory_that_is_down(house: House):

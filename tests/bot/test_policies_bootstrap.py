@@ -118,7 +118,7 @@ async def test_of_two_first_starts_at_once_one_takes_its_file_in(here, another):
 
 async def test_without_a_file_it_says_what_to_do(here):
     here.path.unlink()
-    with pytest.raises(Invalid, match=r"no file .*policies\.yml\. Copy policies\.example\.yml") as raised:
+    with pytest.raises(Invalid, match=r"no file .*policies\.yml\. Copy policies\.starter\.yml") as raised:
         await here.bootstrap.policies()
     assert raised.value.detail == "no_policies"
 

@@ -161,7 +161,7 @@ async def test_replicas_that_sweep_at_the_same_time_make_one_transition_of_each_
 
 
 async def test_five_thousand_at_once_all_come_to_their_end(corridor, metrics):
-    """The scheduler's own store ran none of as many (design.md)."""
+    """The scheduler's own store ran none of as many (docs/decisions/0002-clock.md)."""
     await _crowd(corridor, MANY)
     before = int(await corridor.redis.get(corridor.keys.audit_number))
     corridor.skew_ms += 8 * HOUR

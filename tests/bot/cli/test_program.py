@@ -138,6 +138,16 @@ def at_a_terminal(*arguments: str, **environ: str) -> str:
     return said.decode().replace("\r\n", "\n")
 
 
+def test_json_may_be_asked_for_before_the_command(capsys: pytest.CaptureFixture[str]):
+    assert run(["-o", "json", "policy", "check", EXAMPLE]) == 0
+    before = capsys.readouterr().out
+    assert run(["policy", "check", "-o", "json", EXAMPLE]) == 0
+    assert before == capsys.readouterr().out
+    assert json.loads(before)["ok"] is True
+    assert run(["-o", "json", "policy", "check", "-o", "text", EXAMPLE]) == 0
+    assert capsys.readouterr().out.startswith("1. payments production")
+
+
 def test_at_a_terminal_lines_are_wrapped_and_headings_stand_out():
     said = at_a_terminal("policy", "check", EXAMPLE)
     assert "\x1b[1m1. payments production" in said

@@ -1,4 +1,4 @@
-"""Reference: the rules of design.md, section 4, a second time, small and slow. It knows nothing of the code that it is held against.
+"""Reference: the rules of how a request goes on, a second time, small and slow. It knows nothing of the code that it is held against.
 
 What comes in are commands and policies as records. A quorum is tried out by every way of seating people.
 """

@@ -1,4 +1,4 @@
-"""What people typed is only ever plain: blocks are parsed back, and no mrkdwn holds a piece of it. (security.md, row 22)"""
+"""What people typed is only ever plain: blocks are parsed back, and no mrkdwn holds a piece of it."""
 
 import re
 import unicodedata
