@@ -137,7 +137,7 @@ async def _change(app: App, target: str, values: dict[str, str], requester: str,
         requester,
         Target.parse(target),
         sealed,
-        reason="The playground's first secrets",
+        reason="The playground's first secrets. Version 1 was the environment without any.",
         ticket=None,
         command_id=f"seed:{target}",
     )

@@ -37,19 +37,24 @@ function fill(node, panel, world) {
 function clockNode(state, send) {
   return el("section", { id: "clock", "aria-labelledby": "clock-title" },
     el("h2", { id: "clock-title" }, "Clock"),
-    el("p", { class: "clock-face" }, el("strong", {}), el("span", { class: "faint" })),
+    el("p", { class: "clock-face" }, el("strong", {}), el("span", { class: "faint" }), el("span", { class: "faint" })),
     el("p", { class: "faint" }, state.clock.skew_ms ? `${lengthWords(state.clock.skew_ms)} ${state.clock.skew_ms > 0 ? "ahead of" : "behind"} real time, which messages are stamped with` : "shows real time"),
     state.clock.can_advance && el("div", { class: "steps", role: "group", "aria-label": "Advance the clock" },
       STEPS.map(([label, ms]) => el("button", { type: "button", class: "button small", data: { advance: ms }, on: { click: () => send({ type: "advance_clock", ms }) } }, label))));
 }
 
-/** Show the time of `world.now()` on the clock's face. */
+const possessive = (name) => (name.endsWith("s") ? `${name}’` : `${name}’s`);
+
+/** Show the time of `world.now()` on the clock's face, as the acting person's own clock has it, and beside it UTC: another person may live elsewhere. */
 export function tellTime(world) {
   const face = document.querySelector("#clock .clock-face");
   if (!face) return;
-  const [time, rest] = face.children;
-  time.textContent = clockTime(world.now(), world.tz);
-  rest.textContent = `${isoDay(world.now(), world.tz)}, ${world.tz}`;
+  const [time, day, utc] = face.children;
+  const now = world.now();
+  document.querySelector("#clock-title").textContent = `${possessive(world.nameOf(world.me).split(" ")[0])} clock`;
+  time.textContent = clockTime(now, world.tz);
+  day.textContent = `${isoDay(now, world.tz)}, ${world.tz}`;
+  utc.textContent = world.tz === "UTC" ? "" : `${isoDay(now, "UTC") === isoDay(now, world.tz) ? "" : `${isoDay(now, "UTC")}, `}${clockTime(now, "UTC")} UTC`;
 }
 
 /** Bring the panels up to date. */

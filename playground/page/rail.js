@@ -6,7 +6,8 @@ const KIND_WORDS = { member: "", guest: "guest", stranger: "from another company
 
 const handles = (person) => (person.groups ?? []).map((handle) => `@${handle}`);
 
-const personWords = (person) => [person.real_name || person.name, [KIND_WORDS[person.kind] ?? person.kind, ...handles(person)].filter(Boolean).join(", ")].filter(Boolean).join(" · ");
+/** What people have in common in the list: their user groups; for who counts nowhere, that. Names alone fit into the closed list. */
+const company = (person) => (KIND_WORDS[person.kind] ?? person.kind) || handles(person).join(" ") || "no user group";
 
 function actAs(page) {
   const select = el("select", { id: "act-as", "aria-describedby": "act-as-who", on: { change: (event) => page.actAs(event.target.value) } });
@@ -18,10 +19,11 @@ function fillActAs(node, state) {
   const people = state.people.filter((person) => person.kind !== "bot");
   const me = people.find((person) => person.id === state.me);
   const [, select, who] = node.children;
-  reconcile(select, people.map((person) => ({
-    key: person.id, sig: JSON.stringify(person),
-    build: () => el("option", { value: person.id, disabled: person.kind === "deactivated" }, personWords(person)),
-  })));
+  const option = (person) => el("option", { value: person.id, disabled: person.kind === "deactivated" }, person.real_name || person.name);
+  reconcile(select, [...new Set(people.map(company))].map((label) => {
+    const members = people.filter((person) => company(person) === label);
+    return { key: label, sig: JSON.stringify(members), build: () => el("optgroup", { label }, members.map(option)) };
+  }));
   select.value = state.me;
   who.textContent = me ? `${KIND_WORDS[me.kind] || me.kind} in ${handles(me).join(" ") || "no group"}` : "";
 }
@@ -50,7 +52,7 @@ export function drawRail(rail, state, page) {
     .map((one) => ({ id: one.callback_id, face: "+", name: one.name, data: { shortcut: one.callback_id } }));
   const section = (title, entries, open) => ({ key: title, sig: JSON.stringify(entries), build: () => list(title, entries, open) });
   reconcile(rail, [
-    { key: "team", sig: state.team.name, build: () => el("p", { class: "team" }, state.team.name, el("small", {}, "playground on this machine")) },
+    { key: "team", sig: state.team.name, build: () => el("p", { class: "team" }, state.team.name, el("small", {}, "on this machine only")) },
     {
       key: "who", sig: JSON.stringify([state.me, state.people]),
       build: () => { const node = actAs(page); fillActAs(node, state); return node; },

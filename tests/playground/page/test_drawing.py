@@ -136,6 +136,26 @@ async def test_the_outside_is_told_in_words(page: Page) -> None:
     await expect(page.locator("#clock strong")).to_have_text("12:00")
 
 
+async def test_the_clock_says_whose_it_is_and_what_it_is_elsewhere(page: Page) -> None:
+    clock = page.locator("#clock")
+    await expect(clock.locator("h2")).to_have_text(re.compile(r"^\w+’s clock$"))
+    utc = clock.get_by_text(re.compile(r"\d\d:\d\d UTC$"))
+    before, title = await utc.text_content(), await clock.locator("h2").text_content()
+    await page.select_option("#act-as", states.BEN)
+    await expect(clock.locator("h2")).not_to_have_text(title or "")
+    await expect(utc).to_have_text(before or "")
+
+
+async def test_who_acts_is_read_in_full(page: Page) -> None:
+    """A closed list is cut where its words are longer than it: names alone, under what they have in common."""
+    names = await page.locator("#act-as option").all_text_contents()
+    assert names
+    assert not any("·" in name or "@" in name for name in names)
+    groups = await page.locator("#act-as optgroup").evaluate_all("all => all.map((one) => one.label)")
+    assert "@payments-leads @security" in groups
+    assert len(groups) == len(set(groups))
+
+
 CUT_OFF = """() => [...document.querySelectorAll("button, a, input, select, textarea, summary, h1, h2, h3, p")].filter((node) => {
     const box = node.getBoundingClientRect();
     const style = getComputedStyle(node);
