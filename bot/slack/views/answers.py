@@ -102,7 +102,7 @@ def _entries(values: Mapping[str, Any]) -> dict[str, Secret]:
         name, equals, value = line.partition("=")
         if not equals:
             raise BadForm(
-                {block: f"Line {number} has no “=”. Write NAME=value, and a value of several lines with the command."}
+                {block: f"Line {number} has no “=”. Write NAME=value. A value of several lines cannot be set here."}
             )
         if not _named(name.strip()):
             raise BadForm(

@@ -8,7 +8,7 @@ from bot.slack.views.change import NAMES_SHOWN, touched
 from bot.slack.views.facts import Block, CardFacts, Message
 from bot.slack.views.hooks import lines
 from bot.slack.views.next_steps import next_step
-from bot.slack.views.status import broken, decided, edited, headline, owed, progress, standing, title, votes
+from bot.slack.views.status import broken, decided, edited, headline, owed, progress, standing, title, unusable, votes
 from bot.slack.views.words import cleaned, date, mention, people, spoken
 from store.model.request import REASON_MOST, Change, Joining, Request
 
@@ -90,7 +90,7 @@ def _fields(facts: CardFacts) -> list[tuple[str, str]]:
         if request.state == "pending" and rules is not None:
             pairs.append(("Use within", f"{spoken(rules.grant_expiration_ms)} of the approval"))
     deadline = request.timers.get("deadline")
-    if deadline is not None and request.state in ("pending", "approved"):
+    if deadline is not None and request.state in ("pending", "approved") and not unusable(facts):
         does_by = "Decide before" if request.state == "pending" else "Use before"
         pairs.append(
             ("Merge before" if request.state == "approved" and request.kind == "change" else does_by, date(deadline))
@@ -149,7 +149,7 @@ def _deciding(facts: CardFacts) -> list[b.Element]:
         case "pending" if facts.rules is not None:
             glass = [buttons.break_glass(facts)] if buttons.breakable(facts.rules) else []
             return [buttons.approve(request), buttons.deny(request), *glass]
-        case "approved" if request.kind == "change":
+        case "approved" if request.kind == "change" and not unusable(facts):
             return [buttons.merge(request)]
         case "granting" | "active":
             return [buttons.end_now(request)]

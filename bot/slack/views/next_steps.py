@@ -3,7 +3,7 @@
 from bot.slack.views import blocks as b
 from bot.slack.views import buttons
 from bot.slack.views.facts import CardFacts
-from bot.slack.views.status import count
+from bot.slack.views.status import count, unusable
 from bot.slack.views.words import date, mention, people, spoken
 
 
@@ -17,6 +17,9 @@ def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
         case "pending":
             edits = [buttons.edit(request)] if facts.rules is not None else []
             return _waiting(facts), [*edits, buttons.withdraw(request)]
+        case "approved" if unusable(facts):
+            step = "Withdraw this: the glass that was broken for it was disputed, so it cannot be used. You may ask for something new."
+            return step, [buttons.withdraw(request)]
         case "approved" if request.kind == "change":
             return f"Merge it{_before(facts)}.", [buttons.merge(request), buttons.withdraw(request)]
         case "approved":

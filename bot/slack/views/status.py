@@ -39,11 +39,16 @@ def state(request: Request) -> str:
     return STATES[request.state]
 
 
+def unusable(facts: CardFacts) -> bool:
+    """Approved by a broken glass that was disputed before anybody used it: nobody can any more."""
+    return facts.request.state == "approved" and facts.debt is not None and facts.debt.state == "disputed"
+
+
 def stands(facts: CardFacts) -> str:
     """The state, and the broken glass if there was one."""
     request = facts.request
     glass = f", {DEBTS[facts.debt.state]}" if facts.debt else ", glass broken" if broken(request) else ""
-    return f"{state(request)}{glass}"
+    return f"{'Not to be used' if unusable(facts) else state(request)}{glass}"
 
 
 def title(facts: CardFacts) -> str:
@@ -79,8 +84,7 @@ def headline(facts: CardFacts) -> str:
     request = facts.request
     asks = "asks" if request.state == "pending" else "asked"
     whom = f" for {mention(request.beneficiary)}" if request.beneficiary != request.requester else ""
-    glass = f", {DEBTS[facts.debt.state]}" if facts.debt else ""
-    return f"{state(request)}{glass}: {mention(request.requester)} {asks} to {action(request)}{whom}."
+    return f"{stands(facts)}: {mention(request.requester)} {asks} to {action(request)}{whom}."
 
 
 def progress(facts: CardFacts, *, deadline: bool = True) -> str:
@@ -141,6 +145,8 @@ def standing(facts: CardFacts) -> str | None:
     request = facts.request
     has, ending = mention(request.beneficiary), request.ending
     match request.state:
+        case "approved" if unusable(facts):
+            return "It cannot be used: the glass that was broken for it was disputed."
         case "approved" if request.kind == "change":
             return "It is not merged yet."
         case "approved":

@@ -1,5 +1,7 @@
 """What a card says and offers, by state and by who reads it."""
 
+from dataclasses import replace
+
 import pytest
 
 from bot.slack import samples as s
@@ -194,6 +196,19 @@ def test_a_broken_glass_is_never_silent(state: str, pressed: list[str], title: s
     assert "Glass broken by <@U0EVE>" in said
     assert "none of the leads answers the phone" in said
     assert not {"countersign", "dispute"} & set(buttons(for_requester(facts).blocks))
+
+
+@pytest.mark.parametrize("kind", ["open", "access", "change"])
+def test_what_was_disputed_before_it_was_used_is_offered_to_nobody(kind: Kind) -> None:
+    facts = s.facts(s.request(kind, "approved", broken=True), soft=True, debt=s.debt("disputed"))
+    card, own = for_approvers(facts), for_requester(facts)
+    assert buttons(card.blocks) == []
+    assert buttons(own.blocks) == ["withdraw"]
+    for message in (card, own):
+        assert message.blocks[0]["text"]["text"].startswith("Not to be used, glass broken, disputed · ")
+        assert "It cannot be used: the glass that was broken for it was disputed." in words(message.blocks)
+        assert " before*" not in words(message.blocks)
+    assert "activate" in buttons(for_requester(replace(facts, debt=s.debt("overdue"))).blocks) or kind == "change"
 
 
 def test_what_is_owed_can_still_be_settled_when_the_access_is_over() -> None:
