@@ -87,6 +87,8 @@ def _glasses() -> Iterator[tuple[str, CardFacts]]:
         )
         made = s.request("open", "ended" if over else "active", broken=True, **over)
         yield f"open-broken-{state}", s.facts(made, soft=True, debt=debt, shows=True)
+    unused = s.request("open", "approved", broken=True)
+    yield "open-approved-disputed", s.facts(unused, soft=True, debt=s.debt("disputed"))
     ended = s.request("access", "ended", broken=True)
     yield "access-ended-debt-open", s.facts(ended, soft=True, debt=s.debt("open"))
     merged = s.request("change", "merged", broken=True)
