@@ -13,6 +13,7 @@ from bot.slack.pictures import Pictures
 from bot.slack.views import card as draw
 from bot.slack.views import tell as say
 from bot.slack.views.facts import CardFacts, Message
+from bot.slack.views.status import unusable
 from bot.slack.wire import Slack, SlackRefused
 from scheduler.relay import Again
 from store.model.command import Tally
@@ -335,7 +336,9 @@ class Delivery:
 
 def _moment(facts: CardFacts, news: str) -> str:
     """As long as this is the same, the buttons of that news still do what they say."""
-    return f"debt-{facts.debt.state}" if facts.debt and news in OWED else facts.request.state
+    if facts.debt and news in OWED:
+        return f"debt-{facts.debt.state}"
+    return "unusable" if unusable(facts) else facts.request.state
 
 
 def _has_buttons(message: Message) -> bool:

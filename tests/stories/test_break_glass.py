@@ -155,6 +155,9 @@ async def test_what_was_disputed_before_its_first_use_cannot_be_used(house: Hous
     await says(house, asked, "Disputed by <@U0BEN>")
     await late(house, seed.OMAR, activate, "activate")
     await own_card(house, seed.OMAR, "The glass that was broken for this was disputed, so it cannot be used.")
+    await own_card(house, seed.OMAR, "*Not to be used, glass broken, disputed* by now: open `payments/prod`")
+    await own_card(house, seed.OMAR, "Withdraw this: the glass that was broken for it was disputed", button="withdraw")
+    assert not any("activate" in actions_of(message) for message in house.workspace.dm(seed.OMAR))
 
 
 async def test_a_debt_that_nobody_looks_at_is_overdue_by_the_clock(house: House) -> None:
