@@ -6,7 +6,7 @@ from typing import Final
 
 from bot.slack.views.status import subject
 from bot.slack.views.words import cleaned, joined, utc
-from scheduler.connectors.smtp import Letter
+from scheduler.connectors.smtp import Letter, is_address
 from store.model.effect import Decided, Mail
 from store.model.lifecycle import World
 from store.model.people import People
@@ -99,9 +99,12 @@ def _next(world: World, notice: Mail) -> str:
 
 
 def _name(user: str, people: People) -> str:
-    """`Ben Okafor`; the id alone where Slack does not say in time."""
+    """`Ben (ben@example.com)`, since anybody may call themselves Ben; the id alone where Slack does not say in time."""
     person = people.persons.get(user)
-    return cleaned(person.name, NAME_MOST) or user if person is not None else user
+    if person is None:
+        return user
+    known = person.email if person.email is not None and is_address(person.email) else user
+    return f"{cleaned(person.name, NAME_MOST)} ({known})"
 
 
 def _text(happened: str, rows: Sequence[tuple[str, str]], step: str, foot: str) -> str:

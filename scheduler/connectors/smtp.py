@@ -131,12 +131,8 @@ async def _connected(server: MailServer) -> AsyncIterator[aiosmtplib.SMTP]:
             yield client
         with contextlib.suppress(aiosmtplib.SMTPException, OSError):  # it is done, whatever becomes of the goodbye
             await client.quit(timeout=GOODBYE_S)
-    except ssl.SSLCertVerificationError:
-        raise Unavailable(f"The mail server {server} did not show a certificate that we trust.", code="tls") from None
-    except ssl.SSLError:
-        raise Unavailable(
-            f"The mail server {server} and we could not agree on a secure connection.", code="tls"
-        ) from None
+    except ssl.SSLError as failed:
+        raise _unreached(server, failed) from None
     except aiosmtplib.SMTPAuthenticationError as refused:
         raise Unavailable(
             f"The mail server {server} does not let {shown(server.user or '')} in: {refused.code}.", code="auth"
@@ -161,11 +157,14 @@ async def _connected(server: MailServer) -> AsyncIterator[aiosmtplib.SMTP]:
 
 
 def _unreached(server: MailServer, failed: Exception) -> Unavailable:
-    """The library wraps what TLS said into an error of its own."""
-    cause = failed.__cause__ or failed.__context__
-    if isinstance(cause, ssl.SSLError):
-        return Unavailable(f"The mail server {server} did not show a certificate that we trust.", code="tls")
-    return Unavailable(f"The mail server {server} could not be reached.", code="unreachable")
+    """The library wraps most of what TLS said into an error of its own."""
+    match failed if isinstance(failed, ssl.SSLError) else failed.__cause__:
+        case ssl.SSLCertVerificationError():
+            return Unavailable(f"The mail server {server} did not show a certificate that we trust.", code="tls")
+        case ssl.SSLError():
+            return Unavailable(f"The mail server {server} and we could not agree on a secure connection.", code="tls")
+        case _:
+            return Unavailable(f"The mail server {server} could not be reached.", code="unreachable")
 
 
 def _refusal(server: MailServer, code: int, said: str) -> Refused | Unavailable:
