@@ -1,5 +1,6 @@
 """Mail: who must hear of it hears of it, also where Slack is not looked at, and a dead server holds nobody up."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from playground import seed
 from playground.house import House
+from scheduler.relay import AT_ONCE
 from store.model.policy import HOUR, MINUTE
 from tests.postbox import USER, Authority, Postbox, postbox
 from tests.stories import rules
@@ -81,6 +83,27 @@ async def test_a_server_that_is_down_for_an_hour_delays_mail_and_nothing_else(
     assert box.to() == APPROVERS
     assert len({letter["Message-ID"] for letter in box.letters}) == 2
     assert house.workspace.troubles == []
+
+
+async def test_slack_does_not_wait_for_a_server_that_takes_every_call_and_says_nothing(open_house: OpenHouse) -> None:
+    held: list[asyncio.StreamWriter] = []
+    deaf = await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.1", 0)
+    port = deaf.sockets[0].getsockname()[1]
+    many = ", ".join(f"a{number}@example.com" for number in range(AT_ONCE + 8))
+    environ = {"COUNTERSIGN_SMTP": f"smtp://127.0.0.1:{port}", "COUNTERSIGN_SMTP_FROM": "countersign@example.com"}
+    soft = rules.policies(rules.opening(*SOFT, f"notify: {{email: [{many}]}}"))
+    house = await open_house(policies=soft, environ=environ)
+    asked = await asks(house, seed.ROSA, WORDS)
+    await smash(house, asked)
+    await house.workspace.wait_for(lambda: len(held) == AT_ONCE)
+    for user in (seed.BEN, seed.INES, seed.ANA, seed.ROSA):
+        await own_card(house, user, "*The glass was broken:*", WHY)
+    await press(house, seed.BEN, again(house, asked), "countersign")
+    await says(house, asked, "Countersigned by <@U0BEN>")
+    assert len(held) == AT_ONCE  # all of them are still listened to, and no other was begun
+    deaf.close()
+    for writer in held:
+        writer.close()
 
 
 async def test_who_has_no_address_is_skipped_for_all_to_see(open_house: OpenHouse, box: Postbox) -> None:
