@@ -67,7 +67,7 @@ class Post:
     async def told(self) -> list[str]:
         """What waits to be told in Slack of mail that did not arrive."""
         lane = await self.corridor.redis.zrange(self.corridor.keys.lane("slack"), 0, -1)
-        return [found for key in lane if "undelivered" in (found := key.decode())]
+        return [name for name in map(str, lane) if "undelivered" in name]
 
 
 @pytest.fixture

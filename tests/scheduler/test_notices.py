@@ -81,7 +81,7 @@ class House:
         entries = [entry for _, entry in await self.corridor.log.after(0, most=1000)]
         found = [dict(entry.details) for entry in entries if entry.event == "notice.undelivered"]
         lane = await self.corridor.redis.zrange(self.corridor.keys.lane("slack"), 0, -1)
-        assert len([key for key in lane if b"undelivered" in key]) == len(found)
+        assert len([name for name in map(str, lane) if "undelivered" in name]) == len(found)
         return found
 
 
