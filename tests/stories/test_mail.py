@@ -1,4 +1,4 @@
-"""Mail: who must hear of it hears of it, also where Slack is not looked at, and a dead server holds nobody up."""
+"""Mail, and the other routes under notify: who must hear of it hears of it, and one that is dead holds no other up."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -160,3 +160,17 @@ async def test_an_address_that_is_refused_is_told_to_the_owners_once(open_house:
     told_again = [message for message in house.workspace.dm(seed.ANA) if message.text == told.text]
     assert len(told_again) == 1
     assert not any("Not everybody" in message.text for message in house.workspace.dm(seed.BEN))
+
+
+async def test_a_channel_that_is_closed_to_us_is_told_to_the_owners_once(open_house: OpenHouse) -> None:
+    house = await open_house(policies=rules.policies(rules.opening("notify: {channels: [C0GENERAL]}")))
+    house.workspace.archive(seed.GENERAL)
+    asked = await asks(house, seed.ROSA, WORDS)
+    await press(house, seed.BEN, asked, "approve")
+    await own_card(house, seed.ANA, "*Not everybody was told:*", "C0GENERAL", "is_archived")
+    assert (await audited(house, "notice.undelivered", "relay"))["route"] == "channel"
+    await own_card(house, seed.ROSA, "*Approved:*")
+    await house.advance(HOUR)
+    await house.app.relay.settled()
+    told = [message for message in house.workspace.dm(seed.ANA) if "Not everybody" in message.text]
+    assert len(told) == 1
