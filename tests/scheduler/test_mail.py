@@ -101,6 +101,14 @@ async def test_who_is_no_approver_any_more_is_not_mailed(post: Post):
     }
 
 
+async def test_an_approver_whom_the_rule_mails_anyway_is_mailed_once(post: Post):
+    await post.enact(notify=Notify(email=(LISTED, "UBOB@Example.com")))
+    await post.broken()
+    await post.run()
+    assert [to.lower() for to in post.box.to()].count("ubob@example.com") == 1
+    assert len(post.box.to()) == 5
+
+
 async def test_while_slack_does_not_say_who_they_are_it_waits(post: Post):
     post.corridor.crowd.without = {BOB}
     await post.broken()
