@@ -14,6 +14,7 @@ from bot.asking import Asking
 from bot.http.health import Check, Health
 from bot.http.server import HttpServer
 from bot.http.slack_events import PATH, SlackEvents
+from bot.letters import letter
 from bot.outside import Outside
 from bot.policies import Bootstrap
 from bot.settings import Mode, Settings
@@ -33,13 +34,26 @@ from bot.watch import Watch
 from scheduler.clock import Clock
 from scheduler.gauges import Gauges
 from scheduler.grants import Grants
+from scheduler.mail import Mailing
 from scheduler.metrics import Metrics
+from scheduler.notices import Notices
 from scheduler.relay import Performer, Relay
 from scheduler.sweep import Sweep
 from scheduler.webhooks import Webhooks
 from store.keys.file import KeyFile
 from store.keys.ring import Keyring
-from store.model.effect import Align, Announce, Count, Redeploy, ShowCard, Tell
+from store.model.effect import (
+    Align,
+    Announce,
+    Count,
+    Mail,
+    MailApprovers,
+    Post,
+    Redeploy,
+    ShowCard,
+    Signal,
+    Tell,
+)
 from store.model.secret import Secret
 from store.redis.audit import AuditLog
 from store.redis.cards import Cards
@@ -110,6 +124,8 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     quarantine = Quarantine(redis, keys, scripts)
     grants = Grants(requests, outside.connector, turns, quarantine, metrics, watch.fit)
     webhooks = Webhooks(deliveries, environments, policies, requests, outside.outgoing, metrics, random.random)
+    notices = Notices(requests, policies, environments, outside.outgoing, outbox, metrics, random.random)
+    mailing = Mailing(settings.mail, letter, requests, directory, outbox, metrics, random.random, keys.installation)
     performers: dict[type, Performer] = {
         ShowCard: delivery.show_card,
         Tell: delivery.tell,
@@ -117,6 +133,10 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         Count: delivery.count,
         Align: grants.align,
         Redeploy: webhooks.redeploy,
+        Post: delivery.post,
+        Signal: notices.signal,
+        Mail: mailing.mail,
+        MailApprovers: mailing.approvers,
     }
     relay = Relay(outbox, performers, metrics, random.random)
     clock = Clock(

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
+from bot import mail_settings
+from scheduler.connectors.smtp import MailServer
 from store.model.errors import Invalid
 from store.model.secret import Secret
 
@@ -26,6 +28,7 @@ LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 NAMES: Final = (
     *("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_API_URL", "REDIS_URL"),
     *("COUNTERSIGN_DATA", "COUNTERSIGN_POLICIES", "COUNTERSIGN_KEYS", "COUNTERSIGN_HTTP", "COUNTERSIGN_LOG"),
+    *mail_settings.NAMES,
 )
 OF_THE_CLI: Final = ("COUNTERSIGN_URL", "COUNTERSIGN_TOKEN")  # read where somebody uses a server, not where one runs
 OAUTH: Final = ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET")
@@ -79,6 +82,7 @@ class Settings(BaseModel):
     keys: tuple[Path, ...]
     http: Address = Address("127.0.0.1", 8080)
     log: Log = Log()
+    mail: MailServer | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -101,6 +105,7 @@ class Settings(BaseModel):
             keys=reader.keys(data),
             http=reader.http(),
             log=reader.log(),
+            mail=mail_settings.read_mail(reader.get, reader.problems.append, reader.warnings.append),
         )
         if slack:
             reader.need_slack()

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import structlog
 
@@ -46,7 +46,7 @@ class Relay:
         self._performers = performers
         self._metrics = metrics
         self._jitter = jitter
-        self._busy: dict[Lane, set[asyncio.Task[None]]] = {"slack": set(), "connector": set(), "hook": set()}
+        self._busy: dict[Lane, set[asyncio.Task[None]]] = {lane: set() for lane in get_args(Lane)}
         self._claiming = {lane: asyncio.Lock() for lane in self._busy}  # two ticks at a time would take the same room
         self._full: set[Lane] = set()  # lanes in which more was due than there was room for
         self._ticks: set[asyncio.Task[None]] = set()

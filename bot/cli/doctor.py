@@ -18,16 +18,17 @@ MOST: Final = "Looking at Redis, keys, Slack, policies and what waits …"
 
 
 @click.command("doctor")
+@click.option("--mail-to", metavar="ADDRESS", help="Send a test message there.")
 @output_option
-def command(output: str) -> int:
+def command(output: str, mail_to: str | None) -> int:
     """Look at everything the bot stands on, and say what to do.
 
     Run it with the environment of serve, also while that runs. Prints OK, WARN or FAIL for each finding and exits with 1 when something fails. It changes
-    nothing.
+    nothing, and sends no mail but the test that --mail-to asks for.
     """
     from bot.doctor import Word
 
-    found = asyncio.run(_examined(output))
+    found = asyncio.run(_examined(output, mail_to))
     failed = sum(finding.word is Word.FAIL for finding in found)
     warned = sum(finding.word is Word.WARN for finding in found)
     if output == "json":
@@ -38,7 +39,7 @@ def command(output: str) -> int:
     return 1 if failed else 0
 
 
-async def _examined(output: str) -> list["Finding"]:
+async def _examined(output: str, mail_to: str | None) -> list["Finding"]:
     from bot import logs
     from bot.doctor import examine
     from bot.settings import Log
@@ -48,7 +49,7 @@ async def _examined(output: str) -> list["Finding"]:
     if output == "text":
         for finding in found:
             print_finding(*finding)
-    async for finding in examine(settings, secrets.token_bytes):
+    async for finding in examine(settings, secrets.token_bytes, mail_to=mail_to):
         found.append(finding)
         if output == "text":
             print_finding(*finding)

@@ -33,6 +33,40 @@ def secret(target: str, hook: str, output: str) -> None:
     click.echo(value)
 
 
+@command.command("notice-secret", short_help="The secret that notices to a URL under notify are signed with.")
+@click.argument("url")
+@output_option
+def notice_secret(url: str, output: str) -> None:
+    """Print the secret that the notices of decisions to URL are signed with, whsec_…, to be given to its receiver.
+
+    URL stands under `notify: webhooks` of a rule. The value alone goes to stdout. The audit log notes that it was shown.
+    """
+    value = asyncio.run(_notice_secret(url))
+    if output == "json":
+        print_json({"url": url, "secret": value})
+        return
+    click.echo("Give it to the receiver alone; the audit log notes that it was shown.", err=True)
+    click.echo(value)
+
+
+async def _notice_secret(url: str) -> str:
+    from bot.cli.local import local
+    from scheduler import notices
+    from store.model.audit import Audit
+    from store.model.errors import NotFound
+    from store.model.identity import shown
+    from store.redis.clock import no_skew, now_ms
+
+    async with local(os.environ) as here:
+        policies = await here.policies.current()
+        if not any(url in rule.notify.webhooks for rule in policies.policies):
+            raise NotFound(f"No rule names {shown(url)} under notify: webhooks.", code="unknown_hook")
+        value = await notices.notice_secret(await here.environments(), url)
+        at_ms = await now_ms(here.redis, no_skew)
+        await here.note(Audit(event="hook.secret_shown", actor="owner", at_ms=at_ms, details={"hook": url}))
+        return value.reveal().decode()
+
+
 async def _secret(target: str, hook: str) -> str:
     from bot.cli.local import local
     from store.model.audit import Audit

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import AsyncIterator, Callable
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
 
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import policy_file
+from bot.doctor import mail as mails
 from bot.doctor import outside as outsides
 from bot.doctor import slack as slacks
 from bot.doctor import store as stores
@@ -36,15 +38,17 @@ NO_GROUPS: Final = (
 )
 
 
-async def examine(settings: Settings, random: Callable[[int], bytes]) -> AsyncIterator[Finding]:
-    """Everything that can be reached. What cannot be looked at is a finding, never an error."""
+async def examine(
+    settings: Settings, random: Callable[[int], bytes], *, mail_to: str | None = None
+) -> AsyncIterator[Finding]:
+    """Everything that can be reached. What cannot be looked at is a finding, never an error. `mail_to` is sent a test."""
     for sentence in settings.warnings:
         yield warn("settings", sentence)
     folder = settings.data / "redis"
     url = settings.redis_url.reveal().decode() if settings.redis_url is not None else await running(folder)
     client = connect(url) if url is not None else None
     try:
-        async for finding in _Examination(settings, client, random).all():
+        async for finding in _Examination(settings, client, random, mail_to).all():
             yield finding
     finally:
         if client is not None:
@@ -54,10 +58,13 @@ async def examine(settings: Settings, random: Callable[[int], bytes]) -> AsyncIt
 class _Examination:
     """Parts look at what earlier ones found, and pass where that is missing."""
 
-    def __init__(self, settings: Settings, client: Client | None, random: Callable[[int], bytes]) -> None:
+    def __init__(
+        self, settings: Settings, client: Client | None, random: Callable[[int], bytes], mail_to: str | None
+    ) -> None:
         self._settings = settings
         self._client = client
         self._random = random
+        self._mail_to = mail_to
         self._keys: Keys | None = None
         self._ring: Keyring | None = None
         self._slack: Slack | None = None
@@ -73,6 +80,7 @@ class _Examination:
             ("policies", self._file),
             ("people", self._people),
             ("channels", self._channels),
+            ("mail", self._mail),
             ("keys", self._wraps),
             ("connectors", self._outside),
             ("locks", self._locks),
@@ -191,6 +199,13 @@ class _Examination:
         if self._slack is not None and self._policies is not None:
             async for finding in slacks.channels(self._slack, self._policies):
                 yield finding
+
+    async def _mail(self) -> AsyncIterator[Finding]:
+        identity = f"{self._random(12).hex()}.doctor"
+        async for finding in mails.mail(
+            self._settings.mail, self._policies, self._mail_to, identity=identity, date=formatdate()
+        ):
+            yield finding
 
     async def _wraps(self) -> AsyncIterator[Finding]:
         if self._client is None or self._keys is None or self._ring is None or self._policies is None:

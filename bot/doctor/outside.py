@@ -39,5 +39,13 @@ async def hooks(outside: Outside, policies: PolicySet) -> AsyncIterator[Finding]
                 yield fail("hooks", f"{target}, hook {hook.name}: {error.sentence}")
             else:
                 sound += 1
+    for rule in policies.policies:
+        for url in rule.notify.webhooks:
+            try:
+                outgoing.check_url(url)
+            except AccessError as error:
+                yield fail("hooks", f"“{rule.name}” tells {url}: {error.sentence}")
+            else:
+                sound += 1
     if sound:
         yield ok("hooks", f"{sound} hook{'' if sound == 1 else 's'} may be sent where the policies say.")

@@ -3,7 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from bot.doctor.finding import Finding, fail, ok, warn
 from store.keys.file import KeyFile
@@ -19,7 +19,7 @@ from store.redis.durability import Verdict, inspect
 from store.redis.environments import Environments
 from store.redis.inspection import Inspection, Queue, Room
 
-LANES: Final[tuple[Lane, ...]] = ("slack", "connector", "hook")
+LANES: Final[tuple[Lane, ...]] = get_args(Lane)
 LATE_MS: Final = 60_000  # both are looked at every second or so
 TRIES: Final = 5
 LOCKS_MOST: Final = 10

@@ -16,10 +16,11 @@ from bot.slack.views.facts import CardFacts, Message
 from bot.slack.views.status import unusable
 from bot.slack.wire import Slack, SlackRefused
 from scheduler.relay import Again
+from scheduler.undelivered import undelivered
 from store.model.command import Tally
-from store.model.effect import Announce, Count, ShowCard, Tell
+from store.model.effect import Announce, Count, Post, ShowCard, Tell
 from store.model.errors import Conflict, NotFound, Unavailable
-from store.model.lifecycle import World, still_calls
+from store.model.lifecycle import World, named, still_calls
 from store.model.people import Directory, Wanted
 from store.model.policy import Circle
 from store.model.request import RELAY
@@ -47,7 +48,9 @@ UNREACHABLE: Final = frozenset(
 )
 CALLS: Final = frozenset({"reminder", "escalated"})  # to decide; over once it is decided
 LOCKING: Final = frozenset({"locked", "unlocked"})
-ANNOUNCED: Final = frozenset({"broken", "countersigned", "disputed", "overdue", "no_rule", "trouble", *LOCKING})
+ANNOUNCED: Final = frozenset(
+    {"broken", "countersigned", "disputed", "overdue", "no_rule", "trouble", "undelivered", *LOCKING}
+)
 OWED: Final = frozenset({"broken", "countersigned", "disputed", "overdue"})  # of the debt, whatever the request does
 COPIES_KNOWN: Final = 10_000  # places of cards that this process remembers, so that a click on one asks Redis nothing
 APPROVERS_TOLD: Final = 20  # in a DM of their own, where the channel is closed to us
@@ -120,6 +123,7 @@ class Delivery:
                 return None
             # Said once and not drawn again, so it must be true: what is still needed is counted with every fact at hand.
             facts = replace(await self._pictures.facts(world, patient=True), decides=decides)
+        facts = replace(facts, undelivered=effect.about)
         known = await self._cards.of(effect.request)
         about_self = effect.to in (world.request.requester, world.request.beneficiary)
         theirs = "channel" if "channel" in known else f"approver/{effect.to}"
@@ -155,13 +159,33 @@ class Delivery:
         else:
             owners = world.policy_now.owners
             people = await self._directory.people(owners.wanted, patient=True)
-            everybody = {*owners.members(people), *await self._approvers(world, most=None)}
-            everybody |= {world.request.requester, world.request.beneficiary}
+            everybody = set(owners.members(people))
+            if effect.news != "undelivered":  # which only an owner can mend
+                everybody |= {
+                    *await self._approvers(world, most=None),
+                    world.request.requester,
+                    world.request.beneficiary,
+                }
         tells = [
-            Tell(request=effect.request, news=effect.news, to=user, at_ms=effect.at_ms) for user in sorted(everybody)
+            Tell(request=effect.request, news=effect.news, to=user, at_ms=effect.at_ms, about=effect.about)
+            for user in sorted(everybody)
         ]
         await self._outbox.put(tells, command_id=effect.key)
         return None
+
+    async def post(self, effect: Post, claimed: Claimed) -> None:
+        """A channel that the rule names under notify. What is closed to us stays so until a person opens it."""
+        world, facts = await self._pictures.card(effect.request)
+        if not named(world.policy_now, effect):
+            return
+        link = await self._link(await self._cards.of(effect.request), "channel")
+        try:
+            await self._post(effect.channel, say.notice(facts, effect.news, link=link))
+        except SlackRefused as refusal:
+            if refusal.error not in CLOSED:
+                raise
+            called = world.policy_now.names.get(effect.channel, effect.channel)
+            await undelivered(self._outbox, world, effect, claimed, route="channel", to=called, why=refusal.sentence)
 
     async def _callable(self, world: World, effect: Announce) -> set[str]:
         """Whom a rule names and who has not voted, and whom it is escalated to. If it still waits, and what they may, is looked at as each is told."""

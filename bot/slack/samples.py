@@ -30,6 +30,9 @@ LEADS, SECURITY, ONCALL, ADMINS = "S0LEADS", "S0SECURITY", "S0ONCALL", "S0ADMINS
 CHANNEL: Final = "C0PAYMENTS"
 NOW_MS: Final = 1_772_550_000_000  # 2026-03-03 15:00 UTC
 ID: Final = "7Q2M4XK9TB"
+UNDELIVERED: Final = (
+    "security@example.com: The mail server mail.example.com:587 refused it for good: 550 “no such mailbox”."
+)
 REASON: Final = "The nightly settlement stopped at 02:40; I need the processor's key to replay it."
 
 STATES: Final[dict[Kind, tuple[State, ...]]] = {

@@ -10,8 +10,8 @@ from bot.slack.views import forms, locked, modals, replies, why
 from bot.slack.views.card import for_approvers, for_requester
 from bot.slack.views.facts import CardFacts, HomeFacts, Message, Offer, Prefill, Terms, View, WhoIsAsked
 from bot.slack.views.home import home
-from bot.slack.views.tell import announce, hook_line, passed, tell
-from store.model.effect import News
+from bot.slack.views.tell import announce, hook_line, notice, passed, tell
+from store.model.effect import Decided, News
 from store.model.errors import Forbidden
 from store.model.explain import Question, explain, of_request
 from store.model.grant import Membership
@@ -152,12 +152,15 @@ def _told() -> Iterator[Story]:
     now |= {"reminder": waits, "escalated": waits}
     now["locked"] = replace(facts, request=active, debt=s.debt("disputed"), lock=s.lock())
     now["unlocked"] = replace(facts, request=active, debt=s.debt("overdue"), lock=s.lock(opened=True))
+    now["undelivered"] = replace(facts, request=active, undelivered=s.UNDELIVERED)
+    for news in get_args(Decided):
+        yield _message(f"notice/{news}", notice(now[news], news, link=LINK))
     for news in get_args(News):
         if news in ("locked", "unlocked"):
             yield _message(f"tell/{news}", announce(now[news], news, link=LINK, to=s.EVE))
             continue
         yield _message(f"tell/{news}", tell(now[news], news, link=LINK, to=s.BEN if news in CALLS else None))
-        if news in ("requested", "broken", "countersigned", "disputed", "overdue", "no_rule", "trouble"):
+        if news in ("requested", "broken", "countersigned", "disputed", "overdue", "no_rule", "trouble", "undelivered"):
             yield _message(f"announce/{news}", announce(now[news], news, link=LINK))
     for name, over in {"active": now["active"], "ended": now["ended"], "broken": now["countersigned"]}.items():
         yield _message(f"tell/passed-{name}", passed(over, LINK))

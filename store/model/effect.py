@@ -3,6 +3,7 @@
 State effects are keyed by thing: they coalesce, and act on what is true when they run. Announcements are keyed by event.
 """
 
+import hashlib
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
@@ -12,12 +13,15 @@ from store.model.identity import RequestId, UserId
 from store.model.policy import Circle
 from store.model.record import Record
 
-Lane = Literal["slack", "connector", "hook"]
+Lane = Literal["slack", "connector", "hook", "mail"]
 News = Literal[
     "requested", "approved", "denied", "expired", "stale", "merged", "active", "warning", "ended", "failed", "broken",
     "countersigned", "disputed", "overdue", "no_rule", "trouble", "locked", "unlocked",
-    "reminder", "escalated", "edited",
+    "reminder", "escalated", "edited", "undelivered",
 ]  # fmt: skip
+Decided = Literal[
+    "approved", "denied", "broken", "countersigned", "disputed", "overdue"
+]  # what the routes of a rule hear of
 
 
 class _Effect(Record):
@@ -45,10 +49,11 @@ class Tell(_Effect):
     news: News
     to: UserId
     at_ms: int
+    about: str | None = None  # what did not arrive, and why
 
     @property
     def key(self) -> str:
-        return f"tell:{self.request}:{self.news}:{self.at_ms}:{self.to}"
+        return f"tell:{self.request}:{self.news}:{self.at_ms}:{self.to}{_apart(self.about)}"
 
 
 class Announce(_Effect):
@@ -60,10 +65,11 @@ class Announce(_Effect):
     news: News
     at_ms: int
     to: Circle | None = None  # who is told besides, where that is not always the same
+    about: str | None = None  # what did not arrive, and why
 
     @property
     def key(self) -> str:
-        return f"announce:{self.request}:{self.news}:{self.at_ms}"
+        return f"announce:{self.request}:{self.news}:{self.at_ms}{_apart(self.about)}"
 
 
 class Count(_Effect):
@@ -107,4 +113,73 @@ class Redeploy(_Effect):
         return f"redeploy:{self.environment_id}/{self.hook}"
 
 
-Effect: TypeAlias = Annotated[ShowCard | Tell | Announce | Count | Align | Redeploy, Field(discriminator="type")]
+class _Notice(_Effect):
+    """A decision, told where the rule says. What it was is said here, so that it is the same at every try."""
+
+    request: RequestId
+    news: Decided
+    at_ms: int
+    by: tuple[UserId, ...] = ()  # who decided
+
+
+class Post(_Notice):
+    """A channel hears of it."""
+
+    lane: ClassVar[Lane] = "slack"
+    type: Literal["post"] = "post"
+    channel: str
+
+    @property
+    def key(self) -> str:
+        return f"post:{self.request}:{self.news}:{self.at_ms}:{self.channel}"
+
+
+class Signal(_Notice):
+    """A receiver of signed webhooks hears of it."""
+
+    lane: ClassVar[Lane] = "hook"
+    type: Literal["signal"] = "signal"
+    url: str
+
+    @property
+    def key(self) -> str:
+        return f"signal:{self.request}:{self.news}:{self.at_ms}:{route(self.url)}"
+
+
+class Mail(_Notice):
+    """One person, or one address that the rule names, hears of it by e-mail."""
+
+    lane: ClassVar[Lane] = "mail"
+    type: Literal["mail"] = "mail"
+    to: UserId | None = None
+    address: str | None = None  # where it is no person
+
+    @property
+    def key(self) -> str:
+        return f"mail:{self.request}:{self.news}:{self.at_ms}:{self.to or self.address}"
+
+
+class MailApprovers(_Notice):
+    """Every approver hears of it by e-mail, in Slack or not. It becomes one `Mail` a person."""
+
+    lane: ClassVar[Lane] = "mail"
+    type: Literal["mail_approvers"] = "mail_approvers"
+
+    @property
+    def key(self) -> str:
+        return f"mail-approvers:{self.request}:{self.news}:{self.at_ms}"
+
+
+def route(url: str) -> str:
+    """A name for a receiver that is known by its URL alone: 32 hexadecimal digits."""
+    return hashlib.sha256(url.encode()).hexdigest()[:32]
+
+
+def _apart(about: str | None) -> str:
+    return "" if about is None else f":{route(about)}"
+
+
+Effect: TypeAlias = Annotated[
+    ShowCard | Tell | Announce | Count | Align | Redeploy | Post | Signal | Mail | MailApprovers,
+    Field(discriminator="type"),
+]

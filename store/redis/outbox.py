@@ -7,15 +7,30 @@ from typing import Any
 from pydantic import TypeAdapter
 from redis.asyncio import Redis
 
-from store.model.effect import Align, Announce, Count, Effect, Lane, Redeploy, ShowCard, Tell
+from store.model.audit import Audit
+from store.model.effect import (
+    Align,
+    Announce,
+    Count,
+    Effect,
+    Lane,
+    Mail,
+    MailApprovers,
+    Post,
+    Redeploy,
+    ShowCard,
+    Signal,
+    Tell,
+)
 from store.model.errors import Unavailable
 from store.redis.clock import Skew
 from store.redis.commit import Commit, text
 from store.redis.keys import Keys
 from store.redis.scripts import Scripts
 
-KINDS: dict[str, type[ShowCard | Tell | Announce | Count | Align | Redeploy]] = {
+KINDS: dict[str, type[Effect]] = {
     "show_card": ShowCard, "tell": Tell, "announce": Announce, "count": Count, "align": Align, "redeploy": Redeploy,
+    "post": Post, "signal": Signal, "mail": Mail, "mail_approvers": MailApprovers,
 }  # fmt: skip
 _TYPE: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
@@ -58,10 +73,11 @@ class Outbox:
         effect = self._keys.effect(claimed.lane, claimed.member)
         return text(await self._scripts.run("settle", [self._keys.lane(claimed.lane), effect], args, frees=True))
 
-    async def put(self, effects: Iterable[Effect], *, command_id: str) -> None:
-        """What an effect falls apart into. The same id puts them once. Raises `Unavailable`."""
+    async def put(self, effects: Iterable[Effect], *, command_id: str, audit: Iterable[Audit] = ()) -> None:
+        """What an effect falls apart into, or leaves behind. The same id puts it once. Raises `Unavailable`."""
         commit = Commit(self._keys, f"put:{command_id}", frees=True)
         commit.put(effects)
+        commit.audit(audit)
         await commit.run(self._scripts, self._skew())
 
     async def depth(self, lane: Lane) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.doctor import Finding, Word, examine
+from bot.doctor import outside as outsides
 from bot.doctor import store as stores
 from bot.doctor.slack import wanted_scopes
 from bot.settings import Settings
@@ -17,11 +18,13 @@ from playground.slack.records import Group
 from store.keys.ring import Coverage
 from store.model.environment import Environment
 from store.model.lock import Cause, Lock
-from store.model.policy import DAY
+from store.model.policy import DAY, Notify
 from store.redis.client import Client
 from store.redis.commit import Commit
 from store.redis.inspection import Inspection, Room
 from store.redis.locks import write_lock
+from tests.builders import policies, policy
+from tests.postbox import PASSWORD, SENDER, USER, Authority, postbox
 from tests.servers import DURABLE, Server, valkey_binary
 
 ROOT = Path(__file__).parent.parent.parent
@@ -35,9 +38,9 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     await house.close()
 
 
-async def seen(house: House, **environ: str) -> list[Finding]:
+async def seen(house: House, *, mail_to: str | None = None, **environ: str) -> list[Finding]:
     settings = Settings.read(house.environ() | environ)
-    return [finding async for finding in examine(settings, secrets.token_bytes)]
+    return [finding async for finding in examine(settings, secrets.token_bytes, mail_to=mail_to)]
 
 
 def said(findings: list[Finding], word: Word) -> dict[str, str]:
@@ -64,8 +67,9 @@ async def test_where_all_is_well_it_says_so_of_every_part_and_changes_nothing(ho
     assert said(findings, Word.FAIL) == {}
     assert said(findings, Word.WARN) == {}
     assert [*said(findings, Word.OK)] == [
-        *("redis", "keys", "token", "scopes", "app token", "policies", "people", "channels", "hooks", "connectors"),
-        *("timers", "lane slack", "lane connector", "lane hook", "memory", "disk"),
+        *("redis", "keys", "token", "scopes", "app token", "policies", "people", "channels", "mail"),
+        *("hooks", "connectors"),
+        *("timers", "lane slack", "lane connector", "lane hook", "lane mail", "memory", "disk"),
     ]
     assert await everything(app.redis) == before
     told = await app.audit.after(audited, most=10)
@@ -231,6 +235,50 @@ async def test_an_outside_directory_that_is_down(house: House):
     assert house.scim is not None
     house.scim.stop()
     assert "directory: " in said(await seen(house), Word.FAIL)["connectors"]
+
+
+async def test_the_mail_server_is_signed_in_to_and_only_a_test_is_sent(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    authority = Authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    async with postbox(tls=authority.context, users={USER: PASSWORD}) as box:
+        told = said(await seen(house, **box.environ()), Word.OK)["mail"]
+        assert told == f"localhost:{box.port} answers by STARTTLS, signed in as countersign; mail comes from {SENDER}."
+        assert box.letters == []
+        told = said(await seen(house, mail_to="ana@example.com", **box.environ()), Word.OK)["mail"]
+        assert told.endswith("A test is on its way to ana@example.com.")
+        assert box.to() == ["ana@example.com"]
+        box.rcpt.append("550 no such mailbox")
+        failed = said(await seen(house, mail_to="gone@example.com", **box.environ()), Word.FAIL)["mail"]
+        assert failed.startswith("The test did not leave. The mail server")
+        wrong = {**box.environ(), "COUNTERSIGN_SMTP_PASSWORD": "canary-wrong"}
+        failed = said(await seen(house, mail_to="ana@example.com", **wrong), Word.FAIL)["mail"]
+        assert failed == f"The mail server localhost:{box.port} does not let “countersign” in: 535."
+    failed = said(await seen(house, **box.environ()), Word.FAIL)["mail"]
+    assert failed.endswith("could not be reached.")
+    assert box.to() == ["ana@example.com"]
+
+
+async def test_mail_that_policies_count_on_needs_a_server(house: House):
+    assert "the approvers hear in Slack alone" in said(await seen(house), Word.OK)["mail"]
+    assert "no mail server to send a test by" in said(await seen(house, mail_to="a@b.io"), Word.FAIL)["mail"]
+    file = house.folder / "policies.yml"
+    notify = "actions: [open]\n    notify: {email: [security@example.com]}\n"
+    file.write_text(file.read_text().replace("actions: [open]\n", notify, 1))
+    await house.move_in()
+    failed = said(await seen(house), Word.FAIL)["mail"]
+    assert failed.startswith("“open production” mails its decisions, and there is no mail server: set COUNTERSIGN_SMTP")
+
+
+async def test_a_receiver_of_notices_that_may_not_be_reached(house: House):
+    app = await house.move_in()
+    rule = policy(notify=Notify(webhooks=("https://10.0.0.7/x", "https://example.com/y")))
+    found = [finding async for finding in outsides.hooks(app.outside, policies(rule, targets={}))]
+    assert [(each.word, each.sentence.partition(":")[0]) for each in found] == [
+        (Word.FAIL, "“rule” tells https"),
+        (Word.OK, "1 hook may be sent where the policies say."),
+    ]
 
 
 async def test_work_that_nobody_does_is_late(house: House):

@@ -123,7 +123,7 @@ async def test_a_nudge_looks_into_every_lane_at_once(corridor, clock, relay, roo
     clock.start()
     identity = await put(corridor)
     clock.nudge()
-    for lane in ("slack", "connector", "hook"):
+    for lane in ("slack", "connector", "hook", "mail"):
         await rooms.have(lane, 1)
     await clock.stop()
     await relay.settled()

@@ -2,10 +2,10 @@
 
 house        open, with the program in it, over Socket Mode
 any_house    the same story over Socket Mode and over signed HTTP
-open_house   a function that opens one: with several processes of the program or none, or under policies of its own
+open_house   a function that opens one: with several processes of the program or none, under policies or settings of its own
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,19 @@ async def open_house(redis_url: str, tmp_path: Path) -> AsyncIterator[OpenHouse]
     async with AsyncExitStack() as opened:
 
         async def open_one(
-            *, processes: int = 1, http: bool = False, policies: str | None = None, **workspace: Any
+            *,
+            processes: int = 1,
+            http: bool = False,
+            policies: str | None = None,
+            environ: Mapping[str, str] | None = None,
+            **workspace: Any,
         ) -> House:
             quick: dict[str, Any] = {"ack_within_s": 3.0, "retries_after_s": (0, 0, 0), **workspace}
             if policies is not None:
                 _write(tmp_path / "house", policies)
-            house = House(tmp_path / "house", environ={"REDIS_URL": redis_url}, http=http, workspace=quick)
+            house = House(
+                tmp_path / "house", environ={"REDIS_URL": redis_url, **(environ or {})}, http=http, workspace=quick
+            )
             await house.open()
             opened.push_async_callback(house.close)
             for _ in range(processes):

@@ -100,7 +100,7 @@ class Story:
 
     async def settled(self, expected: dict[str, int]) -> None:
         """Each step once, without gaps; nothing left to do; nothing left running."""
-        waiting = [self.keys.lane(lane) for lane in ("slack", "connector", "hook")]
+        waiting = [self.keys.lane(lane) for lane in ("slack", "connector", "hook", "mail")]
 
         async def empty() -> None:
             while any([await self.redis.zcard(lane) for lane in waiting]):

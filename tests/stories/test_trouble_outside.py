@@ -213,7 +213,7 @@ POISON: Final[tuple[dict[Any, Any], ...]] = (
 )
 
 
-@pytest.mark.parametrize("lane", ["slack", "connector", "hook"])
+@pytest.mark.parametrize("lane", ["slack", "connector", "hook", "mail"])
 async def test_what_cannot_be_read_is_pushed_back_and_told_and_the_rest_goes_on(house: House, lane: str) -> None:
     keys, redis = house.app.audit._keys, house.app.redis
     bad = {f"bad{number}": POISON[number % len(POISON)] for number in range(40)}  # more than a lane performs at once

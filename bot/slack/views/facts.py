@@ -35,6 +35,7 @@ class CardFacts:
     asked: tuple[str, ...] = ()  # users and groups who are asked
     decides: bool = False  # for a call that somebody must decide: whether who reads it may
     lock: Lock | None = None  # for news of a lock: of the person who reads it
+    undelivered: str | None = None  # for news of what did not arrive: where, and why
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from bot.slack.views.hooks import hook_line
 from bot.slack.views.next_steps import next_step
 from bot.slack.views.status import action, decided, owed, standing, stands
 from bot.slack.views.words import date, mention, places, spoken
-from store.model.effect import News
+from store.model.effect import Decided, News
 from store.model.policy import MINUTE
 
-__all__ = ["announce", "hook_line", "passed", "tell"]
+__all__ = ["announce", "hook_line", "notice", "passed", "tell"]
 
 _LOCKED: Final = "Who broke it breaks no glass until an owner unlocks them in App Home."
 _WITH_BUTTONS: Final = frozenset({"approved", "active"})  # the next step is one click away
@@ -43,6 +43,12 @@ def announce(facts: CardFacts, news: News, *, link: str | None = None, to: str |
     next_line = [b.section(f"*What next:* {step}")] if step else []
     blocks = [b.section(happened), *_why(facts, news), *next_line, *row, _where(facts, link)]
     return Message(f"{happened} {step}".strip(), b.fresh(blocks))
+
+
+def notice(facts: CardFacts, news: Decided, *, link: str | None = None) -> Message:
+    """For a channel that only listens: who decides does it at the card."""
+    told = announce(facts, news, link=link)
+    return Message(told.text, [block for block in told.blocks if block["type"] != "actions"])
 
 
 def passed(facts: CardFacts, link: str | None = None) -> Message:
@@ -98,6 +104,8 @@ def _happened(facts: CardFacts, news: News, reader: str | None) -> str:
             return f"*Edited:* {what}. Your vote was for what was asked before, so it was dropped."
         case "no_rule":
             return f"*Nobody can decide:* {what}. No rule covers it any more."
+        case "undelivered":
+            return f"*Not everybody was told:* news of {what} did not arrive where the policies send it."
         case "trouble":
             return f"*Trouble outside:* {what}. The outside system does not do what it was told."
 
@@ -141,7 +149,17 @@ def _next(facts: CardFacts, news: News, reader: str) -> str:
             if request.ended or request.state == "revoking":
                 return "Nothing: it has ended already."
             return "Finish what you are doing, or ask again for more time."
-        case "broken" | "countersigned" | "disputed" | "overdue" | "no_rule" | "trouble" | "locked" | "unlocked":
+        case (
+            "broken"
+            | "countersigned"
+            | "disputed"
+            | "overdue"
+            | "no_rule"
+            | "trouble"
+            | "locked"
+            | "unlocked"
+            | "undelivered"
+        ):
             return _next_for_all(facts, news, reader)
 
 
@@ -180,6 +198,8 @@ def _next_for_all(facts: CardFacts, news: News, reader: str | None) -> str:
             return "An owner must add a rule to the policies, or the request expires."
         case "trouble":
             return "An owner must look at the outside system. This is tried again until it works."
+        case "undelivered":
+            return "Look whether the address is right, and tell them yourself. It is not tried again."
         case "requested":
             return "Approve or deny it."
         case _:
@@ -198,6 +218,8 @@ def _why(facts: CardFacts, news: News) -> list[Block]:
         case "broken":
             asked = [b.said("What it was asked for", request.reason)] if request.reason else []
             return [*([b.said("Why the glass was broken", reason)] if reason else []), *asked]
+        case "undelivered" if facts.undelivered:
+            return [b.said("What did not arrive, and why", facts.undelivered)]
         case "unlocked" if facts.lock is not None and facts.lock.opened is not None:
             return [b.said("Why it was unlocked", facts.lock.opened.reason)]
         case "locked" if debt is not None and debt.reason:

@@ -32,6 +32,7 @@ from store.model.lifecycle.deciding import break_glass, count, review
 from store.model.lifecycle.editing import draft_of, edit
 from store.model.lifecycle.locking import unlock, whose_lock, why_locked
 from store.model.lifecycle.merging import merge_by_hand
+from store.model.lifecycle.notifying import named
 from store.model.lifecycle.owing import settle
 from store.model.lifecycle.reminding import escalate, next_calls, remind, still_calls
 from store.model.lifecycle.using import activate, end, report, take_back
@@ -46,6 +47,7 @@ __all__ = [
     "Transition",
     "World",
     "draft_of",
+    "named",
     "next_calls",
     "rule_for",
     "still_calls",

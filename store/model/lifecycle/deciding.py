@@ -8,6 +8,7 @@ from store.model.effect import Announce, Count, ShowCard
 from store.model.errors import Forbidden, Invalid, Unavailable
 from store.model.lifecycle.locking import not_locked
 from store.model.lifecycle.merging import merge
+from store.model.lifecycle.notifying import mails, notices
 from store.model.lifecycle.using import start
 from store.model.lifecycle.world import (
     Transition,
@@ -89,11 +90,13 @@ def approve(
     approved = moved_to(request, "approved", now_ms, deadline=now_ms + wait_ms, decision=decision, granted_ms=granted)
     goes_on = rules.merges_at_once if request.kind == "change" else rules.activates_at_once
     news = () if goes_on else tell(approved, "approved", now_ms)
+    quorum = decision.basis == "quorum"  # of a broken glass its own notices tell
+    routes = notices(approved, rules, "approved", now_ms, decision.by) if quorum else ()
     result = Transition(
         approved,
         "Approved.",
         audit=(audit(approved, "request.approved", actor, now_ms, basis=decision.basis, by=" ".join(decision.by)),),
-        effects=(ShowCard(request=request.id), *news),
+        effects=(ShowCard(request=request.id), *news, *routes),
     )
     if not goes_on:
         return result
@@ -109,7 +112,11 @@ def deny(world: World, request: Request, rules: Rules, people: People, actor: st
         denied,
         "Denied.",
         audit=(audit(denied, "request.denied", actor, world.now_ms, reason=reason),),
-        effects=(ShowCard(request=request.id), *tell(denied, "denied", world.now_ms)),
+        effects=(
+            ShowCard(request=request.id),
+            *tell(denied, "denied", world.now_ms),
+            *notices(denied, rules, "denied", world.now_ms, by),
+        ),
     )
 
 
@@ -129,7 +136,11 @@ def break_glass(world: World, command: Break, people: People) -> Transition:
         request,
         "",
         audit=(audit(request, "glass.broken", command.actor, now_ms, reason=decision.reason),),
-        effects=(Announce(request=request.id, news="broken", at_ms=now_ms),),
+        effects=(
+            Announce(request=request.id, news="broken", at_ms=now_ms),
+            mails(request, now_ms, command.actor),
+            *notices(request, rules, "broken", now_ms, decision.by),
+        ),
         debt=debt,
         good_until_ms=min(people.good_until_ms, request.timers["deadline"]),
     )

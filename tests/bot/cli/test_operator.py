@@ -80,10 +80,39 @@ async def test_a_hooks_secret_is_what_its_deliveries_are_signed_with_and_showing
     assert (entry.event, entry.target, entry.details) == ("hook.secret_shown", "payments/prod", {"hook": "api"})
 
 
+async def test_the_secret_of_a_receiver_under_notify_is_what_its_notices_are_signed_with(house: House, run_here: Run):
+    url = f"{house.server.base_url}/hooks/decisions"
+    file = house.folder / "policies.yml"
+    named = f'actions: [open]\n    notify: {{webhooks: ["{url}"]}}\n'
+    file.write_text(file.read_text().replace("actions: [open]\n", named, 1))
+    app = await house.move_in()
+    shown = await run_here("hooks", "notice-secret", url, **house.environ())
+    assert shown.code == 0
+    assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{32}\n", shown.out)
+    assert "whsec_" not in shown.err
+    [(_, entry)] = await app.audit.newest(most=1)
+    assert (entry.event, entry.details) == ("hook.secret_shown", {"hook": url})
+    house.hooks.secrets["decisions"] = shown.out.strip()
+    await house.workspace.wait_for(lambda: house.workspace.bot_connected)
+    await ask(house, seed.ROSA, "open payments/prod for 1h because INC-7")
+    await press(house, seed.BEN, await card(house, "payments/prod", "INC-7"), "approve")
+    await house.workspace.wait_for(lambda: [each for each in house.hooks.deliveries if each.name == "decisions"])
+    [told] = [each for each in house.hooks.deliveries if each.name == "decisions"]
+    assert (told.event, told.verified, told.status) == ("decision.approved", True, 204)
+    assert b"INC-7" not in told.body
+    await app.stop()
+    house.apps.clear()
+
+
 NOT_THERE = [
     (("hooks", "secret", "payments/prod", "nix"), 4, "payments/prod has no hook “nix”. It has api."),
     (("hooks", "secret", "payments/staging", "nix"), 4, "payments/staging has no hook “nix”. It has none."),
     (("hooks", "secret", "payments/nix", "api"), 4, "The policies name no target payments/nix."),
+    (
+        ("hooks", "notice-secret", "https://nix.example.com/x"),
+        4,
+        "No rule names “https://nix.example.com/x” under notify",
+    ),
     (("hooks", "secret", "PAYMENTS", "api"), 2, "“PAYMENTS” is not a target."),
     (("request", "show", "0123456789"), 4, "There is no request 0123456789 here."),
     (("request", "show", "short"), 2, "“short” is not a request id."),

@@ -4,7 +4,19 @@ import json
 
 import pytest
 
-from store.model.effect import Announce, Count, Effect, Lane, Redeploy, ShowCard, Tell
+from store.model.effect import (
+    Announce,
+    Count,
+    Effect,
+    Lane,
+    Mail,
+    MailApprovers,
+    Post,
+    Redeploy,
+    ShowCard,
+    Signal,
+    Tell,
+)
 from store.redis.commit import Commit
 from store.redis.outbox import Claimed
 from tests.builders import NOW
@@ -34,12 +46,16 @@ async def test_each_kind_goes_to_its_lane_and_comes_back_as_it_was(corridor):
         Announce(request="REQVEST001", news="broken", at_ms=1),
         Count(request="REQVEST001"),
         Redeploy(environment="a/b", environment_id="e", hook="api", version=2, request="REQVEST001", at_ms=1),
+        Post(request="REQVEST001", news="denied", at_ms=1, by=("UANA",), channel="C0AUDIT"),
+        Signal(request="REQVEST001", news="denied", at_ms=1, by=("UANA",), url="https://example.com/hook"),
+        Mail(request="REQVEST001", news="broken", at_ms=1, by=("UANA",), to="UBOB"),
+        MailApprovers(request="REQVEST001", news="broken", at_ms=1, by=("UANA",)),
     ]
     await put(corridor, *effects)
-    lanes: tuple[Lane, ...] = ("slack", "connector", "hook")
+    lanes: tuple[Lane, ...] = ("slack", "connector", "hook", "mail")
     found = {each.member: (lane, each.effect) for lane in lanes for each in await claim(corridor, lane)}
     assert found == {each.key: (each.lane, each) for each in effects}
-    assert await corridor.outbox.depth("slack") == 4
+    assert await corridor.outbox.depth("slack") == 5
 
 
 async def test_what_is_done_is_gone(corridor):

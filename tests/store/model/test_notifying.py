@@ -1,0 +1,133 @@
+"""Notifying: every route of the rule of now hears of a decision once, in the commit that decides."""
+
+from dataclasses import replace
+
+import pytest
+
+from store.model.command import Countersign, Dispute, Overdue
+from store.model.effect import Effect, Mail, MailApprovers, Post, Signal, Tell, route
+from store.model.lifecycle import Transition, World, named, transition
+from store.model.policy import DAY, Notify, PolicySet
+from tests.builders import (
+    ANA,
+    BOB,
+    NOW,
+    ONCALL,
+    OWNER,
+    approve,
+    deny,
+    people,
+    policies,
+    policy,
+    request,
+    smash,
+    soft,
+    world,
+)
+
+HOOK = "https://example.com/hook"
+ROUTES = Notify(channels=("C0AUDIT",), email=("security@example.com",), webhooks=(HOOK,))
+RULES = policies(soft(notify=ROUTES))
+
+
+def told(result: Transition) -> list[str]:
+    """Route, news and by whom, of every notice."""
+    kinds: dict[type[Effect], str] = {Post: "channel", Mail: "mail", Signal: "webhook", MailApprovers: "approvers"}
+    return [
+        " ".join((kinds[type(effect)], effect.news, *effect.by))
+        for effect in result.effects
+        if isinstance(effect, Post | Mail | Signal | MailApprovers)
+    ]
+
+
+def everywhere(news: str, *by: str) -> list[str]:
+    return [f"{kind} {' '.join([news, *by])}" for kind in ("channel", "mail", "webhook")]
+
+
+def at(rules: PolicySet = RULES, kind: str = "open") -> World:
+    return world(request(kind, rules=rules), rules=rules)
+
+
+def broken(rules: PolicySet = RULES) -> World:
+    before = at(rules)
+    result = transition(before, smash(before.request), people())
+    return replace(before, request=result.request, debt=result.debt)
+
+
+@pytest.mark.parametrize("kind", ["open", "access", "change"])
+def test_an_approval_is_told_once_it_is_one(kind: str):
+    before = at(kind=kind)
+    first = transition(before, approve(before.request, ANA), people())
+    assert told(first) == []
+    result = transition(replace(before, request=first.request), approve(before.request, BOB), people())
+    assert told(result) == everywhere("approved", ANA, BOB)
+
+
+def test_a_denial_is_told():
+    before = at()
+    assert told(transition(before, deny(before.request, ANA), people())) == everywhere("denied", ANA)
+
+
+def test_a_broken_glass_is_told_there_and_mailed_to_every_approver_and_is_no_approval():
+    before = at()
+    result = transition(before, smash(before.request), people())
+    assert told(result) == [f"approvers broken {ONCALL}", *everywhere("broken", ONCALL)]
+    plain = at(policies(soft()))
+    assert told(transition(plain, smash(plain.request), people())) == [f"approvers broken {ONCALL}"]
+
+
+def test_what_becomes_of_the_debt_is_told():
+    before = broken()
+    for command, news in (
+        (Countersign(id="c", actor=ANA), "countersigned"),
+        (Dispute(id="d", actor=ANA, reason="no"), "disputed"),
+    ):
+        assert told(transition(before, command, people())) == everywhere(news, ANA)
+    late = replace(before, now_ms=NOW + DAY)
+    overdue = transition(late, Overdue(id="o", actor="clock", at_ms=NOW + DAY), people())
+    assert told(overdue) == everywhere("overdue")
+
+
+def test_the_rule_of_now_says_where():
+    before = replace(at(), policy_now=policies(soft(notify=Notify(email=("new@example.com",))), number=2))
+    result = transition(before, deny(before.request, ANA), people())
+    assert [effect.address for effect in result.effects if isinstance(effect, Mail)] == ["new@example.com"]
+    assert told(result) == [f"mail denied {ANA}"]
+
+
+def test_without_a_rule_there_is_no_route():
+    before = replace(broken(), policy_now=policies(policy(targets=("role:*",)), number=2), now_ms=NOW + DAY)
+    assert told(transition(before, Overdue(id="o", actor="clock", at_ms=NOW + DAY), people())) == []
+
+
+def test_every_notice_has_a_key_of_its_own():
+    rules = policies(
+        soft(notify=Notify(email=("a@b.io", "c@d.io"), channels=("C1", "C2"), webhooks=(HOOK, HOOK + "2")))
+    )
+    before = at(rules)
+    result = transition(before, smash(before.request), people())
+    keys = [effect.key for effect in result.effects]
+    assert len(keys) == len(set(keys))
+    assert {effect.lane for effect in result.effects if effect.type == "signal"} == {"hook"}
+    assert {effect.lane for effect in result.effects if effect.type.startswith("mail")} == {"mail"}
+
+
+def test_a_route_that_no_rule_names_any_more_is_known_for_it():
+    fields = {"request": "REQVEST001", "news": "denied", "at_ms": NOW}
+    notices: list[Post | Mail | Signal] = [
+        Post.model_validate({**fields, "channel": "C0AUDIT"}),
+        Mail.model_validate({**fields, "address": "security@example.com"}),
+        Signal.model_validate({**fields, "url": HOOK}),
+    ]
+    assert [named(RULES, each) for each in notices] == [True, True, True]
+    assert [named(policies(soft()), each) for each in notices] == [False, False, False]
+    assert named(policies(soft()), Mail.model_validate({**fields, "to": OWNER}))
+
+
+def test_what_is_told_of_two_addresses_does_not_coalesce():
+    tells: list[Effect] = [
+        Tell(request="REQVEST001", news="undelivered", to=OWNER, at_ms=NOW, about=about)
+        for about in ("a@b.io", "c@d.io")
+    ]
+    assert len({each.key for each in tells}) == 2
+    assert route("https://a") != route("https://b")
