@@ -20,6 +20,7 @@ from bot.settings import Mode, Settings
 from bot.slack.app import Identity, Running, bolt
 from bot.slack.delivery import Delivery
 from bot.slack.directory import SlackDirectory
+from bot.slack.filling import Filling
 from bot.slack.forms import Forms
 from bot.slack.listeners import Listeners
 from bot.slack.lookup import SlackLookup
@@ -131,8 +132,10 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         metrics.commands.labels("slack", command, answer).inc()
 
     asking = Asking(requests, environments, policies, directory, secrets.token_bytes)
+    filling = Filling(slack, replies)
     forms = Forms(
         slack=slack,
+        filling=filling,
         locks=locks,
         requests=requests,
         policies=policies,

@@ -16,8 +16,9 @@ from store.model.errors import Forbidden
 from store.model.explain import Question, explain, of_request
 from store.model.grant import Membership
 from store.model.identity import Target
+from store.model.people import Group, People
 from store.model.policy import DAY, HOUR, Circle, Threshold, Ticket
-from store.model.request import REASON_MOST, Change, Editing, Ending, Joining, Review
+from store.model.request import REASON_MOST, Change, Editing, Ending, Joining, Kind, Review
 from store.model.secret import Secret
 
 Story = dict[str, Any]
@@ -169,7 +170,10 @@ def _told() -> Iterator[Story]:
 
 
 def _forms() -> Iterator[Story]:
-    who = WhoIsAsked(s.policy(thresholds=2).approvals, s.CHANNEL)
+    question = Question(s.DEV, "open", Target.parse("payments/prod"), HOUR)
+    rules = s.policies(s.policy(thresholds=2))
+    who = WhoIsAsked(explain(question, rules, s.people()))
+    asking = WhoIsAsked(explain(question, rules, People(s.NOW_MS)), asking=True)
     terms = Terms(who, ticket=Ticket(pattern="^[A-Z]+-[0-9]+$"), enters=True, names=("DATABASE_URL", "PROCESSOR_KEY_1"))
     refused = Terms(WhoIsAsked(refusal="Nobody could approve this but you. Ask an owner to change the rule."))
     crowd = [f"team-{place:03}/prod" for place in range(250)]
@@ -190,6 +194,14 @@ def _forms() -> Iterator[Story]:
         yield _view(
             f"ask/{kind}-longest", draw([LONG_TARGET], Prefill(LONG_TARGET, reason=FOREVER, ticket=FOREVER), terms)
         )
+    for name, told in (("asking", asking), ("slack-is-silent", replace(asking, asking=False))):
+        yield _view(
+            f"ask/open-{name}", forms.ask_open(["payments/prod"], Prefill("payments/prod"), replace(terms, who=told))
+        )
+    yield from _wide(terms)
+    kinds: tuple[Kind, ...] = ("open", "access", "change")
+    for kind, (draw, targets) in asked.items():
+        yield _view(f"ask/{kind}-or-another", draw(targets, Prefill(targets[0], kinds=kinds), terms))
     yield _view("ask/open-prefilled", forms.ask_open(["payments/prod"], full, terms))
     yield _view(
         "ask/change-values-not-in-slack", forms.ask_change(["payments/prod"], full, replace(terms, enters=False))
@@ -198,6 +210,17 @@ def _forms() -> Iterator[Story]:
     yield _view("ask/change-nothing-in-slack", forms.ask_change(["payments/prod"], full, bare))
     yield from _edits(replace(terms, enters=False), refused)
     yield _view("ask/change-500-names", forms.ask_change(["payments/prod"], full, replace(terms, names=names)))
+
+
+def _wide(terms: Terms) -> Iterator[Story]:
+    """Crowds in every threshold."""
+    crowd = frozenset(f"U0WIDE{place}" for place in range(200))
+    circle = Circle(users=crowd, groups=frozenset(f"S0WIDE{place}" for place in range(200)))
+    rule = s.policy(name="r" * 200).model_copy(update={"approvals": (Threshold(count=20, circle=circle),) * 10})
+    people = People(s.NOW_MS, groups={group: Group(id=group, handle=group, members=crowd) for group in circle.groups})
+    question = Question(s.DEV, "open", Target.parse("payments/prod"), HOUR)
+    who = WhoIsAsked(explain(question, s.policies(rule), people))
+    yield _view("ask/open-crowds", forms.ask_open(["payments/prod"], Prefill("payments/prod"), replace(terms, who=who)))
 
 
 def _edits(terms: Terms, refused: Terms) -> Iterator[Story]:

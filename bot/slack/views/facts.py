@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 from store.model.debt import Debt
 from store.model.delivery import Delivery
+from store.model.explain import Explanation
 from store.model.lock import Lock
 from store.model.policy import HOUR, Threshold, Ticket
 from store.model.request import Kind, Request
@@ -39,11 +40,14 @@ class CardFacts:
 
 @dataclass(frozen=True, slots=True)
 class WhoIsAsked:
-    """Who would decide, as the requester sees it before asking. `refusal`: a sentence why it cannot be asked."""
+    """Who would decide, as the requester sees it before asking. `refusal`: a sentence why it cannot be asked.
 
-    thresholds: tuple[Threshold, ...] = ()
-    channel: str | None = None
+    `asking`: Slack is being asked for what `explained` does not know, and the form is drawn again with it.
+    """
+
+    explained: Explanation | None = None
     refusal: str | None = None
+    asking: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class Prefill:
     reason: str = ""
     ticket: str = ""
     channel: str | None = None  # where an answer goes
+    kinds: tuple[Kind, ...] = ()  # what this person may ask for at all, to choose from
 
 
 @dataclass(frozen=True, slots=True)
