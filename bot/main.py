@@ -44,6 +44,7 @@ from store.model.effect import Align, Announce, Count, Redeploy, ShowCard, Tell
 from store.model.secret import Secret
 from store.redis.audit import AuditLog
 from store.redis.cards import Cards
+from store.redis.channels import Channels
 from store.redis.client import Client, connect
 from store.redis.clock import Dial, Skew, no_skew
 from store.redis.deliveries import Deliveries
@@ -106,7 +107,17 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     locks = Locks(redis, keys, scripts, policies, directory, skew, dial.now_ms)
     pictures = Pictures(requests, policies, environments, deliveries, directory, locks)
     replies = Replies(slack, pictures, lambda: watch.sentences)
-    delivery = Delivery(slack, Cards(redis, keys, scripts), pictures, requests, directory, outbox, replies.drawn, locks)
+    delivery = Delivery(
+        slack,
+        Cards(redis, keys, scripts),
+        Channels(redis, keys),
+        pictures,
+        requests,
+        directory,
+        outbox,
+        replies.drawn,
+        locks,
+    )
     turns = Turns(keys, scripts, secrets.token_bytes)
     quarantine = Quarantine(redis, keys, scripts)
     grants = Grants(requests, outside.connector, turns, quarantine, metrics, watch.fit)
@@ -119,7 +130,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         Align: grants.align,
         Redeploy: webhooks.redeploy,
     }
-    relay = Relay(outbox, performers, metrics, random.random)
+    relay = Relay(outbox, performers, metrics, random.random, delivery.refused)
     clock = Clock(
         relay,
         Sweep(timers, requests, metrics),

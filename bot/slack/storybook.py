@@ -6,7 +6,7 @@ from typing import Any, Final, get_args
 
 from bot.slack import samples as s
 from bot.slack.ids import Origin, parse_reference
-from bot.slack.views import forms, locked, modals, replies, why
+from bot.slack.views import forms, locked, modals, refusals, replies, why
 from bot.slack.views.card import for_approvers, for_requester
 from bot.slack.views.facts import CardFacts, HomeFacts, Message, Offer, Prefill, Terms, View, WhoIsAsked
 from bot.slack.views.home import home
@@ -151,12 +151,17 @@ def _told() -> Iterator[Story]:
     now |= {"reminder": waits, "escalated": waits}
     now["locked"] = replace(facts, request=active, debt=s.debt("disputed"), lock=s.lock())
     now["unlocked"] = replace(facts, request=active, debt=s.debt("overdue"), lock=s.lock(opened=True))
+    now["channel_closed"] = replace(facts, closed=(s.CHANNEL, "not_in_channel"))
+    now["refused"] = replace(facts, refused=("show_card", "invalid_blocks"))
+    for word in (*refusals.CLOSED, "restricted_action"):
+        shut = replace(facts, closed=(s.CHANNEL, word))
+        yield _message(f"announce/channel-{word}", announce(shut, "channel_closed", link=LINK, to=s.ANA))
     for news in get_args(News):
         if news in ("locked", "unlocked"):
             yield _message(f"tell/{news}", announce(now[news], news, link=LINK, to=s.EVE))
             continue
         yield _message(f"tell/{news}", tell(now[news], news, link=LINK, to=s.BEN if news in CALLS else None))
-        if news in ("requested", "broken", "countersigned", "disputed", "overdue", "no_rule", "trouble"):
+        if news in ("requested", "broken", "countersigned", "disputed", "overdue", "no_rule", "trouble", "refused"):
             yield _message(f"announce/{news}", announce(now[news], news, link=LINK))
     for name, over in {"active": now["active"], "ended": now["ended"], "broken": now["countersigned"]}.items():
         yield _message(f"tell/passed-{name}", passed(over, LINK))

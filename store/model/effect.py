@@ -17,6 +17,7 @@ News = Literal[
     "requested", "approved", "denied", "expired", "stale", "merged", "active", "warning", "ended", "failed", "broken",
     "countersigned", "disputed", "overdue", "no_rule", "trouble", "locked", "unlocked",
     "reminder", "escalated", "edited",
+    "channel_closed", "refused",
 ]  # fmt: skip
 
 
@@ -45,6 +46,7 @@ class Tell(_Effect):
     news: News
     to: UserId
     at_ms: int
+    detail: str | None = None  # what the outside said, for news of that
 
     @property
     def key(self) -> str:
@@ -60,6 +62,7 @@ class Announce(_Effect):
     news: News
     at_ms: int
     to: Circle | None = None  # who is told besides, where that is not always the same
+    detail: str | None = None
 
     @property
     def key(self) -> str:

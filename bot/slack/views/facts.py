@@ -36,6 +36,8 @@ class CardFacts:
     asked: tuple[str, ...] = ()  # users and groups who are asked
     decides: bool = False  # for a call that somebody must decide: whether who reads it may
     lock: Lock | None = None  # for news of a lock: of the person who reads it
+    closed: tuple[str, str] | None = None  # for news of a channel: which, and Slack's word for why
+    refused: tuple[str, str] | None = None  # for news of a message: of what kind, and Slack's word for why
 
 
 @dataclass(frozen=True, slots=True)

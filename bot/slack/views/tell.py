@@ -3,7 +3,7 @@
 from typing import Final
 
 from bot.slack.views import blocks as b
-from bot.slack.views import buttons
+from bot.slack.views import buttons, refusals
 from bot.slack.views.facts import Block, CardFacts, Message
 from bot.slack.views.hooks import hook_line
 from bot.slack.views.next_steps import next_step
@@ -98,6 +98,8 @@ def _happened(facts: CardFacts, news: News, reader: str | None) -> str:
             return f"*Edited:* {what}. Your vote was for what was asked before, so it was dropped."
         case "no_rule":
             return f"*Nobody can decide:* {what}. No rule covers it any more."
+        case "channel_closed" | "refused":
+            return refusals.happened(facts, news, f"the request of {mention(request.requester)} to {action(request)}")
         case "trouble":
             return f"*Trouble outside:* {what}. The outside system does not do what it was told."
 
@@ -141,7 +143,18 @@ def _next(facts: CardFacts, news: News, reader: str) -> str:
             if request.ended or request.state == "revoking":
                 return "Nothing: it has ended already."
             return "Finish what you are doing, or ask again for more time."
-        case "broken" | "countersigned" | "disputed" | "overdue" | "no_rule" | "trouble" | "locked" | "unlocked":
+        case (
+            "broken"
+            | "countersigned"
+            | "disputed"
+            | "overdue"
+            | "no_rule"
+            | "trouble"
+            | "locked"
+            | "unlocked"
+            | "channel_closed"
+            | "refused"
+        ):
             return _next_for_all(facts, news, reader)
 
 
@@ -178,6 +191,8 @@ def _next_for_all(facts: CardFacts, news: News, reader: str | None) -> str:
             return "Nothing. Where a rule names you, you may break the glass again."
         case "no_rule":
             return "An owner must add a rule to the policies, or the request expires."
+        case "channel_closed" | "refused":
+            return refusals.what_next(facts, news)
         case "trouble":
             return "An owner must look at the outside system. This is tried again until it works."
         case "requested":
