@@ -21,6 +21,7 @@ from bot.settings import Mode, Settings
 from bot.slack.app import Identity, Running, bolt
 from bot.slack.delivery import Delivery
 from bot.slack.directory import SlackDirectory
+from bot.slack.filling import Filling
 from bot.slack.forms import Forms
 from bot.slack.listeners import Listeners
 from bot.slack.lookup import SlackLookup
@@ -57,6 +58,7 @@ from store.model.effect import (
 from store.model.secret import Secret
 from store.redis.audit import AuditLog
 from store.redis.cards import Cards
+from store.redis.channels import Channels
 from store.redis.client import Client, connect
 from store.redis.clock import Dial, Skew, no_skew
 from store.redis.deliveries import Deliveries
@@ -119,7 +121,17 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     locks = Locks(redis, keys, scripts, policies, directory, skew, dial.now_ms)
     pictures = Pictures(requests, policies, environments, deliveries, directory, locks)
     replies = Replies(slack, pictures, lambda: watch.sentences)
-    delivery = Delivery(slack, Cards(redis, keys, scripts), pictures, requests, directory, outbox, replies.drawn, locks)
+    delivery = Delivery(
+        slack,
+        Cards(redis, keys, scripts),
+        Channels(redis, keys),
+        pictures,
+        requests,
+        directory,
+        outbox,
+        replies.drawn,
+        locks,
+    )
     turns = Turns(keys, scripts, secrets.token_bytes)
     quarantine = Quarantine(redis, keys, scripts)
     grants = Grants(requests, outside.connector, turns, quarantine, metrics, watch.fit)
@@ -138,7 +150,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         Mail: mailing.mail,
         MailApprovers: mailing.approvers,
     }
-    relay = Relay(outbox, performers, metrics, random.random)
+    relay = Relay(outbox, performers, metrics, random.random, delivery.refused)
     clock = Clock(
         relay,
         Sweep(timers, requests, metrics),
@@ -151,8 +163,10 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         metrics.commands.labels("slack", command, answer).inc()
 
     asking = Asking(requests, environments, policies, directory, secrets.token_bytes)
+    filling = Filling(slack, replies)
     forms = Forms(
         slack=slack,
+        filling=filling,
         locks=locks,
         requests=requests,
         policies=policies,

@@ -141,7 +141,7 @@ async def _change(app: App, target: str, values: dict[str, str], requester: str,
         ticket=None,
         command_id=f"seed:{target}",
     )
-    if outcome.request is None:
+    if not outcome.news or outcome.request is None:
         return  # seeded before
     asked = outcome.request
     for approver in approvers:

@@ -21,6 +21,8 @@ FIRST_PAUSE_MS: Final = 500
 SETTLE_TIMES: Final = 12
 SETTLE_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_MS: Final = 60_000
+REFUSED_PAUSE_MS: Final = 3_600_000  # the longest for what Slack says no to: it will say so again
+ALARM_AFTER: Final = 3  # such answers
 POISON_PAUSE_MS: Final = 60_000
 
 log = structlog.stdlib.get_logger(__name__)
@@ -34,18 +36,25 @@ class Again:
 
 
 Performer = Callable[[Any, Claimed], Awaitable[Again | None]]
+Refusal = Callable[[Claimed, AccessError], Awaitable[None]]
 
 
 class Relay:
-    """`performers` by class of effect. `jitter` answers a number from 0 to 1."""
+    """`performers` by class of effect. `jitter` answers a number from 0 to 1. `refused` hears of what Slack keeps refusing."""
 
     def __init__(
-        self, outbox: Outbox, performers: Mapping[type, Performer], metrics: Metrics, jitter: Callable[[], float]
+        self,
+        outbox: Outbox,
+        performers: Mapping[type, Performer],
+        metrics: Metrics,
+        jitter: Callable[[], float],
+        refused: Refusal | None = None,
     ) -> None:
         self._outbox = outbox
         self._performers = performers
         self._metrics = metrics
         self._jitter = jitter
+        self._refused = refused
         self._busy: dict[Lane, set[asyncio.Task[None]]] = {lane: set() for lane in get_args(Lane)}
         self._claiming = {lane: asyncio.Lock() for lane in self._busy}  # two ticks at a time would take the same room
         self._full: set[Lane] = set()  # lanes in which more was due than there was room for
@@ -135,6 +144,9 @@ class Relay:
             async with asyncio.timeout(PATIENCE_S):
                 again = await performer(claimed.effect, claimed)
         except AccessError as error:
+            if claimed.lane == "slack" and not isinstance(error, Unavailable):
+                await self._says_no(claimed, error)
+                return "refused", self._pause(claimed.attempts, REFUSED_PAUSE_MS)
             retry = error.retry_after_ms if isinstance(error, Unavailable) else None
             log.warning("effect not done", why=error.sentence, code=error.detail, **where)
             return "failed", retry if retry is not None else self._pause(claimed.attempts)
@@ -150,6 +162,18 @@ class Relay:
             return "done", None
         return "again", again.in_ms
 
-    def _pause(self, attempts: int) -> int:
-        longest = min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** min(attempts, 10))
+    async def _says_no(self, claimed: Claimed, error: AccessError) -> None:
+        """Slack will hardly say anything else to the same words: somebody must look at it."""
+        where = {"lane": claimed.lane, "effect": claimed.member, "attempt": claimed.attempts + 1}
+        if claimed.attempts + 1 < ALARM_AFTER:
+            log.warning("effect refused", why=error.sentence, code=error.detail, **where)
+            return
+        self._metrics.alarms.labels("refused").inc()
+        log.error("effect is refused again and again", why=error.sentence, code=error.detail, **where)
+        if self._refused is not None:
+            with contextlib.suppress(AccessError):  # the next try tells it
+                await self._refused(claimed, error)
+
+    def _pause(self, attempts: int, most_ms: int = LONGEST_PAUSE_MS) -> int:
+        longest = min(most_ms, FIRST_PAUSE_MS * 2 ** min(attempts, 13))
         return int(longest * (0.5 + self._jitter() / 2))

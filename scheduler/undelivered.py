@@ -10,7 +10,7 @@ from store.model.lifecycle import World
 from store.model.request import RELAY
 from store.redis.outbox import Claimed, Outbox
 
-ABOUT_MOST: Final = 400  # characters
+DETAIL_MOST: Final = 400  # characters
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -28,5 +28,5 @@ async def undelivered(
         target=world.request.target,
         details={"route": route, "news": effect.news, "to": to, "why": why},
     )
-    told = Announce(request=effect.request, news="undelivered", at_ms=effect.at_ms, about=f"{to}: {why}"[:ABOUT_MOST])
+    told = Announce(request=effect.request, news="undelivered", at_ms=effect.at_ms, detail=f"{to}: {why}"[:DETAIL_MOST])
     await outbox.put([told], command_id=f"undelivered:{effect.key}", audit=[entry])

@@ -19,13 +19,14 @@ from scheduler.relay import Again
 from scheduler.undelivered import undelivered
 from store.model.command import Tally
 from store.model.effect import Announce, Count, Post, ShowCard, Tell
-from store.model.errors import Conflict, NotFound, Unavailable
+from store.model.errors import AccessError, Conflict, NotFound, Unavailable
 from store.model.lifecycle import World, named, still_calls
 from store.model.people import Directory, Wanted
 from store.model.policy import Circle
 from store.model.request import RELAY
 from store.model.standing import may_act, may_review, wanted
 from store.redis.cards import Card, Cards
+from store.redis.channels import Channels
 from store.redis.locks import Locks
 from store.redis.outbox import Claimed, Outbox
 from store.redis.requests import Requests
@@ -40,6 +41,9 @@ CLOSED: Final = frozenset(
         "is_archived",
         "restricted_action",
         "restricted_action_read_only_channel",
+        "restricted_action_thread_only_channel",
+        "restricted_action_non_threadable_channel",
+        "team_access_not_granted",
         "no_permission",
     }
 )
@@ -49,8 +53,10 @@ UNREACHABLE: Final = frozenset(
 CALLS: Final = frozenset({"reminder", "escalated"})  # to decide; over once it is decided
 LOCKING: Final = frozenset({"locked", "unlocked"})
 ANNOUNCED: Final = frozenset(
-    {"broken", "countersigned", "disputed", "overdue", "no_rule", "trouble", "undelivered", *LOCKING}
+    {"broken", "countersigned", "disputed", "overdue", "no_rule", "trouble", *LOCKING}
+    | {"channel_closed", "refused", "undelivered"}
 )
+FOR_OWNERS: Final = frozenset({"channel_closed", "refused", "undelivered"})  # which only an owner can mend
 OWED: Final = frozenset({"broken", "countersigned", "disputed", "overdue"})  # of the debt, whatever the request does
 COPIES_KNOWN: Final = 10_000  # places of cards that this process remembers, so that a click on one asks Redis nothing
 APPROVERS_TOLD: Final = 20  # in a DM of their own, where the channel is closed to us
@@ -65,6 +71,7 @@ class Delivery:
         self,
         slack: Slack,
         cards: Cards,
+        channels: Channels,
         pictures: Pictures,
         requests: Requests,
         directory: Directory,
@@ -74,6 +81,7 @@ class Delivery:
     ) -> None:
         self._slack = slack
         self._cards = cards
+        self._channels = channels
         self._pictures = pictures
         self._requests = requests
         self._directory = directory
@@ -81,6 +89,7 @@ class Delivery:
         self._seen = seen
         self._locks = locks
         self._dms: dict[str, str] = {}
+        self._closed_here: set[str] = set()  # channels that this process found closed
         self._copies: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     async def show_card(self, effect: ShowCard, _: Claimed) -> Again | None:
@@ -89,12 +98,20 @@ class Delivery:
             world, facts = await self._pictures.card(effect.request)
         except NotFound:
             return None
+        if world.rules is None and facts.request.state == "pending":
+            await self._requests.nobody_decides(world)
         known = await self._cards.of(effect.request)
         for_approvers = draw.for_approvers(facts)
-        channel = await self._channel_card(world, known.get("channel"), for_approvers)
+        refusals: list[SlackRefused] = []  # what is refused in one place holds up no other
+        try:
+            channel = await self._channel_card(world, known.get("channel"), for_approvers)
+        except SlackRefused as refusal:
+            channel = None
+            refusals.append(refusal)
         asked = [f"approver/{user}" for user in await self._approvers(world)] if channel is None else []
         for place in dict.fromkeys((*asked, *(place for place in known if place.startswith("approver/")))):
-            await self._place_dm(effect.request, place, place.removeprefix("approver/"), known, for_approvers)
+            user = place.removeprefix("approver/")
+            refusals += await self._place_dm(effect.request, place, user, known, for_approvers)
         if channel is not None:
             for delivery in facts.deliveries:
                 place, line = f"hook/{delivery.hook}", say.hook_line(delivery)
@@ -105,8 +122,10 @@ class Delivery:
         await self._pass(facts, known)
         for user in dict.fromkeys((facts.request.requester, facts.request.beneficiary)):
             place = "requester" if user == facts.request.requester else f"beneficiary/{user}"
-            await self._place_dm(effect.request, place, user, known, draw.for_requester(facts, to=user))
+            refusals += await self._place_dm(effect.request, place, user, known, draw.for_requester(facts, to=user))
         await self._seen(facts)
+        if refusals:
+            raise refusals[0]
         return None
 
     async def tell(self, effect: Tell, claimed: Claimed) -> Again | None:
@@ -118,12 +137,22 @@ class Delivery:
             if lock is None or lock.holds is not (effect.news == "locked"):
                 return None  # it is the other way by now, which is told by itself
             facts = replace(facts, lock=lock)
+        if effect.news == "no_rule" and (world.rules is not None or world.request.state != "pending"):
+            return None  # it is covered again, or over
+        if effect.news == "channel_closed":
+            closing = await self._channels.of(effect.detail or "")
+            if closing is None:
+                return None  # it is open again
+            facts = replace(facts, closed=(closing.channel, closing.why))
+        if effect.news == "refused":
+            what, _, why = (effect.detail or "").partition(" ")
+            facts = replace(facts, refused=(what, why))
         if effect.news in CALLS:
             if (decides := await self._called(world, effect)) is None:
                 return None
             # Said once and not drawn again, so it must be true: what is still needed is counted with every fact at hand.
             facts = replace(await self._pictures.facts(world, patient=True), decides=decides)
-        facts = replace(facts, undelivered=effect.about)
+        facts = replace(facts, undelivered=effect.detail)
         known = await self._cards.of(effect.request)
         about_self = effect.to in (world.request.requester, world.request.beneficiary)
         theirs = "channel" if "channel" in known else f"approver/{effect.to}"
@@ -160,14 +189,11 @@ class Delivery:
             owners = world.policy_now.owners
             people = await self._directory.people(owners.wanted, patient=True)
             everybody = set(owners.members(people))
-            if effect.news != "undelivered":  # which only an owner can mend
-                everybody |= {
-                    *await self._approvers(world, most=None),
-                    world.request.requester,
-                    world.request.beneficiary,
-                }
+            if effect.news not in FOR_OWNERS:
+                everybody |= {*await self._approvers(world, most=None)}
+                everybody |= {world.request.requester, world.request.beneficiary}
         tells = [
-            Tell(request=effect.request, news=effect.news, to=user, at_ms=effect.at_ms, about=effect.about)
+            Tell(request=effect.request, news=effect.news, to=user, at_ms=effect.at_ms, detail=effect.detail)
             for user in sorted(everybody)
         ]
         await self._outbox.put(tells, command_id=effect.key)
@@ -219,6 +245,15 @@ class Delivery:
             return None
         return None
 
+    async def refused(self, claimed: Claimed, error: AccessError) -> None:
+        """Slack keeps saying no to this: the owners hear of it, once a day, unless it is that which is refused. Raises `Unavailable`."""
+        effect = claimed.effect
+        if not isinstance(effect, (ShowCard, Tell, Announce)) or getattr(effect, "news", None) == "refused":
+            return
+        detail = f"{effect.type} {error.detail}"
+        told = Announce(request=effect.request, news="refused", at_ms=claimed.now_ms, detail=detail)
+        await self._outbox.put([told], command_id=f"refused:{claimed.member}")
+
     def knows(self, channel: str, ts: str) -> bool:
         """This card is kept true already. False where only Redis can tell."""
         return (channel, ts) in self._copies
@@ -254,16 +289,37 @@ class Delivery:
     async def _channel_card(self, world: World, known: Card | None, message: Message) -> Card | None:
         """None where the channel is gone or closed to us."""
         target = world.policy_now.target(world.request.asked) or world.policy_then.target(world.request.asked)
-        channel = known.channel if known else target.channel if target else None
+        listed = target.channel if target else None
+        channel = known.channel if known else listed
         if channel is None:
             return None
         try:
-            return await self._place(world.request.id, "channel", channel, known, message)
+            card = await self._place(world.request.id, "channel", channel, known, message)
         except SlackRefused as refusal:
             if refusal.error not in CLOSED:
                 raise
             log.warning("channel is closed to us", channel=channel, request=world.request.id, why=refusal.error)
+            if listed is not None and listed != channel:  # the policies name another one by now
+                await self._cards.forget(world.request.id, "channel")
+                return await self._channel_card(world, None, message)
+            await self._closed(world, channel, refusal.error)
             return None
+        if channel in self._closed_here or known is None:
+            await self._channels.opened(channel)
+            self._closed_here.discard(channel)
+        return card
+
+    async def _closed(self, world: World, channel: str, why: str) -> None:
+        """The owners hear of it once, until it is open again. The card does not wait for that."""
+        self._closed_here.add(channel)
+        try:
+            closing = await self._channels.closed(channel, why, world.now_ms)
+            if not closing.told:
+                news = Announce(request=world.request.id, news="channel_closed", at_ms=closing.since_ms, detail=channel)
+                await self._outbox.put([news], command_id=f"closed:{channel}:{closing.since_ms}")
+                await self._channels.told(closing)
+        except Unavailable as error:
+            log.warning("owners not told of a closed channel", channel=channel, why=error.sentence)
 
     async def _copy(self, request: str, copy: Card, message: Message) -> None:
         try:
@@ -273,14 +329,18 @@ class Delivery:
                 raise
             await self._cards.forget(request, copy.place)  # it stays as it is, and holds up no other
 
-    async def _place_dm(self, request: str, place: str, user: str, known: dict[str, Card], message: Message) -> None:
+    async def _place_dm(
+        self, request: str, place: str, user: str, known: dict[str, Card], message: Message
+    ) -> list[SlackRefused]:
+        """What Slack says no to, but for people it cannot reach at all: that is so, and nothing to be tried again."""
         try:
             card = known.get(place)
             await self._place(request, place, card.channel if card else await self._dm(user), card, message)
         except SlackRefused as refusal:
             if refusal.error not in UNREACHABLE:
-                raise
+                return [refusal]
             log.warning("person cannot be shown a card", user=user, request=request, why=refusal.error)
+        return []
 
     async def _place(
         self, request: str, place: str, channel: str, known: Card | None, message: Message, *, thread: str | None = None

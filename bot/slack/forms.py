@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from slack_bolt.async_app import AsyncAck
@@ -9,13 +10,14 @@ from slack_bolt.async_app import AsyncAck
 from bot.asking import Asking
 from bot.slack import ids
 from bot.slack.doors import Click, Submission, submission
+from bot.slack.filling import Filling
 from bot.slack.pictures import Pictures
 from bot.slack.replies import Replies
 from bot.slack.views import card as draw
 from bot.slack.views import forms as ask
 from bot.slack.views import modals
 from bot.slack.views import replies as words
-from bot.slack.views.facts import CardFacts, Prefill, View
+from bot.slack.views.facts import CardFacts, Prefill, Terms, View
 from bot.slack.views.forms import BadForm
 from bot.slack.views.reading import block_of
 from bot.slack.wire import Slack
@@ -25,15 +27,24 @@ from store.model.identity import Target
 from store.model.lifecycle import World, why_locked
 from store.model.lifecycle.world import same_content
 from store.model.policy import PolicySet
+from store.model.request import Kind
 from store.redis.environments import Environments, Value
 from store.redis.locks import Locks
 from store.redis.policies import Policies
 from store.redis.requests import Outcome, Requests
 
-KINDS: Final = {ids.ASK_OPEN: "open", ids.ASK_ACCESS: "access", ids.ASK_CHANGE: "change"}
+KINDS: Final = ask.KINDS
 FORMS: Final = {"open": ask.ask_open, "access": ask.ask_access, "change": ask.ask_change}
-FROM_HOME: Final = {ids.HOME_ASK_OPEN: "open", ids.HOME_ASK_ACCESS: "access", ids.HOME_ASK_CHANGE: "change"}
-SHORTCUTS: Final = {ids.SHORTCUT_OPEN: "open", ids.SHORTCUT_ACCESS: "access", ids.SHORTCUT_CHANGE: "change"}
+FROM_HOME: Final[dict[str, Kind]] = {
+    ids.HOME_ASK_OPEN: "open",
+    ids.HOME_ASK_ACCESS: "access",
+    ids.HOME_ASK_CHANGE: "change",
+}
+SHORTCUTS: Final[dict[str, Kind]] = {
+    ids.SHORTCUT_OPEN: "open",
+    ids.SHORTCUT_ACCESS: "access",
+    ids.SHORTCUT_CHANGE: "change",
+}
 # Where a form says a sentence that belongs to no field.
 FIELDS: Final = {
     "reason_required": ids.REASON,
@@ -55,6 +66,7 @@ class Forms:
         environments: Environments,
         asking: Asking,
         pictures: Pictures,
+        filling: Filling,
         replies: Replies,
         committed: Callable[[], None],
         counted: Callable[[str, str], None],
@@ -66,15 +78,21 @@ class Forms:
         self._environments = environments
         self._asking = asking
         self._pictures = pictures
+        self._filling = filling
         self._replies = replies
         self._committed = committed
         self._counted = counted
 
     # -- opening -------------------------------------------------------------------------------------------------------
 
-    async def ask(self, user: str, kind: str, prefill: Prefill, trigger: str) -> None:
-        """Raises `AccessError`."""
+    async def ask(self, user: str, kind: Kind | None, prefill: Prefill, trigger: str) -> None:
+        """`kind` None: the first that this person may ask for. Raises `AccessError`."""
         policies = await self._policies.current()
+        kinds = await self._pictures.kinds(user)
+        if kind is None:
+            if not kinds:
+                raise NotFound("There is nothing here that you may ask for. Ask an owner to name you in a rule.")
+            kind = kinds[0]
         target = None
         if prefill.target is not None:
             target = Target.parse(prefill.target, organization=policies.organization)
@@ -89,11 +107,15 @@ class Forms:
             )
         if target is None and len(targets) == 1:
             target = Target.parse(targets[0])
-        terms = await self._pictures.terms(user, kind, target) if target is not None else None
-        filled = Prefill(
-            target.id if target else None, prefill.duration_ms, prefill.reason, prefill.ticket, prefill.channel
+        filled = replace(prefill, target=target.id if target else None, kinds=kinds)
+        if target is None:
+            await self._open(trigger, FORMS[kind](targets, filled, None))
+            return
+        draw, terms = (
+            partial(FORMS[kind], targets, filled),
+            partial(self._terms, user, kind, target, prefill.duration_ms),
         )
-        await self._open(trigger, FORMS[kind](targets, filled, terms))
+        await self._filling.open(trigger, draw, terms)
 
     async def ask_from_home(self, pressed: Click) -> None:
         target = None if pressed.value in ("", ids.NO_TARGET) else pressed.value
@@ -103,22 +125,36 @@ class Forms:
         await self.ask(user, SHORTCUTS[shortcut], Prefill(), trigger)
 
     async def chosen(self, body: dict[str, Any]) -> None:
-        """The same form, with the terms of the target that was chosen. What was typed stays: its fields keep their ids."""
-        view, user = body["view"], body["user"]["id"]
-        kind = KINDS.get(view["callback_id"])
-        name = ask.chosen_target(view["state"]["values"])
-        if kind is None or name is None:
+        """The same form, or that of another kind, with what follows from the choice. What was typed stays: its fields keep their ids."""
+        view, user, action = body["view"], body["user"]["id"], body["actions"][0]
+        values, before = view["state"]["values"], KINDS.get(view["callback_id"])
+        if before is None:
             return
+        other = (action.get("selected_option") or {}).get("value") if action["action_id"] == ids.KIND else before
+        kind = other if other in FORMS else before
         policies = await self._policies.current()
-        target = Target.parse(name, organization=policies.organization)
+        kinds = await self._pictures.kinds(user)
         targets = [offer.target for offer in await self._pictures.offers(user, policies) if offer.kind == kind]
-        origin = ids.parse_metadata(view.get("private_metadata", ""))
-        held = ask.so_far(view["state"]["values"], origin.channel)
-        wanted = None if held.duration_ms == _usual(kind, view["state"]["values"], policies) else held.duration_ms
-        prefill = replace(held, target=target.id, duration_ms=wanted)
-        terms = await self._pictures.terms(user, kind, target)
-        drawn = FORMS[kind](sorted({*targets, target.id}), prefill, terms)
-        await self._slack.call("views.update", view_id=view["id"], hash=view["hash"], view=drawn)
+        name = ask.chosen_target(values)
+        target = Target.parse(name, organization=policies.organization) if name else None
+        if target is not None and kind != before and target.id not in targets:
+            target = None
+        channel = ids.parse_metadata(view.get("private_metadata", "")).channel
+        has_fields = block_of(values, ids.REASON) in values
+        held = self._filling.kept(view["id"], ask.so_far(values, channel), has_fields=has_fields)
+        wanted = None if held.duration_ms == _usual(before, values, policies) else held.duration_ms
+        held = replace(held, target=target.id if target else None, duration_ms=wanted, kinds=kinds)
+        chosen_s = float(action.get("action_ts") or 0)
+        if target is None:
+            self._filling.again(view, chosen_s, lambda _: FORMS[kind](targets, held, None), _nothing)
+            return
+        draw = partial(FORMS[kind], sorted({*targets, target.id}), held)
+        self._filling.again(view, chosen_s, draw, partial(self._terms, user, kind, target, wanted))
+
+    async def _terms(
+        self, user: str, kind: str, target: Target, duration_ms: int | None, within_s: float | None
+    ) -> Terms:
+        return await self._pictures.terms(user, kind, target, duration_ms, within_s=within_s)
 
     async def targets(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """The choices of a select that has too many for a plain one."""
@@ -162,14 +198,14 @@ class Forms:
 
     async def _edit(self, pressed: Click, origin: ids.Origin) -> None:
         """What was asked, to be asked differently, by who asked it. Raises `AccessError`."""
-        about = pressed.reference
-        world, facts = await self._pictures.card(about.request)
+        seen = pressed.reference
+        world, facts = await self._pictures.card(seen.request)
         request = world.request
-        same_content(request, about.revision, about.digest)
+        same_content(request, seen.revision, seen.digest)
         if pressed.user not in (request.requester, request.beneficiary):
             raise Forbidden("Only the person who asked can edit this.", code="not_the_requester")
-        terms = await self._pictures.terms(request.requester, request.kind, request.asked)
-        await self._open(pressed.trigger, ask.edit(facts, terms, origin))
+        about = partial(self._terms, request.requester, request.kind, request.asked, request.duration_ms)
+        await self._filling.open(pressed.trigger, lambda terms: ask.edit(facts, terms, origin), about)
 
     async def _more(self, pressed: Click) -> None:
         name, about = ids.parse_choice(pressed.value)
@@ -323,6 +359,11 @@ def _usual(kind: str, values: Mapping[str, Any], policies: PolicySet) -> int | N
     before = block_of(values, ids.DURATION).partition(":")[2]
     rule = policies.rule(kind, Target.parse(before)) if before else None
     return rule.access.default_ms if rule is not None else None
+
+
+async def _nothing(_: float | None) -> Terms:
+    """No target is chosen, so there are no terms yet."""
+    return Terms()
 
 
 def _target(name: str, policies: PolicySet) -> Target:

@@ -45,6 +45,7 @@ VALUES: Final = "values"
 NOTICE: Final = "notice"
 
 # Fields of modals: the action id is fixed; the block id is the same, or begins with it and a colon.
+KIND: Final = "kind"
 TARGET: Final = "target"
 DURATION: Final = "duration"
 REASON: Final = "reason"

@@ -64,7 +64,8 @@ class Listeners:
             app.action(action)(self._on_ask)
         app.action(ids.HOME_UNLOCK)(self._on_unlock)
         app.view(ids.UNLOCK_REASON)(self._unlocking.decided)
-        app.action(ids.TARGET)(self._on_target)
+        for choice in (ids.TARGET, ids.KIND, ids.DURATION):
+            app.action(choice)(self._on_choice)
         app.options(ids.TARGET)(self._forms.targets)
         for callback in (ids.ASK_OPEN, ids.ASK_ACCESS, ids.ASK_CHANGE):
             app.view(callback)(self._forms.asked)
@@ -108,10 +109,16 @@ class Listeners:
         await self._answered(pressed, self._unlocking.open_for(pressed))
         await ack()
 
-    async def _on_target(self, ack: AsyncAck, body: dict[str, Any]) -> None:
-        """A target was chosen in a form that is open: it is drawn again with that target's terms."""
-        await self._forms.chosen(body)
+    async def _on_choice(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """Something was chosen in a form that is open: it is drawn again with what follows from that, and nobody waits for it."""
+        self._replies.later(self._choose(body))
         await ack()
+
+    async def _choose(self, body: dict[str, Any]) -> None:
+        try:
+            await self._forms.chosen(body)
+        except AccessError as error:
+            self._replies.sentence(body["user"]["id"], None, error.sentence)
 
     async def _on_shortcut(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         try:

@@ -1,19 +1,20 @@
 """Pictures: the facts that cards, messages and App Home are drawn from, gathered."""
 
+import asyncio
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, get_args
 
 from bot.slack.views import why
 from bot.slack.views.facts import Block, CardFacts, HomeFacts, Offer, Terms, WhoIsAsked
 from bot.slack.views.home import LOCKS_MOST
 from store.model.errors import AccessError
-from store.model.explain import Explanation, Question, everybody, explain, of_request
+from store.model.explain import LASTING, Explanation, Question, everybody, explain, of_request
 from store.model.explain import wanted as groups_of
 from store.model.identity import Target
 from store.model.lifecycle import World, rule_for
 from store.model.people import Directory, People, Wanted
 from store.model.policy import Policy, PolicySet
-from store.model.request import Request
+from store.model.request import Kind, Request
 from store.model.standing import may_act, may_review, reachable, rules_for, still_needed, wanted
 from store.redis.deliveries import Deliveries
 from store.redis.environments import Environments
@@ -156,15 +157,31 @@ class Pictures:
         mine = frozenset(group.id for group in people.groups.values() if user in group.members)
         return [Offer(kind, target) for kind, target in policies.offers(mine | {user})]
 
-    async def terms(self, user: str, kind: str, target: Target) -> Terms:
-        """What the form says of this target, for this person, before anybody is asked."""
+    async def kinds(self, user: str) -> tuple[Kind, ...]:
+        """What this person may ask for at all."""
+        offered = {offer.kind for offer in await self.offers(user, await self._policies.current())}
+        return tuple(kind for kind in get_args(Kind) if kind in offered)
+
+    async def terms(
+        self, user: str, kind: str, target: Target, duration_ms: int | None = None, *, within_s: float | None = None
+    ) -> Terms:
+        """What the form says of this target, for this person, before anybody is asked.
+
+        What is not at hand after `within_s` is left out, and `asking` says so; without it Slack is given its time.
+        """
         policies = await self._policies.current()
         try:
             rule = rule_for(kind, target, policies)
         except AccessError as error:
             return Terms(who=WhoIsAsked(refusal=error.sentence))
         config = policies.target(target)
-        people = await self._directory.people(rule.wanted | Wanted(users=frozenset((user,))))
+        length = min(duration_ms or rule.access.default_ms, rule.access.max_ms) if kind in LASTING else None
+        question = Question(user, kind, target, length)
+        try:
+            async with asyncio.timeout(within_s):
+                people, asking = await self._everybody(groups_of(question, policies), rule), False
+        except TimeoutError:
+            people, asking = People(as_of_ms=0), True
         refusal = None
         if rule.requesters.has(user, people) is False:
             refusal = f"The rule “{rule.name}” does not name you among those who may ask for {target}."
@@ -174,7 +191,7 @@ class Pictures:
         if kind == "change" and (environment := await self._environments.find(target.id)) is not None:
             names = tuple(sorted((await self._environments.head(environment.id)).entries))
         return Terms(
-            who=WhoIsAsked(rule.approvals, config.channel if config else None, refusal),
+            who=WhoIsAsked(explain(question, policies, people), refusal, asking),
             default_ms=rule.access.default_ms,
             max_ms=rule.access.max_ms,
             grant_expiration_ms=rule.access.grant_expiration_ms,

@@ -6,7 +6,7 @@ from typing import Any, Final, get_args
 
 from bot.slack import samples as s
 from bot.slack.ids import Origin, parse_reference
-from bot.slack.views import forms, locked, modals, replies, why
+from bot.slack.views import forms, locked, modals, refusals, replies, why
 from bot.slack.views.card import for_approvers, for_requester
 from bot.slack.views.facts import CardFacts, HomeFacts, Message, Offer, Prefill, Terms, View, WhoIsAsked
 from bot.slack.views.home import home
@@ -16,8 +16,9 @@ from store.model.errors import Forbidden
 from store.model.explain import Question, explain, of_request
 from store.model.grant import Membership
 from store.model.identity import Target
+from store.model.people import Group, People
 from store.model.policy import DAY, HOUR, Circle, Threshold, Ticket
-from store.model.request import REASON_MOST, Change, Editing, Ending, Joining, Review
+from store.model.request import REASON_MOST, Change, Editing, Ending, Joining, Kind, Review
 from store.model.secret import Secret
 
 Story = dict[str, Any]
@@ -155,12 +156,27 @@ def _told() -> Iterator[Story]:
     now["undelivered"] = replace(facts, request=active, undelivered=s.UNDELIVERED)
     for news in get_args(Decided):
         yield _message(f"notice/{news}", notice(now[news], news, link=LINK))
+    now["channel_closed"] = replace(facts, closed=(s.CHANNEL, "not_in_channel"))
+    now["refused"] = replace(facts, refused=("show_card", "invalid_blocks"))
+    for word in (*refusals.CLOSED, "restricted_action"):
+        shut = replace(facts, closed=(s.CHANNEL, word))
+        yield _message(f"announce/channel-{word}", announce(shut, "channel_closed", link=LINK, to=s.ANA))
     for news in get_args(News):
         if news in ("locked", "unlocked"):
             yield _message(f"tell/{news}", announce(now[news], news, link=LINK, to=s.EVE))
             continue
         yield _message(f"tell/{news}", tell(now[news], news, link=LINK, to=s.BEN if news in CALLS else None))
-        if news in ("requested", "broken", "countersigned", "disputed", "overdue", "no_rule", "trouble", "undelivered"):
+        if news in (
+            "requested",
+            "broken",
+            "countersigned",
+            "disputed",
+            "overdue",
+            "no_rule",
+            "trouble",
+            "undelivered",
+            "refused",
+        ):
             yield _message(f"announce/{news}", announce(now[news], news, link=LINK))
     for name, over in {"active": now["active"], "ended": now["ended"], "broken": now["countersigned"]}.items():
         yield _message(f"tell/passed-{name}", passed(over, LINK))
@@ -174,7 +190,10 @@ def _told() -> Iterator[Story]:
 
 
 def _forms() -> Iterator[Story]:
-    who = WhoIsAsked(s.policy(thresholds=2).approvals, s.CHANNEL)
+    question = Question(s.DEV, "open", Target.parse("payments/prod"), HOUR)
+    rules = s.policies(s.policy(thresholds=2))
+    who = WhoIsAsked(explain(question, rules, s.people()))
+    asking = WhoIsAsked(explain(question, rules, People(s.NOW_MS)), asking=True)
     terms = Terms(who, ticket=Ticket(pattern="^[A-Z]+-[0-9]+$"), enters=True, names=("DATABASE_URL", "PROCESSOR_KEY_1"))
     refused = Terms(WhoIsAsked(refusal="Nobody could approve this but you. Ask an owner to change the rule."))
     crowd = [f"team-{place:03}/prod" for place in range(250)]
@@ -195,6 +214,14 @@ def _forms() -> Iterator[Story]:
         yield _view(
             f"ask/{kind}-longest", draw([LONG_TARGET], Prefill(LONG_TARGET, reason=FOREVER, ticket=FOREVER), terms)
         )
+    for name, told in (("asking", asking), ("slack-is-silent", replace(asking, asking=False))):
+        yield _view(
+            f"ask/open-{name}", forms.ask_open(["payments/prod"], Prefill("payments/prod"), replace(terms, who=told))
+        )
+    yield from _wide(terms)
+    kinds: tuple[Kind, ...] = ("open", "access", "change")
+    for kind, (draw, targets) in asked.items():
+        yield _view(f"ask/{kind}-or-another", draw(targets, Prefill(targets[0], kinds=kinds), terms))
     yield _view("ask/open-prefilled", forms.ask_open(["payments/prod"], full, terms))
     yield _view(
         "ask/change-values-not-in-slack", forms.ask_change(["payments/prod"], full, replace(terms, enters=False))
@@ -203,6 +230,17 @@ def _forms() -> Iterator[Story]:
     yield _view("ask/change-nothing-in-slack", forms.ask_change(["payments/prod"], full, bare))
     yield from _edits(replace(terms, enters=False), refused)
     yield _view("ask/change-500-names", forms.ask_change(["payments/prod"], full, replace(terms, names=names)))
+
+
+def _wide(terms: Terms) -> Iterator[Story]:
+    """Crowds in every threshold."""
+    crowd = frozenset(f"U0WIDE{place}" for place in range(200))
+    circle = Circle(users=crowd, groups=frozenset(f"S0WIDE{place}" for place in range(200)))
+    rule = s.policy(name="r" * 200).model_copy(update={"approvals": (Threshold(count=20, circle=circle),) * 10})
+    people = People(s.NOW_MS, groups={group: Group(id=group, handle=group, members=crowd) for group in circle.groups})
+    question = Question(s.DEV, "open", Target.parse("payments/prod"), HOUR)
+    who = WhoIsAsked(explain(question, s.policies(rule), people))
+    yield _view("ask/open-crowds", forms.ask_open(["payments/prod"], Prefill("payments/prod"), replace(terms, who=who)))
 
 
 def _edits(terms: Terms, refused: Terms) -> Iterator[Story]:

@@ -17,7 +17,7 @@ Lane = Literal["slack", "connector", "hook", "mail"]
 News = Literal[
     "requested", "approved", "denied", "expired", "stale", "merged", "active", "warning", "ended", "failed", "broken",
     "countersigned", "disputed", "overdue", "no_rule", "trouble", "locked", "unlocked",
-    "reminder", "escalated", "edited", "undelivered",
+    "reminder", "escalated", "edited", "undelivered", "channel_closed", "refused",
 ]  # fmt: skip
 Decided = Literal[
     "approved", "denied", "broken", "countersigned", "disputed", "overdue"
@@ -49,11 +49,11 @@ class Tell(_Effect):
     news: News
     to: UserId
     at_ms: int
-    about: str | None = None  # what did not arrive, and why
+    detail: str | None = None  # what the outside said, for news of that
 
     @property
     def key(self) -> str:
-        return f"tell:{self.request}:{self.news}:{self.at_ms}:{self.to}{_apart(self.about)}"
+        return f"tell:{self.request}:{self.news}:{self.at_ms}:{self.to}{_apart(self.detail)}"
 
 
 class Announce(_Effect):
@@ -65,11 +65,11 @@ class Announce(_Effect):
     news: News
     at_ms: int
     to: Circle | None = None  # who is told besides, where that is not always the same
-    about: str | None = None  # what did not arrive, and why
+    detail: str | None = None  # what the outside said, for news of that
 
     @property
     def key(self) -> str:
-        return f"announce:{self.request}:{self.news}:{self.at_ms}{_apart(self.about)}"
+        return f"announce:{self.request}:{self.news}:{self.at_ms}{_apart(self.detail)}"
 
 
 class Count(_Effect):
@@ -175,8 +175,8 @@ def route(url: str) -> str:
     return hashlib.sha256(url.encode()).hexdigest()[:32]
 
 
-def _apart(about: str | None) -> str:
-    return "" if about is None else f":{route(about)}"
+def _apart(detail: str | None) -> str:
+    return "" if detail is None else f":{route(detail)}"
 
 
 Effect: TypeAlias = Annotated[

@@ -22,8 +22,9 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     effect:L:K              hash    body, generation, attempts, fence, since; leased: until when it is in hand, ms
     audit                   stream  N-0 -> entry
     audit:number            string  N of the newest entry
-    command:C               hash    fingerprint, answer; for 24 hours
+    command:C               hash    fingerprint, answer; request: the one that it asked for; for 24 hours
     cards:R                 hash    place -> where the card is and what it shows
+    closed                  hash    channel -> why it is closed to us, since when, ms, and whether the owners know
     index:mine:U            zset    requests that U asked for or that are for U, by creation
     index:live:U            zset    requests by which U holds something now, by creation
     index:waiting:P         zset    pending requests that the user or group P may decide, by creation
@@ -114,6 +115,10 @@ class Keys:
 
     def cards(self, request: str) -> str:
         return f"{self.prefix}cards:{request}"
+
+    @property
+    def closed(self) -> str:
+        return f"{self.prefix}closed"
 
     def index(self, name: str) -> str:
         return f"{self.prefix}index:{name}"

@@ -1,5 +1,6 @@
 """Requests: the corridor. Load, decide, commit; and again from the start if somebody was faster."""
 
+import contextlib
 import hashlib
 import json
 import sys
@@ -13,6 +14,7 @@ from redis.asyncio import Redis
 from store.model.audit import Audit
 from store.model.command import Activate, Approve, Break, Command, Edit, Merge, Tally
 from store.model.debt import Debt
+from store.model.effect import Announce
 from store.model.errors import AccessError, Conflict, Invalid, NotFound, Unavailable
 from store.model.lifecycle import (
     Draft,
@@ -53,7 +55,7 @@ Sign = Callable[[Manifest, int, Manifest], Awaitable[Manifest]]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`request` is None when this command had been answered before: then only the answer is known, and still true of that moment."""
+    """Where this command had been answered before, `answer` is that of then, and `request` as it is now; None where nobody knows any more which one it was."""
 
     answer: str
     request: Request | None = None
@@ -105,7 +107,7 @@ class Requests:
         for _ in range(ATTEMPTS):
             loaded = await self._load(draft.id, command_id)
             if loaded.answered:
-                return _answered(loaded.answered, fingerprint)
+                return await self._asked_before(_answered(loaded.answered, fingerprint), command_id)
             if loaded.world is not None:
                 raise Conflict(f"There is a request {draft.id} already.", code="taken")
             policies = await self._policies.get(loaded.policy)
@@ -120,12 +122,13 @@ class Requests:
                 raise
             commit = self._commit(command_id, fingerprint, asked)
             commit.guard(self._keys.policy_head, loaded.policy)
+            commit.fill(self._keys.command(command_id), {"request": draft.id})
             self._write(commit, None, asked.request, 0, policies)
             if entries:
                 payload = {entry.entry_id: entry.to_json() for entry in entries}
                 commit.fill(self._keys.payload(draft.id, asked.request.revision), payload)
             if isinstance(done := await self._run(commit, asked), Outcome):
-                return done
+                return done if done.news else await self._asked_before(done, command_id)
         raise _contended()
 
     async def apply(self, request_id: str, command: Command, entries: Sequence[SealedEntry] = ()) -> Outcome:
@@ -135,7 +138,8 @@ class Requests:
         for _ in range(ATTEMPTS):
             loaded = loaded or await self._load(request_id, command.id)
             if loaded.answered:
-                return _answered(loaded.answered, fingerprint)
+                request = loaded.world.request if loaded.world is not None else None
+                return replace(_answered(loaded.answered, fingerprint), request=request)
             loaded = await self._with_lock(loaded, command)
             world = await self._world(loaded, request_id)
             try:
@@ -153,6 +157,8 @@ class Requests:
                     await self._note(
                         refusal, name, command.actor, request_id, world.request.target, loaded.now_ms, command.id
                     )
+                if refusal.detail == "no_rule":
+                    await self.nobody_decides(world)
                 raise
             commit = self._commit(command.id, fingerprint, result)
             commit.frees |= command.actor == CLOCK  # a timer that waited for room would keep the ones behind it waiting
@@ -162,13 +168,21 @@ class Requests:
             commit.otherwise(*self._names(request_id), SIBLINGS)
             self._recent.pop(request_id, None)  # it is not so any more
             if isinstance(done := await self._run(commit, result), Outcome):
-                return done
+                return done if done.news else replace(done, request=(await self.get(request_id)).request)
             loaded = self._loaded(request_id, done)
         raise _contended()
 
     async def get(self, request_id: str) -> World:
         """Raises `NotFound`."""
         return await self._world(await self._load(request_id, ""), request_id)
+
+    async def nobody_decides(self, world: World) -> None:
+        """No rule covers it under the policies of now: the owners hear of it, once under these. That they cannot be told now changes nothing."""
+        about = f"no_rule:{world.request.id}:{world.policy_now.number}"
+        commit = Commit(self._keys, about, frees=True)
+        commit.put([Announce(request=world.request.id, news="no_rule", at_ms=world.now_ms)])
+        with contextlib.suppress(Conflict, Unavailable):
+            await commit.run(self._scripts, self._skew())
 
     async def listed(self, index: str, *, most: int, newest_first: bool = True) -> list[Request]:
         """The requests of one index, such as `mine:U1`."""
@@ -281,6 +295,14 @@ class Requests:
             else world.policy_now.owners.wanted | Wanted(users=frozenset(persons))
         )
         return await self._directory.people(needs, patient=actor == RELAY)
+
+    async def _asked_before(self, outcome: Outcome, command_id: str) -> Outcome:
+        """The same wish under the same id: what came of it."""
+        request_id = await self._redis.hget(self._keys.command(command_id), "request")
+        if request_id is None:
+            return outcome
+        found = await self.read([text(request_id)])
+        return replace(outcome, request=found[0] if found else None)
 
     # -- committing ----------------------------------------------------------------------------------------------------
 

@@ -9,9 +9,21 @@ from structlog.testing import capture_logs
 
 from scheduler import relay as relaying
 from scheduler.metrics import Metrics
-from scheduler.relay import AT_ONCE, LEASE_MS, LONGEST_PAUSE_MS, POISON_PAUSE_MS, SETTLE_TIMES, Again, Performer, Relay
-from store.model.effect import Count, Lane, ShowCard
+from scheduler.relay import (
+    ALARM_AFTER,
+    AT_ONCE,
+    LEASE_MS,
+    LONGEST_PAUSE_MS,
+    POISON_PAUSE_MS,
+    REFUSED_PAUSE_MS,
+    SETTLE_TIMES,
+    Again,
+    Performer,
+    Relay,
+)
+from store.model.effect import Align, Count, Lane, ShowCard
 from store.model.errors import Conflict, Forbidden, NotFound, Unavailable
+from store.model.grant import Membership
 from store.redis.outbox import Claimed, Outbox
 from tests.scheduler.measured import measured
 from tests.store.redis.corridor import Corridor
@@ -33,10 +45,10 @@ class Performance:
         self.now = self.most = 0
         self._changed = asyncio.Condition()
 
-    def tell(self, effect: ShowCard, *acts: Act) -> None:
+    def tell(self, effect: ShowCard | Align, *acts: Act) -> None:
         self.told[effect.key] = list(acts)
 
-    async def perform(self, effect: ShowCard, claimed: Claimed) -> Again | None:
+    async def perform(self, effect: ShowCard | Align, claimed: Claimed) -> Again | None:
         self.came.append(claimed)
         self.now += 1
         self.most = max(self.most, self.now)
@@ -119,7 +131,7 @@ async def run(relay: Relay, lane: Lane = "slack") -> int:
     return took
 
 
-async def next_in_ms(corridor: Corridor, effect: ShowCard) -> int | None:
+async def next_in_ms(corridor: Corridor, effect: ShowCard | Align) -> int | None:
     score = await corridor.redis.zscore(corridor.keys.lane(effect.lane), effect.key)
     return None if score is None else int(score) - corridor.now_ms
 
@@ -246,6 +258,45 @@ async def test_the_pause_doubles_up_to_the_longest(corridor, performance, metric
     assert pauses == [int(pause * (0.5 + jitter / 2)) for pause in whole]
     assert await run(relay) == 1
     assert await corridor.outbox.depth("slack") == 0
+
+
+async def test_what_slack_keeps_refusing_is_alarmed_told_and_tried_ever_more_rarely(corridor, performance, metrics):
+    told = []
+
+    async def refused(claimed, error):
+        told.append((claimed.member, error.sentence))
+
+    relay = Relay(corridor.outbox, {ShowCard: performance.perform}, metrics, lambda: 1.0, refused)
+    performance.tell(card(), *[raises(Forbidden("No."))] * 15)
+    await put(corridor, card())
+    pauses = []
+    for _ in range(15):
+        assert await run(relay) == 1
+        pauses.append(await next_in_ms(corridor, card()))
+        corridor.skew_ms += pauses[-1]
+    assert pauses[:4] == [500, 1_000, 2_000, 4_000]
+    assert pauses[-2:] == [REFUSED_PAUSE_MS, REFUSED_PAUSE_MS]
+    tries = 15 - (ALARM_AFTER - 1)
+    assert told == [(card().key, "No.")] * tries
+    assert metrics.registry.get_sample_value("countersign_alarms_total", {"kind": "refused"}) == tries
+    assert await run(relay) == 1
+    assert await corridor.outbox.depth("slack") == 0
+
+
+async def test_only_what_slack_refuses_is_put_off_for_long(corridor, performance, metrics):
+    """What the outside system of a revocation refuses is tried each minute."""
+    membership = Membership(connector="okta", group="admins", user="UREQ", account="req@example.com")
+    effect = Align(membership=membership)
+    relay = Relay(corridor.outbox, {Align: performance.perform}, metrics, lambda: 1.0)
+    performance.tell(effect, *[raises(Forbidden("No."))] * 12)
+    await put(corridor, effect)
+    for _ in range(12):
+        await relay.tick("connector")
+        await relay.settled()
+        pause = await next_in_ms(corridor, effect)
+        assert pause is not None
+        assert pause <= LONGEST_PAUSE_MS
+        corridor.skew_ms += pause
 
 
 @pytest.mark.parametrize(

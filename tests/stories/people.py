@@ -89,6 +89,16 @@ def modal(house: House, user: str) -> View:
     return house.workspace.modal(user)
 
 
+async def form(house: House, user: str, *words: str) -> View:
+    """Waits until the modal on top says so."""
+
+    def now() -> list[View]:
+        view = house.workspace.modals(user)[-1:]
+        return [each for each in view if all(word in text_of(each) for word in words)]
+
+    return (await house.workspace.wait_for(now))[0]
+
+
 async def command(house: House, user: str, words: str = "") -> str:
     """`/countersign …` in the approvers' channel, and what only this person is answered there."""
     before = len(ephemerals(house, user))

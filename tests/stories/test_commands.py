@@ -15,6 +15,7 @@ from tests.stories.people import (
     card,
     command,
     ephemerals,
+    form,
     late,
     modal,
     own_card,
@@ -101,14 +102,14 @@ async def test_half_a_line_opens_a_form_that_holds_it(house: House) -> None:
     await house.workspace.slash(
         seed.ROSA, seed.APPROVALS, "/countersign", "request open because <!channel> & friends of @ben"
     )
-    form = modal(house, seed.ROSA)
+    opened = modal(house, seed.ROSA)
     state = values_of(house, seed.ROSA)
     assert state["target"] is None
     assert state["reason"] == "!channel & friends of @ben"
-    assert "Choose first" in text_of(form)
+    assert "Choose first" in text_of(opened)
 
     assert ephemerals(house, seed.ROSA) == []
-    empty = await house.workspace.submit(seed.ROSA, form.id)
+    empty = await house.workspace.submit(seed.ROSA, opened.id)
     assert empty.errors == {"target": "Please complete this required field."}
 
 
@@ -127,13 +128,15 @@ async def test_choosing_another_target_keeps_what_was_typed(house: House) -> Non
     await house.workspace.slash(seed.ROSA, seed.APPROVALS, "/countersign", "request open because INC-7 it burns")
     view = modal(house, seed.ROSA).id
     await house.workspace.view_action(seed.ROSA, view, "target", value="payments/prod")
+    await form(house, seed.ROSA, "Who is asked", "“open production” decides")
     assert values_of(house, seed.ROSA)["reason"] == "INC-7 it burns"
     assert values_of(house, seed.ROSA)["duration"] == str(15 * MINUTE)
-    assert "Who is asked" in text_of(modal(house, seed.ROSA))
 
     typed = {"reason": {"reason": "INC-8 it burns more"}}
     await house.workspace.view_action(seed.ROSA, view, "target", value="payments/staging", values=typed)
+    await form(house, seed.ROSA, "“staging” decides")
     assert values_of(house, seed.ROSA) == {
+        "kind": "open",
         "target": "payments/staging",
         "duration": str(HOUR),
         "reason": "INC-8 it burns more",
@@ -147,6 +150,7 @@ async def test_a_time_that_was_asked_for_stays_with_another_target(house: House)
     view = modal(house, seed.ROSA).id
     assert values_of(house, seed.ROSA)["duration"] == str(2 * HOUR)
     await house.workspace.view_action(seed.ROSA, view, "target", value="payments/staging")
+    await form(house, seed.ROSA, "“staging” decides")
     assert values_of(house, seed.ROSA)["duration"] == str(2 * HOUR)
 
 
@@ -160,9 +164,9 @@ async def test_a_shortcut_opens_the_form_or_says_why_not(house: House) -> None:
     shortcuts = {"open_environment": "Open an", "request_access": "Request access", "change_secrets": "Change secrets"}
     for shortcut, title in shortcuts.items():
         await house.workspace.shortcut(seed.ROSA, shortcut)
-        form = modal(house, seed.ROSA)
-        assert title in text_of(form)
-        await house.workspace.close(seed.ROSA, form.id)
+        opened = modal(house, seed.ROSA)
+        assert title in text_of(opened)
+        await house.workspace.close(seed.ROSA, opened.id)
     for shortcut, verb in zip(shortcuts, ("open", "join", "change"), strict=True):
         await house.workspace.shortcut(seed.BEN, shortcut)
         await own_card(house, seed.BEN, f"There is nothing here that you may ask to {verb}.")
@@ -170,10 +174,10 @@ async def test_a_shortcut_opens_the_form_or_says_why_not(house: House) -> None:
 
 async def test_a_form_that_misses_a_reason_says_so_beside_the_field(house: House) -> None:
     await house.workspace.slash(seed.ROSA, seed.APPROVALS, "/countersign", "request open payments/prod")
-    form = modal(house, seed.ROSA).id
-    blank = await house.workspace.submit(seed.ROSA, form, {"reason": {"reason": "   "}})
+    opened = modal(house, seed.ROSA).id
+    blank = await house.workspace.submit(seed.ROSA, opened, {"reason": {"reason": "   "}})
     assert blank.errors == {"reason": "Say why: the people who decide need a reason."}
-    assert (await house.workspace.submit(seed.ROSA, form, {"reason": {"reason": "INC-9"}})).ok
+    assert (await house.workspace.submit(seed.ROSA, opened, {"reason": {"reason": "INC-9"}})).ok
     await card(house, "INC-9")
 
 

@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 from store.model.debt import Debt
 from store.model.delivery import Delivery
+from store.model.explain import Explanation
 from store.model.lock import Lock
 from store.model.policy import HOUR, Threshold, Ticket
 from store.model.request import Kind, Request
@@ -36,15 +37,20 @@ class CardFacts:
     decides: bool = False  # for a call that somebody must decide: whether who reads it may
     lock: Lock | None = None  # for news of a lock: of the person who reads it
     undelivered: str | None = None  # for news of what did not arrive: where, and why
+    closed: tuple[str, str] | None = None  # for news of a channel: which, and Slack's word for why
+    refused: tuple[str, str] | None = None  # for news of a message: of what kind, and Slack's word for why
 
 
 @dataclass(frozen=True, slots=True)
 class WhoIsAsked:
-    """Who would decide, as the requester sees it before asking. `refusal`: a sentence why it cannot be asked."""
+    """Who would decide, as the requester sees it before asking. `refusal`: a sentence why it cannot be asked.
 
-    thresholds: tuple[Threshold, ...] = ()
-    channel: str | None = None
+    `asking`: Slack is being asked for what `explained` does not know, and the form is drawn again with it.
+    """
+
+    explained: Explanation | None = None
     refusal: str | None = None
+    asking: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,7 @@ class Prefill:
     reason: str = ""
     ticket: str = ""
     channel: str | None = None  # where an answer goes
+    kinds: tuple[Kind, ...] = ()  # what this person may ask for at all, to choose from
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,14 @@ from bot.slack.views.answers import (
     read_open,
     so_far,
 )
+from bot.slack.views.asked import who_is_asked
 from bot.slack.views.change import NAMES_SHOWN, touched
-from bot.slack.views.facts import Block, CardFacts, Prefill, Terms, View, WhoIsAsked
+from bot.slack.views.facts import Block, CardFacts, Prefill, Terms, View
 from bot.slack.views.reading import BadForm, typed
 from bot.slack.views.status import action
-from bot.slack.views.words import channel, cut, places, plural, spoken
+from bot.slack.views.words import cut, plural, spoken
 from store.model.policy import HOUR
-from store.model.request import REASON_MOST, Change, Request
+from store.model.request import REASON_MOST, Change, Kind, Request
 
 __all__ = [
     "Asked", "AskedChange", "BadForm", "Edited", "ask_access", "ask_change", "ask_open", "chosen_target", "edit",
@@ -37,16 +38,18 @@ TITLES: Final = {
     ids.ASK_ACCESS: "Request access",
     ids.ASK_CHANGE: "Change secrets",
 }
+KINDS: Final[dict[str, Kind]] = {ids.ASK_OPEN: "open", ids.ASK_ACCESS: "access", ids.ASK_CHANGE: "change"}
+DOES: Final = {"open": "Read an environment's secrets", "access": "Hold a role", "change": "Change secrets"}
 WHAT: Final = {ids.ASK_OPEN: "Environment", ids.ASK_ACCESS: "Role", ids.ASK_CHANGE: "Environment"}
 
 
 def ask_open(targets: Sequence[str], prefill: Prefill, terms: Terms | None) -> View:
     """`terms` None: no target is chosen yet; the form asks for it first. A choice arrives as action `target`."""
-    return _form(ids.ASK_OPEN, targets, prefill, terms, _lasting(prefill, terms))
+    return _form(ids.ASK_OPEN, targets, prefill, terms, _announced(_lasting(prefill, terms)))
 
 
 def ask_access(targets: Sequence[str], prefill: Prefill, terms: Terms | None) -> View:
-    return _form(ids.ASK_ACCESS, targets, prefill, terms, _lasting(prefill, terms))
+    return _form(ids.ASK_ACCESS, targets, prefill, terms, _announced(_lasting(prefill, terms)))
 
 
 def ask_change(targets: Sequence[str], prefill: Prefill, terms: Terms | None) -> View:
@@ -81,7 +84,7 @@ def edit(facts: CardFacts, terms: Terms, origin: Origin) -> View:
         *middle,
         *_why(prefill, required=terms.reason_required),
         *_ticket(prefill, terms),
-        _who(terms.who),
+        *who_is_asked(terms.who),
     ]
     return b.modal(ids.EDIT_REQUEST, title, blocks, origin=origin, submit=send)
 
@@ -111,12 +114,16 @@ def _form(callback: str, targets: Sequence[str], prefill: Prefill, terms: Terms 
     origin = Origin(channel=prefill.channel)
     choose = _target_select(targets, prefill.target)
     what = WHAT[callback]
+    kinds = _kinds(callback, prefill.kinds)
     if terms is not None and terms.who.refusal is not None:
-        refused = [_chooser(what, choose), b.plain_section(f"This cannot be asked for: {terms.who.refusal}")]
+        refused = [*kinds, _chooser(what, choose), b.plain_section(f"This cannot be asked for: {terms.who.refusal}")]
         return b.modal(callback, TITLES[callback], refused, origin=origin)
-    asks = {**b.entry(what, ids.TARGET, choose), "dispatch_action": True}
+    # A role is no environment: where what one asks for changes, what was chosen before is not kept.
+    block_id = f"{ids.TARGET}:role" if callback == ids.ASK_ACCESS else ids.TARGET
+    [asks] = _announced([b.entry(what, block_id, choose)])
     if terms is None:
         blocks = [
+            *kinds,
             asks,
             *middle,
             *_why(prefill, required=False),
@@ -124,17 +131,35 @@ def _form(callback: str, targets: Sequence[str], prefill: Prefill, terms: Terms 
         ]
         return b.modal(callback, TITLES[callback], blocks, origin=origin, submit="Request")
     if not any(block["type"] == "input" for block in middle):  # a change that can be made with the command only
-        return b.modal(callback, TITLES[callback], [_chooser(what, choose), *middle, _who(terms.who)], origin=origin)
-    waits = [] if callback == ids.ASK_CHANGE else [_clocks(terms)]
+        return b.modal(
+            callback,
+            TITLES[callback],
+            [*kinds, _chooser(what, choose), *middle, *who_is_asked(terms.who)],
+            origin=origin,
+        )
     blocks = [
+        *kinds,
         asks,
         *middle,
         *_why(prefill, required=terms.reason_required),
         *_ticket(prefill, terms),
-        _who(terms.who),
-        *waits,
+        *who_is_asked(terms.who),
     ]
     return b.modal(callback, TITLES[callback], blocks, origin=origin, submit="Request")
+
+
+def _kinds(callback: str, kinds: Sequence[str]) -> list[Block]:
+    """What one may ask for, where there is a choice. It draws another form; what is asked is what that form is about."""
+    if len(kinds) < 2:
+        return []
+    options = {kind: b.option(DOES[kind], kind) for kind in kinds}
+    field = b.select(ids.KIND, list(options.values()), "Choose one", initial=options.get(KINDS[callback]))
+    return [{**b.section("*What do you ask for?*", field), "block_id": ids.KIND}]
+
+
+def _announced(fields: Sequence[Block]) -> list[Block]:
+    """A choice is told at once, and the form is drawn again with what follows from it."""
+    return [{**field, "dispatch_action": True} for field in fields]
 
 
 def _target_select(targets: Sequence[str], chosen: str | None) -> b.Element:
@@ -216,17 +241,3 @@ def _removing(target: str, names: Sequence[str], label: str = "Secrets to remove
     options = [b.option(name, name) for name in names]
     field = {**b.select(ids.REMOVE, options, "Choose names"), "type": "multi_static_select"}
     return [b.entry(label, block_id, field, optional=True)]
-
-
-def _who(who: WhoIsAsked) -> Block:
-    """Who would decide, and how many of them."""
-    count = sum(threshold.count for threshold in who.thresholds)
-    agree = "One person must agree" if count == 1 else f"{count} different people must agree"
-    where = f" The card goes to {channel(who.channel)}." if who.channel else " They get the card as a message."
-    return b.context(f"*Who is asked:* {places(who.thresholds)}. {agree}.{where}")
-
-
-def _clocks(terms: Terms) -> Block:
-    return b.context(
-        f"Once it is approved you have {spoken(terms.grant_expiration_ms)} to activate it. Your time runs in full from then on."
-    )

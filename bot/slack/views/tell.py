@@ -3,7 +3,7 @@
 from typing import Final
 
 from bot.slack.views import blocks as b
-from bot.slack.views import buttons
+from bot.slack.views import buttons, refusals
 from bot.slack.views.facts import Block, CardFacts, Message
 from bot.slack.views.hooks import hook_line
 from bot.slack.views.next_steps import next_step
@@ -106,6 +106,8 @@ def _happened(facts: CardFacts, news: News, reader: str | None) -> str:
             return f"*Nobody can decide:* {what}. No rule covers it any more."
         case "undelivered":
             return f"*Not everybody was told:* news of {what} did not arrive where the policies send it."
+        case "channel_closed" | "refused":
+            return refusals.happened(facts, news, f"the request of {mention(request.requester)} to {action(request)}")
         case "trouble":
             return f"*Trouble outside:* {what}. The outside system does not do what it was told."
 
@@ -159,6 +161,8 @@ def _next(facts: CardFacts, news: News, reader: str) -> str:
             | "locked"
             | "unlocked"
             | "undelivered"
+            | "channel_closed"
+            | "refused"
         ):
             return _next_for_all(facts, news, reader)
 
@@ -196,6 +200,8 @@ def _next_for_all(facts: CardFacts, news: News, reader: str | None) -> str:
             return "Nothing. Where a rule names you, you may break the glass again."
         case "no_rule":
             return "An owner must add a rule to the policies, or the request expires."
+        case "channel_closed" | "refused":
+            return refusals.what_next(facts, news)
         case "trouble":
             return "An owner must look at the outside system. This is tried again until it works."
         case "undelivered":

@@ -27,7 +27,7 @@ def before(explanation: Explanation, reader: str) -> Message:
     """What would become of a request that nobody has made yet."""
     speaks = tongue(reader, explanation.question.user)
     answer = explained.sentence(explanation, speaks)
-    blocks = [b.rich(b.line(*_elements(answer, bold=True))), *_drawn(explained.lines(explanation, speaks))]
+    blocks = [b.rich(b.line(*_elements(answer, bold=True))), *drawn(explained.lines(explanation, speaks))]
     if explanation.verdict != "refused":
         question = f"{explanation.question.action} {explanation.question.target}"
         blocks.append(b.context(f"Nobody was asked or told. To ask: `/countersign request {question}`"))
@@ -41,10 +41,10 @@ def who(fillings: Iterable[Filling], reader: str, asker: str) -> list[Block]:
     for filling in fillings:
         first, *more = explained.filling_lines(filling, speaks)
         found += [(first.removesuffix("."), ""), *(("", line) for line in more)]
-    return _drawn(found)
+    return drawn(found)
 
 
-def _drawn(lines: Sequence[Line]) -> list[Block]:
+def drawn(lines: Sequence[Line]) -> list[Block]:
     """A paragraph a label; what has none belongs to the one before."""
     paragraphs: list[list[b.Element]] = []
     for label, line in lines:

@@ -35,6 +35,8 @@ def review(world: World, command: Approve | Deny, people: People) -> Transition:
         raise Forbidden(standing.why, code="not_an_approver")
     if isinstance(command, Approve) and command.cap_ms is not None and command.cap_ms <= 0:
         raise Invalid("Approve for longer than nothing, or deny.", code="bad_cap")
+    if isinstance(command, Deny) and not command.reason.strip():
+        raise Invalid("Say why you deny it: the person who asked reads it.", code="reason_required")
     approve = isinstance(command, Approve)
     review = Review(
         by=command.actor,

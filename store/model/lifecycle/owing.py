@@ -5,7 +5,7 @@ from dataclasses import replace
 from store.model.command import Countersign, Dispute, Overdue
 from store.model.debt import Debt
 from store.model.effect import Announce, Decided, ShowCard
-from store.model.errors import Conflict, Forbidden
+from store.model.errors import Conflict, Forbidden, Invalid
 from store.model.lifecycle.locking import lock
 from store.model.lifecycle.notifying import notices
 from store.model.lifecycle.using import take_back
@@ -28,6 +28,8 @@ def settle(world: World, debt: Debt, command: Countersign | Dispute | Overdue, p
     if command.actor == debt.by:
         raise Forbidden("Somebody else must look at a glass that you broke.", code="own_debt")
     demand(may_review(request, rules_of(world), command.actor, people))
+    if isinstance(command, Dispute) and not command.reason.strip():
+        raise Invalid("Say what is wrong: everybody concerned reads it.", code="reason_required")
     word: Decided = "countersigned" if isinstance(command, Countersign) else "disputed"
     reason = command.reason[:REASON_MOST] if isinstance(command, Dispute) else None
     closed = debt.model_copy(update={"state": word, "closed_by": command.actor, "closed_ms": now_ms, "reason": reason})

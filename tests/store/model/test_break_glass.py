@@ -210,6 +210,12 @@ def test_a_glass_is_broken_once_and_not_after_a_decision():
         transition(at, approve(at.request, ANA), people())
 
 
+@pytest.mark.parametrize("reason", ["", "  \n "])
+def test_nobody_disputes_without_saying_why(reason):
+    with pytest.raises(Invalid, match="Say what is wrong"):
+        transition(broken(), Dispute(id="s", actor=BOB, reason=reason), people())
+
+
 def test_a_dispute_without_a_rule_is_not_decided():
     at = replace(broken(), policy_now=policies(policy(targets=("other/*",)), number=2))
     with pytest.raises(Conflict, match="No rule"):

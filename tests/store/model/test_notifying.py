@@ -126,8 +126,8 @@ def test_a_route_that_no_rule_names_any_more_is_known_for_it():
 
 def test_what_is_told_of_two_addresses_does_not_coalesce():
     tells: list[Effect] = [
-        Tell(request="REQVEST001", news="undelivered", to=OWNER, at_ms=NOW, about=about)
-        for about in ("a@b.io", "c@d.io")
+        Tell(request="REQVEST001", news="undelivered", to=OWNER, at_ms=NOW, detail=detail)
+        for detail in ("a@b.io", "c@d.io")
     ]
     assert len({each.key for each in tells}) == 2
     assert route("https://a") != route("https://b")

@@ -255,6 +255,13 @@ def test_nothing_waits_longer_than_either_policy_lets_it(then, now):
     waits("change", "stale", *(policy(request_ttl_ms=ms) for ms in times))
 
 
+@pytest.mark.parametrize("reason", ["", "  \n "])
+def test_nobody_denies_without_saying_why(reason):
+    at = world(request())
+    with pytest.raises(Invalid, match="Say why you deny it"):
+        transition(at, deny(at.request, ANA, reason=reason), people())
+
+
 @pytest.mark.parametrize("cap_ms", [0, -1, -HOUR])
 def test_nobody_approves_for_no_time(cap_ms):
     at = world(request())

@@ -40,9 +40,28 @@ async def test_a_submission_that_arrives_twice_is_one_request(corridor):
     first = await corridor.requests.submit(draft, "view:1")
     before = await corridor.dump()
     second = await corridor.requests.submit(again, "view:1")
-    assert (second.answer, second.news) == (first.answer, False)
+    assert (second.answer, second.news, second.request) == (first.answer, False, first.request)
     assert await corridor.dump() == before
     assert [found.id for found in await corridor.requests.listed(f"mine:{REQ}", most=9)] == [draft.id]
+
+
+async def test_a_submission_that_arrives_again_when_it_is_decided_is_answered_with_what_became_of_it(corridor):
+    draft, _ = await corridor.draft()
+    again, _ = await corridor.draft()
+    asked = (await corridor.requests.submit(draft, "view:1")).request
+    await corridor.apply(asked, deny(asked, ANA))
+    replayed = await corridor.replica().submit(again, "view:1")
+    assert (replayed.request.id, replayed.request.state, replayed.news) == (draft.id, "denied", False)
+
+
+async def test_a_decision_for_which_there_is_no_rule_any_more_is_told_once_under_these_policies(corridor):
+    asked = await corridor.ask()
+    await corridor.enact(policy(targets=("role:*",)))
+    for user in (ANA, BOB):
+        with pytest.raises(Conflict, match="No rule covers"):
+            await corridor.apply(asked, approve(asked, user))
+    waiting = await corridor.outbox.claim("slack", most=99, lease_ms=1)
+    assert len([each for each in waiting if each.member.startswith(f"announce:{asked.id}:no_rule")]) == 1
 
 
 async def test_a_change_that_arrives_twice_is_one_request_though_it_is_sealed_anew(corridor):
@@ -70,7 +89,7 @@ async def test_a_click_that_arrives_twice_is_one_review(corridor):
     first = await corridor.apply(asked, approve(asked, ANA))
     before = await corridor.dump()
     second = await corridor.apply(asked, approve(asked, ANA))
-    assert (second.answer, second.news, second.request) == (first.answer, False, None)
+    assert (second.answer, second.news, second.request) == (first.answer, False, first.request)
     with pytest.raises(Conflict, match="something else"):
         await corridor.apply(asked, deny(asked, ANA, id=approve(asked, ANA).id))
     assert await corridor.dump() == before

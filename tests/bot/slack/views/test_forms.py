@@ -1,5 +1,6 @@
 """What a form offers, what it says before one asks, and what is read out of it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,11 +11,16 @@ from bot.slack import ids, samples
 from bot.slack.views import forms
 from bot.slack.views.facts import Prefill, Terms, View, WhoIsAsked
 from bot.slack.views.forms import Asked, AskedChange, BadForm, Edited
+from store.model.explain import Question, explain
+from store.model.identity import Target
+from store.model.people import People
 from store.model.policy import HOUR, MINUTE, Ticket
 from store.model.secret import Secret
 from tests.bot.slack.pieces import walk, words
 
-WHO = WhoIsAsked(samples.policy(thresholds=2).approvals, samples.CHANNEL)
+QUESTION = Question(samples.DEV, "open", Target.parse("payments/prod"), HOUR)
+RULES = samples.policies(samples.policy(thresholds=2))
+WHO = WhoIsAsked(explain(QUESTION, RULES, samples.people()))
 TERMS = Terms(WHO, enters=True, names=("A", "B"))
 CANARY = "c4nary-hunter2"
 
@@ -50,10 +56,36 @@ def filled(**fields: Any) -> dict[str, Any]:
 
 
 def test_it_says_who_is_asked_and_how_many_must_agree() -> None:
-    said = words(forms.ask_open(["payments/prod"], Prefill("payments/prod"), TERMS)["blocks"])
-    assert "*Who is asked:* 1 of <!subteam^S0LEADS>, and 1 of <!subteam^S0SECURITY> or <@U0ANA>." in said
-    assert "2 different people must agree. The card goes to <#C0PAYMENTS>." in said
-    assert "you have 8 h to activate it" in said
+    view = forms.ask_open(["payments/prod"], Prefill("payments/prod"), TERMS)
+    said = words(view["blocks"])
+    for line in ("Who is asked", "“payments production” decides", "2 approvals are needed, all different.", "enough."):
+        assert line in said
+    for line in ("1 h; 4 h at most", "An approval waits 8 h for its first use", "A reason and a ticket like"):
+        assert line in said
+    named = [node for node in walk(view) if node.get("type") in ("user", "usergroup", "channel")]
+    assert {"type": "usergroup", "usergroup_id": samples.LEADS} in named
+    assert {"type": "user", "user_id": samples.BEN} in named
+    assert {"type": "channel", "channel_id": samples.CHANNEL} in named
+
+
+def test_what_slack_has_not_told_yet_is_said() -> None:
+    def said(who: WhoIsAsked) -> str:
+        return words(forms.ask_open(["payments/prod"], Prefill("payments/prod"), Terms(who))["blocks"])
+
+    unknown = WhoIsAsked(explain(QUESTION, RULES, People(samples.NOW_MS)), asking=True)
+    assert "Asking Slack who could approve it now" in said(unknown)
+    assert "Slack has not told us in time" in said(replace(unknown, asking=False))
+    assert "Slack" not in said(WHO)
+
+
+def test_what_one_may_ask_for_is_a_choice_where_there_is_one() -> None:
+    one = forms.ask_open(["a/b"], Prefill("a/b", kinds=("open",)), TERMS)
+    assert element(one, ids.KIND) is None
+    for draw, kind in ((forms.ask_open, "open"), (forms.ask_change, "change"), (forms.ask_access, "access")):
+        select = element(draw(["a/b"], Prefill("a/b", kinds=("open", "access", "change")), TERMS), ids.KIND)
+        assert select is not None
+        assert select["initial_option"]["value"] == kind
+        assert [option["value"] for option in select["options"]] == ["open", "access", "change"]
 
 
 def test_what_cannot_be_asked_cannot_be_sent() -> None:
