@@ -19,6 +19,7 @@ from store.redis.environments import Environments
 
 MANIFEST: Final = Path(__file__).parent.parent / "manifest.yml"
 SEEDED: Final = "seeded"
+AHEAD: Final = "clock-ahead-ms"
 IN_HAND_S: Final = 1.0
 
 
@@ -42,8 +43,9 @@ class House:
         self._http = http
         self._port = port
         self._environ = dict(environ or {})
-        self._skew_ms = 0
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ahead = folder / AHEAD
+        self._skew_ms = int(ahead.read_text(encoding="utf-8")) if ahead.exists() else 0
         self.workspace = Workspace(
             people=seed.people(),
             groups=seed.groups(),
@@ -82,6 +84,8 @@ class House:
             async with asyncio.timeout(IN_HAND_S):
                 await asyncio.gather(*(app.relay.settled() for app in self.apps))
         self._skew_ms += ms
+        # A restart must not turn the clock back: what was done by it lies in the store.
+        (self.folder / AHEAD).write_text(str(self._skew_ms), encoding="utf-8")
         for app in self.apps:
             app.clock.nudge()
         self.workspace.changed()

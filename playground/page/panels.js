@@ -23,7 +23,7 @@ const groupRow = (row) => el("div", { class: "group" },
     : el("p", { class: "faint" }, "has no members"));
 
 const ROWS = {
-  hooks: { key: (row, index) => `${row.time_ms} ${row.name} ${row.event} ${index}`, node: hookRow, empty: "Nothing was delivered yet." },
+  hooks: { key: (row, index) => `${row.time_ms} ${row.name} ${row.event} ${index}`, node: hookRow, empty: "Nothing was delivered since the start." },
   groups: { key: (row) => row.group, node: groupRow, empty: "No groups." },
   text: { key: (row, index) => `${index}`, node: (row) => el("p", {}, String(row)), empty: "Nothing here." },
 };

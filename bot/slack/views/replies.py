@@ -6,7 +6,7 @@ from typing import Final
 from bot.slack.views import blocks as b
 from bot.slack.views.facts import Block, CardFacts, Message
 from bot.slack.views.status import headline, progress
-from bot.slack.views.words import cleaned, date, escaped, mention, people, places, spoken
+from bot.slack.views.words import cleaned, date, escaped, mention, people, places, plural, spoken
 
 LISTED_MOST: Final = 15
 TEXT_MOST: Final = 1_000
@@ -67,7 +67,8 @@ def why(facts: CardFacts, *, you: str | None = None, who: Sequence[Block] = ()) 
         return Message(head, b.fresh([*about, b.section(progress(facts))]))
     names = dict.fromkeys(cleaned(policy.name, 200) for policy in rules.both)
     about.append(b.rich(b.line(b.text("Rule: ", bold=True), b.text(" and, changed meanwhile, ".join(names)))))
-    lines = [f"*Must agree:* {places(rules.now.approvals)}, all different people."]
+    several = sum(threshold.count for threshold in rules.now.approvals) > 1
+    lines = [f"*Must agree:* {places(rules.now.approvals)}{', all different people' if several else ''}."]
     if rules.then != rules.now:
         lines.append(f"*When it was asked:* {places(rules.then.approvals)}. Both must be met.")
     if facts.needed and request.state == "pending":
@@ -75,7 +76,7 @@ def why(facts: CardFacts, *, you: str | None = None, who: Sequence[Block] = ()) 
     if not rules.self_approval:
         excluded = dict.fromkeys((request.requester, request.beneficiary))
         lines.append(f"*Not counted:* {' and '.join(map(mention, excluded))}, because it is their own request.")
-    lines.append(f"*Denied by:* {rules.denials} of those who may approve.")
+    lines.append(f"*Would end it:* {plural(rules.denials, 'denial')} by those who may approve.")
     lines.append(_glass(facts))
     return Message(head, b.fresh([*about, b.section("\n".join(lines)), *who]))
 

@@ -119,11 +119,12 @@ def test_a_list_says_what_is_there_and_what_is_not() -> None:
 def test_why_names_who_must_agree_and_what_is_missing() -> None:
     said = words(why(PENDING, you="You may decide this.").blocks)
     for line in (
-        "You may decide this.", "payments production", "*Must agree:* 1 of <!subteam^S0LEADS>, and 1 of ",
-        "*Still needed:*", "*Not counted:* <@U0DEV>", "*Denied by:* 1 of", "*Breaking the glass:* <!subteam^S0ONCALL>, for 1 h at most",
+        "You may decide this.", "payments production", "*Must agree:* 1 of <!subteam^S0LEADS>, and 1 of ", ", all different people.",
+        "*Still needed:*", "*Not counted:* <@U0DEV>", "*Would end it:* 1 denial by", "*Breaking the glass:* <!subteam^S0ONCALL>, for 1 h at most",
     ):  # fmt: skip
         assert line in said
     hard = words(why(s.facts(s.request("open"))).blocks)
+    assert "all different people" not in hard
     assert "*Breaking the glass:* nobody may. The rule is hard." in hard
 
 
