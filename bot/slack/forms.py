@@ -1,5 +1,6 @@
 """Forms: modals that are opened, filled in and sent off."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -10,7 +11,7 @@ from slack_bolt.async_app import AsyncAck
 from bot.asking import Asking
 from bot.slack import ids
 from bot.slack.doors import Click, Submission, submission
-from bot.slack.filling import Filling
+from bot.slack.filling import AT_HAND_S, Filling
 from bot.slack.pictures import Pictures
 from bot.slack.replies import Replies
 from bot.slack.views import card as draw
@@ -20,9 +21,9 @@ from bot.slack.views import replies as words
 from bot.slack.views.facts import CardFacts, Prefill, Terms, View
 from bot.slack.views.forms import BadForm
 from bot.slack.views.reading import block_of
-from bot.slack.wire import Slack
+from bot.slack.wire import Slack, SlackRefused
 from store.model.command import Approve, Break, Command, Deny, Dispute, Edit
-from store.model.errors import AccessError, Forbidden, Invalid, NotFound
+from store.model.errors import AccessError, Forbidden, Invalid, NotFound, Unavailable
 from store.model.identity import Target
 from store.model.lifecycle import World, why_locked
 from store.model.lifecycle.world import same_content
@@ -123,6 +124,16 @@ class Forms:
 
     async def ask_from_shortcut(self, user: str, shortcut: str, trigger: str) -> None:
         await self.ask(user, SHORTCUTS[shortcut], Prefill(), trigger)
+
+    async def ask_about(self, user: str, channel: str, ts: str, trigger: str) -> None:
+        """With a link to that message as the beginning of the reason, where Slack tells it in time. Raises `AccessError`."""
+        try:
+            async with asyncio.timeout(AT_HAND_S):
+                answer = await self._slack.call("chat.getPermalink", channel=channel, message_ts=ts)
+            reason = f"About {answer['permalink']}: "
+        except (SlackRefused, Unavailable, TimeoutError):
+            reason = ""  # a conversation that we are not in: then whoever asks says what it is about
+        await self.ask(user, None, Prefill(reason=reason), trigger)
 
     async def chosen(self, body: dict[str, Any]) -> None:
         """The same form, or that of another kind, with what follows from the choice. What was typed stays: its fields keep their ids."""

@@ -172,6 +172,36 @@ async def test_a_shortcut_opens_the_form_or_says_why_not(house: House) -> None:
         await own_card(house, seed.BEN, f"There is nothing here that you may ask to {verb}.")
 
 
+async def test_a_message_is_asked_about_with_a_link_to_it(house: House) -> None:
+    said = await house.workspace.say(seed.BEN, seed.GENERAL, "Payments are down <!channel>")
+    await house.workspace.message_shortcut(seed.ROSA, "ask_about", seed.GENERAL, said.ts)
+    reason = values_of(house, seed.ROSA)["reason"]
+    assert reason is not None
+    assert reason.startswith("About http")
+    assert said.ts.replace(".", "") in reason
+    assert "down" not in reason
+    view = modal(house, seed.ROSA).id
+    await house.workspace.view_action(seed.ROSA, view, "target", value="payments/prod")
+    await form(house, seed.ROSA, "“open production” decides")
+    assert (await house.workspace.submit(seed.ROSA, view)).ok
+    await card(house, "Waiting for approval", "About http", "payments/prod")
+
+
+async def test_a_message_that_we_cannot_see_is_asked_about_without_a_link(house: House) -> None:
+    said = await house.workspace.say(seed.ROSA, seed.GENERAL, "Payments are down")
+    house.workspace.faults.error("chat.getPermalink", "channel_not_found")
+    await house.workspace.message_shortcut(seed.ROSA, "ask_about", seed.GENERAL, said.ts)
+    assert not values_of(house, seed.ROSA)["reason"]
+    house.workspace.faults.clear()
+    await house.workspace.message_shortcut(seed.ANA, "ask_about", seed.GENERAL, said.ts)
+    assert "countersign/connectors" in text_of(modal(house, seed.ANA))
+    await house.workspace.message_shortcut(seed.BEN, "ask_about", seed.GENERAL, said.ts)
+    assert (
+        "There is nothing here that you may ask for."
+        in (await house.workspace.wait_for(lambda: ephemerals(house, seed.BEN)))[0]
+    )
+
+
 async def test_a_form_that_misses_a_reason_says_so_beside_the_field(house: House) -> None:
     await house.workspace.slash(seed.ROSA, seed.APPROVALS, "/countersign", "request open payments/prod")
     opened = modal(house, seed.ROSA).id
