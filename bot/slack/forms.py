@@ -9,7 +9,7 @@ from typing import Any, Final
 from slack_bolt.async_app import AsyncAck
 
 from bot.asking import Asking
-from bot.slack import ids
+from bot.slack import ids, meant
 from bot.slack.doors import Click, Submission, submission
 from bot.slack.filling import AT_HAND_S, Filling
 from bot.slack.pictures import Pictures
@@ -93,12 +93,13 @@ class Forms:
         if kind is None:
             if not kinds:
                 raise NotFound("There is nothing here that you may ask for. Ask an owner to name you in a rule.")
-            kind = kinds[0]
+            kind = await self._likely(user, prefill.target, policies) or kinds[0]
         target = None
         if prefill.target is not None:
             target = Target.parse(prefill.target, organization=policies.organization)
             if policies.target(target) is None:
-                raise Invalid(f"There is no target {target} here.", code="unknown_target")
+                near = await self.near(user, target.id)
+                raise Invalid(f"There is no target {target} here.{near}", code="unknown_target")
         targets = [offer.target for offer in await self._pictures.offers(user, policies) if offer.kind == kind]
         if target is not None and target.id not in targets:
             targets = sorted({*targets, target.id})
@@ -117,6 +118,19 @@ class Forms:
             partial(self._terms, user, kind, target, prefill.duration_ms),
         )
         await self._filling.open(trigger, draw, terms)
+
+    async def near(self, user: str, typed: str) -> str:
+        """A question that names a target like the one that was typed, of those that this person may ask for; else nothing."""
+        offers = await self._pictures.offers(user, await self._policies.current())
+        found = meant.target(typed, {offer.target for offer in offers})
+        return f" Did you mean {found}?" if found else ""
+
+    async def _likely(self, user: str, target: str | None, policies: PolicySet) -> Kind | None:
+        """What this person may ask for at this target, where nothing else was said; then the form offers the rest."""
+        if target is None:
+            return None
+        offered = [offer.kind for offer in await self._pictures.offers(user, policies) if offer.target == target]
+        return offered[0] if offered else "access" if target.startswith("role:") else "open"
 
     async def ask_from_home(self, pressed: Click) -> None:
         target = None if pressed.value in ("", ids.NO_TARGET) else pressed.value
