@@ -194,6 +194,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         pictures=pictures,
         directory=directory,
         replies=replies,
+        log=AuditLog(redis, keys),
         committed=clock.nudge,
     )
     running = Running()

@@ -1,5 +1,6 @@
 """Forms: modals that are opened, filled in and sent off."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -8,9 +9,9 @@ from typing import Any, Final
 from slack_bolt.async_app import AsyncAck
 
 from bot.asking import Asking
-from bot.slack import ids
+from bot.slack import ids, meant
 from bot.slack.doors import Click, Submission, submission
-from bot.slack.filling import Filling
+from bot.slack.filling import AT_HAND_S, Filling
 from bot.slack.pictures import Pictures
 from bot.slack.replies import Replies
 from bot.slack.views import card as draw
@@ -20,9 +21,9 @@ from bot.slack.views import replies as words
 from bot.slack.views.facts import CardFacts, Prefill, Terms, View
 from bot.slack.views.forms import BadForm
 from bot.slack.views.reading import block_of
-from bot.slack.wire import Slack
+from bot.slack.wire import Slack, SlackRefused
 from store.model.command import Approve, Break, Command, Deny, Dispute, Edit
-from store.model.errors import AccessError, Forbidden, Invalid, NotFound
+from store.model.errors import AccessError, Forbidden, Invalid, NotFound, Unavailable
 from store.model.identity import Target
 from store.model.lifecycle import World, why_locked
 from store.model.lifecycle.world import same_content
@@ -92,12 +93,13 @@ class Forms:
         if kind is None:
             if not kinds:
                 raise NotFound("There is nothing here that you may ask for. Ask an owner to name you in a rule.")
-            kind = kinds[0]
+            kind = await self._likely(user, prefill.target, policies) or kinds[0]
         target = None
         if prefill.target is not None:
             target = Target.parse(prefill.target, organization=policies.organization)
             if policies.target(target) is None:
-                raise Invalid(f"There is no target {target} here.", code="unknown_target")
+                near = await self.near(user, target.id)
+                raise Invalid(f"There is no target {target} here.{near}", code="unknown_target")
         targets = [offer.target for offer in await self._pictures.offers(user, policies) if offer.kind == kind]
         if target is not None and target.id not in targets:
             targets = sorted({*targets, target.id})
@@ -117,12 +119,35 @@ class Forms:
         )
         await self._filling.open(trigger, draw, terms)
 
+    async def near(self, user: str, typed: str) -> str:
+        """A question that names a target like the one that was typed, of those that this person may ask for; else nothing."""
+        offers = await self._pictures.offers(user, await self._policies.current())
+        found = meant.target(typed, {offer.target for offer in offers})
+        return f" Did you mean {found}?" if found else ""
+
+    async def _likely(self, user: str, target: str | None, policies: PolicySet) -> Kind | None:
+        """What this person may ask for at this target, where nothing else was said; then the form offers the rest."""
+        if target is None:
+            return None
+        offered = [offer.kind for offer in await self._pictures.offers(user, policies) if offer.target == target]
+        return offered[0] if offered else "access" if target.startswith("role:") else "open"
+
     async def ask_from_home(self, pressed: Click) -> None:
         target = None if pressed.value in ("", ids.NO_TARGET) else pressed.value
         await self.ask(pressed.user, FROM_HOME[pressed.action], Prefill(target=target), pressed.trigger)
 
     async def ask_from_shortcut(self, user: str, shortcut: str, trigger: str) -> None:
         await self.ask(user, SHORTCUTS[shortcut], Prefill(), trigger)
+
+    async def ask_about(self, user: str, channel: str, ts: str, trigger: str) -> None:
+        """With a link to that message as the beginning of the reason, where Slack tells it in time. Raises `AccessError`."""
+        try:
+            async with asyncio.timeout(AT_HAND_S):
+                answer = await self._slack.call("chat.getPermalink", channel=channel, message_ts=ts)
+            reason = f"About {answer['permalink']}: "
+        except (SlackRefused, Unavailable, TimeoutError):
+            reason = ""  # a conversation that we are not in: then whoever asks says what it is about
+        await self.ask(user, None, Prefill(reason=reason), trigger)
 
     async def chosen(self, body: dict[str, Any]) -> None:
         """The same form, or that of another kind, with what follows from the choice. What was typed stays: its fields keep their ids."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from bot.policy_file import durations
+from bot.slack import meant
 from store.model.errors import Invalid
 from store.model.identity import REQUEST_ID_LENGTH, Target, parse_request_id, shown
 from store.model.request import Kind
@@ -21,6 +22,22 @@ class Ask:
     target: str | None = None
     duration_ms: int | None = None
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AskSomething:
+    """What to do with it is not said: the modal asks for that too."""
+
+    target: str | None = None
+    duration_ms: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """For owners. `id` None: the newest entries of everything."""
+
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +96,15 @@ class Unlock:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """Not understood, and what would be right."""
+    """Not understood, and what would be right. `target`: what stands where one should, if it is that."""
 
     sentence: str
+    target: str = ""
 
 
-Parsed: TypeAlias = Ask | Pending | Mine | Help | Show | Why | WhyAsk | Cancel | Done | Unlock | Mistake
+Parsed: TypeAlias = (
+    Ask | AskSomething | Audit | Pending | Mine | Help | Show | Why | WhyAsk | Cancel | Done | Unlock | Mistake
+)
 
 
 _EXAMPLE: Final = "/countersign request open payments/prod for 2h because INC-41"
@@ -93,7 +113,7 @@ _WHY_EXAMPLE: Final = "/countersign why open payments/prod for 2h"
 _KINDS: Final[dict[str, Kind]] = {"open": "open", "access": "access", "change": "change"}
 _ALONE: Final[dict[str, Parsed]] = {"pending": Pending(), "mine": Mine(), "help": Help()}
 _WITH_ID: Final[dict[str, Callable[[str], Parsed]]] = {"show": Show, "why": Why, "cancel": Cancel, "done": Done}
-_WORDS: Final = ("request", *_ALONE, *_WITH_ID, "unlock")
+_WORDS: Final = ("request", *_KINDS, *_ALONE, *_WITH_ID, "audit", "unlock")
 _UNITS: Final = (("hours?|hrs?", "h"), ("minutes?|mins?", "m"), ("seconds?|secs?", "s"))
 _PERSON: Final = re.compile(r"<@([UW][A-Z0-9]{2,20})(?:\|[^<>]*)?>|([UW][A-Z0-9]{2,20})")
 _LINK: Final = re.compile(r"<([^<>|]*)(?:\|([^<>]*))?>")
@@ -117,6 +137,14 @@ def parse(text: str, *, organization: str | None = None) -> Parsed:
         return _about(first, rest)
     if first == "unlock":
         return _unlock(text)
+    if first == "audit":
+        return _about(first, rest) if rest else Audit()
+    if _like_a_target(words[0]):
+        return _ask(words, organization)
+    if first in meant.ON_A_CARD:
+        return Mistake(
+            f"{shown(words[0])} is a button of the card: /countersign pending lists what waits for you, /countersign show ID shows one."
+        )
     return _unknown(words[0], _WORDS, "/countersign help lists what there is.", "/countersign ")
 
 
@@ -133,9 +161,10 @@ def unescaped(text: str) -> str:
 
 
 def _ask(words: list[str], organization: str | None) -> Parsed:
-    if not words:
-        return Mistake(f"Say what you ask for: open, access or change. For example: {_EXAMPLE}")
-    kind = _KINDS.get(words[0].lower())
+    kind = _KINDS.get(words[0].lower()) if words else None
+    if kind is None and (not words or _like_a_target(words[0]) or words[0].lower() in ("for", "because")):
+        asked = _ask(["open", *words], organization)
+        return AskSomething(asked.target, asked.duration_ms, asked.reason) if isinstance(asked, Ask) else asked
     if kind is None:
         return _unknown(
             words[0],
@@ -145,7 +174,11 @@ def _ask(words: list[str], organization: str | None) -> Parsed:
         )
     before, _, reason = _split(words[1:], "because")
     about, wanted, length = _split(before, "for")
+    if wanted and not about and length and _like_a_target(length[-1]):  # “for 2h payments/prod”
+        about, length = length[-1:], length[:-1]
     if len(about) > 1:
+        if (missing := _without_a_word(about, kind, wanted)) is not None:
+            return Mistake(f"Did you mean /countersign request {missing}?")
         return Mistake(
             f"{shown(' '.join(about[1:]))} is one word too many. Write “for” before a duration and “because” before a reason, as in {_EXAMPLE}"
         )
@@ -155,12 +188,36 @@ def _ask(words: list[str], organization: str | None) -> Parsed:
         )
     try:
         target = Target.parse(_small(about[0]), organization=organization).id if about else None
-        duration_ms = _duration(length) if wanted else None
     except Invalid as error:
-        return Mistake(error.sentence)
+        return Mistake(error.sentence, about[0])
+    try:
+        duration_ms = _duration(length) if wanted else None
     except ValueError as error:
         return Mistake(f"After “for” stands a duration. {str(error)[:200]}")
     return Ask(kind, target, duration_ms, " ".join(reason))
+
+
+def _like_a_target(word: str) -> bool:
+    return "/" in word or ":" in word
+
+
+def _without_a_word(about: list[str], kind: Kind, wanted: bool) -> str | None:  # noqa: FBT001 - as `_split` answers it
+    """The line with the “for” or “because” that was left out, where the rest of it can be said."""
+    first, rest = about[0], about[1:]
+    if not _like_a_target(first):
+        return None
+    if len(rest) > 1 and (near := difflib.get_close_matches(rest[0].lower(), ("for", "because"), n=1)):
+        return f"{kind} {_bare(first)} {near[0]} {_bare(' '.join(rest[1:]))}"
+    try:
+        _duration(rest)
+    except ValueError:
+        ticket = len(rest) == 1 and any(letter.isdigit() for letter in rest[0])
+        return f"{kind} {_bare(first)} because {_bare(rest[0])}" if ticket and not wanted else None
+    return None if wanted or kind == "change" else f"{kind} {_bare(first)} for {_bare(' '.join(rest))}"
+
+
+def _bare(text: str) -> str:
+    return shown(text).strip("“”")
 
 
 def _like_an_id(words: list[str]) -> bool:
@@ -203,7 +260,11 @@ def _duration(words: list[str]) -> int:
     text = "".join(words).lower().replace("and", "")
     for spelled, unit in _UNITS:
         text = re.sub(rf"(?<=[0-9])(?:{spelled})(?![a-z])", unit, text)
-    return durations.parse(text)
+    try:
+        return durations.parse(text)
+    except ValueError as error:
+        near = meant.duration(text)
+        raise ValueError(f"Did you mean {near}? {error}" if near else str(error)) from None
 
 
 def _about(word: str, rest: list[str]) -> Parsed:
@@ -216,7 +277,8 @@ def _about(word: str, rest: list[str]) -> Parsed:
     if len(rest) > 1:
         return Mistake(f"One request at a time: /countersign {word} ID.")
     try:
-        return _WITH_ID[word](parse_request_id(rest[0].strip("`")))
+        about = parse_request_id(rest[0].strip("`"))
+        return Audit(about) if word == "audit" else _WITH_ID[word](about)
     except Invalid as error:
         return Mistake(error.sentence)
 
@@ -236,7 +298,7 @@ def _unlock(text: str) -> Parsed:
 
 
 def _unknown(word: str, known: Iterable[str], otherwise: str, before: str) -> Mistake:
-    if near := _near(word, known):
+    if near := meant.word(word, known):
         return Mistake(f"{shown(word)} is not a word I know. Did you mean {before}{near}?")
     return Mistake(f"{shown(word)} is not a word I know. {otherwise}")
 

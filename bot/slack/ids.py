@@ -58,6 +58,9 @@ SHORTCUT_OPEN: Final = "open_environment"
 SHORTCUT_ACCESS: Final = "request_access"
 SHORTCUT_CHANGE: Final = "change_secrets"
 
+# A shortcut of messages.
+SHORTCUT_ABOUT: Final = "ask_about"
+
 # App Home: ask for something. The value is a target, or "-" for none yet.
 HOME_ASK_OPEN: Final = "home_ask_open"
 HOME_ASK_ACCESS: Final = "home_ask_access"

@@ -74,6 +74,7 @@ class Listeners:
             app.view(callback)(self._forms.decided)
         for shortcut in (ids.SHORTCUT_OPEN, ids.SHORTCUT_ACCESS, ids.SHORTCUT_CHANGE):
             app.shortcut(shortcut)(self._on_shortcut)
+        app.shortcut(ids.SHORTCUT_ABOUT)(self._on_about)
         app.command("/countersign")(self._slash.command)
         app.event("app_home_opened")(self._on_home)
         for event in ("user_change", "subteam_updated", "subteam_members_changed"):
@@ -125,6 +126,15 @@ class Listeners:
             await self._forms.ask_from_shortcut(body["user"]["id"], body["callback_id"], body["trigger_id"])
         except AccessError as error:
             self._replies.sentence(body["user"]["id"], None, error.sentence)
+        await ack()
+
+    async def _on_about(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """The shortcut of a message."""
+        user, channel = body["user"]["id"], body["channel"]["id"]
+        try:
+            await self._forms.ask_about(user, channel, body["message"]["ts"], body["trigger_id"])
+        except AccessError as error:
+            self._replies.sentence(user, channel, error.sentence)
         await ack()
 
     async def _on_home(self, event: dict[str, Any]) -> None:

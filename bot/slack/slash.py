@@ -1,7 +1,7 @@
 """Slash: `/countersign …`, answered to the person who typed it."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from slack_bolt.async_app import AsyncAck
 
@@ -10,19 +10,23 @@ from bot.slack.forms import Forms
 from bot.slack.pictures import Pictures
 from bot.slack.replies import Replies
 from bot.slack.unlocking import Unlocking
+from bot.slack.views import audited, why
 from bot.slack.views import card as draw
 from bot.slack.views import replies as words
-from bot.slack.views import why
 from bot.slack.views.facts import CardFacts, Message, Prefill
 from store.model.command import End, Withdraw
-from store.model.errors import AccessError, Invalid, NotFound
+from store.model.errors import AccessError, Forbidden, Invalid, NotFound
 from store.model.explain import Question
 from store.model.identity import Target
 from store.model.lifecycle import World
 from store.model.people import Directory, People
 from store.model.standing import may_review, wanted
+from store.redis.audit import AuditLog
 from store.redis.policies import Policies
 from store.redis.requests import Requests
+
+AUDIT_SHOWN: Final = 15
+AUDIT_READ: Final = 2_000  # entries that are looked through for those of one request; the command line has them all
 
 
 class Slash:
@@ -36,6 +40,7 @@ class Slash:
         pictures: Pictures,
         directory: Directory,
         replies: Replies,
+        log: AuditLog,
         committed: Callable[[], None],
     ) -> None:
         self._forms = forms
@@ -45,6 +50,7 @@ class Slash:
         self._pictures = pictures
         self._directory = directory
         self._replies = replies
+        self._log = log
         self._committed = committed
 
     async def command(self, ack: AsyncAck, body: dict[str, Any]) -> None:
@@ -64,6 +70,12 @@ class Slash:
                 prefill = Prefill(ask.target, ask.duration_ms, ask.reason, "", channel)
                 await self._forms.ask(user, ask.kind, prefill, body["trigger_id"])
                 return None
+            case grammar.AskSomething() as ask:
+                prefill = Prefill(ask.target, ask.duration_ms, ask.reason, "", channel)
+                await self._forms.ask(user, None, prefill, body["trigger_id"])
+                return None
+            case grammar.Audit(id=about):
+                return await self._audit(user, about)
             case grammar.Pending():
                 waiting, more = await self._pictures.waiting(user)
                 cards = await self._pictures.several(waiting)
@@ -98,10 +110,21 @@ class Slash:
                 return words.sentence(outcome.answer)
             case grammar.Unlock(user=locked, reason=reason):
                 return await self._unlocking.command(user, locked, reason, body["trigger_id"])
-            case grammar.Mistake(sentence=sentence):
-                return words.sentence(sentence)
+            case grammar.Mistake(sentence=sentence, target=target):
+                near = await self._forms.near(user, target) if target else ""
+                return words.sentence(f"{near} {sentence}".strip())
             case _:
                 return words.help_text()
+
+    async def _audit(self, user: str, request: str | None) -> Message:
+        """For owners."""
+        policies = await self._policies.current()
+        people = await self._directory.people(policies.owners.wanted)
+        if policies.owners.has(user, people) is not True:
+            raise Forbidden("Only owners read the audit log.", code="not_an_owner")
+        entries = await self._log.newest(most=AUDIT_READ)
+        found = [(number, entry) for number, entry in entries if request in (None, entry.request)]
+        return audited.entries(found[:AUDIT_SHOWN], request, more=len(found) > AUDIT_SHOWN)
 
     async def _explained(self, user: str, channel: str, explanation: Awaitable[Message]) -> None:
         """After the acknowledgement: everybody concerned is looked up by name, which may take a while."""

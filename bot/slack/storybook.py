@@ -6,11 +6,12 @@ from typing import Any, Final, get_args
 
 from bot.slack import samples as s
 from bot.slack.ids import Origin, parse_reference
-from bot.slack.views import forms, locked, modals, refusals, replies, why
+from bot.slack.views import audited, forms, locked, modals, refusals, replies, why
 from bot.slack.views.card import for_approvers, for_requester
 from bot.slack.views.facts import CardFacts, HomeFacts, Message, Offer, Prefill, Terms, View, WhoIsAsked
 from bot.slack.views.home import home
 from bot.slack.views.tell import announce, hook_line, notice, passed, tell
+from store.model.audit import Audit
 from store.model.effect import Decided, News
 from store.model.errors import Forbidden
 from store.model.explain import Question, explain, of_request
@@ -336,6 +337,9 @@ def _replies() -> Iterator[Story]:
     yield _message("reply/locked-none", locked.listing(()))
     yield _message("reply/locked", locked.listing((s.lock(), s.lock(user=s.CHO, causes=2))))
     yield _message("reply/locked-many", locked.listing((s.lock(causes=9),) * 100, more=100))
+    yield _message("reply/audit", audited.entries(_entries(), None, more=True))
+    yield _message("reply/audit-of-one", audited.entries(_entries()[:3], s.ID, more=False))
+    yield _message("reply/audit-nothing", audited.entries((), s.ID, more=False))
     yield _message("reply/help", replies.help_text())
     yield _message("reply/error", replies.sentence("You cannot review your own request."))
     yield _message("reply/longest-error", replies.sentence("<!channel>" * 999))
@@ -355,6 +359,26 @@ def _replies() -> Iterator[Story]:
     if pending.rules is not None:
         who = why.who(of_request(pending.request, pending.rules, s.people()), s.BEN, s.DEV)
         yield _message("reply/why-with-names", replies.why(pending, you="You may decide this.", who=who))
+
+
+def _entries() -> list[tuple[int, Audit]]:
+    told: dict[str, str | int | None] = {
+        "reason": FOREVER,
+        "basis": "quorum",
+        "by": f"{s.BEN} {s.CHO}",
+        "more": "x",
+        "left_out": 1,
+    }
+    acts = (
+        ("request.approved", s.BEN),
+        ("request.expired", "clock"),
+        ("secrets.used", "relay"),
+        ("attempt.refused", "?"),
+    )
+    return [
+        (41 - place, Audit(event=event, actor=by, at_ms=s.NOW_MS, request=s.ID, target="payments/prod", details=told))
+        for place, (event, by) in enumerate(acts * 3)
+    ] + [(1, Audit(event="environment.created", actor="clock", at_ms=s.NOW_MS))]
 
 
 def _message(name: str, message: Message) -> Story:

@@ -29,7 +29,7 @@ async def owner_told(house: House, *words: str) -> str:
         ("archived", "it is archived", "Unarchive it"),
         ("removed", "Countersign is not a member of it", "/invite @Countersign"),
         ("channel_not_found", "it is gone, or it is private", "name another channel"),
-        ("restricted_action", "it does not let Countersign post", "Let Countersign post in it"),
+        ("restricted_action", "its settings keep Countersign from posting", "Let Countersign post in it"),
     ],
 )
 async def test_the_card_goes_to_the_approvers_and_the_owners_hear_once_what_to_do(

@@ -1,7 +1,9 @@
 """`/countersign …`, the shortcuts, and the forms they open."""
 
+import random
 from typing import Final
 
+from bot.slack import grammar
 from playground import seed
 from playground.house import House
 from playground.slack.elements import state_values
@@ -32,11 +34,16 @@ TYPED: Final = (
     ("aprove", "“aprove” is not a word I know."),
     ("pendign", "Did you mean /countersign pending?"),
     ("request opne payments/prod", "Did you mean /countersign request open?"),
-    ("request", "Say what you ask for: open, access or change."),
     ("request open payments/prod for ever", "After “for” stands a duration."),
     ("request open payments/prod now", "“now” is one word too many."),
     ("request change payments/prod for 2h", "A change has no duration"),
     ("request open payments/nowhere", "There is no target payments/nowhere here."),
+    ("request open payments/prd", "There is no target payments/prd here. Did you mean payments/prod?"),
+    ("request open prod", "Did you mean payments/prod? “prod” is not a target."),
+    ("request open payments/prod 2h", "Did you mean /countersign request open payments/prod for 2h?"),
+    ("open payments/prod for 2", "Did you mean 2h?"),
+    ("approve", "“approve” is a button of the card"),
+    ("audit", "Only owners read the audit log."),
     ("show", "Say which request: /countersign show ID."),
     ("show not-an-id", "is not a request id"),
     ("show 0000000000", "There is no request 0000000000 here, or it is not yours to see."),
@@ -113,6 +120,57 @@ async def test_half_a_line_opens_a_form_that_holds_it(house: House) -> None:
     assert empty.errors == {"target": "Please complete this required field."}
 
 
+async def test_half_a_line_that_does_not_say_what_to_do_opens_the_form_that_fits(house: House) -> None:
+    for words, title, target in (
+        ("request", "Open an environment", None),
+        ("payments/staging because INC-7", "Open an environment", "payments/staging"),
+        ("request role:database-admin for 30m", "Request access", "role:database-admin"),
+    ):
+        await house.workspace.slash(seed.ROSA, seed.APPROVALS, "/countersign", words)
+        opened = modal(house, seed.ROSA)
+        assert title in text_of(opened)
+        assert values_of(house, seed.ROSA)["target"] == target
+        await house.workspace.close(seed.ROSA, opened.id)
+    await house.workspace.slash(seed.ANA, seed.APPROVALS, "/countersign", "request countersign/connectors")
+    assert "Change secrets" in text_of(modal(house, seed.ANA))  # nothing else may be asked for there
+
+
+async def test_no_line_is_met_with_silence(house: House) -> None:
+    """Whatever is typed opens a form or is answered, and nothing fails."""
+    pieces = [*grammar._WORDS, "open", "for", "because", "2h", "2", "payments/prod", "payments/nowhere", "role:database-admin", "zz", "<@U0BEN>", "<", "|", "🔥", "\u202e", "0000000000", "&amp;", "#", ":", "/"]  # fmt: skip
+    drawn = random.Random(7)  # noqa: S311 - lines, no secrets
+    lines = [" ".join(drawn.choices(pieces, k=drawn.randint(1, 5))) for _ in range(80)]
+    silent = []
+    for line in lines:
+        before = len(ephemerals(house, seed.ROSA))
+        sent = await house.workspace.slash(seed.ROSA, seed.APPROVALS, "/countersign", line)
+        if opened := house.workspace.modals(seed.ROSA):
+            await house.workspace.close(seed.ROSA, opened[-1].id)
+        else:
+            await house.app.replies.drain(5)
+            if len(ephemerals(house, seed.ROSA)) == before or not sent.acked:
+                silent.append(line)
+    assert silent == []
+    assert not [text for text in ephemerals(house, seed.ROSA) if "Something went wrong" in text]
+
+
+async def test_owners_read_what_was_done_and_of_one_request(house: House) -> None:
+    asked = await asks(house, seed.ROSA, "open payments/prod for 15m because INC-7")
+    await command(house, seed.OMAR, f"cancel {request_of(asked)}")
+    said = await command(house, seed.ANA, f"audit {request_of(asked).lower()}")
+    for line in (
+        f"The newest entries of the audit log of request {request_of(asked)}",
+        "request submitted",
+        "attempt refused",
+    ):
+        assert line in said
+    assert "environment created" not in said
+    everything = await command(house, seed.ANA, "audit")
+    assert "request submitted" in everything
+    assert "There are more" in everything
+    assert "Only owners read the audit log." in await command(house, seed.BEN, f"audit {request_of(asked)}")
+
+
 def values_of(house: House, user: str) -> dict[str, str | None]:
     """What the form on top holds, by action id."""
     view = modal(house, user)
@@ -170,6 +228,36 @@ async def test_a_shortcut_opens_the_form_or_says_why_not(house: House) -> None:
     for shortcut, verb in zip(shortcuts, ("open", "join", "change"), strict=True):
         await house.workspace.shortcut(seed.BEN, shortcut)
         await own_card(house, seed.BEN, f"There is nothing here that you may ask to {verb}.")
+
+
+async def test_a_message_is_asked_about_with_a_link_to_it(house: House) -> None:
+    said = await house.workspace.say(seed.BEN, seed.GENERAL, "Payments are down <!channel>")
+    await house.workspace.message_shortcut(seed.ROSA, "ask_about", seed.GENERAL, said.ts)
+    reason = values_of(house, seed.ROSA)["reason"]
+    assert reason is not None
+    assert reason.startswith("About http")
+    assert said.ts.replace(".", "") in reason
+    assert "down" not in reason
+    view = modal(house, seed.ROSA).id
+    await house.workspace.view_action(seed.ROSA, view, "target", value="payments/prod")
+    await form(house, seed.ROSA, "“open production” decides")
+    assert (await house.workspace.submit(seed.ROSA, view)).ok
+    await card(house, "Waiting for approval", "About http", "payments/prod")
+
+
+async def test_a_message_that_we_cannot_see_is_asked_about_without_a_link(house: House) -> None:
+    said = await house.workspace.say(seed.ROSA, seed.GENERAL, "Payments are down")
+    house.workspace.faults.error("chat.getPermalink", "channel_not_found")
+    await house.workspace.message_shortcut(seed.ROSA, "ask_about", seed.GENERAL, said.ts)
+    assert not values_of(house, seed.ROSA)["reason"]
+    house.workspace.faults.clear()
+    await house.workspace.message_shortcut(seed.ANA, "ask_about", seed.GENERAL, said.ts)
+    assert "countersign/connectors" in text_of(modal(house, seed.ANA))
+    await house.workspace.message_shortcut(seed.BEN, "ask_about", seed.GENERAL, said.ts)
+    assert (
+        "There is nothing here that you may ask for."
+        in (await house.workspace.wait_for(lambda: ephemerals(house, seed.BEN)))[0]
+    )
 
 
 async def test_a_form_that_misses_a_reason_says_so_beside_the_field(house: House) -> None:

@@ -34,7 +34,7 @@ def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
                 buttons.withdraw(request)
             ]
         case "stale":
-            step = f"Ask again on what is there now{_before(facts)}: with the same values, and it is decided anew. Or withdraw it."
+            step = f"Press *Ask again on what is there now*{_before(facts)}: your values are kept, and everybody decides anew. Or withdraw it."
             return step, [buttons.edit(request), buttons.withdraw(request)]
         case "granting":
             return "Wait a moment: you get a message when the membership is confirmed.", [buttons.done(request)]
@@ -42,18 +42,18 @@ def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
             shows = [buttons.show_values(request)] if mine and facts.shows and request.kind == "open" else []
             return f"{whose} it{until}.{_use(facts) if mine else ''}", [*shows, buttons.done(request)]
         case "revoking":
-            return "Nothing: it is being taken back, and you get a message when it is gone.", []
+            return "There is nothing to do: it is being taken back, and you get a message when it is gone.", []
         case "denied":
             return "Talk to the person who denied it, or ask again with what they need to know.", []
         case "withdrawn":
-            return "Nothing. Ask again if you need it after all.", []
+            return "There is nothing to do. Ask again if you need it after all.", []
         case "expired":
             again = "Ask again if you still need it"
             return f"{again}." if request.decision else f"{again}, and tell an approver that you wait.", []
         case "merged":
             return _merged(facts), []
         case "ended":
-            return "Nothing. Ask again if you need more time.", []
+            return "There is nothing to do. Ask again if you need more time.", []
         case "failed":
             return "Show an owner what the outside system said, then ask again.", []
 
@@ -79,17 +79,21 @@ def _use(facts: CardFacts) -> str:
     request = facts.request
     if request.kind != "open":
         return " Press *I'm done* when you have finished: it ends at once."
-    way = "Show the values here." if facts.shows else f"`{request.target}` does not show its values in Slack."
+    way = (
+        "*Show values* shows them here, to you only."
+        if facts.shows
+        else f"`{request.target}` does not show its values in Slack."
+    )
     return f" {way} Press *I'm done* when you have finished."
 
 
 def _merged(facts: CardFacts) -> str:
     if not facts.deliveries:
-        return "Nothing: the change is in."
+        return "There is nothing to do: the change is in."
     waiting = [delivery for delivery in facts.deliveries if delivery.state == "waiting"]
     failed = [delivery for delivery in facts.deliveries if delivery.state == "failed"]
     if failed:
         return f"Look at the receiver: {len(failed)} of {len(facts.deliveries)} hooks could not be told of the new version."
     if waiting:
-        return "Nothing: the change is in, and its hooks are being told."
-    return "Nothing: the change is in, and its hooks were told."
+        return "There is nothing to do: the change is in, and its hooks are being told."
+    return "There is nothing to do: the change is in, and its hooks were told."

@@ -23,7 +23,7 @@ CLOSED: Final = {
     ),
 }
 OTHERWISE: Final = (
-    "it does not let Countersign post",
+    "its settings keep Countersign from posting",
     "Let Countersign post in it (the channel's settings say who may), or name another channel for this target in the policies.",
 )
 WHAT: Final = {"show_card": "a card", "tell": "a direct message", "announce": "an announcement"}

@@ -22,6 +22,7 @@ COMMANDS: Final = (
     ("why open payments/prod for 2h", "the same before anybody is asked"),
     ("done ID", "give back what you have; without ID, if you have one thing only"),
     ("cancel ID", "withdraw a request of yours"),
+    ("audit", "for owners: what was done and tried; with an ID, of that request"),
     ("unlock @name because …", "for owners: let somebody break the glass again; without a name, who may not"),
 )
 

@@ -14,7 +14,7 @@ from store.model.policy import MINUTE
 
 __all__ = ["announce", "hook_line", "notice", "passed", "tell"]
 
-_LOCKED: Final = "Who broke it breaks no glass until an owner unlocks them in App Home."
+_LOCKED: Final = "Whoever broke it cannot break a glass again until an owner unlocks them in App Home."
 _WITH_BUTTONS: Final = frozenset({"approved", "active"})  # the next step is one click away
 
 
@@ -64,7 +64,7 @@ def _happened(facts: CardFacts, news: News, reader: str | None) -> str:
     what = f"{whose} to {action(request)}"
     you = reader == request.beneficiary
     them = mention(request.beneficiary)
-    who, has, access = ("you", "you have", "your access") if you else (them, f"{them} has", f"the access of {them}")
+    who, access = ("you", "your access") if you else (them, f"the access of {them}")
     how = decided(request) or ""
     match news:
         case "requested":
@@ -85,7 +85,7 @@ def _happened(facts: CardFacts, news: News, reader: str | None) -> str:
         case "active":
             return f"*Active:* {who} may {action(request)}.{_until(facts) if _brief(facts) else ''}"
         case "warning":
-            return f"*Ends soon:* {has} `{request.target}`.{_until(facts)}"
+            return f"*Ends soon:* {access} to `{request.target}`.{_until(facts)}"
         case "ended":
             return _so("Ended", f"{access} to `{request.target}`", standing(facts) or "")
         case "failed":
@@ -95,8 +95,12 @@ def _happened(facts: CardFacts, news: News, reader: str | None) -> str:
             if debt is not None and debt.by == request.requester:
                 what = f"{'your' if reader == debt.by else 'their'} own request to {action(request)}"
             return f"*The glass was broken:* {by} let {what} pass without the approvals."
-        case "countersigned" | "disputed" | "overdue":
-            word = {"countersigned": "Countersigned", "disputed": "Disputed", "overdue": "Nobody countersigned"}[news]
+        case "overdue":
+            by = "somebody" if debt is None else "you" if reader == debt.by else mention(debt.by)
+            since = f" before {date(debt.due_ms)}" if debt is not None else ""
+            return f"*Nobody countersigned:* {by} broke the glass for {what}, and nobody looked at it{since}. An owner must look at what was done."
+        case "countersigned" | "disputed":
+            word = {"countersigned": "Countersigned", "disputed": "Disputed"}[news]
             return _so(word, what, owed(debt) if debt else "")
         case "locked" | "unlocked":
             return _locking(facts, news, reader)
@@ -109,7 +113,7 @@ def _happened(facts: CardFacts, news: News, reader: str | None) -> str:
         case "channel_closed" | "refused":
             return refusals.happened(facts, news, f"the request of {mention(request.requester)} to {action(request)}")
         case "trouble":
-            return f"*Trouble outside:* {what}. The outside system does not do what it was told."
+            return f"*Trouble outside:* {what}. The outside system has not done what Countersign told it to do."
 
 
 def _locking(facts: CardFacts, news: News, reader: str | None) -> str:
@@ -144,12 +148,12 @@ def _next(facts: CardFacts, news: News, reader: str) -> str:
             return next_step(facts, reader)[0]
         case "edited":
             if request.state != "pending":
-                return "Nothing: it went on without your vote."
+                return "There is nothing to do: it went on without your vote."
             deadline = request.timers.get("deadline")
             return f"Look at what is asked now, and decide again{f' before {date(deadline)}' if deadline is not None else ''}."
         case "warning":
             if request.ended or request.state == "revoking":
-                return "Nothing: it has ended already."
+                return "There is nothing to do: it has ended already."
             return "Finish what you are doing, or ask again for more time."
         case (
             "broken"
@@ -197,7 +201,7 @@ def _next_for_all(facts: CardFacts, news: News, reader: str | None) -> str:
         case "locked":
             return "Talk to an owner: only an owner can unlock it, and nobody their own."
         case "unlocked":
-            return "Nothing. Where a rule names you, you may break the glass again."
+            return "There is nothing to do. Where a rule names you, you may break the glass again."
         case "no_rule":
             return "An owner must add a rule to the policies, or the request expires."
         case "channel_closed" | "refused":

@@ -4,8 +4,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.slack import grammar
-from bot.slack.grammar import Ask, Cancel, Done, Help, Mine, Mistake, Parsed, Pending, Show, Unlock, Why, WhyAsk, parse
+from bot.policy_file import durations
+from bot.slack import grammar, meant
+from bot.slack.grammar import (
+    Ask,
+    AskSomething,
+    Audit,
+    Cancel,
+    Done,
+    Help,
+    Mine,
+    Mistake,
+    Parsed,
+    Pending,
+    Show,
+    Unlock,
+    Why,
+    WhyAsk,
+    parse,
+)
 
 MINUTE, HOUR = 60_000, 3_600_000
 ID = "7Q2M4XK9TB"
@@ -49,6 +66,14 @@ ID = "7Q2M4XK9TB"
         ("request open because", Ask("open")),
         ("Request Open Payments/Prod For 2H Because Why", Ask("open", "payments/prod", 2 * HOUR, "Why")),
         ("request open acme/payments/prod", Ask("open", "payments/prod")),
+        ("request open for 2h payments/prod", Ask("open", "payments/prod", 2 * HOUR)),
+        ("request", AskSomething()),
+        ("request for 2h because INC-7", AskSomething(None, 2 * HOUR, "INC-7")),
+        ("request payments/prod", AskSomething("payments/prod")),
+        ("payments/prod for 2h", AskSomething("payments/prod", 2 * HOUR)),
+        ("Role:aws-admin because INC-7", AskSomething("role:aws-admin", None, "INC-7")),
+        ("audit", Audit()),
+        (f"audit {ID}", Audit(ID)),
     ],
 )  # fmt: skip
 def test_what_is_understood(text: str, parsed: Parsed) -> None:
@@ -72,7 +97,25 @@ def test_durations(length: str, duration_ms: int) -> None:
         ("pendign", "Did you mean /countersign pending?"),
         ("request opne payments/prod", "Did you mean /countersign request open?"),
         ("xyzzy", "/countersign help"),
-        ("request", "open, access or change"),
+        ("pend", "Did you mean /countersign pending?"),
+        ("list", "Did you mean /countersign pending?"),
+        ("status", "Did you mean /countersign show?"),
+        ("withdraw 7Q2M4XK9TB", "Did you mean /countersign cancel?"),
+        ("acess role:aws-admin", "Did you mean /countersign access?"),
+        ("approve 7Q2M4XK9TB", "is a button of the card: /countersign pending lists"),
+        ("audit zz", "is not a request id"),
+        ("request open payments/prod 2h", "Did you mean /countersign request open payments/prod for 2h?"),
+        ("open payments/prod INC-7", "Did you mean /countersign request open payments/prod because INC-7?"),
+        ("open payments/prod for 2", "Did you mean 2h?"),
+        ("open payments/prod for 90", "Did you mean 1h30m?"),
+        ("open payments/prod for half an hour", "Did you mean 30m?"),
+        ("open payments/prod for 1.5h", "Did you mean 1h30m?"),
+        ("open payments/prod for 1 day", "Did you mean 24h?"),
+        ("payments/prod fro 2h", "Did you mean /countersign request open payments/prod for 2h?"),
+        (
+            "open payments/prod becuase INC-7 it burns",
+            "Did you mean /countersign request open payments/prod because INC-7 it burns?",
+        ),
         ("request xyzzy", "/countersign request open payments/prod"),
         ("request open payments", "Targets look like payments/prod"),
         ("request open other/payments/prod", "is not a target"),
@@ -136,3 +179,27 @@ def test_it_answers_whatever_is_typed(text: str) -> None:
     assert isinstance(parsed, Parsed.__args__)
     if isinstance(parsed, Mistake):
         assert 0 < len(parsed.sentence) < 600
+
+
+@given(st.text(max_size=40))
+def test_a_duration_that_is_proposed_is_one(text: str) -> None:
+    near = meant.duration(text)
+    assert near is None or durations.parse(near) > 0
+
+
+@given(st.integers(1, 99_999), st.sampled_from(["", "h", "hs", "hrs", "m", "mn", "s", "d", "days"]))
+def test_a_number_with_something_like_a_unit_is_understood(count: int, unit: str) -> None:
+    near = meant.duration(f"{count} {unit}")
+    assert near is None or durations.parse(near) <= durations.LONGEST_MS
+    assert near is not None or unit in ("h", "hs", "hrs", "d", "days")
+
+
+@pytest.mark.parametrize(
+    ("typed", "near"),
+    [
+        ("payments/prd", "payments/prod"), ("payment/prod", "payments/prod"), ("role:aws", "role:aws-admin"),
+        ("prod", "payments/prod"), ("payments", "payments/prod"), ("nothing/alike", None), ("", None),
+    ],
+)  # fmt: skip
+def test_a_target_that_is_proposed_looks_like_it_or_is_the_only_one_that_holds_it(typed: str, near: str | None) -> None:
+    assert meant.target(typed, ["payments/prod", "payments/staging", "role:aws-admin"]) == near

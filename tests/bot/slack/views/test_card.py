@@ -67,7 +67,7 @@ NEXT: dict[tuple[Kind, State], str] = {
         "pending",
     ): "Wait: you get a message when it is decided. So far: 0 of 1 approval; still needed: 1 of <!subteam^S0LEADS>.",
     ("open", "approved"): f"Activate it when you are ready, before {DECIDE_BY}. Your 2 h begin then, not before.",
-    ("open", "active"): f"You have it until {ENDS}. Show the values here.",
+    ("open", "active"): f"You have it until {ENDS}. *Show values* shows them here, to you only.",
     ("open", "denied"): "Talk to the person who denied it",
     ("open", "expired"): "Ask again if you still need it, and tell an approver",
     ("open", "ended"): "Ask again if you need more time.",
@@ -79,7 +79,7 @@ NEXT: dict[tuple[Kind, State], str] = {
     (
         "change",
         "stale",
-    ): f"Ask again on what is there now before {DECIDE_BY}: with the same values, and it is decided anew.",
+    ): f"Press *Ask again on what is there now* before {DECIDE_BY}: your values are kept, and everybody decides anew.",
     ("change", "merged"): "the change is in",
 }
 
