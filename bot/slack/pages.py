@@ -2,7 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
+from bot import VERSION
+from bot.doctor.finding import Finding, Word
 from bot.slack.ids import Place
 from bot.slack.pictures import Pictures, offers
 from bot.slack.queue import Queue
@@ -10,12 +13,17 @@ from bot.slack.views import approvals, environments, health
 from bot.slack.views.approvals import GRANTS, MINE, WAITING, ApprovalsFacts
 from bot.slack.views.environments import EnvironmentsFacts, by_target
 from bot.slack.views.facts import Block, CardFacts
-from bot.slack.views.health import LOCKS_MOST, HealthFacts
+from bot.slack.views.health import LOCKS_MOST, HealthFacts, Line
+from bot.slack.views.health import Word as HowItIs
 from bot.slack.views.parts import Part, T
 from store.model.people import People, Wanted
 from store.model.policy import PolicySet
 from store.redis.locks import Locks
 from store.redis.requests import Requests
+
+Look = Callable[[], Awaitable[Sequence[Finding]]]  # at how the program is
+
+WORDS: Final[dict[Word, HowItIs]] = {Word.OK: "ok", Word.WARN: "warn", Word.FAIL: "fail"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +56,13 @@ class Page:
 
 
 def pages(
-    *, pictures: Pictures, requests: Requests, locks: Locks, health: Callable[[], Sequence[str]]
+    *, pictures: Pictures, requests: Requests, locks: Locks, look: Look, now_ms: Callable[[], int]
 ) -> tuple[Page, ...]:
     """The first one is what App Home opens with."""
     return (
         Page("approvals", "Approvals", _Approvals(pictures, requests).draw),
         Page("environments", "Environments", _environments),
-        Page("health", "Health", _Health(locks, health).draw, for_owners=True),
+        Page("health", "Health", _Health(locks, look, now_ms).draw, for_owners=True),
     )
 
 
@@ -99,13 +107,15 @@ async def _environments(reader: Reader, place: Place) -> Drawn:
 
 
 class _Health:
-    def __init__(self, locks: Locks, lines: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, locks: Locks, look: Look, now_ms: Callable[[], int]) -> None:
         self._locks = locks
-        self._lines = lines
+        self._look = look
+        self._now_ms = now_ms
 
-    async def draw(self, reader: Reader, place: Place) -> Drawn:
+    async def draw(self, reader: Reader, place: Place) -> Drawn:  # noqa: ARG002 - a page with one place
         locks, more = await self._locks.holding(most=LOCKS_MOST)
-        return Drawn(health.page(HealthFacts(reader.user, place, tuple(self._lines()), tuple(locks), more)))
+        lines = tuple(Line(WORDS[found.word], found.about, found.sentence) for found in await self._look())
+        return Drawn(health.page(HealthFacts(reader.user, VERSION, self._now_ms(), lines, tuple(locks), more)))
 
 
 def _part(items: Sequence[T], part: int, size: int, *, more: bool = False) -> Part[T]:

@@ -61,10 +61,23 @@ async def test_every_environment_that_one_may_ask_for_has_a_button_that_opens_it
 
 
 async def test_only_an_owner_sees_how_it_is(house: House) -> None:
-    owned = await page(house, seed.ANA, "health")
-    assert part(owned, "Health") != ""
+    owned = await page(house, seed.ANA, "health", "things looked at.", "Redis keeps what it is told")
+    assert "Countersign 0.1.0" in part(owned, "Health")
     assert "countersign/connectors" in text_of(await page(house, seed.ANA, "environments"))
     assert "home_go_health" not in actions_of(await home(house, seed.BEN))
+
+
+async def test_health_tells_what_is_wrong_now(house: House) -> None:
+    (house.folder / "policies.yml").write_text("version: 1\nowners: {}\n", encoding="utf-8")
+    house.app.metrics.alarms.labels("poison").inc()
+    asked = await asks(house, seed.OMAR, WORDS)
+    await press(house, seed.OMAR, asked, "break_glass")
+    await house.workspace.submit(seed.OMAR, modal(house, seed.OMAR).id, {"reason": {"reason": "It burns"}})
+    told = await page(house, seed.ANA, "health", "Should be looked at")
+    doubtful = part(told, "Should be looked at")
+    for line in ("policies.yml", "An effect could not be read", "1 broken glass waits to be countersigned."):
+        assert line in doubtful
+    assert "for what is due" in part(told, "In order")
 
 
 async def test_somebody_else_is_refused_an_owners_page_also_when_they_press_its_button(house: House) -> None:
