@@ -9,7 +9,7 @@ from playground.slack.records import View
 from playground.slack.sight import actions_of, text_of
 from store.model.policy import DAY, MINUTE
 from tests.stories.conftest import OpenHouse
-from tests.stories.people import ask, asks, home, modal, own_card, page, press, request_of, says
+from tests.stories.people import ask, asks, home, modal, own_card, page, press, quiet, request_of, says
 
 CHANGED = {"set:payments/prod": {"set": "STRIPE_KEY=sk_2"}}
 WORDS = "open payments/prod for 15m because INC-7 payments fail"
@@ -243,3 +243,35 @@ async def test_who_has_voted_waits_for_the_others(house: House) -> None:
     await house.workspace.home_action(seed.BEN, "approve")
     await gone(house, seed.BEN, "Waiting for you", "STRIPE_KEY")
     await home(house, seed.INES, "Waiting for you (1)", "1 of 2 approvals")
+
+
+async def test_what_slack_has_not_told_yet_is_said_and_the_page_is_drawn_again_when_it_has(house: House) -> None:
+    await asks(house, seed.ROSA, WORDS)
+    await house.advance(MINUTE)  # what was known of people is older than it may be
+    house.workspace.faults.delay("usergroups.users.list", 2.5, times=9)
+    await house.workspace.open_home(seed.BEN)
+    dark = await home(house, seed.BEN, "Still asking Slack about")
+    assert "approve" not in actions_of(dark)
+    assert "1 more request may wait for you" in text_of(dark)
+    told = await home(house, seed.BEN, "Waiting for you (1)")
+    assert "Still asking" not in text_of(told)
+    assert "approve" in actions_of(told)
+
+
+async def test_a_hook_that_was_given_up_stands_on_health_until_it_hears_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.condition.KEPT_S", 0.0)
+    await house.workspace.wait_for(lambda: house.hooks.deliveries)
+    for answer, value in ((410, "2"), (204, "3")):
+        house.hooks.answer("api", answer)
+        asked = await asks(
+            house, seed.ROSA, "change payments/prod because rotated", {"set:payments/prod": {"set": f"A={value}"}}
+        )
+        for user in (seed.BEN, seed.INES):
+            await press(house, user, asked, "approve")
+        await says(house, asked, "Merged")
+        await quiet(house)
+        told = await page(house, seed.ANA, "health", "things looked at.")
+        assert ("hook api, was given up" in text_of(told)) is (answer == 410)
+        await page(house, seed.ANA, "approvals")
