@@ -11,6 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.app import App
 from bot.asking import Asking
+from bot.condition import Condition
 from bot.http.health import Check, Health
 from bot.http.server import HttpServer
 from bot.http.slack_events import PATH, SlackEvents
@@ -23,8 +24,10 @@ from bot.slack.delivery import Delivery
 from bot.slack.directory import SlackDirectory
 from bot.slack.filling import Filling
 from bot.slack.forms import Forms
+from bot.slack.homes import Homes
 from bot.slack.listeners import Listeners
 from bot.slack.lookup import SlackLookup
+from bot.slack.pages import pages
 from bot.slack.pictures import Pictures
 from bot.slack.replies import Replies
 from bot.slack.slash import Slash
@@ -65,10 +68,12 @@ from store.redis.deliveries import Deliveries
 from store.redis.embedded import EmbeddedServer
 from store.redis.environments import Environments
 from store.redis.facts import Facts
+from store.redis.inspection import Inspection
 from store.redis.installation import installation_id
 from store.redis.keys import Keys
 from store.redis.locks import Locks
 from store.redis.outbox import Outbox
+from store.redis.places import Places
 from store.redis.policies import Policies
 from store.redis.quarantine import Quarantine
 from store.redis.requests import Requests
@@ -119,8 +124,21 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
 
     outside = Outside(policies, environments)
     locks = Locks(redis, keys, scripts, policies, directory, skew, dial.now_ms)
-    pictures = Pictures(requests, policies, environments, deliveries, directory, locks)
-    replies = Replies(slack, pictures, lambda: watch.sentences)
+    pictures = Pictures(requests, policies, environments, deliveries, directory)
+    homes = Homes(
+        pages(
+            pictures=pictures,
+            requests=requests,
+            locks=locks,
+            look=lambda: condition.look(),  # noqa: PLW0108 - it is made further down
+            now_ms=dial.now_ms,
+        ),
+        Places(redis, keys),
+        requests,
+        policies,
+        directory,
+    )
+    replies = Replies(slack, homes)
     delivery = Delivery(
         slack,
         Cards(redis, keys, scripts),
@@ -157,6 +175,22 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         metrics,
         watch=watch.look,
         gauges=Gauges(relay, outbox, timers, metrics).measure,
+    )
+
+    bootstrap = Bootstrap(settings.policies, policies, SlackLookup(slack), dial, skew)
+    condition = Condition(
+        redis=redis,
+        inspection=Inspection(redis, keys),
+        policies=policies,
+        environments=environments,
+        ring=ring,
+        outside=outside,
+        bootstrap=bootstrap,
+        clock=clock,
+        metrics=metrics,
+        disk=settings.data / "redis" if embedded is not None else None,
+        now_ms=dial.now_ms,
+        monotonic_s=time.monotonic,
     )
 
     def counted(command: str, answer: str) -> None:
@@ -207,6 +241,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         forms=forms,
         unlocking=unlocking,
         slash=slash,
+        homes=homes,
         committed=clock.nudge,
         counted=counted,
     ).register(bolt_app)
@@ -239,9 +274,10 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         running=running,
         pictures=pictures,
         replies=replies,
+        homes=homes,
         directory=directory,
         outside=outside,
-        bootstrap=Bootstrap(settings.policies, policies, SlackLookup(slack), dial, skew),
+        bootstrap=bootstrap,
         deaf=deaf,
         requests=requests,
         environments=environments,

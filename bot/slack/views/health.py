@@ -1,0 +1,78 @@
+"""Health: the page of App Home on which owners see how the program is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from bot.slack.ids import Place
+from bot.slack.views import blocks as b
+from bot.slack.views import locked
+from bot.slack.views.facts import Block
+from bot.slack.views.words import cleaned, date, plural
+from store.model.lock import Lock
+
+LINES_MOST: Final = 15  # of each word
+LINE_MOST: Final = 400  # characters
+LOCKS_MOST: Final = 10
+
+START: Final = Place("health")
+
+Word = Literal["fail", "warn", "ok"]
+TITLES: Final[dict[Word, str]] = {"fail": "Does not work", "warn": "Should be looked at", "ok": "In order"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`about`: one word for the part. `sentence` may quote an outside system."""
+
+    word: Word
+    about: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class HealthFacts:
+    """`looked_ms`: when the lines were true."""
+
+    user: str
+    version: str
+    looked_ms: int
+    lines: tuple[Line, ...] = ()
+    locks: tuple[Lock, ...] = ()
+    more_locks: int = 0
+
+
+def page(facts: HealthFacts) -> list[Block]:
+    lines = {word: [line for line in facts.lines if line.word == word] for word in TITLES}
+    shown = [block for word, title in TITLES.items() if lines[word] for block in _lines(title, lines[word])]
+    about = (
+        f"Countersign {facts.version}, as this process saw it {date(facts.looked_ms)}. Press *Health* to look again."
+    )
+    return [b.header("Health"), b.section(_sum(lines)), b.context(about), *_locks(facts), *shown]
+
+
+def _sum(lines: dict[Word, list[Line]]) -> str:
+    wrong, doubtful, well = (len(lines[word]) for word in TITLES)
+    looked = f"{plural(wrong + doubtful + well, 'thing')} looked at"
+    if wrong:
+        return f"*{plural(wrong, 'thing')} {'does' if wrong == 1 else 'do'} not work.* {looked}."
+    if doubtful:
+        return f"*It works, and {plural(doubtful, 'thing')} should be looked at.* {looked}."
+    return f"*All is well.* {looked}."
+
+
+def _lines(title: str, lines: Sequence[Line]) -> list[Block]:
+    items = [[b.text(line.about, bold=True), b.text(f": {cleaned(line.sentence, LINE_MOST)}")] for line in lines]
+    left = len(items) - LINES_MOST
+    rest = [b.line(b.text(f"and {left} more: countersign doctor lists them."))] if left > 0 else []
+    return [b.header(f"{title} ({len(items)})"), b.rich(b.bullets(items[:LINES_MOST]), *rest)]
+
+
+def _locks(facts: HealthFacts) -> list[Block]:
+    if not facts.locks:
+        return []
+    rows = [locked.row(lock, facts.user) for lock in facts.locks[:LOCKS_MOST]]
+    total = len(facts.locks) + facts.more_locks
+    if more := total - len(rows):
+        rows.append(b.context(f"and {more:,} more whose break-glass is locked: `/countersign unlock` lists them."))
+    return [b.header(f"Locked ({total:,})"), *rows]
