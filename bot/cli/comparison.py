@@ -7,7 +7,7 @@ from typing import Any
 
 from bot import policy_file
 from bot.cli.local import local
-from bot.policy_file.difference import Difference, Field, differences, read_like, unified
+from bot.policy_file.difference import Difference, differences, read_like, told, unified
 from bot.policy_file.writing import text
 from bot.slack.views.words import cleaned
 from store.model.policy import PolicySet
@@ -45,28 +45,9 @@ def exported(policies: PolicySet) -> Iterator[str]:
 
 def lines(difference: Difference) -> Iterator[str]:
     """What happened to it, and then key by key."""
-    before, after = difference.places
-    name = f"“{cleaned(difference.name)}”" if difference.about == "rule" else difference.name
-    what = difference.about if difference.about == difference.name else f"{difference.about} {name}"
-    match difference.kind:
-        case "added":
-            yield f"{what}: added" + (f" as number {after}" if after is not None else "")
-        case "removed":
-            yield f"{what}: removed" + (f" (was number {before})" if before is not None else "")
-        case "moved":
-            yield f"{what}: moved from number {before} to number {after}"
-        case "renamed":
-            yield f"{what}: renamed, was “{cleaned(difference.before or '')}”"
-        case "changed":
-            yield f"{what}: changed"
-    yield from (f"  {_field(field, difference)}" for field in difference.fields)
-
-
-def _field(field: Field, difference: Difference) -> str:
-    after = field.after if field.after is not None else "nothing"
-    if difference.kind == "added":
-        return f"{field.key}: {after}"
-    return f"{field.key}: {field.before if field.before is not None else 'nothing'} → {after}"
+    head, fields = told(difference)
+    yield cleaned(head)
+    yield from (f"  {cleaned(field)}" for field in fields)
 
 
 def to_dict(difference: Difference) -> dict[str, Any]:

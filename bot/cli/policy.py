@@ -93,6 +93,45 @@ def explain(who: str, duration: str | None, action: str, target: str, file: Path
     return REFUSED if answer.facts.verdict == "refused" else 0
 
 
+@command.command("apply", short_help="Ask for a file's policies to be put into force.")
+@click.option("--as", "who", required=True, metavar="USER", help="Who asks: an e-mail address or a Slack user id.")
+@click.option("--because", "reason", default="", metavar="REASON", help="Why: whoever decides reads it.")
+@click.option("--ticket", metavar="TICKET", help="The ticket it belongs to, where the rule asks for one.")
+@click.option("--request", metavar="ID", help="Ask this in a request of yours that waits or is out of date, anew.")
+@click.option("-n", "--dry-run", is_flag=True, help="Say what it would change, and ask for nothing.")
+@click.argument("file", type=click.Path(path_type=Path), default=DEFAULT)
+@output_option
+def apply(
+    who: str, reason: str, ticket: str | None, request: str | None, file: Path, output: str, *, dry_run: bool
+) -> int:
+    """Ask for FILE (policies.yml) to be put into force, as USER, under the rule that covers policy:main. It says everything that is wrong with the file, whom
+    its names stand for, what it changes and what it would keep people from; the people who may decide get a card with the same.
+
+    Nothing is in force before they approve. USER is told in Slack that this was asked in their name, and cannot approve it.
+
+    Needs the environment of serve with SLACK_BOT_TOKEN, and its key files. Exits with 0 also where nothing differs.
+    """
+    from bot.cli import applying
+
+    found, outcome = asyncio.run(
+        applying.apply(os.environ, file, who, reason=reason, ticket=ticket, request=request, dry_run=dry_run)
+    )
+    if output == "json":
+        print_json(applying.to_dict(found, outcome))
+        return 0
+    for principal, name in found.names.items():
+        print_labelled(principal, name)
+    for line, heading in found.lines():
+        print_paragraph(line, bold=heading)
+    for sentence in applying.warned(found):
+        click.echo(f"Warning: {sentence}", err=True)
+    if not found.proposed.changes:
+        click.echo(f"No difference: version {found.base.number} in force means the same.", err=True)
+    elif outcome is not None and outcome.request is not None:
+        click.echo(f"Asked as request {outcome.request.id}. {outcome.answer}", err=True)
+    return 0
+
+
 @command.command("export", short_help="The policies in force, as a file.")
 def export() -> None:
     """Print the policies in force as a policies.yml that means the same and that `policy check` accepts.

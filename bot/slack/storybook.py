@@ -6,9 +6,9 @@ from typing import Any, Final, get_args
 
 from bot.slack import samples as s
 from bot.slack.ids import Origin, parse_reference
-from bot.slack.views import forms, locked, modals, replies, why
+from bot.slack.views import amendment, forms, locked, modals, replies, why
 from bot.slack.views.card import for_approvers, for_requester
-from bot.slack.views.facts import CardFacts, HomeFacts, Message, Offer, Prefill, Terms, View, WhoIsAsked
+from bot.slack.views.facts import CardFacts, HomeFacts, Message, Offer, Prefill, Said, Terms, View, WhoIsAsked
 from bot.slack.views.home import home
 from bot.slack.views.tell import announce, hook_line, passed, tell
 from store.model.effect import News
@@ -44,7 +44,7 @@ def stories() -> Iterator[Story]:
 def cards() -> Iterator[tuple[str, CardFacts]]:
     for kind, states in s.STATES.items():
         for state in states:
-            told = s.deliveries() if state == "merged" else ()
+            told = s.deliveries() if state == "merged" and kind == "change" else ()
             yield f"{kind}-{state}", s.facts(s.request(kind, state), shows=kind == "open", deliveries=told)
     yield from _votes()
     yield from _glasses()
@@ -75,7 +75,17 @@ def _votes() -> Iterator[tuple[str, CardFacts]]:
     yield "change-pending-asked-again", s.facts(rebased, thresholds=2)
     stale = s.request("change", "stale", broken=True)
     yield "change-stale-glass-broken", s.facts(stale, soft=True, debt=s.debt("open"))
+    yield from _amendments()
     yield "change-pending-1-name", s.facts(s.request("change", names=1))
+
+
+def _amendments() -> Iterator[tuple[str, CardFacts]]:
+    asked = s.request("policy", door="terminal")
+    yield "policy-pending-20-rules", s.facts(asked, proposed=s.proposed(rules=20), thresholds=2)
+    yield "policy-pending-locks-out", s.facts(asked, proposed=s.proposed(dangers=("unreachable", "no_owner")))
+    yield "policy-pending-not-known", s.facts(asked, proposed=s.proposed(dangers=("unknown",)))
+    yield "policy-pending-overtaken", s.facts(asked, proposed=s.proposed(now=42))
+    yield "policy-pending-unreadable", s.facts(asked, proposed=None)
 
 
 def _glasses() -> Iterator[tuple[str, CardFacts]]:
@@ -115,6 +125,12 @@ def _long() -> Iterator[tuple[str, CardFacts]]:
     )
     joining = Joining.model_construct(type="access", membership=group, duration_ms=30 * DAY)
     yield "access-active-longest", s.facts(s.request("access", "active", payload=joining, note=FOREVER * 4, **most))
+    rules = tuple(
+        Said("changed", "rule", f"rule “{'r' * 4_000}”: changed", ("a: " + "b" * 4_000,) * 20) for _ in range(100)
+    )
+    crowd_named = tuple(wide.users)
+    longest = s.proposed(changes=rules, named=crowd_named, unnamed=crowd_named, dangers=("unreachable", "no_owner"))
+    yield "policy-pending-longest", s.facts(s.request("policy", reason=FOREVER), proposed=longest)
     told = s.deliveries() * 20
     yield "change-merged-longest", s.facts(s.request("change", "merged", payload=change, **most), deliveries=told)
 
@@ -208,6 +224,7 @@ def _edits(terms: Terms, refused: Terms) -> Iterator[Story]:
         "change": s.request("change", reviews=(vote, vote)),
         "change-stale": s.request("change", "stale"),
         "change-100-names": s.request("change", names=100),
+        "policy": s.request("policy"),
         "open-longest": s.request("open", reason=FOREVER, ticket="T" * 200, target=LONG_TARGET),
     }
     for name, request in asked.items():
@@ -252,6 +269,10 @@ def _modals() -> Iterator[Story]:
     yield _view("modal/notice", modals.notice("Not done", sentence))
     yield _view("modal/notice-longest", modals.notice(FOREVER, FOREVER * 9))
     for name, shown in cards():
+        if name.startswith("policy-pending"):
+            yield _view(
+                f"modal/changes-{name}", modals.details(Message("", amendment.whole(shown.proposed)), "Changes")
+            )
         if name.endswith("longest"):
             yield _view(f"modal/details-{name}", modals.details(for_approvers(shown, whole=True)))
 
