@@ -24,6 +24,7 @@ from bot.slack.forms import Forms
 from bot.slack.listeners import Listeners
 from bot.slack.lookup import SlackLookup
 from bot.slack.pictures import Pictures
+from bot.slack.recoveries import Recoveries
 from bot.slack.replies import Replies
 from bot.slack.slash import Slash
 from bot.slack.sockets import Sockets
@@ -39,7 +40,7 @@ from scheduler.sweep import Sweep
 from scheduler.webhooks import Webhooks
 from store.keys.file import KeyFile
 from store.keys.ring import Keyring
-from store.model.effect import Align, Announce, Count, Redeploy, ShowCard, Tell
+from store.model.effect import Align, Announce, Count, Recovered, Redeploy, ShowCard, Tell
 from store.model.secret import Secret
 from store.redis.audit import AuditLog
 from store.redis.cards import Cards
@@ -106,6 +107,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     pictures = Pictures(requests, policies, environments, deliveries, directory, locks)
     replies = Replies(slack, pictures, lambda: watch.sentences)
     delivery = Delivery(slack, Cards(redis, keys, scripts), pictures, requests, directory, outbox, replies.drawn, locks)
+    recoveries = Recoveries(slack, policies, directory, outbox)
     turns = Turns(keys, scripts, secrets.token_bytes)
     quarantine = Quarantine(redis, keys, scripts)
     grants = Grants(requests, outside.connector, turns, quarantine, metrics, watch.fit)
@@ -117,6 +119,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         Count: delivery.count,
         Align: grants.align,
         Redeploy: webhooks.redeploy,
+        Recovered: recoveries.told,
     }
     relay = Relay(outbox, performers, metrics, random.random)
     clock = Clock(

@@ -132,6 +132,39 @@ def apply(
     return 0
 
 
+@command.command("recover", short_help="Put policies into force without an approval, loudly.")
+@click.option("--as", "who", required=True, metavar="USER", help="Who does it: an e-mail address or a Slack user id.")
+@click.option("--because", "reason", required=True, metavar="REASON", help="Why: every owner reads it.")
+@click.option("--version", type=click.IntRange(1), metavar="N", help="An older version, instead of a file.")
+@click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+def recover(who: str, reason: str, version: int | None, file: Path | None, *, yes: bool) -> int:
+    """Put FILE, or with --version an older version, into force at once, without anybody's approval: the way back for when nobody can change the policies by a
+    request any more. It takes the machine: its Redis, its key files, and the environment of serve with SLACK_BOT_TOKEN.
+
+    It is never silent. The audit log has it, and every owner, of the policies before and after, reads in Slack who did it, why, and what is another.
+    """
+    if (version is None) is (file is None):
+        raise click.UsageError("Name a file, or --version, and not both.")
+    number = asyncio.run(_recovered(who, reason, version, file, yes=yes))
+    click.echo(f"Version {number} is in force. Every owner is told in Slack.", err=True)
+    return 0
+
+
+async def _recovered(who: str, reason: str, version: int | None, file: Path | None, *, yes: bool) -> int:
+    from bot.cli.applying import warned
+    from bot.cli.recovering import recovering
+
+    async with recovering(os.environ, who, path=file, version=version) as ready:
+        for line, heading in ready.found.lines():
+            print_paragraph(line, bold=heading)
+        for sentence in warned(ready.found):
+            click.echo(f"Warning: {sentence}", err=True)
+        if not yes:
+            click.confirm("Put this into force, without an approval?", abort=True, err=True)
+        return await ready.commit(reason)
+
+
 @command.command("export", short_help="The policies in force, as a file.")
 def export() -> None:
     """Print the policies in force as a policies.yml that means the same and that `policy check` accepts.

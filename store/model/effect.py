@@ -5,7 +5,7 @@ State effects are keyed by thing: they coalesce, and act on what is true when th
 
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from store.model.grant import Membership
 from store.model.identity import RequestId, UserId
@@ -107,4 +107,19 @@ class Redeploy(_Effect):
         return f"redeploy:{self.environment_id}/{self.hook}"
 
 
-Effect: TypeAlias = Annotated[ShowCard | Tell | Announce | Count | Align | Redeploy, Field(discriminator="type")]
+class Recovered(_Effect):
+    """Other policies were put into force without anybody's approval. It becomes one message an owner, of the old ones and of the new."""
+
+    lane: ClassVar[Lane] = "slack"
+    type: Literal["recovered"] = "recovered"
+    number: int  # of the version that is in force since
+    to: Annotated[str, StringConstraints(pattern=r"^[UWCG][A-Z0-9]{2,20}$")] | None = None  # a person, or a channel
+
+    @property
+    def key(self) -> str:
+        return f"recovered:{self.number}" if self.to is None else f"recovered:{self.number}:{self.to}"
+
+
+Effect: TypeAlias = Annotated[
+    ShowCard | Tell | Announce | Count | Align | Redeploy | Recovered, Field(discriminator="type")
+]

@@ -60,6 +60,10 @@ class Policies:
             for number, body in zip(numbers, bodies, strict=True)
         ]
 
+    async def origin(self, number: int) -> Origin | None:
+        body = await self._redis.get(self._keys.origin(number))
+        return Origin.from_json(body) if body is not None else None
+
     async def proposal(self, request: Request) -> str:
         """The set that a change of the policies brings, as it is stored. Raises `Unavailable` where it is not what was asked."""
         amendment = request.payload

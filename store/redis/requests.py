@@ -442,8 +442,9 @@ def _check_entries(payload: Payload, entries: Sequence[SealedEntry]) -> None:
 
 def _check_policies(payload: Payload, policies: str | None) -> None:
     """What is approved is what was brought, to the byte."""
-    named = payload.content if isinstance(payload, Amendment) else None
-    if named != (fingerprint(policies) if policies is not None else None):
+    named = (payload.content, payload.number) if isinstance(payload, Amendment) else None
+    brought = (fingerprint(policies), PolicySet.from_json(policies).number) if policies is not None else None
+    if named != brought:
         raise Invalid("The policies are not those that this change names.", code="other_policies")
 
 
