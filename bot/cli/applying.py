@@ -20,9 +20,8 @@ from bot.slack.views.facts import Proposed
 from bot.slack.views.words import cleaned
 from bot.slack.wire import Slack
 from store.model.command import Edit
-from store.model.errors import NotFound, Unavailable
+from store.model.errors import Forbidden, NotFound, Unavailable
 from store.model.identity import POLICIES, parse_request_id
-from store.model.lifecycle import rule_for
 from store.model.people import Directory
 from store.model.policy import PolicySet
 from store.model.request import Amendment
@@ -133,7 +132,12 @@ async def asked(
     at: Desk, found: Plan, who: str, *, reason: str, ticket: str | None, request: str | None = None
 ) -> Outcome:
     """Checked as whoever asks in Slack is: `who` must be somebody the rule names. With `request` that one is asked anew. Raises `AccessError`."""
-    rule_for("policy", POLICIES, found.base)
+    if found.base.rule("policy", POLICIES) is None:
+        raise Forbidden(
+            f"No rule of version {found.base.number} in force covers policy:main, so nobody can approve other policies. "
+            "Whoever owns the machine can put them into force: countersign policy recover --help",
+            code="no_rule",
+        )
     user = await slack_id(who, found.base, at.slack)
     asking = await _asking(at)
     command_id = f"cli:{secrets.token_hex(8)}"

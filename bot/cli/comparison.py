@@ -1,24 +1,79 @@
 """Comparison: the policies in force, written out and held against a file."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from bot import policy_file
 from bot.cli.local import local
 from bot.policy_file.difference import Difference, differences, read_like, told, unified
 from bot.policy_file.writing import text
-from bot.slack.views.words import cleaned
+from bot.slack.views.words import cleaned, utc
+from store.model.errors import NotFound
+from store.model.origin import Origin
 from store.model.policy import PolicySet
 
 __all__ = ["color", "differences", "exported", "in_force", "lines", "of_files", "to_dict", "unified", "with_file"]
 
 
-async def in_force(environ: Mapping[str, str]) -> PolicySet:
-    """Raises `AccessError`."""
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version, and where it was looked at what it changed. `names`: id -> how the policies call them."""
+
+    number: int
+    origin: Origin | None
+    names: Mapping[str, str]
+    changes: tuple[Difference, ...] = ()
+
+    def row(self) -> tuple[str, str, str, str, str]:
+        origin = self.origin
+        if origin is None:
+            return str(self.number), "", "not known", "", ""
+        how = f"version {origin.restored} again, without an approval" if origin.restored else HOW[origin.how]
+        who = self._called(origin.by)
+        if origin.approved_by:
+            who += f", approved by {', '.join(map(self._called, origin.approved_by))}"
+        return str(self.number), utc(origin.at_ms), how, who, origin.request or ""
+
+    def lines(self) -> Iterator[str]:
+        if self.origin is not None and self.origin.reason:
+            yield f"because: {cleaned(self.origin.reason)}"
+        for each in self.changes:
+            yield from lines(each)
+
+    def to_dict(self) -> dict[str, Any]:
+        origin = self.origin.model_dump(mode="json", exclude_none=True) if self.origin is not None else None
+        return {"version": self.number, "origin": origin, "differences": [to_dict(each) for each in self.changes]}
+
+    def _called(self, who: str) -> str:
+        return cleaned(self.names.get(who, who))
+
+
+HOW: Final = {"first": "the first start", "request": "request", "recovered": "recovered, without an approval"}
+
+
+async def in_force(environ: Mapping[str, str], version: int | None = None) -> PolicySet:
+    """Or this version. Raises `AccessError`."""
     async with local(environ) as here:
-        return await here.policies.current()
+        current = await here.policies.current()
+        if version is None:
+            return current
+        if version > current.number:
+            raise NotFound(f"There is no version {version}: version {current.number} is in force.", code="no_version")
+        return await here.policies.get(version)
+
+
+async def history(environ: Mapping[str, str], most: int, *, with_changes: bool) -> list[Version]:
+    """The newest first. Raises `AccessError`."""
+    async with local(environ) as here:
+        found = []
+        for number, origin in await here.policies.origins(most=most):
+            policies = await here.policies.get(number)
+            before = await here.policies.get(number - 1) if with_changes and number > 1 else None
+            changes = differences(before, policies) if before is not None else ()
+            found.append(Version(number, origin, policies.names, changes))
+        return found
 
 
 async def with_file(environ: Mapping[str, str], file: Path) -> tuple[PolicySet, PolicySet]:
@@ -36,7 +91,7 @@ def of_files(one: Path, other: Path) -> tuple[PolicySet, PolicySet]:
 def exported(policies: PolicySet) -> Iterator[str]:
     """With the names of those who stand there by id, as remarks."""
     body = text(policies)
-    yield f"# Version {policies.number} of the policies, as they are in force."
+    yield f"# Version {policies.number} of the policies."
     for principal, name in sorted(policies.names.items()):
         if principal != name and principal in body:
             yield f"# {principal} is {cleaned(name)}."

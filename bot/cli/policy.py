@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from bot.cli.output import output_option, print_json, print_labelled, print_paragraph, styled
+from bot.cli.output import output_option, print_json, print_labelled, print_paragraph, print_table, styled
 
 DEFAULT: Final = "policies.yml"
 ACTIONS: Final = ("open", "change", "access", "deploy", "policy")
@@ -165,15 +165,37 @@ async def _recovered(who: str, reason: str, version: int | None, file: Path | No
         return await ready.commit(reason)
 
 
-@command.command("export", short_help="The policies in force, as a file.")
-def export() -> None:
+@command.command("history", short_help="Every version: when, who, by which request.")
+@click.option("-d", "--diff", "with_changes", is_flag=True, help="Say of each what it changed of the one before.")
+@click.option("-n", "most", type=click.IntRange(1, 1_000), default=20, show_default=True, help="At most so many.")
+@output_option
+def history(most: int, output: str, *, with_changes: bool) -> None:
+    """List the versions of the policies, the newest first: when each came into force, and how. Nothing is asked of Slack."""
+    from bot.cli import comparison
+
+    versions = asyncio.run(comparison.history(os.environ, most, with_changes=with_changes))
+    if output == "json":
+        print_json([version.to_dict() for version in versions])
+        return
+    if not with_changes:
+        print_table(("version", "since", "how", "who", "request"), [version.row() for version in versions])
+        return
+    for version in versions:
+        print_paragraph("  ".join(filter(None, version.row())), bold=True)
+        for line in version.lines():
+            print_paragraph(f"  {line}")
+
+
+@command.command("export", short_help="The policies in force, or an older version, as a file.")
+@click.option("--version", type=click.IntRange(1), metavar="N", help="This version, not the one in force.")
+def export(version: int | None) -> None:
     """Print the policies in force as a policies.yml that means the same and that `policy check` accepts.
 
     People and groups are written as they were when the policies were taken in: by address and handle, or by id.
     """
     from bot.cli import comparison
 
-    policies = asyncio.run(comparison.in_force(os.environ))
+    policies = asyncio.run(comparison.in_force(os.environ, version))
     for line in comparison.exported(policies):
         click.echo(line)
 
