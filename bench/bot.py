@@ -26,7 +26,6 @@ from bot import logs, main
 from bot.app import App
 from bot.settings import Settings
 from bot.slack.app import Identity, Running, bolt
-from bot.slack.views.home import home
 from playground import seed
 from store.model.command import Approve
 from store.model.identity import Target
@@ -98,7 +97,7 @@ class Measured:
 
     async def _home(self) -> int:
         """How many blocks that was."""
-        return len(home(await self._app.pictures.home(seed.BEN))["blocks"])
+        return len((await self._app.homes.shown(seed.BEN)).view["blocks"])
 
     async def _perform(self) -> int:
         """All lanes until nothing is left."""

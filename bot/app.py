@@ -13,6 +13,7 @@ from bot.policies import Bootstrap
 from bot.settings import Settings
 from bot.slack.app import Identity, Running
 from bot.slack.directory import SlackDirectory
+from bot.slack.homes import Homes
 from bot.slack.pictures import Pictures
 from bot.slack.replies import Replies
 from bot.slack.sockets import Sockets
@@ -61,6 +62,7 @@ class App:
     running: Running
     pictures: Pictures
     replies: Replies
+    homes: Homes
     directory: SlackDirectory
     outside: Outside
     bootstrap: Bootstrap

@@ -21,8 +21,10 @@ from bot.slack.app import Identity, Running, bolt
 from bot.slack.delivery import Delivery
 from bot.slack.directory import SlackDirectory
 from bot.slack.forms import Forms
+from bot.slack.homes import Homes
 from bot.slack.listeners import Listeners
 from bot.slack.lookup import SlackLookup
+from bot.slack.pages import pages
 from bot.slack.pictures import Pictures
 from bot.slack.recoveries import Recoveries
 from bot.slack.replies import Replies
@@ -54,6 +56,7 @@ from store.redis.installation import installation_id
 from store.redis.keys import Keys
 from store.redis.locks import Locks
 from store.redis.outbox import Outbox
+from store.redis.places import Places
 from store.redis.policies import Policies
 from store.redis.quarantine import Quarantine
 from store.redis.requests import Requests
@@ -104,8 +107,10 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
 
     outside = Outside(policies, environments)
     locks = Locks(redis, keys, scripts, policies, directory, skew, dial.now_ms)
-    pictures = Pictures(requests, policies, environments, deliveries, directory, locks)
-    replies = Replies(slack, pictures, lambda: watch.sentences)
+    pictures = Pictures(requests, policies, environments, deliveries, directory)
+    shown = pages(pictures=pictures, requests=requests, locks=locks, health=lambda: watch.sentences)
+    homes = Homes(shown, Places(redis, keys), requests, policies, directory)
+    replies = Replies(slack, homes)
     delivery = Delivery(slack, Cards(redis, keys, scripts), pictures, requests, directory, outbox, replies.drawn, locks)
     recoveries = Recoveries(slack, policies, directory, outbox)
     turns = Turns(keys, scripts, secrets.token_bytes)
@@ -175,6 +180,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         forms=forms,
         unlocking=unlocking,
         slash=slash,
+        homes=homes,
         committed=clock.nudge,
         counted=counted,
     ).register(bolt_app)
@@ -207,6 +213,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         running=running,
         pictures=pictures,
         replies=replies,
+        homes=homes,
         directory=directory,
         outside=outside,
         bootstrap=Bootstrap(settings.policies, policies, SlackLookup(slack), dial, skew),

@@ -66,8 +66,12 @@ NO_TARGET: Final = "-"
 # App Home, for owners: let somebody break the glass again. The value is `USER:newest cause, ms`.
 HOME_UNLOCK: Final = "home_unlock"
 
+# App Home: to a page, or to another part of a list on it. What follows tells the buttons of one row apart; the value is a `Place`.
+HOME_GO: Final = "home_go_"
+
 
 _LOCKED: Final = re.compile(r"(?P<user>[UW][A-Z0-9]{2,20}):(?P<seen>[0-9]{1,15})")
+_PLACE: Final = re.compile(r"[a-z]{2,20}(?::[0-9]{1,5}){0,4}")
 _REFERENCE: Final = re.compile(r"(?P<request>[^:]*):(?P<revision>[0-9]{1,9}):(?P<digest>[0-9a-f]{1,64})")
 
 
@@ -107,6 +111,35 @@ def parse_lock_reference(value: str) -> tuple[str, int]:
     if parts is None:
         raise Invalid("This button is not one of ours.", code="bad_reference")
     return parts["user"], int(parts["seen"])
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where somebody is on App Home: a page, and for each list on it which part, from 0. It gives no right to see the page."""
+
+    page: str
+    parts: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        return ":".join((self.page, *map(str, self.parts)))
+
+    def part(self, of: int) -> int:
+        """Of the list with this number."""
+        return self.parts[of] if of < len(self.parts) else 0
+
+    def at(self, of: int, part: int) -> "Place":
+        """The same page, with that list elsewhere."""
+        parts = [*self.parts, *[0] * (of + 1 - len(self.parts))]
+        parts[of] = part
+        return Place(self.page, tuple(parts))
+
+
+def parse_place(value: str) -> Place:
+    """Raises `Invalid`: it comes back from a client."""
+    if _PLACE.fullmatch(value) is None:
+        raise Invalid("This button is not one of ours.", code="bad_reference")
+    page, *parts = value.split(":")
+    return Place(page, tuple(map(int, parts)))
 
 
 def choice(name: str, request: Request) -> str:

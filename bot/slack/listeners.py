@@ -16,6 +16,7 @@ from bot.slack.delivery import Delivery
 from bot.slack.directory import SlackDirectory
 from bot.slack.doors import Click, click
 from bot.slack.forms import Forms
+from bot.slack.homes import Homes
 from bot.slack.replies import Replies
 from bot.slack.slash import Slash
 from bot.slack.unlocking import Unlocking
@@ -42,6 +43,7 @@ class Listeners:
         forms: Forms,
         unlocking: Unlocking,
         slash: Slash,
+        homes: Homes,
         committed: Callable[[], None],
         counted: Counted,
     ) -> None:
@@ -52,6 +54,7 @@ class Listeners:
         self._forms = forms
         self._unlocking = unlocking
         self._slash = slash
+        self._homes = homes
         self._committed = committed
         self._counted = counted
 
@@ -63,6 +66,7 @@ class Listeners:
         for action in (ids.HOME_ASK_OPEN, ids.HOME_ASK_ACCESS, ids.HOME_ASK_CHANGE):
             app.action(action)(self._on_ask)
         app.action(ids.HOME_UNLOCK)(self._on_unlock)
+        app.action(GOING)(self._on_go)
         app.view(ids.UNLOCK_REASON)(self._unlocking.decided)
         app.action(ids.TARGET)(self._on_target)
         app.options(ids.TARGET)(self._forms.targets)
@@ -107,6 +111,16 @@ class Listeners:
         pressed = click(body)
         await self._answered(pressed, self._unlocking.open_for(pressed))
         await ack()
+
+    async def _on_go(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """To another page of App Home, or another part of a list on it."""
+        pressed = click(body)
+        await self._answered(pressed, self._go(pressed))
+        await ack()
+
+    async def _go(self, pressed: Click) -> None:
+        await self._homes.go(pressed.user, pressed.value)
+        self._replies.opened_home(pressed.user)
 
     async def _on_target(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """A target was chosen in a form that is open: it is drawn again with that target's terms."""
@@ -194,6 +208,7 @@ class Listeners:
 
 SORRY: Final = "Something went wrong on our side. Nothing was decided by this; look at the card, and try again."
 ANYTHING: Final = re.compile(r".*")
+GOING: Final = re.compile(rf"{ids.HOME_GO}[a-z0-9_]+")
 
 
 def _approve(pressed: Click) -> Approve:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from bot.proposing import concerned, proposal
+from bot.slack import queue
+from bot.slack.queue import principals
 from bot.slack.views import why
-from bot.slack.views.facts import Block, CardFacts, HomeFacts, Offer, Proposed, Terms, WhoIsAsked
-from bot.slack.views.home import LOCKS_MOST
+from bot.slack.views.facts import Block, CardFacts, Offer, Proposed, Terms, WhoIsAsked
 from store.model.errors import AccessError, Unavailable
 from store.model.explain import Explanation, Question, everybody, explain, of_request
 from store.model.explain import wanted as groups_of
@@ -14,17 +15,15 @@ from store.model.identity import Target
 from store.model.lifecycle import World, rule_for
 from store.model.people import Directory, People, Wanted
 from store.model.policy import Policy, PolicySet
-from store.model.request import Amendment, Request
+from store.model.request import Amendment
 from store.model.sealed import TAMPERED
-from store.model.standing import may_act, may_review, reachable, rules_for, still_needed, wanted
+from store.model.standing import may_act, may_review, reachable, still_needed, wanted
 from store.redis.deliveries import Deliveries
 from store.redis.environments import Environments
-from store.redis.locks import Locks
 from store.redis.policies import Policies
 from store.redis.requests import Requests
 
-ON_HOME: Final = 10  # requests a section
-COUNTED: Final = 500  # that wait for somebody; more are said to be so many
+LISTED: Final = 10  # requests in an answer to a command
 PERSONS_MOST: Final = 40  # looked up for one explanation: Slack allows a hundred a minute, and clicks need them too
 
 
@@ -36,14 +35,12 @@ class Pictures:
         environments: Environments,
         deliveries: Deliveries,
         directory: Directory,
-        locks: Locks,
     ) -> None:
         self._requests = requests
         self._policies = policies
         self._environments = environments
         self._deliveries = deliveries
         self._directory = directory
-        self._locks = locks
 
     async def card(self, request_id: str) -> tuple[World, CardFacts]:
         """Raises `NotFound`."""
@@ -56,6 +53,10 @@ class Pictures:
         people = (
             await self._directory.people(wanted(request, rules), patient=patient) if rules else People(world.now_ms)
         )
+        return await self._facts(world, people, patient=patient)
+
+    async def _facts(self, world: World, people: People, *, patient: bool = False) -> CardFacts:
+        request, rules = world.request, world.rules
         target = world.policy_now.target(request.asked)
         proposed = await self._proposed(world, patient=patient) if request.kind == "policy" else None
         return CardFacts(
@@ -115,71 +116,32 @@ class Pictures:
         persons = sorted(everybody(rule, people))[:PERSONS_MOST]
         return await self._directory.people(first | Wanted(users=frozenset(persons)))
 
-    async def several(self, requests: Sequence[Request]) -> tuple[CardFacts, ...]:
-        return tuple([(await self.card(request.id))[1] for request in requests])
+    async def several(self, ids: Sequence[str]) -> tuple[tuple[CardFacts, ...], Wanted]:
+        """Those that are there, in that order, and what Slack has not told yet of the people they are about."""
+        worlds = await self._requests.worlds(ids)
+        needs = Wanted()
+        for world in worlds:
+            needs |= wanted(world.request, world.rules) if world.rules else Wanted()
+        people = await self._directory.people(needs)  # all at once: each look may wait for Slack
+        lacking = Wanted(needs.users - people.persons.keys(), needs.groups - people.groups.keys())
+        return tuple([await self._facts(world, people) for world in worlds]), lacking
 
-    async def waiting(self, user: str) -> tuple[list[Request], int]:
-        """Pending requests that this person may decide, and how many more there are."""
+    async def waiting(self, user: str) -> tuple[tuple[CardFacts, ...], int]:
+        """What waits for this person's word, and how many more there are at the least."""
         policies = await self._policies.current()
-        groups = frozenset(principal for principal in policies.approvers if principal.startswith("S"))
-        people = await self._directory.people(Wanted(users=frozenset((user,)), groups=groups))
-        mine = [group.id for group in people.groups.values() if user in group.members]
-        found: list[Request] = []
-        ids = await self._requests.waiting([user, *mine], most=COUNTED)
-        read = 0
-        while len(found) < ON_HOME and read < len(ids):
-            for request in await self._requests.read(ids[read : read + ON_HOME]):
-                rules = rules_for(request, await self._policies.get(request.policy), policies)
-                if request.state == "pending" and rules and may_review(request, rules, user, people).may:
-                    found.append(request)  # unless it was decided since the index was read; what it owes stands below
-            read += ON_HOME
-        more = len(ids[read:])  # some may be their own, or not theirs for another reason: reading them all would say so
-        owed = []
-        for request in await self._requests.listed("debts", most=ON_HOME, newest_first=False):
-            if any(request.id == other.id for other in found):
-                continue  # its glass was broken between the two readings
-            world = await self._requests.get(request.id)
-            if (
-                world.rules
-                and world.debt
-                and world.debt.by != user
-                and may_review(request, world.rules, user, people).may
-            ):
-                owed.append(request)
-        both = [*owed, *found]
-        return both[:ON_HOME], more + max(0, len(both) - ON_HOME)
+        people = await self._directory.people(queue.wanted(user, policies))
+        found = await queue.of(user, people, self._requests, self._policies, policies, upto=LISTED)
+        cards, _ = await self.several(found.ids[:LISTED])
+        return cards, len(found.ids) - len(cards) + found.left
 
-    async def mine(self, user: str, *, most: int = 100) -> list[Request]:
-        return await self._requests.listed(f"mine:{user}", most=most)
-
-    async def home(self, user: str, health: Sequence[str] = ()) -> HomeFacts:
-        """Raises `Unavailable`."""
-        policies = await self._policies.current()
-        waiting, more_waiting = await self.waiting(user)
-        live = await self._requests.listed(f"live:{user}", most=ON_HOME)
-        asked = [request for request in await self.mine(user) if not request.ended and request not in live]
-        people = await self._directory.people(Wanted(users=frozenset((user,)), groups=policies.owners.groups))
-        owner = policies.owners.has(user, people)
-        locks, more_locks = await self._locks.holding(most=LOCKS_MOST) if owner else ([], 0)
-        more = {"waiting": more_waiting, "mine": max(0, len(asked) - ON_HOME), "locks": more_locks}
-        return HomeFacts(
-            user=user,
-            waiting=await self.several(waiting),
-            mine=await self.several(asked[:ON_HOME]),
-            grants=await self.several(live),
-            offers=tuple(await self.offers(user, policies)),
-            health=tuple(health) if owner else None,
-            locks=tuple(locks),
-            more={name: count for name, count in more.items() if count},
-        )
+    async def mine(self, user: str, *, most: int = 100) -> tuple[CardFacts, ...]:
+        ids, *_ = await self._requests.part(f"mine:{user}", first=0, most=most)
+        return (await self.several(ids))[0]
 
     async def offers(self, user: str, policies: PolicySet) -> list[Offer]:
         """What this person may ask for, by the rules of now."""
         people = await self._directory.people(Wanted(users=frozenset((user,)), groups=policies.requesting_groups))
-        if may_act(user, people).may is not True:
-            return []
-        mine = frozenset(group.id for group in people.groups.values() if user in group.members)
-        return [Offer(kind, target) for kind, target in policies.offers(mine | {user})]
+        return offers(user, people, policies)
 
     async def terms(self, user: str, kind: str, target: Target) -> Terms:
         """What the form says of this target, for this person, before anybody is asked."""
@@ -208,3 +170,10 @@ class Pictures:
             enters=config is not None and config.enters,
             names=names,
         )
+
+
+def offers(user: str, people: People, policies: PolicySet) -> list[Offer]:
+    """Nothing for who may not act, or of whom that is not known."""
+    if may_act(user, people).may is not True:
+        return []
+    return [Offer(kind, target) for kind, target in policies.offers(principals(user, people))]

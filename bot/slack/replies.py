@@ -2,19 +2,21 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine
 from typing import Any, Final
 
 import structlog
 
-from bot.slack.pictures import Pictures
+from bot.slack.homes import Homes, Shown
 from bot.slack.views import replies as words
 from bot.slack.views.facts import CardFacts, Message
-from bot.slack.views.home import home
 from bot.slack.wire import Slack
-from store.model.errors import AccessError
+from store.model.errors import AccessError, Unavailable
+from store.model.people import Wanted
 
 HOMES: Final = 500  # App Homes that are kept true while somebody may be looking at them
+LEARNT_TIMES: Final = 6  # how often one that was drawn without a fact is drawn again for it, until it is opened again
+LEARN_PAUSE_S: Final = 5.0  # and how long Slack is let alone when it does not tell, twice as long each time
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -22,12 +24,14 @@ log = structlog.stdlib.get_logger(__name__)
 class Replies:
     """Best effort: what must not be lost is an effect, not a reply."""
 
-    def __init__(self, slack: Slack, pictures: Pictures, health: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, slack: Slack, homes: Homes) -> None:
         self._slack = slack
-        self._pictures = pictures
+        self._drawing = homes
         self._tasks: set[asyncio.Task[None]] = set()
         self._homes: OrderedDict[str, None] = OrderedDict()
-        self._health = health
+        self._stale: dict[str, bool] = {}  # whose home is being drawn, and whether it must be drawn once more
+        self._learning: dict[str, asyncio.Task[None]] = {}  # whose home waits for what Slack has not told yet
+        self._learnt: dict[str, int] = {}  # how often that was so since they opened it
 
     def sentence(self, user: str, channel: str | None, text: str) -> None:
         self.message(user, channel, words.sentence(text))
@@ -41,7 +45,8 @@ class Replies:
         self._homes.move_to_end(user)
         while len(self._homes) > HOMES:
             self._homes.popitem(last=False)
-        self._spawn(self._publish(user))
+        self._learnt.pop(user, None)
+        self._draw(user)
 
     def later(self, work: Coroutine[Any, Any, None]) -> None:
         """Something that nobody waits for."""
@@ -52,7 +57,47 @@ class Replies:
         for user in list(self._homes):
             concerned = user in (facts.request.requester, facts.request.beneficiary) or bool(facts.asked)
             if concerned:
-                self._spawn(self._publish(user))
+                self._draw(user)
+
+    def _draw(self, user: str) -> None:
+        """One at a time, and once more for all that came meanwhile: an older picture never covers a newer one."""
+        if user in self._stale:
+            self._stale[user] = True
+            return
+        self._stale[user] = False
+        self._spawn(self._keep_true(user))
+
+    async def _keep_true(self, user: str) -> None:
+        try:
+            shown = await self._publish(user)
+            while self._stale[user]:
+                self._stale[user] = False
+                shown = await self._publish(user)
+        finally:
+            del self._stale[user]
+        learnt = self._learnt.get(user, 0)
+        if shown.lacking != Wanted() and user not in self._learning and learnt < LEARNT_TIMES:
+            self._learnt[user] = learnt + 1
+            task = asyncio.create_task(self._learn(user, shown.lacking))
+            self._learning[user] = task
+            task.add_done_callback(lambda _: self._learning.pop(user, None))
+
+    async def _publish(self, user: str) -> Shown:
+        shown = await self._drawing.shown(user)
+        await self._slack.call("views.publish", user_id=user, view=shown.view)
+        return shown
+
+    async def _learn(self, user: str, lacking: Wanted) -> None:
+        """Whoever looks at a home that lacks something sees the rest as soon as Slack tells it."""
+        for time in range(LEARNT_TIMES):
+            try:
+                await self._drawing.learn(lacking)
+            except Unavailable:
+                await asyncio.sleep(LEARN_PAUSE_S * 2**time)
+            else:
+                del self._learning[user]
+                self._draw(user)
+                return
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(self._guarded(work))
@@ -60,6 +105,9 @@ class Replies:
         task.add_done_callback(self._tasks.discard)
 
     async def drain(self, within_s: float) -> None:
+        """What is being said is said; what waits for Slack to tell something is not waited for."""
+        for learning in list(self._learning.values()):
+            learning.cancel()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=within_s)
             for task in late:
@@ -87,7 +135,3 @@ class Replies:
         await self._slack.call(
             "chat.postMessage", channel=opened["channel"]["id"], text=message.text, blocks=message.blocks
         )
-
-    async def _publish(self, user: str) -> None:
-        facts = await self._pictures.home(user, self._health())
-        await self._slack.call("views.publish", user_id=user, view=home(facts))

@@ -65,14 +65,11 @@ class Slash:
                 await self._forms.ask(user, ask.kind, prefill, body["trigger_id"])
                 return None
             case grammar.Pending():
-                waiting, more = await self._pictures.waiting(user)
-                cards = await self._pictures.several(waiting)
+                cards, more = await self._pictures.waiting(user)
                 return words.listing("Waiting for you", cards, empty="Nothing waits for your decision.", more=more)
             case grammar.Mine():
                 mine = await self._pictures.mine(user, most=10)
-                return words.listing(
-                    "Your requests", await self._pictures.several(mine), empty="You have asked for nothing yet."
-                )
+                return words.listing("Your requests", mine, empty="You have asked for nothing yet.")
             case grammar.Show(id=request):
                 world, facts = await self._seen(user, request)
                 mine_too = user in (world.request.requester, world.request.beneficiary)

@@ -1,23 +1,28 @@
 """Storybook: every card, message, modal and Home view in every state, to look at and to check."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, get_args
 
 from bot.slack import samples as s
-from bot.slack.ids import Origin, parse_reference
-from bot.slack.views import amendment, forms, locked, modals, replies, why
+from bot.slack.ids import Origin, Place, parse_reference
+from bot.slack.views import amendment, approvals, environments, forms, health, locked, modals, replies, why
+from bot.slack.views.approvals import ApprovalsFacts
 from bot.slack.views.card import for_approvers, for_requester
-from bot.slack.views.facts import CardFacts, HomeFacts, Message, Offer, Prefill, Said, Terms, View, WhoIsAsked
-from bot.slack.views.home import home
+from bot.slack.views.environments import START, EnvironmentsFacts, Offered
+from bot.slack.views.facts import Block, CardFacts, Message, Offer, Prefill, Said, Terms, View, WhoIsAsked
+from bot.slack.views.health import HealthFacts
+from bot.slack.views.home import HomeFacts, Tab, broken, closed, home
+from bot.slack.views.parts import Part, T
 from bot.slack.views.tell import announce, hook_line, passed, tell
 from store.model.effect import News
 from store.model.errors import Forbidden
 from store.model.explain import Question, explain, of_request
 from store.model.grant import Membership
 from store.model.identity import Target
+from store.model.people import Wanted
 from store.model.policy import DAY, HOUR, Circle, Threshold, Ticket
-from store.model.request import REASON_MOST, Change, Editing, Ending, Joining, Review
+from store.model.request import REASON_MOST, Change, Editing, Ending, Joining, Kind, Review
 from store.model.secret import Secret
 
 Story = dict[str, Any]
@@ -25,6 +30,8 @@ LINK: Final = "https://example.slack.com/archives/C0PAYMENTS/p1772550000000100"
 LONG_TARGET: Final = f"{'a' * 50}/{'b' * 49}"
 CALLS: Final = ("requested", "reminder", "escalated")
 FOREVER: Final = "W" * REASON_MOST
+NOTHING: Final = Wanted()
+OFFERS: Final = (Offer("open", "payments/prod"), Offer("change", "payments/prod"))
 
 
 def stories() -> Iterator[Story]:
@@ -278,14 +285,60 @@ def _modals() -> Iterator[Story]:
 
 
 def _homes() -> Iterator[Story]:
-    yield _view("home/empty", home(HomeFacts(s.DEV)))
-    yield _view("home/empty-owner", home(HomeFacts(s.DEV, health=())))
-    offers = (Offer("open", "payments/prod"), Offer("change", "payments/prod"), Offer("access", "role:aws-admin"))
+    yield _view("home/guest", closed("a guest in this workspace"))
+    yield _view("home/stranger", closed("from another workspace"))
+    yield _view("home/error", broken(Place("approvals"), "Redis does not answer (ConnectionError)."))
+    yield _view("home/error-longest", broken(Place("health"), FOREVER * 9))
+    for name, facts in _approvals():
+        waits = facts.waiting.count if facts.waiting.total else ""
+        yield _view(f"home/approvals-{name}", _home(approvals.page(facts), facts.place, waits=waits))
+    one = ApprovalsFacts(s.DEV, unsure=3)
+    lacking = Wanted(frozenset({s.DEV}), frozenset({s.LEADS}))
+    yield _view("home/approvals-asking-slack", _home(approvals.page(one), one.place, lacking=lacking))
+    many = Wanted(
+        frozenset(f"U0{number:03}" for number in range(40)), frozenset(f"S0{number:03}" for number in range(400))
+    )
+    yield _view("home/environments-asking-slack", _home(environments.page(EnvironmentsFacts()), START, lacking=many))
+    for place in (Place("environments"), Place("environments", (3,)), Place("environments", (99,))):
+        offered = [Offered(f"team-{number:04}/prod", OFFERS) for number in range(2_000)]
+        shown = _part(offered, environments.SIZE, place.part(0))
+        page = environments.page(EnvironmentsFacts(place, shown))
+        yield _view(f"home/environments-2000-{place.part(0)}", _home(page, place, waits="500"))
+    few = [Offered("payments/prod", OFFERS), Offered("role:aws-admin", (Offer("access", "role:aws-admin"),))]
+    yield _view("home/environments", _home(environments.page(EnvironmentsFacts(offered=_part(few, 20))), START))
+    longest = [Offered(LONG_TARGET, OFFERS)] * 20
+    yield _view(
+        "home/environments-longest", _home(environments.page(EnvironmentsFacts(offered=_part(longest, 20))), START)
+    )
+    lines = ("Redis keeps every write: appendfsync always.", "The hook worker of payments/prod has failed for 3 hours.")
+    locks = (s.lock(), s.lock(user=s.CHO, causes=2), s.lock(user=s.DEV))
+    eves = tuple(s.lock(user=s.EVE, causes=9) for _ in range(100))
+    for name, health_facts in (
+        ("well", HealthFacts(s.DEV)),
+        ("locked", HealthFacts(s.DEV, lines=lines, locks=locks)),
+        ("100-of-everything", HealthFacts(s.DEV, lines=(FOREVER,) * 100, locks=eves, more_locks=9)),
+    ):
+        yield _view(f"home/health-{name}", _home(health.page(health_facts), health_facts.place, waits="3"))
+
+
+def _home(page: list[Block], place: Place, *, waits: str = "", lacking: Wanted = NOTHING) -> View:
+    """As an owner sees it."""
+    tabs = (Tab("approvals", "Approvals"), Tab("environments", "Environments"), Tab("health", "Health"))
+    return home(HomeFacts(s.DEV, place, tabs, waits, lacking), page)
+
+
+def _part(items: Sequence[T], size: int, part: int = 0, *, more: bool = False) -> Part[T]:
+    return Part(tuple(items[part * size : (part + 1) * size]), part * size, len(items), more)
+
+
+def _approvals() -> Iterator[tuple[str, ApprovalsFacts]]:
+    yield "empty", ApprovalsFacts(s.DEV)
     waiting = (
         s.facts(s.request("open"), thresholds=2, soft=True),
         s.facts(s.request("change"), thresholds=2, filled=1),
+        s.facts(s.request("access", "ended", broken=True), debt=s.debt("open")),
+        s.facts(s.request("open", beneficiary=s.EVE)),
     )
-    owed = s.facts(s.request("access", "ended", broken=True), debt=s.debt("open"))
     grants = (
         s.facts(s.request("open", "active"), shows=True),
         s.facts(s.request("access", "granting")),
@@ -293,20 +346,26 @@ def _homes() -> Iterator[Story]:
     )
     mine = tuple(s.facts(s.request("open", state)) for state in ("pending", "approved"))
     stale = s.facts(s.request("change", "stale"))
-    health = (
-        "Redis keeps every write: appendfsync always.",
-        "The hook worker of payments/prod has failed for 3 hours.",
+    kinds: frozenset[Kind] = frozenset({"open", "change", "access"})
+    busy = ApprovalsFacts(
+        s.DEV,
+        waiting=_part(waiting, 10),
+        grants=_part(grants, 8),
+        mine=_part((*mine, stale), 10),
+        kinds=kinds,
     )
-    locks = (s.lock(), s.lock(user=s.CHO, causes=2), s.lock(user=s.DEV))
-    yield _view("home/locked", home(HomeFacts(s.DEV, health=(), locks=locks)))
-    yield _view("home/busy", home(HomeFacts(s.DEV, (*waiting, owed), (*mine, stale), grants, offers, health)))
-    hundred = tuple(fact for _, fact in _long()) * 25
+    yield "busy", busy
+    yield "one-of-each-kind-to-ask", ApprovalsFacts(s.DEV, kinds=frozenset({"access"}))
+    hundreds = tuple(fact for _, fact in _long()) * 200
     granted = tuple(s.facts(s.request("open", "active", target=LONG_TARGET), shows=True) for _ in range(100))
-    many = HomeFacts(
-        s.DEV, hundred, hundred, granted, tuple(Offer("open", LONG_TARGET) for _ in range(100)), (FOREVER,) * 100, {"waiting": 900, "locks": 9},
-        tuple(s.lock(user=s.EVE, causes=9) for _ in range(100)),
-    )  # fmt: skip
-    yield _view("home/100-of-everything", home(many))
+    for name, place in (("first", Place("approvals")), ("middle", Place("approvals", (3, 4, 5)))):
+        parts = [
+            _part(items[:500], size, place.part(of))
+            for of, (items, size) in enumerate(zip((hundreds, granted, hundreds), approvals.SIZES, strict=True))
+        ]
+        yield f"500-{name}", ApprovalsFacts(s.DEV, place, parts[0], 7, parts[1], parts[2], kinds)
+    more = _part(hundreds[:500], 10, 3, more=True)
+    yield "more-than-can-be-counted", ApprovalsFacts(s.DEV, Place("approvals", (3,)), waiting=more)
 
 
 def _replies() -> Iterator[Story]:

@@ -111,6 +111,11 @@ def may_review(request: Request, rules: Rules, user: str, people: People) -> Sta
     """May this user's verdict count?"""
     if user in (request.requester, request.beneficiary) and not rules.self_approval:
         return Standing(may=False, why="You cannot review your own request.")
+    return is_approver(rules, user, people)
+
+
+def is_approver(rules: Rules, user: str, people: People) -> Standing:
+    """May this user review what others ask for under these rules?"""
     named = _named(rules, "an approver", [policy.may_approve(user, people) for policy in rules.both])
     return _both(may_act(user, people), named)
 

@@ -4,7 +4,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
 
     key                     type    holds
     countersign:installation string the installation id, minted once (the only key without the prefix)
-    request:R               hash    body, version; projected: kind state until holder environment touches
+    request:R               hash    body, version; projected: kind state until holder environment touches say
     debt:R                  hash    body, version
     lock:U                  hash    body, version: whether U may break the glass
     payload:R:V             hash    entry id -> sealed entry of revision V, until it is merged, edited or the request ends;
@@ -28,7 +28,8 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     cards:R                 hash    place -> where the card is and what it shows
     index:mine:U            zset    requests that U asked for or that are for U, by creation
     index:live:U            zset    requests by which U holds something now, by creation
-    index:waiting:P         zset    pending requests that the user or group P may decide, by creation
+    index:open:U            zset    those of index:mine:U that are not over, and by which U holds nothing now, by creation
+    index:waiting:P         zset    pending requests that the user or group P may decide, by deadline
     index:member:M          zset    requests that hold the membership M, by creation
     index:touch:E:NAME      zset    undecided changes of NAME in E, by creation; touch:policy:main: of the policies
     index:debts             zset    requests whose glass was broken and not yet looked at, by when it is due
@@ -37,6 +38,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     turn:NAME               string  who has the turn, for the length of a lease
     quarantine:C/G          string  until when, ms, nobody writes to group G of connector C, and why
     facts:ID                string  what Slack said of a user or group, for 30 seconds
+    place:U                 string  where U is on App Home, for an hour
 """
 
 from dataclasses import dataclass
@@ -131,3 +133,6 @@ class Keys:
 
     def facts(self, principal: str) -> str:
         return f"{self.prefix}facts:{principal}"
+
+    def place(self, user: str) -> str:
+        return f"{self.prefix}place:{user}"

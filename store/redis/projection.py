@@ -23,14 +23,24 @@ def fields(request: Request) -> dict[str, str | int]:
         "holder": request.beneficiary,
         "environment": environment,
         "touches": "" if request.ended else " ".join(touches),
+        "say": say(request),
     }
+
+
+def say(request: Request) -> str:
+    """What tells whose word it waits for: kind, target, policy set, requester, beneficiary, and who has had their say."""
+    decision = request.decision
+    broken = decision is not None and decision.basis == "break-glass"
+    heard = decision.by if decision is not None and broken else [review.by for review in request.reviews]
+    return " ".join((request.kind, request.target, str(request.policy), request.requester, request.beneficiary, *heard))
 
 
 def ranks(request: Request, approvers: frozenset[str]) -> dict[str, int]:
     """Index -> score. `approvers`: the users and groups named by the rule it was made under."""
     names = {f"mine:{user}" for user in (request.requester, request.beneficiary)}
-    if request.state == "pending":
-        names |= {f"waiting:{principal}" for principal in approvers}
+    if not request.ended:
+        holds = {request.beneficiary} if request.state in LIVE else set()
+        names |= {f"open:{user}" for user in {request.requester, request.beneficiary} - holds}
     if request.state in LIVE:
         names.add(f"live:{request.beneficiary}")
         if isinstance(request.payload, Joining):
@@ -38,7 +48,9 @@ def ranks(request: Request, approvers: frozenset[str]) -> dict[str, int]:
     if request.state in UNMERGED:
         environment, touches = _touched(request)
         names |= {f"touch:{environment}:{name}" for name in touches}
-    return dict.fromkeys(names, request.created_ms)
+    by_deadline = {f"waiting:{principal}" for principal in approvers} if request.state == "pending" else set()
+    deadline = request.timers.get("deadline", request.created_ms)
+    return dict.fromkeys(names, request.created_ms) | dict.fromkeys(by_deadline, deadline)
 
 
 def _touched(request: Request) -> tuple[str, tuple[str, ...]]:

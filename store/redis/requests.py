@@ -62,6 +62,23 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Say:
+    """Of one request, all that tells whose word it waits for; as `projection.say` writes it."""
+
+    request: str
+    kind: str
+    target: str
+    policy: int
+    asking: tuple[str, str]  # requester, beneficiary
+    heard: tuple[str, ...]  # who voted on it; of a broken glass, who broke it
+
+    @classmethod
+    def read(cls, line: str) -> "Say":
+        request, kind, target, policy, requester, beneficiary, *heard = line.split(" ")
+        return cls(request, kind, target, int(policy), (requester, beneficiary), tuple(heard))
+
+
+@dataclass(frozen=True, slots=True)
 class _Loaded:
     """`recalled`: as it was when it was last read here, so whatever is decided on it is guarded by all `versions`."""
 
@@ -183,13 +200,38 @@ class Requests:
         ids = await self._redis.zrange(self._keys.index(index), 0, most - 1, desc=newest_first)
         return await self.read([text(member) for member in ids])
 
-    async def waiting(self, principals: Sequence[str], *, most: int) -> list[str]:
-        """Ids of pending requests that one of these users and groups may decide, oldest first."""
+    async def part(self, index: str, *, first: int, most: int) -> tuple[list[str], int, int]:
+        """Ids of one index, newest first, from which one on, and how many it has in all. Past its end: its last ones."""
+        key = self._keys.index(index)
+        total = int(await self._redis.zcard(key))
+        first = min(first, max(0, total - 1) // most * most)
+        found = await self._redis.zrange(key, first, first + most - 1, desc=True)
+        return [text(member) for member in found], first, total
+
+    async def queue(self, principals: Sequence[str], *, most: int) -> tuple[list[Say], int]:
+        """Requests that these users and groups decide, and broken glasses, the earliest deadline first; and how many more there are at the least."""
+        names = [*(f"waiting:{principal}" for principal in principals), "debts"]
+        reply = await self._scripts.run("queue", [self._keys.index(name) for name in names], [self._keys.prefix, most])
+        return [Say.read(text(line)) for line in reply[1:]], int(reply[0])
+
+    async def worlds(self, ids: Sequence[str]) -> list[World]:
+        """Those that are there, as far as they are drawn: without what else a merge would look at."""
+        now_ms = self._now_ms()
         async with self._redis.pipeline(transaction=False) as pipe:
-            for principal in principals:
-                pipe.zrange(self._keys.index(f"waiting:{principal}"), 0, most - 1, withscores=True)
-            found = {text(member): score for index in await pipe.execute() for member, score in index}
-        return sorted(found, key=lambda member: (found[member], member))[:most]
+            pipe.hget(self._keys.policy_head, "version")
+            for request_id in ids:
+                pipe.hget(self._keys.request(request_id), "body")
+                pipe.hget(self._keys.debt(request_id), "body")
+            number, *bodies = await pipe.execute()
+        current = await self._policies.get(int(number or 0))
+        found = []
+        for body, debt in zip(bodies[::2], bodies[1::2], strict=True):
+            if body is not None:
+                request = Request.from_json(body)
+                then = await self._policies.get(request.policy)
+                owed = Debt.from_json(debt) if debt else None
+                found.append(World(now_ms, request, then, current, self._keys.installation, owed))
+        return found
 
     async def read(self, ids: Sequence[str]) -> list[Request]:
         """Those that are there, in one turn."""
@@ -380,8 +422,9 @@ class Requests:
         commit.write(keys.request(after.id), version, after.to_json(), projection.fields(after))
         old = projection.ranks(before, _approvers(before, were or policies)) if before else {}
         new = projection.ranks(after, _approvers(after, policies))
-        for index in sorted(old.keys() ^ new.keys()):
-            commit.rank(keys.index(index), after.id, new.get(index))
+        for index in sorted(old.keys() | new.keys()):
+            if old.get(index) != new.get(index):
+                commit.rank(keys.index(index), after.id, new.get(index))
         old, new = projection.timers(before) if before else {}, projection.timers(after)
         for member in sorted(old.keys() | new.keys()):
             if old.get(member) != new.get(member):

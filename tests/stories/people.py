@@ -140,6 +140,29 @@ async def home(house: House, user: str, *words: str) -> View:
     return (await house.workspace.wait_for(now))[0]
 
 
+async def page(house: House, user: str, name: str, *words: str) -> View:
+    """Goes to this page of App Home, and waits until it says so."""
+    await home(house, user)
+    await house.workspace.home_action(user, f"home_go_{name}")
+
+    def there() -> list[View]:
+        view = house.workspace.home(user)
+        here = view is not None and any(one["action_id"] == f"home_go_{name}" for one in _here(view))
+        return [view] if view is not None and here and all(word in text_of(view) for word in words) else []
+
+    return (await house.workspace.wait_for(there))[0]
+
+
+def _here(view: View) -> list[dict[str, Any]]:
+    """The button of the page that is shown."""
+    return [
+        one
+        for block in view.blocks
+        for one in block.get("elements", ())
+        if "you are here" in one.get("accessibility_label", "")
+    ]
+
+
 async def approved(house: House, message: Message, *by: str) -> Message:
     for user in by:
         await press(house, user, message, "approve")

@@ -1,13 +1,17 @@
 """App Home: what waits for me, what I hold, what I asked for, what I may ask for; all of it usable from there."""
 
+import pytest
+
 from playground import seed
 from playground.house import House
 from playground.slack.elements import find
 from playground.slack.records import View
 from playground.slack.sight import actions_of, text_of
 from store.model.policy import DAY, MINUTE
-from tests.stories.people import ask, asks, home, modal, press, request_of, says
+from tests.stories.conftest import OpenHouse
+from tests.stories.people import ask, asks, home, modal, own_card, page, press, request_of, says
 
+CHANGED = {"set:payments/prod": {"set": "STRIPE_KEY=sk_2"}}
 WORDS = "open payments/prod for 15m because INC-7 payments fail"
 
 
@@ -36,38 +40,88 @@ async def test_an_empty_home_says_what_would_stand_there_and_what_can_be_asked(h
     assert "Nothing waits for your decision." in part(empty, "Waiting for you")
     assert "What you activate stands here" in part(empty, "What you have now")
     assert "`/countersign help`" in part(empty, "Your requests")
-    offers = part(empty, "Ask for something")
-    for offered in (
-        "Open payments/prod",
-        "Change payments/prod",
-        "Open payments/staging",
-        "Change payments/staging",
-        "Join role:database-admin",
-    ):
-        assert offered in offers
-    assert "Health" not in text_of(empty)
+    for label in ("Open an environment", "Change secrets", "Request access"):
+        assert label in part(empty, "Ask for something")
     assert "No rule names you" in part(await home(house, seed.BEN), "Ask for something")
+    assert "No rule names you" in part(await page(house, seed.BEN, "environments"), "What you may ask for")
 
 
-async def test_the_owner_sees_how_it_is_and_nobody_else_does(house: House) -> None:
-    owned = await home(house, seed.ANA)
-    assert part(owned, "Health, for owners") != ""
-    assert "Change countersign/connectors" in part(owned, "Ask for something")
-    assert "Health" not in text_of(await home(house, seed.BEN))
+async def test_every_environment_that_one_may_ask_for_has_a_button_that_opens_its_form(house: House) -> None:
+    listed = await page(house, seed.ROSA, "environments")
+    assert "`payments/prod` · read its secrets for a time, set or remove its secrets" in text_of(listed)
+    assert "`role:database-admin` · be a member for a time" in text_of(listed)
+    assert "connectors" not in text_of(listed)
+    await house.workspace.home_action(seed.ROSA, "home_ask_access")
+    form = modal(house, seed.ROSA)
+    assert "role:database-admin" in text_of(form)
+    sent = await house.workspace.submit(seed.ROSA, form.id, {"reason": {"reason": "INC-7 a query hangs"}})
+    assert sent.ok
+    mine = await page(house, seed.ROSA, "approvals", "Waiting for approval")
+    assert "role:database-admin" in part(mine, "Your requests")
+
+
+async def test_only_an_owner_sees_how_it_is(house: House) -> None:
+    owned = await page(house, seed.ANA, "health")
+    assert part(owned, "Health") != ""
+    assert "countersign/connectors" in text_of(await page(house, seed.ANA, "environments"))
+    assert "home_go_health" not in actions_of(await home(house, seed.BEN))
+
+
+async def test_somebody_else_is_refused_an_owners_page_also_when_they_press_its_button(house: House) -> None:
+    mine = await home(house, seed.BEN)
+    mine.payload = {**mine.payload, "blocks": (await home(house, seed.ANA)).blocks}
+    await house.workspace.home_action(seed.BEN, "home_go_health")
+    await own_card(house, seed.BEN, "Only an owner sees Health.")
+
+    def drawn_anew() -> bool:
+        view = house.workspace.home(seed.BEN)
+        return view is not None and "home_go_health" not in actions_of(view)
+
+    await house.workspace.wait_for(drawn_anew)
+    assert "Waiting for you" in text_of(await home(house, seed.BEN))
+
+
+async def test_who_is_an_owner_no_longer_is_where_everybody_begins(house: House) -> None:
+    await page(house, seed.ANA, "health")
+    await house.app.homes._places.keep(seed.BEN, "health")
+    assert "Waiting for you" in text_of(await home(house, seed.BEN))
+
+
+@pytest.mark.parametrize("place", ["atlantis", "approvals:1:2:3:4:5", "<!channel>", ""])
+async def test_a_place_that_is_not_there_is_where_everybody_begins(house: House, place: str) -> None:
+    await house.app.homes._places.keep(seed.BEN, place)
+    assert "Waiting for you" in text_of(await home(house, seed.BEN))
+
+
+@pytest.mark.parametrize(("user", "who"), [("U0GIL", "a guest in this workspace"), ("U0SAM", "from another workspace")])
+async def test_who_may_do_nothing_here_reads_so_and_sees_nothing_else(house: House, user: str, who: str) -> None:
+    shown = await home(house, user, f"You are {who}.")
+    assert actions_of(shown) == []
+
+
+async def test_one_stays_on_the_page_where_one_is_whichever_process_draws_it(open_house: OpenHouse) -> None:
+    house = await open_house(processes=2)
+    await page(house, seed.ROSA, "environments")
+    for app in house.apps:
+        shown = await app.homes.shown(seed.ROSA)
+        assert "What you may ask for" in str(shown.view)
+    await house.workspace.open_home(seed.ROSA)
+    assert "What you may ask for" in text_of(await home(house, seed.ROSA, "What you may ask for"))
+    await page(house, seed.ROSA, "approvals")
 
 
 async def test_everything_is_done_from_home_and_homes_stay_true(any_house: House) -> None:
     house = any_house
     await home(house, seed.BEN)
-    rosa = await home(house, seed.ROSA)
-    block, _ = find([block for block in rosa.blocks if "Open payments/prod" in str(block)], "home_ask_open")
+    offered = await page(house, seed.ROSA, "environments")
+    block, _ = find([block for block in offered.blocks if "payments/prod" in str(block)], "home_ask_open")
     await house.workspace.home_action(seed.ROSA, "home_ask_open", block_id=block["block_id"])
     sent = {"reason": {"reason": "INC-7 payments fail"}}
     assert (await house.workspace.submit(seed.ROSA, modal(house, seed.ROSA).id, sent)).ok
 
     waits = await home(house, seed.BEN, "INC-7 payments fail")
     assert "0 of 1 approval" in part(waits, "Waiting for you")
-    assert "Waiting for approval" in part(await home(house, seed.ROSA, "Waiting for approval"), "Your requests")
+    assert "Waiting for approval" in part(await page(house, seed.ROSA, "approvals", "Waiting for ap"), "Your requests")
 
     await house.workspace.home_action(seed.BEN, "approve")
     await gone(house, seed.BEN, "Waiting for you", "INC-7")
@@ -140,11 +194,39 @@ async def test_a_late_click_at_home_is_answered_and_home_shows_the_truth(house: 
     await gone(house, seed.BEN, "Waiting for you", request_of(asked))
 
 
-async def test_many_requests_are_counted_and_home_stays_within_its_limits(house: House) -> None:
+async def test_many_requests_are_counted_and_shown_in_parts(house: House) -> None:
     await home(house, seed.BEN)
     for number in range(12):
         assert (await ask(house, seed.ROSA, f"open payments/prod for 15m because INC-{number}")).ok
-    full = await home(house, seed.BEN, "Waiting for you (12)")
-    assert actions_of(full).count("approve") == 10
-    assert "and 2 more: `/countersign pending` lists them." in text_of(full)
-    assert "and 2 more: `/countersign mine` lists them." in text_of(await home(house, seed.ROSA, "Your requests (12)"))
+    first = await home(house, seed.BEN, "Waiting for you (12)", "Showing 1–10 of 12.")
+    assert actions_of(first).count("approve") == 10
+    assert "INC-0" in text_of(first)
+    assert "home_go_0_previous" not in actions_of(first)
+    await house.workspace.home_action(seed.BEN, "home_go_0_next")
+    second = await home(house, seed.BEN, "Showing 11–12 of 12.")
+    assert actions_of(second).count("approve") == 2
+    assert "home_go_0_next" not in actions_of(second)
+    block = next(block for block in second.blocks if "'approve'" in str(block))
+    await house.workspace.home_action(seed.BEN, "approve", block_id=block["block_id"])
+    one = await home(house, seed.BEN, "Showing 11–11 of 11.")
+    assert actions_of(one).count("approve") == 1
+    await house.workspace.home_action(seed.BEN, "approve")
+    back = await home(house, seed.BEN, "Waiting for you (10)")
+    assert actions_of(back).count("approve") == 10
+    assert "Showing" not in text_of(back)
+    await home(house, seed.ROSA, "Your requests (12)", "Showing 1–10 of 12.")
+    await house.workspace.home_action(seed.ROSA, "home_go_2_next")
+    await home(house, seed.ROSA, "Showing 11–12 of 12.")
+
+
+async def test_what_waits_is_counted_on_every_page(house: House) -> None:
+    await asks(house, seed.ROSA, WORDS)
+    await page(house, seed.BEN, "environments", "Approvals (1)")
+
+
+async def test_who_has_voted_waits_for_the_others(house: House) -> None:
+    assert (await ask(house, seed.ROSA, "change payments/prod because rotated", CHANGED)).ok
+    await home(house, seed.BEN, "Waiting for you (1)")
+    await house.workspace.home_action(seed.BEN, "approve")
+    await gone(house, seed.BEN, "Waiting for you", "STRIPE_KEY")
+    await home(house, seed.INES, "Waiting for you (1)", "1 of 2 approvals")

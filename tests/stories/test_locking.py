@@ -17,6 +17,7 @@ from tests.stories.people import (
     home,
     modal,
     own_card,
+    page,
     press,
     quiet,
     request_of,
@@ -25,7 +26,7 @@ from tests.stories.people import (
 from tests.stories.test_break_glass import WORDS, broken, reason, smash
 from tests.stories.test_home import part
 
-HEALTH = "Health, for owners"
+HEALTH = "Locked"
 LOCKED = "Your break-glass is locked, because the glass you broke for request"
 
 
@@ -37,7 +38,7 @@ async def dispute(house: House, asked: Message) -> None:
 
 async def test_who_is_locked_reads_why_and_an_owner_unlocks_them_from_home(any_house: House) -> None:
     house = any_house
-    await home(house, seed.ANA, HEALTH)
+    await page(house, seed.ANA, "health")
     wrong, early = await broken(house), await asks(house, seed.ROSA, WORDS)
     await press(house, seed.OMAR, early, "break_glass")
     begun = modal(house, seed.OMAR)
@@ -108,7 +109,7 @@ async def test_a_lock_that_is_news_too_late_is_not_told(house: House) -> None:
 async def test_an_owner_unlocks_what_they_saw_and_not_what_came_since(house: House) -> None:
     first, second = await broken(house), await broken(house)
     await dispute(house, first)
-    await home(house, seed.ANA, "may not break the glass since")
+    await page(house, seed.ANA, "health", "may not break the glass since")
     await house.workspace.home_action(seed.ANA, "home_unlock")
     await dispute(house, second)
     await reason(house, seed.ANA, "We talked")
@@ -129,11 +130,11 @@ async def test_an_owner_who_is_locked_is_unlocked_by_another_owner_only(open_hou
     written = rules.policies(soft).replace("owners: {users: [ana@example.com]}", "owners: {groups: [payments-dev]}")
     house = await open_house(policies=written)
     await dispute(house, await broken(house))
-    own = await home(house, seed.OMAR, "Another owner must unlock it.")
+    own = await page(house, seed.OMAR, "health", "Another owner must unlock it.")
     assert "home_unlock" not in actions_of(own)
     answer = await command(house, seed.OMAR, "unlock @omar because it was an emergency")
     assert "Nobody unlocks their own break-glass. Another owner must." in answer
-    await home(house, seed.ROSA, "may not break the glass since")
+    await page(house, seed.ROSA, "health", "may not break the glass since")
     await house.workspace.home_action(seed.ROSA, "home_unlock")
     await reason(house, seed.ROSA, "It was an emergency")
     await own_card(house, seed.OMAR, "*Unlocked:* <@U0ROSA>")

@@ -48,12 +48,21 @@ def changes(proposed: Proposed | None, *, whole: bool) -> list[Block]:
         for label, who in (("*Named anew:*", proposed.named), ("*No longer named:*", proposed.unnamed))
         if who
     ]
-    warned = [f":warning: *{sentence}*" for sentence in warnings(proposed.dangers)]
-    if proposed.now is not None:
-        warned.append(
-            f":warning: *Version {proposed.now} of the policies is in force by now, so this cannot be merged any more. Apply the file again.*"
-        )
+    warned = [f":warning: *{sentence}*" for sentence in _warnings(proposed)]
     return [b.rich(*parts), *([b.section("\n".join(names))] if names else []), *map(b.section, warned)]
+
+
+def brief(proposed: Proposed | None) -> list[Block]:
+    """In one block, where there is no room for all of it: how much is another, and what it would keep people from."""
+    if proposed is None:
+        return changes(None, whole=False)
+    warned = [f":warning: *{sentence}*" for sentence in _warnings(proposed)]
+    return [b.section("\n".join((f"*Changes of version {proposed.base}:* {summary(proposed.changes)}", *warned)))]
+
+
+def _warnings(proposed: Proposed) -> list[str]:
+    overtaken = f"Version {proposed.now} of the policies is in force by now, so this cannot be merged any more. Apply the file again."
+    return [*warnings(proposed.dangers), *([overtaken] if proposed.now is not None else [])]
 
 
 def is_cut(proposed: Proposed | None) -> bool:

@@ -1,6 +1,6 @@
 """Facts: what a view is drawn from, and what it comes out as."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from store.model.debt import Debt
@@ -101,19 +101,3 @@ class Offer:
 
     kind: Kind
     target: str
-
-
-@dataclass(frozen=True, slots=True)
-class HomeFacts:
-    """What one person's App Home shows. `health` is None for who is no owner."""
-
-    user: str
-    waiting: tuple[CardFacts, ...] = ()  # for this person to decide, or to countersign
-    mine: tuple[CardFacts, ...] = ()  # asked by or for this person, not over, not live
-    grants: tuple[CardFacts, ...] = ()  # granting, active, revoking, for this person
-    offers: tuple[Offer, ...] = ()
-    health: tuple[str, ...] | None = None
-    more: dict[str, int] = field(
-        default_factory=dict
-    )  # "waiting", "mine", "locks" -> how many more there are than are given
-    locks: tuple[Lock, ...] = ()  # for owners: whose break-glass is locked

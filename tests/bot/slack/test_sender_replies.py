@@ -1,35 +1,48 @@
 """Replies: a sentence to one person, wherever they can be reached, and nobody waits for it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from typing import Any, Final
+from collections.abc import AsyncIterator
+from typing import Final
 
 import pytest
 from structlog.testing import capture_logs
 
 from bot.slack import replies as replying
+from bot.slack.homes import Shown
 from bot.slack.replies import Replies
-from bot.slack.views.facts import CardFacts, HomeFacts
+from bot.slack.views.facts import CardFacts
+from bot.slack.views.home import closed
 from bot.slack.wire import Slack
 from playground.slack.workspace import Workspace
 from store.model.errors import Unavailable
+from store.model.people import Wanted
 from tests import builders
 
 WITHIN_S: Final = 5.0
 
 
 class Homes:
-    """The facts of App Homes, as far as a reply needs them; `down`: Redis is silent."""
+    """App Homes, as far as a reply needs them. `unknown`: what Slack has not told; `silent`: it does not tell it either."""
 
     def __init__(self) -> None:
-        self.down = False
         self.asked: list[str] = []
+        self.unknown = Wanted()
+        self.silent = 0
+        self.gate: asyncio.Event | None = None
 
-    async def home(self, user: str, health: Sequence[str]) -> HomeFacts:
+    async def shown(self, user: str) -> Shown:
         self.asked.append(user)
-        if self.down:
-            raise Unavailable("Redis does not answer.")
-        return HomeFacts(user, health=tuple(health))
+        drawn = closed(f"drawn {len(self.asked)} times")
+        if self.gate is not None:
+            await self.gate.wait()
+        return Shown(drawn, self.unknown)
+
+    async def learn(self, lacking: Wanted) -> None:
+        assert lacking == self.unknown
+        if self.silent:
+            self.silent -= 1
+            raise Unavailable("Slack does not tell.")
+        self.unknown = Wanted()
 
 
 @pytest.fixture
@@ -39,7 +52,7 @@ def homes() -> Homes:
 
 @pytest.fixture
 async def replies(slack: Slack, homes: Homes) -> AsyncIterator[Replies]:
-    replies = Replies(slack, homes, lambda: ("Redis is slow.",))  # type: ignore[arg-type]  # all that a reply asks of pictures
+    replies = Replies(slack, homes)  # type: ignore[arg-type]  # all that a reply asks of homes
     yield replies
     await replies.drain(WITHIN_S)
 
@@ -155,10 +168,53 @@ async def test_homes_that_were_opened_long_ago_are_let_go(replies, homes, monkey
     assert sorted(homes.asked) == ["U0ANA", "U0GIL"]
 
 
-async def test_a_home_that_cannot_be_drawn_is_drawn_the_next_time(replies, town: Workspace, homes: Any):
-    homes.down = True
+async def test_a_home_that_slack_does_not_take_is_drawn_the_next_time(replies, town: Workspace):
+    town.faults.error("views.publish", "internal_error")
     replies.opened_home("U0ANA")
     await replies.drain(WITHIN_S)
-    homes.down = False
+    assert town.home("U0ANA") is None
     await replies.drawn(facts("U0ANA"))
     await town.wait_for(lambda: town.home("U0ANA"))
+
+
+async def test_what_comes_while_a_home_is_drawn_draws_it_once_more(replies, town: Workspace, homes: Homes):
+    homes.gate = asyncio.Event()
+    for _ in range(9):
+        await replies.drawn(facts("U0ANA"))
+        replies.opened_home("U0ANA")
+        await asyncio.sleep(0)
+    homes.gate.set()
+    await replies.drain(WITHIN_S)
+    assert homes.asked == ["U0ANA"] * 2
+    assert "drawn 2 times" in str(town.home("U0ANA"))
+
+
+async def test_a_home_that_lacks_a_fact_is_drawn_again_when_slack_has_told_it(
+    replies, town: Workspace, homes, monkeypatch
+):
+    monkeypatch.setattr(replying, "LEARN_PAUSE_S", 0.001)
+    homes.unknown, homes.silent = Wanted(users=frozenset({"U0BEN"})), 2
+    replies.opened_home("U0ANA")
+    await town.wait_for(lambda: "drawn 2 times" in str(town.home("U0ANA")))
+    await replies.drain(WITHIN_S)
+    assert len(homes.asked) == 2
+
+
+async def test_slack_is_not_asked_for_ever(replies, homes, monkeypatch):
+    monkeypatch.setattr(replying, "LEARN_PAUSE_S", 0.001)
+    homes.unknown, homes.silent = Wanted(users=frozenset({"U0BEN"})), 1_000
+    replies.opened_home("U0ANA")
+    async with asyncio.timeout(WITHIN_S):
+        while homes.silent > 1_000 - replying.LEARNT_TIMES or replies._learning:
+            await asyncio.sleep(0.005)
+    assert (len(homes.asked), homes.silent) == (1, 1_000 - replying.LEARNT_TIMES)
+
+
+async def test_a_stop_does_not_wait_for_slack_to_tell_something(replies, homes, town):
+    homes.unknown, homes.silent = Wanted(users=frozenset({"U0BEN"})), 1
+    replies.opened_home("U0ANA")
+    async with asyncio.timeout(WITHIN_S):
+        while not replies._learning:
+            await asyncio.sleep(0.005)
+    async with asyncio.timeout(1.0):
+        await replies.drain(WITHIN_S)

@@ -15,7 +15,7 @@ from store.model.request import Kind, State
 from tests.bot.slack.pieces import walk
 
 STORIES = list(stories())
-ON_HOME = ("home_ask_", "home_unlock")  # about a target or a person, not about a request
+ON_HOME = ("home_ask_", "home_unlock", "home_go_")  # about a target, a person or a page, not about a request
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story["name"])

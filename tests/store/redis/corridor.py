@@ -136,6 +136,11 @@ class Corridor:
     def another_environments(self) -> Environments:
         return Environments(self.redis, self.keys, self.scripts, self.ring, self.skew, self.random)
 
+    async def waiting(self, *principals: str, most: int = 9) -> list[str]:
+        """Ids of what these decide."""
+        says, _ = await self.requests.queue(principals, most=most)
+        return [say.request for say in says]
+
     def replica(self) -> Requests:
         """One more process, with nothing in memory."""
         return Requests(

@@ -183,6 +183,10 @@ def check_standing(one: Asked) -> None:
 def check_projected(now: Evidence, one: Asked, environment: str) -> None:
     """What scripts read beside the body says the same as the body."""
     fields = dict(now.of[f"request:{one.id}"])
+    kind, target, policy, *asking = fields.pop("say").split(" ")
+    assert (kind, target, int(policy)) == (one.kind, json.loads(fields["body"])["target"], one.policy)
+    heard = one.by if one.basis == "break-glass" else {verdict.by for verdict in one.verdicts}
+    assert (asking[:2], sorted(asking[2:])) == ([one.requester, one.beneficiary], sorted(heard))
     del fields["body"], fields["version"]
     assert fields == {
         "kind": one.kind,
@@ -215,12 +219,17 @@ def check_indexes(now: Evidence, environment: str, policies: Mapping[int, Policy
     for one in now.asked.values():
         for user in {one.requester, one.beneficiary}:
             put(f"index:mine:{user}", one.id, one.created_ms)
+            if one.state in ("pending", "approved", "stale"):
+                put(f"index:open:{user}", one.id, one.created_ms)
+        if one.state in ("granting", "active", "revoking") and one.requester != one.beneficiary:
+            put(f"index:open:{one.requester}", one.id, one.created_ms)
         rule = policies[one.policy]
         assert rule is not None
         if one.state == "pending":
             for threshold in rule.approvals:
                 for principal in threshold.circle.users | threshold.circle.groups:
-                    put(f"index:waiting:{principal}", one.id, one.created_ms)
+                    assert one.deadline is not None
+                    put(f"index:waiting:{principal}", one.id, one.deadline)
         if one.state in ("granting", "active", "revoking"):
             put(f"index:live:{one.beneficiary}", one.id, one.created_ms)
             if one.kind == "access":

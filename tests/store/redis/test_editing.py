@@ -44,10 +44,10 @@ async def test_what_was_edited_has_a_new_time_and_lies_with_those_who_decide_now
     assert (after.policy, after.timers) == (2, {"deadline": NOW + 2 * HOUR})
     due = await corridor.redis.zrange(corridor.keys.due, 0, -1, withscores=True)
     assert [(text(member), int(at)) for member, at in due] == [(f"{asked.id}/deadline", NOW + 2 * HOUR)]
-    assert await corridor.requests.waiting([LEADS], most=9) == []
-    assert await corridor.requests.waiting([ONCALL], most=9) == [after.id]
+    assert await corridor.waiting(LEADS) == []
+    assert await corridor.waiting(ONCALL) == [after.id]
     await corridor.do(asked, Withdraw(id="w", actor=REQ))
-    assert await corridor.requests.waiting([ONCALL], most=9) == []
+    assert await corridor.waiting(ONCALL) == []
 
 
 async def test_an_edit_is_written_down_by_name_and_without_a_value(corridor):

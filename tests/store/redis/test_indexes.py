@@ -46,8 +46,10 @@ def expected(requests: list[Request], debts: list[Debt]) -> dict[str, dict[str, 
     for each in requests:
         for user in (each.requester, each.beneficiary):
             stand(f"index:mine:{user}", each.id, each.created_ms)
+            if each.state in ("pending", "approved", "stale"):
+                stand(f"index:open:{user}", each.id, each.created_ms)
         if each.state == "pending":
-            stand(f"index:waiting:{LEADS}", each.id, each.created_ms)
+            stand(f"index:waiting:{LEADS}", each.id, each.timers["deadline"])
         if each.state in ("granting", "active", "revoking"):
             stand(f"index:live:{each.beneficiary}", each.id, each.created_ms)
             if isinstance(each.payload, Joining):

@@ -283,13 +283,13 @@ async def test_what_waits_for_whom(corridor):
     pager = Threshold(circle=Circle(users=frozenset({ONCALL})))
     await corridor.enact(policy(approvals=(leads(), pager)))
     first, second = await corridor.ask(), await corridor.ask("access")
-    assert await corridor.requests.waiting([LEADS, ONCALL], most=9) == [first.id, second.id]
+    assert await corridor.waiting(LEADS, ONCALL) == [first.id, second.id]
     assert await corridor.requests.read([second.id, "REQVESTNON", first.id]) == [second, first]
-    assert len(await corridor.requests.waiting([LEADS], most=1)) == 1
-    assert await corridor.requests.waiting([], most=9) == []
-    assert await corridor.requests.waiting(["SNOBODY"], most=9) == []
+    assert len(await corridor.waiting(LEADS, most=1)) == 1
+    assert await corridor.waiting() == []
+    assert await corridor.waiting("SNOBODY") == []
     await corridor.do(first, Withdraw(id="w", actor=REQ))
-    assert await corridor.requests.waiting([ONCALL], most=9) == [second.id]
+    assert await corridor.waiting(ONCALL) == [second.id]
 
 
 async def test_a_glass_broken_brings_debt_timer_and_announcement_at_once(corridor):

@@ -18,6 +18,7 @@ from store.redis.client import connect
 from store.redis.clock import no_skew, now_ms
 from store.redis.facts import Facts
 from store.redis.installation import installation_id
+from store.redis.places import Places
 from store.redis.scripts import NOT_CONFIRMED
 from tests import servers
 from tests.builders import ANA, BOB, NOW, REQ, approve, deny
@@ -152,12 +153,17 @@ async def test_a_server_that_is_away_is_said_to_be_and_is_found_again(tmp_path):
         with pytest.raises(Unavailable) as refusal:
             await corridor.apply(asked, approve(asked, BOB))
         assert (refusal.value.detail, refusal.value.sentence) == ("unknown", NOT_CONFIRMED)
+        places = Places(client, corridor.keys)
         cards, facts = Cards(client, corridor.keys, corridor.scripts), Facts(client, corridor.keys)
         everything = [
             corridor.requests.get(asked.id),
             corridor.requests.listed(f"mine:{REQ}", most=9),
             corridor.requests.read([asked.id]),
-            corridor.requests.waiting([ANA], most=9),
+            corridor.requests.queue([ANA], most=9),
+            corridor.requests.part(f"open:{REQ}", first=0, most=9),
+            corridor.requests.worlds([asked.id]),
+            places.keep(REQ, "approvals"),
+            places.of(REQ),
             corridor.policies.current(),
             corridor.environments.find("payments/prod"),
             corridor.environments.read(asked.id, REQ),

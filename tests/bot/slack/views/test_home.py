@@ -1,25 +1,125 @@
-"""What App Home shows to whom, and that it always fits."""
+"""What App Home shows to whom, on which page, and that it always fits."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.slack import samples as s
+from bot.slack.ids import Place, parse_place
 from bot.slack.storybook import cards
-from bot.slack.views.facts import CardFacts, HomeFacts, Offer
-from bot.slack.views.home import home
+from bot.slack.views import approvals, environments, health
+from bot.slack.views.approvals import ApprovalsFacts
+from bot.slack.views.environments import EnvironmentsFacts, Offered
+from bot.slack.views.facts import Block, CardFacts, Offer
+from bot.slack.views.health import HealthFacts
+from bot.slack.views.home import HomeFacts, Tab, broken, closed, home
+from bot.slack.views.parts import Part, pager
 from bot.slack.views.replies import COMMANDS, help_text, listing, sentence, why
 from playground.slack.blocks import check_view
 from store.model.debt import Debt
+from store.model.errors import Invalid
+from store.model.people import Wanted
 from store.model.request import Change
-from tests.bot.slack.pieces import buttons, menu, words
+from tests.bot.slack.pieces import buttons, menu, walk, words
 
 CARDS = [facts for _, facts in cards()]
 PENDING = s.facts(s.request("open"), thresholds=2, soft=True)
+TABS = (Tab("approvals", "Approvals"), Tab("environments", "Environments"))
+NOTHING = Wanted()
 
 
-def test_an_empty_home_says_what_to_do() -> None:
-    said = words(home(HomeFacts(s.DEV))["blocks"])
+def one(*cards: CardFacts) -> Part[CardFacts]:
+    return Part(cards, 0, len(cards))
+
+
+def framed(
+    page: list[Block], place: Place | None = None, *, waits: str = "", lacking: Wanted = NOTHING
+) -> dict[str, object]:
+    return home(HomeFacts(s.DEV, place or Place("approvals"), TABS, waits, lacking), page)
+
+
+def labels(blocks: object) -> list[str]:
+    return [node["text"]["text"] for node in walk(blocks) if node.get("type") == "button"]
+
+
+def test_each_page_is_one_press_away_and_one_sees_where_one_is() -> None:
+    view = framed([], Place("environments", (3,)), waits="12")
+    check_view(view)
+    pressed = [node for node in walk(view) if node.get("type") == "button"]
+    assert [(one["text"]["text"], one["action_id"], one["value"]) for one in pressed] == [
+        ("Approvals (12)", "home_go_approvals", "approvals"),
+        ("Environments", "home_go_environments", "environments"),
+    ]
+    assert ["you are here" in one["accessibility_label"] for one in pressed] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("users", "groups", "named"),
+    [
+        ({s.DEV}, set(), "about you."),
+        ({s.DEV, s.BEN}, {s.LEADS}, "about you, <!subteam^S0LEADS> and <@U0BEN>."),
+        (set(), {f"S0{number}" for number in range(100, 140)}, "about 40 user groups."),
+        ({f"U0{number}" for number in range(100, 140)}, set(), "about 40 people."),
+    ],
+)
+def test_what_slack_has_not_told_yet_is_said(users: set[str], groups: set[str], named: str) -> None:
+    said = words(framed([], lacking=Wanted(frozenset(users), frozenset(groups)))["blocks"])
+    assert f"Still asking Slack {named}" in said
+    assert "drawn again" in said
+    assert "Still asking" not in words(framed([])["blocks"])
+
+
+def test_who_may_do_nothing_and_what_cannot_be_read_is_said_in_words() -> None:
+    shut = closed("a guest in this workspace")
+    check_view(shut)
+    assert words(shut["blocks"]).startswith("You are a guest in this workspace.")
+    view = broken(Place("environments", (2,)), "Redis does not answer.")
+    check_view(view)
+    assert "Redis does not answer." in words(view["blocks"])
+    assert [node["value"] for node in walk(view) if node.get("type") == "button"] == ["environments:2"]
+
+
+@pytest.mark.parametrize("value", ["approvals", "approvals:0:2:14", "health:99999"])
+def test_a_place_comes_back_as_it_went(value: str) -> None:
+    assert str(parse_place(value)) == value
+
+
+@pytest.mark.parametrize(
+    "value", ["", "A", "approvals:", "approvals:-1", "approvals:1.5", "a:1:2:3:4:5", "health:999999", "x\n"]
+)
+def test_what_is_no_place_of_ours_is_refused(value: str) -> None:
+    with pytest.raises(Invalid):
+        parse_place(value)
+
+
+def test_a_place_keeps_the_other_lists_where_they_are() -> None:
+    assert Place("approvals", (1, 2)).at(2, 4) == Place("approvals", (1, 2, 4))
+    assert Place("approvals").at(1, 3) == Place("approvals", (0, 3))
+    assert Place("approvals").part(2) == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "shown", "total", "more", "said", "ways"),
+    [
+        (0, 3, 3, False, None, {}),
+        (0, 10, 37, False, "Showing 1–10 of 37.", {"Next": "approvals:0:1"}),
+        (10, 10, 37, False, "Showing 11–20 of 37.", {"Previous": "approvals:0:0", "Next": "approvals:0:2"}),
+        (30, 7, 37, False, "Showing 31–37 of 37.", {"Previous": "approvals:0:2"}),
+        (0, 10, 10, True, "Showing 1–10 of more than 10.", {"Next": "approvals:0:1"}),
+        (0, 10, 1_500, False, "Showing 1–10 of 1,500.", {"Next": "approvals:0:1"}),
+    ],
+)
+def test_a_part_says_which_it_is_and_leads_to_the_others(
+    first: int, shown: int, total: int, more: object, said: str | None, ways: dict[str, str]
+) -> None:
+    part = Part(("x",) * shown, first, total, bool(more))
+    blocks = pager(part, Place("approvals", (0, first // 10)), 1, 10, "Waiting for you")
+    assert ([said] if said else []) == [words(block) for block in blocks if block["type"] == "context"]
+    assert {node["text"]["text"]: node["value"] for node in walk(blocks) if node.get("type") == "button"} == ways
+
+
+def test_empty_approvals_say_what_to_do() -> None:
+    said = words(approvals.page(ApprovalsFacts(s.DEV)))
     for line in (
         "Nothing waits for your decision.",
         "You have no access right now.",
@@ -27,85 +127,111 @@ def test_an_empty_home_says_what_to_do() -> None:
         "An owner can add you",
     ):
         assert line in said
-    assert "Health" not in said
 
 
-def test_what_waits_is_decided_here() -> None:
-    view = home(HomeFacts(s.BEN, waiting=(PENDING,)))
-    assert buttons(view)[:4] == ["approve", "deny", "break_glass", "more"]
-    said = words(view["blocks"])
+def test_what_waits_is_decided_here_and_says_until_when() -> None:
+    page = approvals.page(ApprovalsFacts(s.BEN, waiting=one(PENDING)))
+    assert buttons(page)[:4] == ["approve", "deny", "break_glass", "more"]
+    said = words(page)
     assert "Waiting for you (1)" in said
     assert "<@U0DEV> asks to open `payments/prod` for 2 h." in said
+    assert "Nobody can decide it after <!date^" in said
     assert s.REASON in said
     assert "0 of 2 approvals" in said
-    assert "Show all of it" in menu(view)
+    assert "Show all of it" in menu(page)
+
+
+def test_what_may_wait_is_not_kept_quiet() -> None:
+    said = words(approvals.page(ApprovalsFacts(s.BEN, unsure=2)))
+    assert "2 more requests may wait for you: Slack has not told yet who decides." in said
+    assert "may wait for you" not in words(approvals.page(ApprovalsFacts(s.BEN)))
 
 
 def test_nobody_approves_a_change_without_seeing_its_names() -> None:
-    said = words(home(HomeFacts(s.BEN, waiting=(s.facts(s.request("change", names=9)),)))["blocks"])
+    said = words(approvals.page(ApprovalsFacts(s.BEN, waiting=one(s.facts(s.request("change", names=9))))))
     assert "PROCESSOR_KEY_2" in said
     assert "and 4 more: 2 removed, 2 unchanged" in said
 
 
 def test_a_debt_waits_for_somebody_else() -> None:
     owed = s.facts(s.request("access", "ended", broken=True), debt=s.debt("open"))
-    view = home(HomeFacts(s.BEN, waiting=(owed,)))
-    assert buttons(view)[:2] == ["countersign", "dispute"]
-    assert "must countersign or dispute it before" in words(view["blocks"])
+    page = approvals.page(ApprovalsFacts(s.BEN, waiting=one(owed)))
+    assert buttons(page)[:2] == ["countersign", "dispute"]
+    assert "must countersign or dispute it before" in words(page)
 
 
 def test_a_grant_shows_its_clock_and_how_to_end_it() -> None:
-    view = home(HomeFacts(s.DEV, grants=(s.facts(s.request("open", "active"), shows=True),)))
-    assert buttons(view)[:2] == ["show_values", "end"]
-    assert "You have it until <!date^" in words(view["blocks"])
+    grant = s.facts(s.request("open", "active"), shows=True)
+    page = approvals.page(ApprovalsFacts(s.DEV, grants=one(grant)))
+    assert buttons(page)[:2] == ["show_values", "end"]
+    assert "You have it until <!date^" in words(page)
 
 
 def test_a_request_of_mine_shows_its_next_step() -> None:
-    view = home(HomeFacts(s.DEV, mine=(s.facts(s.request("open", "approved")),)))
-    assert buttons(view)[:2] == ["activate", "withdraw"]
+    page = approvals.page(ApprovalsFacts(s.DEV, mine=one(s.facts(s.request("open", "approved")))))
+    assert buttons(page)[:2] == ["activate", "withdraw"]
 
 
-def test_what_may_be_asked_for_has_a_button_each() -> None:
-    offers = (Offer("open", "payments/prod"), Offer("access", "role:aws-admin"))
-    view = home(HomeFacts(s.DEV, offers=offers))
-    assert buttons(view) == ["home_ask_open", "home_ask_access", "home_ask_open", "home_ask_access"]
-    assert "Join role:aws-admin" in words(view["blocks"])
+def test_what_may_be_asked_for_has_a_form_each() -> None:
+    page = approvals.page(ApprovalsFacts(s.DEV, kinds=frozenset({"open", "access"})))
+    assert buttons(page) == ["home_ask_open", "home_ask_access"]
 
 
-def test_health_is_for_owners() -> None:
-    assert "Nothing to report." in words(home(HomeFacts(s.ANA, health=()))["blocks"])
-    assert "Redis forgets." in words(home(HomeFacts(s.ANA, health=("Redis forgets.",)))["blocks"])
+def test_each_environment_has_a_button_for_each_thing_one_may_ask_for() -> None:
+    offered = (
+        Offered("payments/prod", (Offer("change", "payments/prod"), Offer("open", "payments/prod"))),
+        Offered("role:aws-admin", (Offer("access", "role:aws-admin"),)),
+    )
+    page = environments.page(EnvironmentsFacts(offered=Part(offered, 0, 2)))
+    pressed = [(node["action_id"], node["value"]) for node in walk(page) if node.get("type") == "button"]
+    assert pressed == [
+        ("home_ask_open", "payments/prod"),
+        ("home_ask_change", "payments/prod"),
+        ("home_ask_access", "role:aws-admin"),
+    ]
+    assert "What you may ask for (2)" in words(page)
+    assert "An owner can add you" in words(environments.page(EnvironmentsFacts()))
+
+
+def test_health_says_what_is_not_well() -> None:
+    assert "Nothing to report." in words(health.page(HealthFacts(s.ANA)))
+    assert "Redis forgets." in words(health.page(HealthFacts(s.ANA, lines=("Redis forgets.",))))
 
 
 def test_owners_see_who_is_locked_and_unlock_others_only() -> None:
     locks = (s.lock(user=s.EVE), s.lock(user=s.ANA, causes=2))
-    view = home(HomeFacts(s.ANA, health=(), locks=locks, more={"locks": 4}))
-    said = words(view["blocks"])
-    assert buttons(view) == ["home_unlock"]
+    page = health.page(HealthFacts(s.ANA, locks=locks, more_locks=4))
+    said = words(page)
+    assert buttons(page) == ["home_unlock"]
     assert f"{s.ID}` was disputed." in said
     assert "the newest of 2 such requests. Another owner must unlock it." in said
     assert "and 4 more whose break-glass is locked" in said
-    assert "Nothing to report" not in said
-    other = home(HomeFacts(s.DEV, locks=locks))
-    assert "break the glass since" not in words(other["blocks"])
-
-
-def test_what_does_not_fit_is_counted() -> None:
-    view = home(HomeFacts(s.DEV, (PENDING,) * 30, more={"waiting": 70}))
-    assert "and 90 more: `/countersign pending` lists them." in words(view["blocks"])
-    assert "Waiting for you (100)" in words(view["blocks"])
 
 
 @given(
-    st.lists(st.sampled_from(CARDS), max_size=40), st.lists(st.sampled_from(CARDS), max_size=40),
-    st.lists(st.sampled_from(CARDS), max_size=40), st.integers(0, 100), st.none() | st.integers(0, 40),
+    st.lists(st.sampled_from(CARDS), max_size=10), st.lists(st.sampled_from(CARDS), max_size=8),
+    st.lists(st.sampled_from(CARDS), max_size=10), st.integers(0, 9), st.booleans(),
 )  # fmt: skip
-def test_it_always_fits(
-    waiting: list[CardFacts], mine: list[CardFacts], grants: list[CardFacts], offers: int, health: int | None
+def test_full_approvals_always_fit(
+    waiting: list[CardFacts], grants: list[CardFacts], mine: list[CardFacts], unsure: int, lacking: object
 ) -> None:
-    lines = None if health is None else ("x" * 5_000,) * health
-    offered = tuple(Offer("open", f"team-{number}/prod") for number in range(offers))
-    check_view(home(HomeFacts(s.DEV, tuple(waiting), tuple(mine), tuple(grants), offered, lines)))
+    assert approvals.SIZES == (10, 8, 10)  # what is given here is as much as is ever shown
+    parts = [Part(tuple(cards), 1_000, 9_999, True) for cards in (waiting, grants, mine)]
+    kinds = frozenset(approvals.FORMS)
+    facts = ApprovalsFacts(s.DEV, Place("approvals", (100, 125, 100)), parts[0], unsure, parts[1], parts[2], kinds)
+    missing = Wanted(frozenset({s.DEV}), frozenset({s.LEADS})) if lacking else NOTHING
+    check_view(framed(approvals.page(facts), facts.place, waits="9,999", lacking=missing))
+
+
+@given(st.integers(0, environments.SIZE), st.integers(0, 100), st.integers(0, 40))
+def test_the_other_pages_always_fit(offers: int, lines: int, locks: int) -> None:
+    offered = tuple(
+        Offered("a" * 60, tuple(Offer(kind, "a" * 60) for kind in environments.ASKS)) for _ in range(offers)
+    )
+    facts = EnvironmentsFacts(Place("environments", (50,)), Part(offered, 1_000, 2_000))
+    check_view(framed(environments.page(facts), facts.place))
+    eves = (s.lock(user=s.EVE, causes=9),) * locks
+    check_view(framed(health.page(HealthFacts(s.ANA, lines=("x" * 5_000,) * lines, locks=eves)), Place("health")))
 
 
 def test_a_list_says_what_is_there_and_what_is_not() -> None:

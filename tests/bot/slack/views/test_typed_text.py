@@ -10,11 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.slack import samples as s
-from bot.slack.ids import Origin
-from bot.slack.views import forms, modals, replies
+from bot.slack.ids import Origin, Place
+from bot.slack.views import approvals, forms, health, modals, replies
+from bot.slack.views.approvals import ApprovalsFacts
 from bot.slack.views.card import for_approvers, for_requester
-from bot.slack.views.facts import CardFacts, HomeFacts, Message, Prefill, Terms, WhoIsAsked
-from bot.slack.views.home import home
+from bot.slack.views.facts import Block, CardFacts, Message, Prefill, Terms, View, WhoIsAsked
+from bot.slack.views.health import HealthFacts
+from bot.slack.views.home import HomeFacts, Tab, broken, home
+from bot.slack.views.parts import Part
 from bot.slack.views.tell import announce, hook_line, tell
 from bot.slack.views.words import cleaned
 from playground.slack.blocks import check_blocks, check_view
@@ -79,8 +82,15 @@ def messages(facts: CardFacts) -> Iterator[Message]:
     yield replies.listing("Yours", [facts], empty="")
 
 
+def shown(page: list[Block]) -> View:
+    return home(HomeFacts(s.DEV, Place("approvals"), (Tab("approvals", "Approvals"),)), page)
+
+
 def views(facts: CardFacts, text: str) -> Iterator[dict[str, Any]]:
-    yield home(HomeFacts(s.DEV, (facts,), (facts,), (facts,), health=(text,)))
+    one = Part((facts,), 0, 1)
+    yield shown(approvals.page(ApprovalsFacts(s.DEV, waiting=one, grants=one, mine=one)))
+    yield shown(health.page(HealthFacts(s.DEV, lines=(text,))))
+    yield broken(Place("approvals"), text or "x")
     yield modals.notice("Not done", text or "x")
     yield modals.details(for_approvers(facts, whole=True))
     for made in (modals.deny_reason, modals.dispute_reason, modals.approve_less):

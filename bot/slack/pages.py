@@ -1,0 +1,114 @@
+"""Pages: what App Home consists of. Another page is another row of `pages`."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from bot.slack.ids import Place
+from bot.slack.pictures import Pictures, offers
+from bot.slack.queue import Queue
+from bot.slack.views import approvals, environments, health
+from bot.slack.views.approvals import GRANTS, MINE, WAITING, ApprovalsFacts
+from bot.slack.views.environments import EnvironmentsFacts, by_target
+from bot.slack.views.facts import Block, CardFacts
+from bot.slack.views.health import LOCKS_MOST, HealthFacts
+from bot.slack.views.parts import Part, T
+from store.model.people import People, Wanted
+from store.model.policy import PolicySet
+from store.redis.locks import Locks
+from store.redis.requests import Requests
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who looks at App Home, and what was known when they did. `owner`: they are known to be one."""
+
+    user: str
+    policies: PolicySet
+    people: People
+    owner: bool
+    queue: Queue
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """`lacking`: what Slack has not told yet of the people on this page."""
+
+    blocks: list[Block]
+    lacking: Wanted = field(default_factory=Wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`name` stands in a `Place`. `for_owners`: others neither see it nor get there."""
+
+    name: str
+    title: str
+    draw: Callable[[Reader, Place], Awaitable[Drawn]]
+    for_owners: bool = False
+
+
+def pages(
+    *, pictures: Pictures, requests: Requests, locks: Locks, health: Callable[[], Sequence[str]]
+) -> tuple[Page, ...]:
+    """The first one is what App Home opens with."""
+    return (
+        Page("approvals", "Approvals", _Approvals(pictures, requests).draw),
+        Page("environments", "Environments", _environments),
+        Page("health", "Health", _Health(locks, health).draw, for_owners=True),
+    )
+
+
+class _Approvals:
+    def __init__(self, pictures: Pictures, requests: Requests) -> None:
+        self._pictures = pictures
+        self._requests = requests
+
+    async def draw(self, reader: Reader, place: Place) -> Drawn:
+        queue = reader.queue
+        waits = _part(queue.ids, place.part(WAITING), approvals.SIZES[WAITING], more=queue.left > 0)
+        live = await self._ids(f"live:{reader.user}", place, GRANTS)
+        open_ = await self._ids(f"open:{reader.user}", place, MINE)
+        cards, lacking = await self._pictures.several([*waits.items, *live.items, *open_.items])
+        card_of = {card.request.id: card for card in cards}
+
+        def shown(part: Part[str]) -> Part[CardFacts]:
+            return Part(
+                tuple(card_of[each] for each in part.items if each in card_of), part.first, part.total, part.more
+            )
+
+        facts = ApprovalsFacts(
+            user=reader.user,
+            place=place,
+            waiting=shown(waits),
+            unsure=queue.unsure,
+            grants=shown(live),
+            mine=shown(open_),
+            kinds=frozenset(offer.kind for offer in offers(reader.user, reader.people, reader.policies)),
+        )
+        return Drawn(approvals.page(facts), lacking)
+
+    async def _ids(self, index: str, place: Place, of: int) -> Part[str]:
+        size = approvals.SIZES[of]
+        ids, first, total = await self._requests.part(index, first=place.part(of) * size, most=size)
+        return Part(tuple(ids), first, total)
+
+
+async def _environments(reader: Reader, place: Place) -> Drawn:
+    offered = by_target(offers(reader.user, reader.people, reader.policies))
+    return Drawn(environments.page(EnvironmentsFacts(place, _part(offered, place.part(0), environments.SIZE))))
+
+
+class _Health:
+    def __init__(self, locks: Locks, lines: Callable[[], Sequence[str]]) -> None:
+        self._locks = locks
+        self._lines = lines
+
+    async def draw(self, reader: Reader, place: Place) -> Drawn:
+        locks, more = await self._locks.holding(most=LOCKS_MOST)
+        return Drawn(health.page(HealthFacts(reader.user, place, tuple(self._lines()), tuple(locks), more)))
+
+
+def _part(items: Sequence[T], part: int, size: int, *, more: bool = False) -> Part[T]:
+    """Past the end: the last one."""
+    first = min(part * size, max(0, len(items) - 1) // size * size)
+    return Part(tuple(items[first : first + size]), first, len(items), more)

@@ -1,0 +1,84 @@
+"""Queue: what waits for one person's word, the earliest deadline first."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from store.model.identity import Target
+from store.model.people import People, Wanted
+from store.model.policy import PolicySet
+from store.model.standing import Rules, Standing, is_approver
+from store.redis.policies import Policies
+from store.redis.requests import Requests, Say
+
+LOOKED_AT: Final = 500  # at first: one that few people decide ends before that
+NOBODY: Final = Standing(may=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    ids: tuple[str, ...] = ()  # theirs to decide, or to countersign
+    unsure: int = 0  # perhaps theirs: a fact is missing
+    left: int = 0  # how many there are behind at the least, theirs or not: they were not looked at
+
+    @property
+    def words(self) -> str:
+        """How many; empty for none."""
+        if not self.ids and not self.left:
+            return ""
+        return f"more than {len(self.ids):,}" if self.left else f"{len(self.ids):,}"
+
+
+def wanted(user: str, policies: PolicySet) -> Wanted:
+    groups = frozenset(principal for principal in policies.approvers if principal.startswith("S"))
+    return Wanted(users=frozenset((user,)), groups=groups)
+
+
+def principals(user: str, people: People) -> frozenset[str]:
+    """This user, and the groups they are known to be in."""
+    return frozenset(group.id for group in people.groups.values() if user in group.members) | {user}
+
+
+async def of(user: str, people: People, requests: Requests, kept: Policies, policies: PolicySet, *, upto: int) -> Queue:
+    """Looks on until `upto` are found, or there are no more: what is not theirs stands in nobody's way. Raises `Unavailable`."""
+    lacking = wanted(user, policies).groups - people.groups.keys()
+    asked = sorted(principals(user, people) | lacking)
+    most = LOOKED_AT
+    while True:
+        says, left = await requests.queue(asked, most=most)
+        judge = _Judge(
+            user, people, policies, {number: await kept.get(number) for number in {say.policy for say in says}}
+        )
+        judged = [(say.request, judge.may(say)) for say in says]
+        ids = tuple(request for request, may in judged if may)
+        if len(ids) >= upto or not left:
+            return Queue(ids, sum(may is None for _, may in judged), left)
+        most *= 4
+
+
+class _Judge:
+    """Requests of one rule are judged alike, and mostly there are many of one rule."""
+
+    def __init__(self, user: str, people: People, now: PolicySet, then: dict[int, PolicySet]) -> None:
+        self._user = user
+        self._people = people
+        self._now = now
+        self._then = then
+        self._known: dict[tuple[int, str, str], tuple[Standing, bool]] = {}
+
+    def may(self, say: Say) -> bool | None:
+        """May they decide it, and have not done so yet? None: a fact is missing."""
+        if self._user in say.heard:
+            return False
+        asked = (say.policy, say.kind, say.target)
+        if asked not in self._known:
+            self._known[asked] = self._under(*asked)
+        standing, self_approval = self._known[asked]
+        return standing.may if self_approval or self._user not in say.asking else False
+
+    def _under(self, policy: int, kind: str, target: str) -> tuple[Standing, bool]:
+        parsed = Target.parse(target)
+        former, rule = self._then[policy].rule(kind, parsed), self._now.rule(kind, parsed)
+        if former is None or rule is None:
+            return NOBODY, False
+        rules = Rules(former, rule, self._now.owners)
+        return is_approver(rules, self._user, self._people), rules.self_approval

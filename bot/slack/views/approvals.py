@@ -1,0 +1,122 @@
+"""Approvals: the page of App Home with what waits for somebody, what they hold, and what they asked for."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bot.slack import ids
+from bot.slack.ids import Place
+from bot.slack.views import amendment, buttons
+from bot.slack.views import blocks as b
+from bot.slack.views.change import touched
+from bot.slack.views.facts import Block, CardFacts
+from bot.slack.views.next_steps import next_step
+from bot.slack.views.parts import NONE, Part, pager, titled
+from bot.slack.views.status import action, headline, owed, progress, stands
+from bot.slack.views.words import date, mention, plural
+from store.model.request import Change, Kind
+
+# The lists in this order, and how many of each are shown at a time: together with all else on the page, within a view's
+# hundred blocks. A change of the policies has one block more, and a rule has few of them.
+WAITING, GRANTS, MINE = range(3)
+SIZES: Final = (10, 8, 10)  # of three blocks each, two, and two
+REASON_MOST: Final = 200  # characters
+NAMES_MOST: Final = 5
+
+FORMS: Final[dict[Kind, tuple[str, str]]] = {
+    "open": ("Open an environment", ids.HOME_ASK_OPEN),
+    "access": ("Request access", ids.HOME_ASK_ACCESS),
+    "change": ("Change secrets", ids.HOME_ASK_CHANGE),
+}
+START: Final = Place("approvals")
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalsFacts:
+    """What one person's page shows."""
+
+    user: str
+    place: Place = START
+    waiting: Part[CardFacts] = NONE  # for this person to decide, or to countersign
+    unsure: int = 0  # requests of which Slack has not told yet whether they are theirs to decide
+    grants: Part[CardFacts] = NONE  # granting, active, revoking, for this person
+    mine: Part[CardFacts] = NONE  # asked by or for this person, not over, and nothing they hold
+    kinds: frozenset[Kind] = frozenset()  # of what this person may ask for
+
+
+def page(facts: ApprovalsFacts) -> list[Block]:
+    unsure = (
+        [b.context(f"{plural(facts.unsure, 'more request')} may wait for you: Slack has not told yet who decides.")]
+        if facts.unsure
+        else []
+    )
+    parts = (
+        [*_part(facts, WAITING, "Waiting for you", facts.waiting, _waiting, "Nothing waits for your decision."), *unsure],
+        _part(facts, GRANTS, "What you have now", facts.grants, lambda one: _grant(one, facts.user), "You have no access right now. What you activate stands here, with the time it ends."),
+        _part(facts, MINE, "Your requests", facts.mine, lambda one: _mine(one, facts.user), "You have no open requests. Ask below, or type `/countersign help`."),
+        _asking(facts.kinds),
+    )  # fmt: skip
+    return [block for part in parts for block in (b.divider(), *part)][1:]
+
+
+def _part(
+    facts: ApprovalsFacts,
+    of: int,
+    title: str,
+    part: Part[CardFacts],
+    draw: Callable[[CardFacts], Sequence[Block]],
+    empty: str,
+) -> list[Block]:
+    shown = [block for card in part.items for block in draw(card)]
+    return [titled(title, part), *(shown or [b.context(empty)]), *pager(part, facts.place, of, SIZES[of], title)]
+
+
+def _waiting(facts: CardFacts) -> list[Block]:
+    request = facts.request
+    name = f" `{request.id}`"
+    if request.state != "pending" and facts.debt is not None:
+        about = b.section(f"{headline(facts)}{name}\n{owed(facts.debt)}")
+        pressed = buttons.of_debt(facts)
+        return [about, *([b.actions(*pressed)] if pressed else [])]
+    whom = f", for {mention(request.beneficiary)}" if request.beneficiary != request.requester else ""
+    deadline = request.timers.get("deadline")
+    until = f" Nobody can decide it after {date(deadline)}." if deadline is not None else ""
+    asks = f"{mention(request.requester)} asks to {action(request)}{whom}.{name}"
+    about = b.section(f"{asks}\n{progress(facts)}{until}")
+    names = touched(request.payload, NAMES_MOST) if isinstance(request.payload, Change) else []
+    said = [*([b.quoted(request.reason, REASON_MOST)] if request.reason else []), *names]
+    reason = [b.rich(*said)] if said else []
+    if request.kind == "policy":
+        reason += amendment.brief(facts.proposed)
+    if facts.rules is None:
+        return [about, *reason]
+    glass = [buttons.break_glass(facts)] if buttons.breakable(facts.rules) else []
+    return [
+        about,
+        *reason,
+        b.actions(buttons.approve(request), buttons.deny(request), *glass, buttons.more(facts, whole=False)),
+    ]
+
+
+def _grant(facts: CardFacts, user: str) -> list[Block]:
+    request = facts.request
+    step, pressed = next_step(facts, user)
+    ends = f" · ends {date(request.lease.until_ms)}" if request.lease and request.state == "granting" else ""
+    about = b.section(f"*{stands(facts)}* · {action(request)}{ends} · `{request.id}`\n{step}")
+    return [about, *([b.actions(*pressed)] if pressed else [])]
+
+
+def _mine(facts: CardFacts, user: str) -> list[Block]:
+    step, pressed = next_step(facts, user)
+    request = facts.request
+    whom = f" for {mention(request.beneficiary)}" if request.beneficiary != user else ""
+    about = b.section(f"*{stands(facts)}* · {action(request)}{whom} · `{request.id}`\n{step}")
+    return [about, *([b.actions(*pressed)] if pressed else [])]
+
+
+def _asking(kinds: frozenset[Kind]) -> list[Block]:
+    title = b.header("Ask for something")
+    if not kinds:
+        return [title, b.context("No rule names you among those who may ask. An owner can add you to one.")]
+    forms = [b.button(label, form, ids.NO_TARGET) for kind, (label, form) in FORMS.items() if kind in kinds]
+    return [title, b.actions(*forms), b.context("*Environments*, above, lists everything that you may ask for.")]
