@@ -28,6 +28,7 @@ from bot.slack.pages import pages
 from bot.slack.pictures import Pictures
 from bot.slack.recoveries import Recoveries
 from bot.slack.replies import Replies
+from bot.slack.rulebook import Rulebook
 from bot.slack.slash import Slash
 from bot.slack.sockets import Sockets
 from bot.slack.unlocking import Unlocking
@@ -108,11 +109,13 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     outside = Outside(policies, environments)
     locks = Locks(redis, keys, scripts, policies, directory, skew, dial.now_ms)
     pictures = Pictures(requests, policies, environments, deliveries, directory)
-    shown = pages(pictures=pictures, requests=requests, locks=locks, health=lambda: watch.sentences)
+    rulebook = Rulebook(slack, policies, directory)
+    shown = pages(
+        pictures=pictures, requests=requests, locks=locks, health=lambda: watch.sentences, rules=rulebook.draw
+    )
     homes = Homes(shown, Places(redis, keys), requests, policies, directory)
     replies = Replies(slack, homes)
     delivery = Delivery(slack, Cards(redis, keys, scripts), pictures, requests, directory, outbox, replies.drawn, locks)
-    recoveries = Recoveries(slack, policies, directory, outbox)
     turns = Turns(keys, scripts, secrets.token_bytes)
     quarantine = Quarantine(redis, keys, scripts)
     grants = Grants(requests, outside.connector, turns, quarantine, metrics, watch.fit)
@@ -124,7 +127,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         Count: delivery.count,
         Align: grants.align,
         Redeploy: webhooks.redeploy,
-        Recovered: recoveries.told,
+        Recovered: Recoveries(slack, policies, directory, outbox).told,
     }
     relay = Relay(outbox, performers, metrics, random.random)
     clock = Clock(
@@ -181,6 +184,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         unlocking=unlocking,
         slash=slash,
         homes=homes,
+        rulebook=rulebook,
         committed=clock.nudge,
         counted=counted,
     ).register(bolt_app)

@@ -10,8 +10,8 @@ from bot.cli.local import local
 from bot.policy_file.difference import Difference, differences, read_like, told, unified
 from bot.policy_file.writing import text
 from bot.slack.views.words import cleaned, utc
+from store.model.enactment import Enactment
 from store.model.errors import NotFound
-from store.model.origin import Origin
 from store.model.policy import PolicySet
 
 __all__ = ["color", "differences", "exported", "in_force", "lines", "of_files", "to_dict", "unified", "with_file"]
@@ -22,29 +22,29 @@ class Version:
     """One version, and where it was looked at what it changed. `names`: id -> how the policies call them."""
 
     number: int
-    origin: Origin | None
+    enactment: Enactment | None
     names: Mapping[str, str]
     changes: tuple[Difference, ...] = ()
 
     def row(self) -> tuple[str, str, str, str, str]:
-        origin = self.origin
-        if origin is None:
+        enactment = self.enactment
+        if enactment is None:
             return str(self.number), "", "not known", "", ""
-        how = f"version {origin.restored} again, without an approval" if origin.restored else HOW[origin.how]
-        who = self._called(origin.by)
-        if origin.approved_by:
-            who += f", approved by {', '.join(map(self._called, origin.approved_by))}"
-        return str(self.number), utc(origin.at_ms), how, who, origin.request or ""
+        how = f"version {enactment.restored} again, without an approval" if enactment.restored else HOW[enactment.how]
+        who = self._called(enactment.by)
+        if enactment.approved_by:
+            who += f", approved by {', '.join(map(self._called, enactment.approved_by))}"
+        return str(self.number), utc(enactment.at_ms), how, who, enactment.request or ""
 
     def lines(self) -> Iterator[str]:
-        if self.origin is not None and self.origin.reason:
-            yield f"because: {cleaned(self.origin.reason)}"
+        if self.enactment is not None and self.enactment.reason:
+            yield f"because: {cleaned(self.enactment.reason)}"
         for each in self.changes:
             yield from lines(each)
 
     def to_dict(self) -> dict[str, Any]:
-        origin = self.origin.model_dump(mode="json", exclude_none=True) if self.origin is not None else None
-        return {"version": self.number, "origin": origin, "differences": [to_dict(each) for each in self.changes]}
+        enactment = self.enactment.model_dump(mode="json", exclude_none=True) if self.enactment is not None else None
+        return {"version": self.number, "enactment": enactment, "differences": [to_dict(each) for each in self.changes]}
 
     def _called(self, who: str) -> str:
         return cleaned(self.names.get(who, who))
@@ -68,11 +68,11 @@ async def history(environ: Mapping[str, str], most: int, *, with_changes: bool) 
     """The newest first. Raises `AccessError`."""
     async with local(environ) as here:
         found = []
-        for number, origin in await here.policies.origins(most=most):
+        for number, enactment in await here.policies.enactments(most=most):
             policies = await here.policies.get(number)
             before = await here.policies.get(number - 1) if with_changes and number > 1 else None
             changes = differences(before, policies) if before is not None else ()
-            found.append(Version(number, origin, policies.names, changes))
+            found.append(Version(number, enactment, policies.names, changes))
         return found
 
 

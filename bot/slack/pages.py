@@ -48,12 +48,18 @@ class Page:
 
 
 def pages(
-    *, pictures: Pictures, requests: Requests, locks: Locks, health: Callable[[], Sequence[str]]
+    *,
+    pictures: Pictures,
+    requests: Requests,
+    locks: Locks,
+    health: Callable[[], Sequence[str]],
+    rules: Callable[[Reader, Place], Awaitable[Drawn]],
 ) -> tuple[Page, ...]:
     """The first one is what App Home opens with."""
     return (
         Page("approvals", "Approvals", _Approvals(pictures, requests).draw),
         Page("environments", "Environments", _environments),
+        Page("policies", "Policies", rules, for_owners=True),
         Page("health", "Health", _Health(locks, health).draw, for_owners=True),
     )
 

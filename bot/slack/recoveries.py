@@ -49,7 +49,7 @@ class Recoveries:
     async def _message(self, number: int) -> say.Message:
         old, new = await self._policies.get(number - 1), await self._policies.get(number)
         people = await concerned(self._directory, new, patient=True)
-        return say.recovered(number, await self._policies.origin(number), proposal(old, new, people))
+        return say.recovered(number, await self._policies.enactment(number), proposal(old, new, people))
 
     async def _everybody(self, number: int) -> set[str]:
         """The owners of the old policies and of the new, whoever did it, and the channels of the policies."""
@@ -59,8 +59,8 @@ class Recoveries:
             found |= policies.owners.members(people)
             target = policies.target(POLICIES)
             found |= {target.channel} if target is not None and target.channel is not None else set()
-        origin = await self._policies.origin(number)
-        return found | ({origin.by} if origin is not None else set())
+        enactment = await self._policies.enactment(number)
+        return found | ({enactment.by} if enactment is not None else set())
 
     async def _place(self, to: str) -> str:
         if to.startswith(("C", "G")):

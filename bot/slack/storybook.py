@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, get_args
 
+from bot.policy_file.words import describe
 from bot.slack import samples as s
 from bot.slack.ids import Origin, Place, parse_reference
-from bot.slack.views import amendment, approvals, environments, forms, health, locked, modals, replies, why
+from bot.slack.views import amendment, approvals, environments, forms, health, locked, modals, policies, replies, why
 from bot.slack.views.approvals import ApprovalsFacts
 from bot.slack.views.card import for_approvers, for_requester
 from bot.slack.views.environments import START, EnvironmentsFacts, Offered
@@ -14,8 +15,10 @@ from bot.slack.views.facts import Block, CardFacts, Message, Offer, Prefill, Sai
 from bot.slack.views.health import HealthFacts
 from bot.slack.views.home import HomeFacts, Tab, broken, closed, home
 from bot.slack.views.parts import Part, T
+from bot.slack.views.policies import Members, PoliciesFacts, Rule, Version
 from bot.slack.views.tell import announce, hook_line, passed, tell
 from store.model.effect import News
+from store.model.enactment import Enactment
 from store.model.errors import Forbidden
 from store.model.explain import Question, explain, of_request
 from store.model.grant import Membership
@@ -285,6 +288,7 @@ def _modals() -> Iterator[Story]:
 
 
 def _homes() -> Iterator[Story]:
+    yield from _policies()
     yield _view("home/guest", closed("a guest in this workspace"))
     yield _view("home/stranger", closed("from another workspace"))
     yield _view("home/error", broken(Place("approvals"), "Redis does not answer (ConnectionError)."))
@@ -321,9 +325,47 @@ def _homes() -> Iterator[Story]:
         yield _view(f"home/health-{name}", _home(health.page(health_facts), health_facts.place, waits="3"))
 
 
+def _policies() -> Iterator[Story]:
+    names = {s.LEADS: "@leads", s.ANA: "ana@example.com"}
+    rule = s.policy(thresholds=2, soft=True)
+    members = (Members(s.LEADS, (s.ANA, s.BEN)), Members(s.SECURITY, None), Members(s.ONCALL, ()))
+    one = Rule(1, rule.name, ("@leads may ask for open on payments/prod.", *describe(rule, names)[1:]), members)
+    made = {"by": s.ANA, "at_ms": s.NOW_MS}
+    history = (
+        Version(4, Enactment(how="recovered", restored=2, reason=s.REASON, **made)),
+        Version(3, Enactment(how="request", request=s.ID, approved_by=(s.BEN, s.CHO), reason=s.REASON, **made)),
+        Version(2),
+        Version(1, Enactment(how="first", by="clock", at_ms=s.NOW_MS)),
+    )
+    owners = s.policies(rule).owners
+    few = PoliciesFacts(
+        number=4, owners=owners, owning=members[:1], rules=Part((one,), 0, 1), versions=Part(history, 0, 4)
+    )
+    yield _view("home/policies", _home(policies.page(few), few.place))
+    locked_out = replace(few, dangers=("unreachable", "no_owner"), rules=Part(), versions=_part(history[3:], 8))
+    yield _view("home/policies-locked-out", _home(policies.page(locked_out), few.place))
+    crowd = tuple(
+        Members(f"S0{place:05}", tuple(f"U0{place:05}{user:03}" for user in range(200))) for place in range(30)
+    )
+    long = Rule(1, FOREVER, (FOREVER,) * 30, crowd)
+    place = Place("policies", (1, 1))
+    many = PoliciesFacts(
+        place=place, number=40, owners=Circle(users=frozenset(f"U0{user:05}" for user in range(200))), owning=crowd,
+        dangers=("no_rule", "no_owner"), rules=Part((long,) * 8, 8, 2_000), versions=Part(history[:1] * 8, 8, 40),
+    )  # fmt: skip
+    yield _view("home/policies-longest", _home(policies.page(many), place))
+    for version, proposed in ((history[0], s.proposed()), (history[1], s.proposed(rules=200))):
+        yield _view(f"modal/policies-version-{version.number}", policies.changed(version, proposed))
+
+
 def _home(page: list[Block], place: Place, *, waits: str = "", lacking: Wanted = NOTHING) -> View:
     """As an owner sees it."""
-    tabs = (Tab("approvals", "Approvals"), Tab("environments", "Environments"), Tab("health", "Health"))
+    tabs = (
+        Tab("approvals", "Approvals"),
+        Tab("environments", "Environments"),
+        Tab("policies", "Policies"),
+        Tab("health", "Health"),
+    )
     return home(HomeFacts(s.DEV, place, tabs, waits, lacking), page)
 
 

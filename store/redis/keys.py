@@ -11,7 +11,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
                                     for a change of the policies: policies -> the whole new set, until it is merged or edited
     policy                  hash    version: the number of the policy set in force
     policy:N                string  policy set N, never changed
-    policy:N:origin         string  when and how set N came into force, never changed
+    policy:N:enactment         string  when and how set N came into force, never changed
     environment:T           hash    body, version: what is known under the name T
     head:E                  hash    body, version: the newest manifest; projected: entries (their ids)
     manifest:E:N            string  manifest N, never changed
@@ -74,8 +74,8 @@ class Keys:
     def policy(self, number: int) -> str:
         return f"{self.prefix}policy:{number}"
 
-    def origin(self, number: int) -> str:
-        return f"{self.prefix}policy:{number}:origin"
+    def enactment(self, number: int) -> str:
+        return f"{self.prefix}policy:{number}:enactment"
 
     def environment(self, target: str) -> str:
         return f"{self.prefix}environment:{target}"

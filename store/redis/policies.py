@@ -6,8 +6,8 @@ from typing import Final
 from redis.asyncio import Redis
 
 from store.model.audit import Audit
+from store.model.enactment import Enactment
 from store.model.errors import Unavailable
-from store.model.origin import Origin
 from store.model.policy import PolicySet
 from store.model.request import Amendment, Request
 from store.model.sealed import tampered
@@ -50,19 +50,19 @@ class Policies:
         """0 while there is none."""
         return int(await self._redis.hget(self._keys.policy_head, "version") or 0)
 
-    async def origins(self, *, most: int, before: int | None = None) -> list[tuple[int, Origin | None]]:
+    async def enactments(self, *, most: int, before: int | None = None) -> list[tuple[int, Enactment | None]]:
         """When and how the newest versions came into force, newest first; None of one that was taken in before that was kept."""
         newest = await self.number() if before is None else before - 1
         numbers = range(newest, max(0, newest - most), -1)
-        bodies = await self._redis.mget([self._keys.origin(number) for number in numbers]) if numbers else []
+        bodies = await self._redis.mget([self._keys.enactment(number) for number in numbers]) if numbers else []
         return [
-            (number, Origin.from_json(body) if body is not None else None)
+            (number, Enactment.from_json(body) if body is not None else None)
             for number, body in zip(numbers, bodies, strict=True)
         ]
 
-    async def origin(self, number: int) -> Origin | None:
-        body = await self._redis.get(self._keys.origin(number))
-        return Origin.from_json(body) if body is not None else None
+    async def enactment(self, number: int) -> Enactment | None:
+        body = await self._redis.get(self._keys.enactment(number))
+        return Enactment.from_json(body) if body is not None else None
 
     async def proposal(self, request: Request) -> str:
         """The set that a change of the policies brings, as it is stored. Raises `Unavailable` where it is not what was asked."""
@@ -91,7 +91,7 @@ class Policies:
         """Takes the first set of an installation in. False when there is one already: a start never applies a file."""
         body = policies.model_copy(update={"number": 1}).to_json()
         commit = Commit(self._keys, f"policy-create:{fingerprint(body)}")
-        put_into_force(commit, 0, body, Origin(how="first", by=actor, at_ms=now_ms))
+        put_into_force(commit, 0, body, Enactment(how="first", by=actor, at_ms=now_ms))
         commit.audit([Audit(event="policy.created", actor=actor, at_ms=now_ms, details={"number": 1})])
         return (await commit.run(self._scripts, skew_ms)).status == "ok"
 
@@ -101,8 +101,8 @@ def fingerprint(body: str) -> str:
     return hashlib.sha256(body.encode()).hexdigest()
 
 
-def put_into_force(commit: Commit, base: int, body: str, origin: Origin) -> None:
+def put_into_force(commit: Commit, base: int, body: str, enactment: Enactment) -> None:
     """Version `base` + 1, unless another one than `base` is in force by then."""
     commit.write(commit.keys.policy_head, base, "")
     commit.set(commit.keys.policy(base + 1), body)
-    commit.set(commit.keys.origin(base + 1), origin.to_json())
+    commit.set(commit.keys.enactment(base + 1), enactment.to_json())

@@ -6,9 +6,9 @@ from redis.asyncio import Redis
 
 from store.model.audit import Audit
 from store.model.effect import Recovered, ShowCard
+from store.model.enactment import Enactment
 from store.model.errors import AccessError, Conflict, Invalid, Unavailable
 from store.model.lifecycle.world import demand
-from store.model.origin import Origin
 from store.model.people import Directory, Wanted
 from store.model.policy import PolicySet
 from store.model.request import REASON_MOST
@@ -65,8 +65,8 @@ class Recovery:
         if restored is not None:
             details["restored"] = restored
         commit = Commit(self._keys, command_id, fingerprint=fingerprint(body), good_until_ms=people.good_until_ms)
-        origin = Origin(how="recovered", by=actor, at_ms=now_ms, restored=restored, reason=reason.strip())
-        put_into_force(commit, base, body, origin)
+        enactment = Enactment(how="recovered", by=actor, at_ms=now_ms, restored=restored, reason=reason.strip())
+        put_into_force(commit, base, body, enactment)
         commit.audit(
             [Audit(event="policy.recovered", actor=actor, at_ms=now_ms, target="policy:main", details=details)]
         )

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from store.model.audit import Audit
 from store.model.command import Activate, Approve, Break, Command, Edit, Merge, Tally
 from store.model.debt import Debt
+from store.model.enactment import Enactment
 from store.model.errors import AccessError, Conflict, Invalid, NotFound, Unavailable
 from store.model.lifecycle import (
     Draft,
@@ -25,7 +26,6 @@ from store.model.lifecycle import (
     wanted_to_ask,
     whose_lock,
 )
-from store.model.origin import Origin
 from store.model.people import Directory, People, Wanted
 from store.model.policy import PolicySet
 from store.model.request import CLOCK, RELAY, TERMINAL, Amendment, Change, Payload, Request
@@ -380,7 +380,7 @@ class Requests:
         if result.policies is not None:
             body = await self._policies.proposal(before)
             by = after.decision.by if after.decision is not None else ()
-            origin = Origin(
+            enactment = Enactment(
                 how="request",
                 by=after.requester,
                 at_ms=world.now_ms,
@@ -388,7 +388,7 @@ class Requests:
                 approved_by=by,
                 reason=after.reason,
             )
-            put_into_force(commit, result.policies.base, body, origin)
+            put_into_force(commit, result.policies.base, body, enactment)
             commit.drop(keys.payload(before.id, before.revision))
         for delivery in result.deliveries:
             commit.write(keys.delivery(delivery.request, delivery.hook), 0, delivery.to_json())

@@ -9,13 +9,28 @@ import pytest
 from bot.cli import applying, recovering
 from playground import seed
 from playground.house import House
+from playground.slack.elements import find
 from playground.slack.records import Message
 from playground.slack.sight import actions_of, text_of
 from store.keys.file import KeyFile
 from store.model.errors import AccessError, Conflict, Forbidden
 from tests.stories import rules
 from tests.stories.conftest import OpenHouse
-from tests.stories.people import after, again, asks, audited, card, own_card, press, quiet, request_of, says
+from tests.stories.people import (
+    after,
+    again,
+    asks,
+    audited,
+    card,
+    home,
+    modal,
+    own_card,
+    page,
+    press,
+    quiet,
+    request_of,
+    says,
+)
 from tests.stories.test_edit import edits
 
 MAIN = "policy:main: {channel: C0APPROVALS}"
@@ -38,13 +53,18 @@ async def house(open_house: OpenHouse) -> House:
 
 async def apply(house: House, text: str, user: str = seed.ANA, **how: Any) -> str | None:
     """What `countersign policy apply` does, with this in the file: the id of the request."""
-    file = house.folder / "other.yml"
-    file.write_text(text, encoding="utf-8")
+    file = _file(house, text)
     given = {"reason": "Two leads from now on", "ticket": None, "request": None, "dry_run": False, **how}
     _, outcome = await applying.apply(house.environ(), file, user, **given)
     for app in house.apps:
         app.clock.nudge()
     return outcome.request.id if outcome is not None and outcome.request is not None else None
+
+
+def _file(house: House, text: str) -> Path:
+    file = house.folder / "other.yml"
+    file.write_text(text, encoding="utf-8")
+    return file
 
 
 async def applied(house: House, text: str, user: str = seed.ANA, **how: Any) -> Message:
@@ -249,3 +269,49 @@ async def test_the_machine_without_its_keys_recovers_nothing(house: House, tmp_p
             async with recovering.recovering(environ, seed.ANA, path=house.folder / "other.yml", version=None):
                 pass
     assert await in_force(house) == 1
+
+
+# -- App Home ----------------------------------------------------------------------------------------------------------
+
+
+async def test_owners_read_the_rules_whom_they_name_today_and_what_every_version_changed(house: House) -> None:
+    asked = await applied(house, HARDER)
+    waits = await home(house, seed.BEN, "Waiting for you (1)", "of version 1:* 1 rule changed")
+    assert "approve" in actions_of(waits)
+    for user in (seed.BEN, seed.INES):
+        await press(house, user, again(house, asked), "approve")
+    await says(house, asked, "Merged as version 2")
+    owned = text_of(await page(house, seed.ANA, "policies", "Policies, version 2"))
+    assert "2. the policies" in owned
+    assert "2 of @payments-leads must approve, all different people." in owned
+    assert "<!subteam^S0LEADS> is today <@U0BEN> and <@U0INES>." in owned
+    assert "*Owners:* <@U0ANA>." in owned
+    assert f"approved by <@U0BEN> and <@U0INES> · request `{request_of(asked)}`" in owned
+    assert "taken in from the file by the first start" in owned
+    await house.workspace.home_action(seed.ANA, "home_policy_changes")
+    shown = text_of(modal(house, seed.ANA))
+    assert "approvals: [{count: 1, from: {groups: [payments-leads]}}] → [{count: 2" in shown
+    assert "Two leads from now on" in shown
+
+
+async def test_who_is_no_owner_does_not_read_them_also_by_an_owners_button(house: House) -> None:
+    await recover(house, path=_file(house, HARDER))
+    mine = await home(house, seed.BEN)
+    assert "home_go_policies" not in actions_of(mine)
+    mine.payload = {**mine.payload, "blocks": (await page(house, seed.ANA, "policies", "version 2")).blocks}
+    await house.workspace.home_action(seed.BEN, "home_policy_changes")
+    await own_card(house, seed.BEN, "Only an owner sees the policies.")
+    assert house.workspace.modals(seed.BEN) == []
+
+
+async def test_the_whole_of_a_long_change_is_behind_the_menu_of_its_card(house: House) -> None:
+    many = [rules.opening(name=f"open production {number}") for number in range(20)]
+    asked = await applied(
+        house, rules.policies(rules.opening(rules.TWO_LEADS), *many, GUARD, targets=(rules.PROD, MAIN))
+    )
+    assert "open production 19" not in text_of(asked)
+    assert "more: " in text_of(asked)
+    _, menu = find(asked.blocks, "more")
+    [whole] = [each["value"] for each in menu["options"] if each["value"].startswith("details|")]
+    await press(house, seed.BEN, asked, "more", value=whole)
+    assert "rule “open production 19”: added as number 21" in text_of(modal(house, seed.BEN))

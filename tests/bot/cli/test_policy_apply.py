@@ -68,7 +68,7 @@ async def test_a_file_is_asked_for_and_the_history_says_who_and_when(lived_in: H
     assert "rule “open production”: changed" in with_changes
     versions = json.loads((await run_here("policy", "history", "-o", "json", "-n", "1", **environ)).out)
     assert [each["version"] for each in versions] == [2]
-    assert versions[0]["origin"]["approved_by"] == [seed.BEN, seed.INES]
+    assert versions[0]["enactment"]["approved_by"] == [seed.BEN, seed.INES]
 
     old = await run_here("policy", "export", "--version", "1", **environ)
     assert old.out.startswith("# Version 1 of the policies.\n")

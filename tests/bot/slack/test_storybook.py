@@ -15,7 +15,12 @@ from store.model.request import Kind, State
 from tests.bot.slack.pieces import walk
 
 STORIES = list(stories())
-ON_HOME = ("home_ask_", "home_unlock", "home_go_")  # about a target, a person or a page, not about a request
+ON_HOME = (
+    "home_ask_",
+    "home_unlock",
+    "home_policy_changes",
+    "home_go_",
+)  # about a target, a person or a page, not about a request
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story["name"])

@@ -8,8 +8,8 @@ import pytest
 
 from bot.asking import Asking
 from store.model.command import Merge, Withdraw
+from store.model.enactment import Enactment
 from store.model.errors import Conflict, Forbidden, Invalid, Unavailable
-from store.model.origin import Origin
 from store.model.policy import Policy, PolicySet
 from store.model.request import Amendment, Request
 from store.redis.policies import Policies, fingerprint
@@ -53,9 +53,9 @@ async def test_what_was_approved_is_in_force_to_the_byte_and_nobody_can_say_othe
     assert await corridor.policies.current() == PolicySet.from_json(body)
     assert await stored(corridor, asked) == {}
     assert await corridor.policies.proposed(merged) == PolicySet.from_json(body), "it can still be shown"
-    [(number, origin), (one, nothing)] = await corridor.policies.origins(most=9)
+    [(number, enactment), (one, nothing)] = await corridor.policies.enactments(most=9)
     assert (number, one, nothing) == (2, 1, None)
-    assert origin == Origin(
+    assert enactment == Enactment(
         how="request", by=REQ, at_ms=NOW, request=asked.id, approved_by=(ANA, BOB), reason="because"
     )
     opened = await corridor.approved("open", ANA)
@@ -186,9 +186,9 @@ async def test_a_recovery_is_in_force_at_once_and_leaves_its_trace_in_the_same_c
     assert (entry.details["version"], entry.details["replaced"]) == (2, 1)
     claimed = {each.effect.key for each in await corridor.outbox.claim("slack", most=9, lease_ms=1_000)}
     assert {"recovered:2", f"card:{asked.id}"} <= claimed
-    origin = await corridor.policies.origin(2)
-    assert origin is not None
-    assert (origin.how, origin.by, origin.reason) == ("recovered", OWNER, "Nobody could approve")
+    enactment = await corridor.policies.enactment(2)
+    assert enactment is not None
+    assert (enactment.how, enactment.by, enactment.reason) == ("recovered", OWNER, "Nobody could approve")
     await approve_by(corridor, asked, ANA)
     assert await corridor.state(await approve_by(corridor, asked, BOB)) == "stale"
 
@@ -235,6 +235,6 @@ async def test_a_recovery_and_an_approval_at_once_are_one_after_the_other(corrid
     corridor.scripts.gate = None
     assert (done, await corridor.state(asked)) in (("2", "stale"), ("refused", "merged"))
     assert await corridor.policies.number() == 2
-    assert json.loads(await corridor.redis.get(corridor.keys.origin(2)))["how"] == (
+    assert json.loads(await corridor.redis.get(corridor.keys.enactment(2)))["how"] == (
         "recovered" if done == "2" else "request"
     )

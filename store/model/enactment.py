@@ -1,4 +1,4 @@
-"""Origin: when and how a version of the policies came into force."""
+"""Enactment: when and how a version of the policies came into force."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from store.model.identity import RequestId, UserId
 from store.model.record import Record
 
 
-class Origin(Record):
+class Enactment(Record):
     """`first`: taken in from the file by the first start. `request`: asked by `by` and approved by others. `recovered`: by an owner alone, at the machine."""
 
     how: Literal["first", "request", "recovered"]
