@@ -17,7 +17,7 @@ REFUSED: Final = 3
 
 @click.group("policy")
 def command() -> None:
-    """Check, compare and explain policies: those of a file, and those in force."""
+    """Check, compare, explain and change policies: those of a file, and those in force."""
 
 
 @command.command("check", short_help="Everything that is wrong with a file, and its rules in words.")
