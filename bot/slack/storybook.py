@@ -16,6 +16,7 @@ from bot.slack.views.health import HealthFacts
 from bot.slack.views.home import HomeFacts, Tab, broken, closed, home
 from bot.slack.views.parts import Part, T
 from bot.slack.views.policies import Members, PoliciesFacts, Rule, Version
+from bot.slack.views.recovered import recovered
 from bot.slack.views.tell import announce, hook_line, passed, tell
 from store.model.effect import News
 from store.model.enactment import Enactment
@@ -288,6 +289,7 @@ def _modals() -> Iterator[Story]:
 
 
 def _homes() -> Iterator[Story]:
+    yield from _recovered()
     yield from _policies()
     yield _view("home/guest", closed("a guest in this workspace"))
     yield _view("home/stranger", closed("from another workspace"))
@@ -323,6 +325,17 @@ def _homes() -> Iterator[Story]:
         ("100-of-everything", HealthFacts(s.DEV, lines=(FOREVER,) * 100, locks=eves, more_locks=9)),
     ):
         yield _view(f"home/health-{name}", _home(health.page(health_facts), health_facts.place, waits="3"))
+
+
+def _recovered() -> Iterator[Story]:
+    made = Enactment(how="recovered", by=s.ANA, at_ms=s.NOW_MS, reason=s.REASON)
+    yield _message("recovered/file", recovered(42, made, s.proposed()))
+    again = made.model_copy(update={"restored": 40})
+    yield _message("recovered/version", recovered(42, again, s.proposed(dangers=("alone",))))
+    longest = made.model_copy(update={"reason": FOREVER})
+    wide = tuple(f"U0WIDE{place}" for place in range(200))
+    most = s.proposed(rules=200, named=wide, unnamed=wide, dangers=("unreachable", "no_owner"))
+    yield _message("recovered/longest", recovered(42, longest, most))
 
 
 def _policies() -> Iterator[Story]:

@@ -166,7 +166,7 @@ class Requests:
                 result = transition(world, command, await self._people(world, command))
                 if isinstance(command, Edit) and command.touches is not None:
                     _check_entries(result.request.payload, entries)
-                if isinstance(command, Edit) and command.amendment is not None:
+                if isinstance(command, Edit) and (command.amendment is not None or policies is not None):
                     _check_policies(result.request.payload, policies)
             except AccessError as refusal:
                 if loaded.recalled and not isinstance(refusal, Unavailable):  # what it is refused for may have changed

@@ -36,10 +36,6 @@ def edit(world: World, command: Edit, people: People) -> Transition:
     if world.debt is not None:
         # One request owes for one glass.
         raise Conflict("The glass was broken for this once. Withdraw it, and ask for something new.", code="broken")
-    if request.state == "stale" and isinstance(request.payload, Amendment) and command.amendment is None:
-        raise Conflict(
-            "The policies changed meanwhile. Apply the file again, on top of those in force now.", code="other_base"
-        )
     draft = draft_of(request, command)
     asker = people.persons.get(request.requester)
     if asker is not None and asker.barred and command.actor != request.requester:
