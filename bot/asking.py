@@ -6,13 +6,13 @@ from dataclasses import replace
 from store.model.command import Edit
 from store.model.errors import Conflict, Forbidden, Invalid, Unavailable
 from store.model.grant import Membership
-from store.model.identity import Target, request_id
+from store.model.identity import POLICIES, Target, request_id
 from store.model.lifecycle import Draft, rule_for
 from store.model.people import Directory, Wanted
 from store.model.policy import Policy, PolicySet, TargetConfig
-from store.model.request import Change, Joining, Opening, Request
+from store.model.request import Amendment, Change, Door, Joining, Opening, Request
 from store.redis.environments import Environments, Value
-from store.redis.policies import Policies
+from store.redis.policies import Policies, fingerprint
 from store.redis.requests import Outcome, Requests
 
 
@@ -82,6 +82,19 @@ class Asking:
         draft = Draft(self._id(), "change", target, user, user, payload, reason, ticket)
         return await self._requests.submit(draft, command_id, sealing.entries)
 
+    async def policies(
+        self, user: str, new: PolicySet, *, base: int, reason: str, ticket: str | None, door: Door, command_id: str
+    ) -> Outcome:
+        """Asks for `new` instead of version `base`."""
+        amendment, body = _amendment(new, base)
+        draft = Draft(self._id(), "policy", POLICIES, user, user, amendment, reason, ticket, door)
+        return await self._requests.submit(draft, command_id, policies=body)
+
+    async def other_policies(self, request: Request, command: Edit, new: PolicySet, *, base: int) -> Outcome:
+        """The same request, for `new` instead of version `base`."""
+        amendment, body = _amendment(new, base)
+        return await self._requests.apply(request.id, replace(command, amendment=amendment), policies=body)
+
     async def edit(
         self, request: Request, command: Edit, values: Mapping[str, Value], left: Collection[str]
     ) -> Outcome:
@@ -112,6 +125,11 @@ class Asking:
 
     def _id(self) -> str:
         return request_id(self._random(7))
+
+
+def _amendment(new: PolicySet, base: int) -> tuple[Amendment, str]:
+    body = new.model_copy(update={"number": base + 1}).to_json()
+    return Amendment(base=base, content=fingerprint(body)), body
 
 
 def _environment(target: Target) -> str:

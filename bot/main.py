@@ -29,7 +29,9 @@ from bot.slack.listeners import Listeners
 from bot.slack.lookup import SlackLookup
 from bot.slack.pages import pages
 from bot.slack.pictures import Pictures
+from bot.slack.recoveries import Recoveries
 from bot.slack.replies import Replies
+from bot.slack.rulebook import Rulebook
 from bot.slack.slash import Slash
 from bot.slack.sockets import Sockets
 from bot.slack.unlocking import Unlocking
@@ -53,6 +55,7 @@ from store.model.effect import (
     Mail,
     MailApprovers,
     Post,
+    Recovered,
     Redeploy,
     ShowCard,
     Signal,
@@ -125,12 +128,14 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     outside = Outside(policies, environments)
     locks = Locks(redis, keys, scripts, policies, directory, skew, dial.now_ms)
     pictures = Pictures(requests, policies, environments, deliveries, directory)
+    rulebook = Rulebook(slack, policies, directory)
     homes = Homes(
         pages(
             pictures=pictures,
             requests=requests,
             locks=locks,
             look=lambda: condition.look(),  # noqa: PLW0108 - it is made further down
+            rules=rulebook.draw,
             now_ms=dial.now_ms,
         ),
         Places(redis, keys),
@@ -167,6 +172,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         Signal: notices.signal,
         Mail: mailing.mail,
         MailApprovers: mailing.approvers,
+        Recovered: Recoveries(slack, policies, directory, outbox).told,
     }
     relay = Relay(outbox, performers, metrics, random.random, delivery.refused)
     clock = Clock(
@@ -242,6 +248,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         unlocking=unlocking,
         slash=slash,
         homes=homes,
+        rulebook=rulebook,
         committed=clock.nudge,
         counted=counted,
     ).register(bolt_app)

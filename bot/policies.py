@@ -47,5 +47,6 @@ class Bootstrap:
         if resolved.model_copy(update={"number": current.number}) == current:
             return None
         return (
-            f"{self._path} differs from the policies in force (version {current.number}). Nothing applies it by itself."
+            f"{self._path} differs from the policies in force (version {current.number}), and nothing applies it by itself: "
+            "countersign policy diff says how, countersign policy apply asks for it, countersign policy export writes those in force."
         )

@@ -5,11 +5,11 @@ from typing import Any, Final
 
 from store.model.command import Approve, Break, Deny, Edit
 from store.model.grant import Membership
-from store.model.identity import Target
+from store.model.identity import POLICIES, Target
 from store.model.lifecycle import Draft, World, submit
 from store.model.people import Group, People, Person
 from store.model.policy import HOUR, Access, Circle, Hook, Policy, PolicySet, TargetConfig, Threshold
-from store.model.request import Change, Joining, Opening, Payload, Request, Touch
+from store.model.request import Amendment, Change, Joining, Opening, Payload, Request, Touch
 from store.model.sealed import Held, Manifest
 
 INSTALLATION: Final = "testing"
@@ -27,6 +27,7 @@ ENVIRONMENT: Final = "env1"
 TARGETS: Final = {
     "payments/prod": TargetConfig(hooks=(Hook(name="api", url="https://api"),)),
     "role:aws-admin": TargetConfig(connector="okta", group="admins"),
+    "policy:main": TargetConfig(),
 }
 
 
@@ -63,8 +64,8 @@ def policy(**changed: Any) -> Policy:
     """Two leads decide about everything."""
     fields: dict[str, Any] = {
         "name": "rule",
-        "targets": ("payments/prod", "role:*"),
-        "actions": frozenset({"open", "access", "change"}),
+        "targets": ("payments/prod", "role:*", "policy:main"),
+        "actions": frozenset({"open", "access", "change", "policy"}),
         "requesters": Circle(groups=frozenset({DEVS})),
         "approvals": (leads(),),
         "access": Access(max_ms=4 * HOUR),
@@ -112,6 +113,8 @@ def payload(kind: str, *, duration_ms: int = HOUR, touches: tuple[Touch, ...] = 
         case "access":
             membership = Membership(connector="okta", group="admins", user=beneficiary, account=f"{beneficiary}@x")
             return Joining(membership=membership, duration_ms=duration_ms)
+        case "policy":
+            return Amendment(base=1, content="c" * 64)
         case _:
             return Change(environment_id=ENVIRONMENT, touches=touches or (touch(),))
 
@@ -122,7 +125,7 @@ def draft(kind: str = "open", *, identity: str = "REQVEST001", **changed: Any) -
     fields: dict[str, Any] = {
         "id": identity,
         "kind": kind,
-        "target": ROLE if kind == "access" else PROD,
+        "target": {"access": ROLE, "policy": POLICIES}.get(kind, PROD),
         "requester": REQ,
         "beneficiary": beneficiary,
         "payload": payload(kind, beneficiary=beneficiary, **body),

@@ -137,7 +137,7 @@ async def in_force(environ: Mapping[str, str], who: str, action: str, target: st
     async with local(environ) as here, _slack(here) as slack:
         policies = await here.policies.current()
         asked = Target.parse(target, organization=policies.organization)
-        user = await _id(who, policies, slack)
+        user = await slack_id(who, policies, slack)
         question = Question(user, action, asked, length_ms)
         people = await _people(here, question, policies, slack)
         facts = explain(question, policies, people)
@@ -174,7 +174,8 @@ async def _slack(here: Local) -> AsyncIterator[Slack | None]:
         await slack.close()
 
 
-async def _id(who: str, policies: PolicySet, slack: Slack | None) -> str:
+async def slack_id(who: str, policies: PolicySet, slack: Slack | None) -> str:
+    """The user id of somebody named by address or by id. Raises `AccessError`."""
     if USER_ID.fullmatch(who):
         return who
     if not EMAIL.fullmatch(who):

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from bot.cli.output import output_option, print_json, print_labelled, print_paragraph, styled
+from bot.cli.output import output_option, print_json, print_labelled, print_paragraph, print_table, styled
 
 DEFAULT: Final = "policies.yml"
 ACTIONS: Final = ("open", "change", "access", "deploy", "policy")
@@ -17,7 +17,7 @@ REFUSED: Final = 3
 
 @click.group("policy")
 def command() -> None:
-    """Check, compare and explain policies: those of a file, and those in force."""
+    """Check, compare, explain and change policies: those of a file, and those in force."""
 
 
 @command.command("check", short_help="Everything that is wrong with a file, and its rules in words.")
@@ -93,15 +93,109 @@ def explain(who: str, duration: str | None, action: str, target: str, file: Path
     return REFUSED if answer.facts.verdict == "refused" else 0
 
 
-@command.command("export", short_help="The policies in force, as a file.")
-def export() -> None:
+@command.command("apply", short_help="Ask for a file's policies to be put into force.")
+@click.option("--as", "who", required=True, metavar="USER", help="Who asks: an e-mail address or a Slack user id.")
+@click.option("--because", "reason", default="", metavar="REASON", help="Why: whoever decides reads it.")
+@click.option("--ticket", metavar="TICKET", help="The ticket it belongs to, where the rule asks for one.")
+@click.option("--request", metavar="ID", help="Ask this in a request of yours that waits or is out of date, anew.")
+@click.option("-n", "--dry-run", is_flag=True, help="Say what it would change, and ask for nothing.")
+@click.argument("file", type=click.Path(path_type=Path), default=DEFAULT)
+@output_option
+def apply(
+    who: str, reason: str, ticket: str | None, request: str | None, file: Path, output: str, *, dry_run: bool
+) -> int:
+    """Ask for FILE (policies.yml) to be put into force, as USER, under the rule that covers policy:main. It says everything that is wrong with the file, whom
+    its names stand for, what it changes and what it would keep people from; the people who may decide get a card with the same.
+
+    Nothing is in force before they approve. USER is told in Slack that this was asked in their name, and cannot approve it.
+
+    Needs the environment of serve with SLACK_BOT_TOKEN, and its key files. Exits with 0 also where nothing differs.
+    """
+    from bot.cli import applying
+
+    found, outcome = asyncio.run(
+        applying.apply(os.environ, file, who, reason=reason, ticket=ticket, request=request, dry_run=dry_run)
+    )
+    if output == "json":
+        print_json(applying.to_dict(found, outcome))
+        return 0
+    for principal, name in found.names.items():
+        print_labelled(principal, name)
+    for line, heading in found.lines():
+        print_paragraph(line, bold=heading)
+    for sentence in applying.warned(found):
+        click.echo(f"Warning: {sentence}", err=True)
+    if not found.proposed.changes:
+        click.echo(f"No difference: version {found.base.number} in force means the same.", err=True)
+    elif outcome is not None and outcome.request is not None:
+        click.echo(f"Asked as request {outcome.request.id}. {outcome.answer}", err=True)
+    return 0
+
+
+@command.command("recover", short_help="Put policies into force without an approval, loudly.")
+@click.option("--as", "who", required=True, metavar="USER", help="Who does it: an e-mail address or a Slack user id.")
+@click.option("--because", "reason", required=True, metavar="REASON", help="Why: every owner reads it.")
+@click.option("--version", type=click.IntRange(1), metavar="N", help="An older version, instead of a file.")
+@click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+def recover(who: str, reason: str, version: int | None, file: Path | None, *, yes: bool) -> int:
+    """Put FILE, or with --version an older version, into force at once, without anybody's approval: the way back for when nobody can change the policies by a
+    request any more. It takes the machine: its Redis, its key files, and the environment of serve with SLACK_BOT_TOKEN.
+
+    It is never silent. The audit log has it, and every owner, of the policies before and after, reads in Slack who did it, why, and what is another.
+    """
+    if (version is None) is (file is None):
+        raise click.UsageError("Name a file, or --version, and not both.")
+    number = asyncio.run(_recovered(who, reason, version, file, yes=yes))
+    click.echo(f"Version {number} is in force. Every owner is told in Slack.", err=True)
+    return 0
+
+
+async def _recovered(who: str, reason: str, version: int | None, file: Path | None, *, yes: bool) -> int:
+    from bot.cli.applying import warned
+    from bot.cli.recovering import recovering
+
+    async with recovering(os.environ, who, path=file, version=version) as ready:
+        for line, heading in ready.found.lines():
+            print_paragraph(line, bold=heading)
+        for sentence in warned(ready.found):
+            click.echo(f"Warning: {sentence}", err=True)
+        if not yes:
+            click.confirm("Put this into force, without an approval?", abort=True, err=True)
+        return await ready.commit(reason)
+
+
+@command.command("history", short_help="Every version: when, who, by which request.")
+@click.option("-d", "--diff", "with_changes", is_flag=True, help="Say of each what it changed of the one before.")
+@click.option("-n", "most", type=click.IntRange(1, 1_000), default=20, show_default=True, help="At most so many.")
+@output_option
+def history(most: int, output: str, *, with_changes: bool) -> None:
+    """List the versions of the policies, the newest first: when each came into force, and how. Nothing is asked of Slack."""
+    from bot.cli import comparison
+
+    versions = asyncio.run(comparison.history(os.environ, most, with_changes=with_changes))
+    if output == "json":
+        print_json([version.to_dict() for version in versions])
+        return
+    if not with_changes:
+        print_table(("version", "since", "how", "who", "request"), [version.row() for version in versions])
+        return
+    for version in versions:
+        print_paragraph("  ".join(filter(None, version.row())), bold=True)
+        for line in version.lines():
+            print_paragraph(f"  {line}")
+
+
+@command.command("export", short_help="The policies in force, or an older version, as a file.")
+@click.option("--version", type=click.IntRange(1), metavar="N", help="This version, not the one in force.")
+def export(version: int | None) -> None:
     """Print the policies in force as a policies.yml that means the same and that `policy check` accepts.
 
     People and groups are written as they were when the policies were taken in: by address and handle, or by id.
     """
     from bot.cli import comparison
 
-    policies = asyncio.run(comparison.in_force(os.environ))
+    policies = asyncio.run(comparison.in_force(os.environ, version))
     for line in comparison.exported(policies):
         click.echo(line)
 

@@ -23,7 +23,7 @@ COMMANDS: Final = {
 SHORT: Final = {
     "serve": "Run the bot until it is told to stop.",
     "doctor": "Look at everything the bot stands on, and say what to do.",
-    "policy": "Check, compare and explain policies.",
+    "policy": "Check, compare, explain and change policies.",
     "request": "Look at requests, as the owner of this machine.",
     "audit": "Read the audit log, as the owner of this machine.",
     "hooks": "What the receivers of deploy webhooks need.",

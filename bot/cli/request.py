@@ -101,13 +101,14 @@ def _row(request: "Request", names: dict[str, str]) -> tuple[str, ...]:
 def _facts(request: "Request", names: dict[str, str]) -> list[tuple[str, str]]:
     """Label and words; what nobody said is left out."""
     from bot.policy_file.durations import words
-    from store.model.request import Change
+    from store.model.request import Amendment, Change
 
     def name(who: str) -> str:
         return f"{names[who]} ({who})" if who in names else who
 
     facts = [("", f"{request.id}  {request.kind} {request.target}: {request.state}")]
-    facts.append(("asked", f"{_utc(request.created_ms)} by {name(request.requester)}, under “{request.rule}”"))
+    door = ", at a terminal" if request.door == "terminal" else ""
+    facts.append(("asked", f"{_utc(request.created_ms)} by {name(request.requester)}{door}, under “{request.rule}”"))
     if request.beneficiary != request.requester:
         facts.append(("for", name(request.beneficiary)))
     if request.reason:
@@ -116,6 +117,8 @@ def _facts(request: "Request", names: dict[str, str]) -> list[tuple[str, str]]:
         facts.append(("ticket", request.ticket))
     if isinstance(request.payload, Change):
         facts += [("name", f"{touch.name} ({touch.word})") for touch in request.payload.touches]
+    elif isinstance(request.payload, Amendment):
+        facts.append(("asks", f"change of version {request.payload.base} of the policies"))
     elif request.duration_ms is not None:
         granted = request.granted_ms
         less = f", {words(granted)} granted" if granted is not None and granted != request.duration_ms else ""

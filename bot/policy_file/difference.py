@@ -8,7 +8,7 @@ from typing import Any, Literal
 from bot.policy_file.names import Name, names_in, policy_set, stand_in
 from bot.policy_file.reading import PolicyFile
 from bot.policy_file.writing import Tree, Words, flow, rule, text, tree
-from store.model.policy import PolicySet
+from store.model.policy import Circle, PolicySet
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,44 @@ def differences(old: PolicySet, new: PolicySet) -> tuple[Difference, ...]:
     words = Words({**new.names, **old.names})
     before, after = tree(old, words, whole=True), tree(new, words, whole=True)
     return (*_top(before, after), *_rules(old, new, words))
+
+
+def told(difference: Difference) -> tuple[str, tuple[str, ...]]:
+    """What happened to it, and then key by key. It quotes the file as it is."""
+    return _head(difference), tuple(_line(field, difference) for field in difference.fields)
+
+
+def _head(difference: Difference) -> str:
+    before, after = difference.places
+    name = f"“{difference.name}”" if difference.about == "rule" else difference.name
+    what = difference.about if difference.about == difference.name else f"{difference.about} {name}"
+    match difference.kind:
+        case "added":
+            return f"{what}: added" + (f" as number {after}" if after is not None else "")
+        case "removed":
+            return f"{what}: removed" + (f" (was number {before})" if before is not None else "")
+        case "moved":
+            return f"{what}: moved from number {before} to number {after}"
+        case "renamed":
+            return f"{what}: renamed, was “{difference.before or ''}”"
+        case "changed":
+            return f"{what}: changed"
+
+
+def _line(field: Field, difference: Difference) -> str:
+    after = field.after if field.after is not None else "nothing"
+    if difference.kind == "added":
+        return f"{field.key}: {after}"
+    return f"{field.key}: {field.before if field.before is not None else 'nothing'} → {after}"
+
+
+def named(policies: PolicySet) -> frozenset[str]:
+    """Every user and group that stands anywhere in them."""
+    circles = [policies.owners]
+    for each in policies.policies:
+        circles += [each.requesters, each.bypassers, each.deployers or Circle()]
+        circles += [*(threshold.circle for threshold in each.approvals), *(step.to for step in each.escalate)]
+    return frozenset().union(*(circle.principals for circle in circles))
 
 
 def unified(old: PolicySet, new: PolicySet, names: tuple[str, str]) -> Iterator[str]:

@@ -14,11 +14,11 @@ from bot.slack.doors import Click, Submission, submission
 from bot.slack.filling import AT_HAND_S, Filling
 from bot.slack.pictures import Pictures
 from bot.slack.replies import Replies
+from bot.slack.views import amendment, modals
 from bot.slack.views import card as draw
 from bot.slack.views import forms as ask
-from bot.slack.views import modals
 from bot.slack.views import replies as words
-from bot.slack.views.facts import CardFacts, Prefill, Terms, View
+from bot.slack.views.facts import CardFacts, Message, Prefill, Terms, View
 from bot.slack.views.forms import BadForm
 from bot.slack.views.reading import block_of
 from bot.slack.wire import Slack, SlackRefused
@@ -243,6 +243,9 @@ class Forms:
             view = modals.details(words.why(facts), "Why")
             opened = await self._slack.call("views.open", trigger_id=pressed.trigger, view=view)
             self._replies.later(self._explain(opened["view"]["id"], pressed.user, world, facts))
+        elif world.request.kind == "policy":
+            changes = Message("", amendment.whole(facts.proposed))
+            await self._open(pressed.trigger, modals.details(changes, "Changes"))
         else:
             await self._open(pressed.trigger, modals.details(draw.for_approvers(facts, whole=True)))
 

@@ -70,6 +70,9 @@ NO_TARGET: Final = "-"
 # App Home, for owners: let somebody break the glass again. The value is `USER:newest cause, ms`.
 HOME_UNLOCK: Final = "home_unlock"
 
+# App Home, for owners: what a version of the policies changed. The value is its number.
+HOME_POLICY_CHANGES: Final = "home_policy_changes"
+
 # App Home: to a page, or to another part of a list on it. What follows tells the buttons of one row apart; the value is a `Place`.
 HOME_GO: Final = "home_go_"
 

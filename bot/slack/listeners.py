@@ -18,6 +18,7 @@ from bot.slack.doors import Click, click
 from bot.slack.forms import Forms
 from bot.slack.homes import Homes
 from bot.slack.replies import Replies
+from bot.slack.rulebook import Rulebook
 from bot.slack.slash import Slash
 from bot.slack.unlocking import Unlocking
 from bot.slack.views import modals
@@ -44,6 +45,7 @@ class Listeners:
         unlocking: Unlocking,
         slash: Slash,
         homes: Homes,
+        rulebook: Rulebook,
         committed: Callable[[], None],
         counted: Counted,
     ) -> None:
@@ -55,6 +57,7 @@ class Listeners:
         self._unlocking = unlocking
         self._slash = slash
         self._homes = homes
+        self._rulebook = rulebook
         self._committed = committed
         self._counted = counted
 
@@ -67,6 +70,7 @@ class Listeners:
             app.action(action)(self._on_ask)
         app.action(ids.HOME_UNLOCK)(self._on_unlock)
         app.action(GOING)(self._on_go)
+        app.action(ids.HOME_POLICY_CHANGES)(self._on_policy_changes)
         app.view(ids.UNLOCK_REASON)(self._unlocking.decided)
         for choice in (ids.TARGET, ids.KIND, ids.DURATION):
             app.action(choice)(self._on_choice)
@@ -123,6 +127,11 @@ class Listeners:
     async def _go(self, pressed: Click) -> None:
         await self._homes.go(pressed.user, pressed.value)
         self._replies.opened_home(pressed.user)
+
+    async def _on_policy_changes(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        pressed = click(body)
+        await self._answered(pressed, self._rulebook.open_changes(pressed))
+        await ack()
 
     async def _on_choice(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Something was chosen in a form that is open: it is drawn again with what follows from that, and nobody waits for it."""

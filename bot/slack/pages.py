@@ -56,12 +56,19 @@ class Page:
 
 
 def pages(
-    *, pictures: Pictures, requests: Requests, locks: Locks, look: Look, now_ms: Callable[[], int]
+    *,
+    pictures: Pictures,
+    requests: Requests,
+    locks: Locks,
+    look: Look,
+    rules: Callable[[Reader, Place], Awaitable[Drawn]],
+    now_ms: Callable[[], int],
 ) -> tuple[Page, ...]:
     """The first one is what App Home opens with."""
     return (
         Page("approvals", "Approvals", _Approvals(pictures, requests).draw),
         Page("environments", "Environments", _environments),
+        Page("policies", "Policies", rules, for_owners=True),
         Page("health", "Health", _Health(locks, look, now_ms).draw, for_owners=True),
     )
 

@@ -4,18 +4,20 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final, get_args
 
+from bot.proposing import concerned, proposal
 from bot.slack import queue
 from bot.slack.queue import principals
 from bot.slack.views import why
-from bot.slack.views.facts import Block, CardFacts, Offer, Terms, WhoIsAsked
-from store.model.errors import AccessError
+from bot.slack.views.facts import Block, CardFacts, Offer, Proposed, Terms, WhoIsAsked
+from store.model.errors import AccessError, Unavailable
 from store.model.explain import LASTING, Explanation, Question, everybody, explain, of_request
 from store.model.explain import wanted as groups_of
 from store.model.identity import Target
 from store.model.lifecycle import World, rule_for
 from store.model.people import Directory, People, Wanted
 from store.model.policy import Policy, PolicySet
-from store.model.request import Kind
+from store.model.request import Amendment, Kind
+from store.model.sealed import TAMPERED
 from store.model.standing import may_act, may_review, reachable, still_needed, wanted
 from store.redis.deliveries import Deliveries
 from store.redis.environments import Environments
@@ -52,11 +54,12 @@ class Pictures:
         people = (
             await self._directory.people(wanted(request, rules), patient=patient) if rules else People(world.now_ms)
         )
-        return await self._facts(world, people)
+        return await self._facts(world, people, patient=patient)
 
-    async def _facts(self, world: World, people: People) -> CardFacts:
+    async def _facts(self, world: World, people: People, *, patient: bool = False) -> CardFacts:
         request, rules = world.request, world.rules
         target = world.policy_now.target(request.asked)
+        proposed = await self._proposed(world, patient=patient) if request.kind == "policy" else None
         return CardFacts(
             request=request,
             rules=rules,
@@ -65,7 +68,29 @@ class Pictures:
             shows=target is not None and target.shows,
             deliveries=await self._deliveries.of(request.id, request.hooks),
             asked=tuple(sorted(rules.now.approvers)) if rules else (),
+            proposed=proposed,
         )
+
+    async def _proposed(self, world: World, *, patient: bool) -> Proposed | None:
+        """None where what lies there is not what was asked: then it is not approved either."""
+        request = world.request
+        amendment = request.payload
+        if not isinstance(amendment, Amendment):
+            return None
+        try:
+            new = await self._policies.proposed(request)
+        except Unavailable as error:
+            if error.detail != TAMPERED:
+                raise
+            return None
+        base, undecided = await self._policies.get(amendment.base), request.state in ("pending", "approved")
+        people = await self.concerned(new, patient=patient) if undecided else None
+        now = world.policy_now.number
+        return proposal(base, new, people, now=now if undecided and now != base.number else None)
+
+    async def concerned(self, policies: PolicySet, *, patient: bool = False) -> People:
+        """Who could change these policies, and who owns them, as far as there is time for."""
+        return await concerned(self._directory, policies, patient=patient)
 
     async def why(self, user: str, world: World) -> tuple[str | None, list[Block]]:
         """Why this reader may, or may not, decide it; and while it waits, who else could, by name."""

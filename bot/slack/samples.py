@@ -2,7 +2,7 @@
 
 from typing import Any, Final, get_args
 
-from bot.slack.views.facts import CardFacts
+from bot.slack.views.facts import CardFacts, Proposed, Said
 from store.model.debt import Debt
 from store.model.delivery import Delivery, Receipt
 from store.model.grant import Lease, Membership
@@ -21,7 +21,21 @@ from store.model.policy import (
     Threshold,
     Ticket,
 )
-from store.model.request import Change, Decision, Ending, Joining, Kind, Opening, Payload, Request, Review, State, Touch
+from store.model.request import (
+    MERGED,
+    Amendment,
+    Change,
+    Decision,
+    Ending,
+    Joining,
+    Kind,
+    Opening,
+    Payload,
+    Request,
+    Review,
+    State,
+    Touch,
+)
 from store.model.sealed import Held
 from store.model.standing import Rules
 
@@ -41,7 +55,9 @@ STATES: Final[dict[Kind, tuple[State, ...]]] = {
         "pending", "approved", "granting", "active", "revoking", "denied", "withdrawn", "expired", "ended", "failed",
     ),
     "change": ("pending", "approved", "stale", "denied", "withdrawn", "expired", "merged"),
+    "policy": ("pending", "approved", "stale", "denied", "withdrawn", "expired", "merged"),
 }  # fmt: skip
+TARGETS: Final[dict[Kind, str]] = {"access": "role:aws-admin", "policy": "policy:main"}
 OVER: Final = ("withdrawn", "expired", "ended", "failed", "revoking")
 DECIDED: Final = ("approved", "granting", "active", "revoking", "merged", "ended", "failed")
 DEBTS: Final[tuple[str, ...]] = get_args(Debt.model_fields["state"].annotation)
@@ -105,12 +121,32 @@ def payload(kind: Kind, *, names: int = 2, duration_ms: int = 2 * HOUR) -> Paylo
             return Joining(membership=membership, duration_ms=duration_ms)
         case "change":
             return Change.model_construct(environment_id="e" * 26, touches=touches(names))
+        case "policy":
+            return Amendment(base=41, content="c0" * 32)
+
+
+def proposed(*, rules: int = 1, **fields: Any) -> Proposed:
+    more = (
+        "access.max: 4h → 2h",
+        "approvals: [{count: 1, from: {groups: [leads]}}] → [{count: 2, from: {groups: [leads]}}]",
+    )
+    changes = (
+        Said(
+            "changed",
+            "owners",
+            "owners: changed",
+            ("owners.users: [ana@example.com] → [ana@example.com, ben@example.com]",),
+        ),
+        *(Said("changed", "rule", f"rule “payments production {place}”: changed", more) for place in range(rules)),
+        Said("removed", "rule", "rule “staging”: removed (was number 3)"),
+    )
+    return Proposed(**{"base": 41, "changes": changes, "named": (BEN,), "unnamed": ("S0STAGING",), **fields})
 
 
 def request(kind: Kind, state: State = "pending", *, names: int = 2, broken: bool = False, **fields: Any) -> Request:
     """With everything that a request in this state has."""
     made: dict[str, Any] = {
-        "id": ID, "kind": kind, "target": "role:aws-admin" if kind == "access" else "payments/prod",
+        "id": ID, "kind": kind, "target": TARGETS.get(kind, "payments/prod"),
         "requester": DEV, "beneficiary": DEV, "payload": payload(kind, names=names), "reason": REASON, "ticket": "PAY-41",
         "digest": "5a" * 32, "policy": 3, "rule": "payments production", "created_ms": NOW_MS - HOUR, "state": state,
         "since_ms": NOW_MS,
@@ -118,7 +154,7 @@ def request(kind: Kind, state: State = "pending", *, names: int = 2, broken: boo
     if state in DECIDED or (state in ("expired", "ended") and broken):
         made["decision"] = Decision(basis="quorum", by=(BEN, CHO), at_ms=NOW_MS - 30 * MINUTE)
         made["reviews"] = tuple(Review(by=by, verdict="approve", at_ms=NOW_MS - 30 * MINUTE) for by in (BEN, CHO))
-        made["granted_ms"] = None if kind == "change" else 2 * HOUR
+        made["granted_ms"] = None if kind in MERGED else 2 * HOUR
     if broken:
         reason = "Payments are down and none of the leads answers the phone."
         made |= {
@@ -139,9 +175,14 @@ def request(kind: Kind, state: State = "pending", *, names: int = 2, broken: boo
             "ending": Ending(by="relay", at_ms=NOW_MS),
         }
     if state == "stale":
-        made["note"] = "Changed meanwhile by somebody else: PROCESSOR_KEY_1."
+        what = (
+            "Version 42 of the policies is in force by now."
+            if kind == "policy"
+            else "Changed meanwhile by somebody else: PROCESSOR_KEY_1."
+        )
+        made["note"] = what
     if state == "merged":
-        made |= {"merged": 42, "hooks": ("api", "worker", "billing", "old")}
+        made |= {"merged": 42, "hooks": () if kind == "policy" else ("api", "worker", "billing", "old")}
     if state in ("pending", "approved", "stale"):
         made["timers"] = {"deadline": NOW_MS + 8 * HOUR}
     return Request.model_construct(**{**_defaults(), **made, **fields})
@@ -155,7 +196,14 @@ def facts(made: Request, *, thresholds: int = 1, soft: bool = False, filled: int
     under = rules(thresholds=thresholds, soft=soft)
     needed = under.now.approvals[filled:] if made.state == "pending" else ()
     return CardFacts(
-        **{"request": made, "rules": under, "needed": needed, "asked": tuple(sorted(under.now.approvers)), **fields}
+        **{
+            "request": made,
+            "rules": under,
+            "proposed": proposed() if made.kind == "policy" else None,
+            "needed": needed,
+            "asked": tuple(sorted(under.now.approvers)),
+            **fields,
+        }
     )
 
 

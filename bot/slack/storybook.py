@@ -4,19 +4,36 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, get_args
 
+from bot.policy_file.words import describe
 from bot.slack import samples as s
 from bot.slack.ids import Origin, Place, parse_reference
-from bot.slack.views import approvals, audited, environments, forms, health, locked, modals, refusals, replies, why
+from bot.slack.views import (
+    amendment,
+    approvals,
+    audited,
+    environments,
+    forms,
+    health,
+    locked,
+    modals,
+    policies,
+    refusals,
+    replies,
+    why,
+)
 from bot.slack.views.approvals import ApprovalsFacts
 from bot.slack.views.card import for_approvers, for_requester
 from bot.slack.views.environments import START, EnvironmentsFacts, Offered
-from bot.slack.views.facts import Block, CardFacts, Message, Offer, Prefill, Terms, View, WhoIsAsked
+from bot.slack.views.facts import Block, CardFacts, Message, Offer, Prefill, Said, Terms, View, WhoIsAsked
 from bot.slack.views.health import HealthFacts, Line
 from bot.slack.views.home import HomeFacts, Tab, broken, closed, home
 from bot.slack.views.parts import Part, T
+from bot.slack.views.policies import Members, PoliciesFacts, Rule, Version
+from bot.slack.views.recovered import recovered
 from bot.slack.views.tell import announce, hook_line, notice, passed, tell
 from store.model.audit import Audit
 from store.model.effect import Decided, News
+from store.model.enactment import Enactment
 from store.model.errors import Forbidden
 from store.model.explain import Question, explain, of_request
 from store.model.grant import Membership
@@ -64,7 +81,7 @@ def stories() -> Iterator[Story]:
 def cards() -> Iterator[tuple[str, CardFacts]]:
     for kind, states in s.STATES.items():
         for state in states:
-            told = s.deliveries() if state == "merged" else ()
+            told = s.deliveries() if state == "merged" and kind == "change" else ()
             yield f"{kind}-{state}", s.facts(s.request(kind, state), shows=kind == "open", deliveries=told)
     yield from _votes()
     yield from _glasses()
@@ -95,7 +112,17 @@ def _votes() -> Iterator[tuple[str, CardFacts]]:
     yield "change-pending-asked-again", s.facts(rebased, thresholds=2)
     stale = s.request("change", "stale", broken=True)
     yield "change-stale-glass-broken", s.facts(stale, soft=True, debt=s.debt("open"))
+    yield from _amendments()
     yield "change-pending-1-name", s.facts(s.request("change", names=1))
+
+
+def _amendments() -> Iterator[tuple[str, CardFacts]]:
+    asked = s.request("policy", door="terminal")
+    yield "policy-pending-20-rules", s.facts(asked, proposed=s.proposed(rules=20), thresholds=2)
+    yield "policy-pending-locks-out", s.facts(asked, proposed=s.proposed(dangers=("unreachable", "no_owner")))
+    yield "policy-pending-not-known", s.facts(asked, proposed=s.proposed(dangers=("unknown",)))
+    yield "policy-pending-overtaken", s.facts(asked, proposed=s.proposed(now=42))
+    yield "policy-pending-unreadable", s.facts(asked, proposed=None)
 
 
 def _glasses() -> Iterator[tuple[str, CardFacts]]:
@@ -137,6 +164,12 @@ def _long() -> Iterator[tuple[str, CardFacts]]:
     )
     joining = Joining.model_construct(type="access", membership=group, duration_ms=30 * DAY)
     yield "access-active-longest", s.facts(s.request("access", "active", payload=joining, note=FOREVER * 4, **most))
+    rules = tuple(
+        Said("changed", "rule", f"rule “{'r' * 4_000}”: changed", ("a: " + "b" * 4_000,) * 20) for _ in range(100)
+    )
+    crowd_named = tuple(wide.users)
+    longest = s.proposed(changes=rules, named=crowd_named, unnamed=crowd_named, dangers=("unreachable", "no_owner"))
+    yield "policy-pending-longest", s.facts(s.request("policy", reason=FOREVER), proposed=longest)
     told = s.deliveries() * 20
     yield "change-merged-longest", s.facts(s.request("change", "merged", payload=change, **most), deliveries=told)
 
@@ -270,6 +303,7 @@ def _edits(terms: Terms, refused: Terms) -> Iterator[Story]:
         "change": s.request("change", reviews=(vote, vote)),
         "change-stale": s.request("change", "stale"),
         "change-100-names": s.request("change", names=100),
+        "policy": s.request("policy"),
         "open-longest": s.request("open", reason=FOREVER, ticket="T" * 200, target=LONG_TARGET),
     }
     for name, request in asked.items():
@@ -314,11 +348,17 @@ def _modals() -> Iterator[Story]:
     yield _view("modal/notice", modals.notice("Not done", sentence))
     yield _view("modal/notice-longest", modals.notice(FOREVER, FOREVER * 9))
     for name, shown in cards():
+        if name.startswith("policy-pending"):
+            yield _view(
+                f"modal/changes-{name}", modals.details(Message("", amendment.whole(shown.proposed)), "Changes")
+            )
         if name.endswith("longest"):
             yield _view(f"modal/details-{name}", modals.details(for_approvers(shown, whole=True)))
 
 
 def _homes() -> Iterator[Story]:
+    yield from _recovered()
+    yield from _policies()
     yield _view("home/guest", closed("a guest in this workspace"))
     yield _view("home/stranger", closed("from another workspace"))
     yield _view("home/error", broken(Place("approvals"), "Redis does not answer (ConnectionError)."))
@@ -357,9 +397,58 @@ def _homes() -> Iterator[Story]:
         yield _view(f"home/health-{name}", _home(page, health.START, waits="3"))
 
 
+def _recovered() -> Iterator[Story]:
+    made = Enactment(how="recovered", by=s.ANA, at_ms=s.NOW_MS, reason=s.REASON)
+    yield _message("recovered/file", recovered(42, made, s.proposed()))
+    again = made.model_copy(update={"restored": 40})
+    yield _message("recovered/version", recovered(42, again, s.proposed(dangers=("alone",))))
+    longest = made.model_copy(update={"reason": FOREVER})
+    wide = tuple(f"U0WIDE{place}" for place in range(200))
+    most = s.proposed(rules=200, named=wide, unnamed=wide, dangers=("unreachable", "no_owner"))
+    yield _message("recovered/longest", recovered(42, longest, most))
+
+
+def _policies() -> Iterator[Story]:
+    names = {s.LEADS: "@leads", s.ANA: "ana@example.com"}
+    rule = s.policy(thresholds=2, soft=True)
+    members = (Members(s.LEADS, (s.ANA, s.BEN)), Members(s.SECURITY, None), Members(s.ONCALL, ()))
+    one = Rule(1, rule.name, ("@leads may ask for open on payments/prod.", *describe(rule, names)[1:]), members)
+    made = {"by": s.ANA, "at_ms": s.NOW_MS}
+    history = (
+        Version(4, Enactment(how="recovered", restored=2, reason=s.REASON, **made)),
+        Version(3, Enactment(how="request", request=s.ID, approved_by=(s.BEN, s.CHO), reason=s.REASON, **made)),
+        Version(2),
+        Version(1, Enactment(how="first", by="clock", at_ms=s.NOW_MS)),
+    )
+    owners = s.policies(rule).owners
+    few = PoliciesFacts(
+        number=4, owners=owners, owning=members[:1], rules=Part((one,), 0, 1), versions=Part(history, 0, 4)
+    )
+    yield _view("home/policies", _home(policies.page(few), few.place))
+    locked_out = replace(few, dangers=("unreachable", "no_owner"), rules=Part(), versions=_part(history[3:], 8))
+    yield _view("home/policies-locked-out", _home(policies.page(locked_out), few.place))
+    crowd = tuple(
+        Members(f"S0{place:05}", tuple(f"U0{place:05}{user:03}" for user in range(200))) for place in range(30)
+    )
+    long = Rule(1, FOREVER, (FOREVER,) * 30, crowd)
+    place = Place("policies", (1, 1))
+    many = PoliciesFacts(
+        place=place, number=40, owners=Circle(users=frozenset(f"U0{user:05}" for user in range(200))), owning=crowd,
+        dangers=("no_rule", "no_owner"), rules=Part((long,) * 8, 8, 2_000), versions=Part(history[:1] * 8, 8, 40),
+    )  # fmt: skip
+    yield _view("home/policies-longest", _home(policies.page(many), place))
+    for version, proposed in ((history[0], s.proposed()), (history[1], s.proposed(rules=200))):
+        yield _view(f"modal/policies-version-{version.number}", policies.changed(version, proposed))
+
+
 def _home(page: list[Block], place: Place, *, waits: str = "", lacking: Wanted = NOTHING) -> View:
     """As an owner sees it."""
-    tabs = (Tab("approvals", "Approvals"), Tab("environments", "Environments"), Tab("health", "Health"))
+    tabs = (
+        Tab("approvals", "Approvals"),
+        Tab("environments", "Environments"),
+        Tab("policies", "Policies"),
+        Tab("health", "Health"),
+    )
     return home(HomeFacts(s.DEV, place, tabs, waits, lacking), page)
 
 

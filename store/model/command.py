@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from store.model.request import Timer, Touch
+from store.model.request import Amendment, Timer, Touch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +61,14 @@ class Edit(_Verdict):
     """To ask something else under the same id. A change is asked again on top of what is there now, with the same sealed values.
 
     It is made under the policy of now: that number and rule are those of the request from then on, with a new time to decide.
-    `reason` and `ticket` are what they are to be; `duration_ms` None keeps the length that was asked, `touches` None the change.
+    `reason` and `ticket` are what they are to be; `duration_ms` None keeps the length that was asked, `touches` None the change, `amendment` None the policies.
     """
 
     reason: str
     ticket: str | None = None
     duration_ms: int | None = None
     touches: tuple[Touch, ...] | None = None
+    amendment: Amendment | None = None
 
     @property
     def fingerprint(self) -> str:

@@ -6,7 +6,7 @@ State effects are keyed by thing: they coalesce, and act on what is true when th
 import hashlib
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from store.model.grant import Membership
 from store.model.identity import RequestId, UserId
@@ -113,6 +113,19 @@ class Redeploy(_Effect):
         return f"redeploy:{self.environment_id}/{self.hook}"
 
 
+class Recovered(_Effect):
+    """Other policies were put into force without anybody's approval. It becomes one message an owner, of the old ones and of the new."""
+
+    lane: ClassVar[Lane] = "slack"
+    type: Literal["recovered"] = "recovered"
+    number: int  # of the version that is in force since
+    to: Annotated[str, StringConstraints(pattern=r"^[UWCG][A-Z0-9]{2,20}$")] | None = None  # a person, or a channel
+
+    @property
+    def key(self) -> str:
+        return f"recovered:{self.number}" if self.to is None else f"recovered:{self.number}:{self.to}"
+
+
 class _Notice(_Effect):
     """A decision, told where the rule says. What it was is said here, so that it is the same at every try."""
 
@@ -180,6 +193,6 @@ def _apart(detail: str | None) -> str:
 
 
 Effect: TypeAlias = Annotated[
-    ShowCard | Tell | Announce | Count | Align | Redeploy | Post | Signal | Mail | MailApprovers,
+    ShowCard | Tell | Announce | Count | Align | Redeploy | Post | Signal | Mail | MailApprovers | Recovered,
     Field(discriminator="type"),
 ]

@@ -60,6 +60,9 @@ class Target:
         return self.id
 
 
+POLICIES: Final = Target("policy:main", "policy")  # what a change of the policies is asked for
+
+
 @lru_cache(maxsize=4096)
 def canonical(text: str) -> Target:
     """A target that was checked at the door, read again: the same few over and over."""

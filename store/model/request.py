@@ -3,14 +3,15 @@
 import hashlib
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from store.model.grant import Lease, Membership
 from store.model.identity import RequestId, Target, TargetId, UserId, canonical
 from store.model.record import Part, Record
 from store.model.sealed import Held
 
-Kind = Literal["open", "access", "change"]
+Kind = Literal["open", "access", "change", "policy"]
+Door = Literal["slack", "terminal"]
 State = Literal[
     "pending", "approved", "stale", "granting", "active", "revoking",
     "denied", "withdrawn", "expired", "merged", "ended", "failed",
@@ -24,6 +25,7 @@ CLOCK: Final = "clock"  # the actor of what time does by itself
 RELAY: Final = "relay"  # the actor of what an outside system reported
 
 REASON_MOST: Final = 2_000  # characters
+MERGED: Final[frozenset[Kind]] = frozenset({"change", "policy"})  # what lasts: it is merged, and nobody holds it
 
 
 class Opening(Part):
@@ -67,7 +69,20 @@ class Change(Part):
     touches: Annotated[tuple[Touch, ...], Field(min_length=1, max_length=100)]
 
 
-Payload = Annotated[Opening | Joining | Change, Field(discriminator="type")]
+class Amendment(Part):
+    """To put other policies into force instead of version `base`. The whole new set lies in a payload of its own."""
+
+    type: Literal["policy"] = "policy"
+    base: Annotated[int, Field(ge=1)]
+    content: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]  # SHA-256 of the set, as it is stored
+
+    @property
+    def number(self) -> int:
+        """Of the version that it becomes."""
+        return self.base + 1
+
+
+Payload = Annotated[Opening | Joining | Change | Amendment, Field(discriminator="type")]
 
 
 class Review(Part):
@@ -130,9 +145,10 @@ class Request(Record):
     ending: Ending | None = None
     edited: Editing | None = None  # what made the present revision
     note: str | None = None  # what an outside system said, where it refused or differs
-    merged: int | None = None  # number of the environment version that holds the change
+    merged: int | None = None  # number of the version, of the environment or of the policies, that holds the change
     hooks: tuple[str, ...] = ()  # that are told of it
     timers: dict[Timer, int] = {}
+    door: Door = "slack"  # through which it was asked
 
     @property
     def asked(self) -> Target:
@@ -140,11 +156,11 @@ class Request(Record):
 
     @property
     def duration_ms(self) -> int | None:
-        return None if isinstance(self.payload, Change) else self.payload.duration_ms
+        return self.payload.duration_ms if isinstance(self.payload, Opening | Joining) else None
 
     @property
     def environment_id(self) -> str | None:
-        return None if isinstance(self.payload, Joining) else self.payload.environment_id
+        return self.payload.environment_id if isinstance(self.payload, Opening | Change) else None
 
     @property
     def ended(self) -> bool:
@@ -182,6 +198,8 @@ def digest(installation: str, request: Request) -> str:
                     held.ciphertext_hash if held else "",
                     "" if held is None or held.mode is None else str(held.mode),
                 ]
+        case Amendment() as amendment:
+            fields += [str(amendment.base), amendment.content]
     sha = hashlib.sha256()
     for field in fields:
         encoded = field.encode()

@@ -29,6 +29,7 @@ class Rules:
     then: Policy
     now: Policy
     owners: Circle
+    always_hard: bool = False  # whatever the policies say
 
     @cached_property
     def both(self) -> tuple[Policy, ...]:
@@ -44,7 +45,7 @@ class Rules:
 
     @property
     def soft(self) -> bool:
-        return all(policy.enforcement == "soft" for policy in self.both)
+        return not self.always_hard and all(policy.enforcement == "soft" for policy in self.both)
 
     @property
     def max_access_ms(self) -> int:
@@ -103,7 +104,7 @@ def may_act(user: str, people: People) -> Standing:
 def rules_for(request: Request, then: PolicySet, now: PolicySet) -> Rules | None:
     """By the policies it was made under and those of now. None when either has no rule for this: then nobody decides."""
     former, rule = then.rule(request.kind, request.asked), now.rule(request.kind, request.asked)
-    return Rules(former, rule, now.owners) if former and rule else None
+    return Rules(former, rule, now.owners, always_hard=request.kind == "policy") if former and rule else None
 
 
 def may_review(request: Request, rules: Rules, user: str, people: People) -> Standing:

@@ -7,9 +7,11 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     request:R               hash    body, version; projected: kind state until holder environment touches say
     debt:R                  hash    body, version
     lock:U                  hash    body, version: whether U may break the glass
-    payload:R:V             hash    entry id -> sealed entry of revision V, until it is merged, edited or the request ends
+    payload:R:V             hash    entry id -> sealed entry of revision V, until it is merged, edited or the request ends;
+                                    for a change of the policies: policies -> the whole new set, until it is merged or edited
     policy                  hash    version: the number of the policy set in force
     policy:N                string  policy set N, never changed
+    policy:N:enactment         string  when and how set N came into force, never changed
     environment:T           hash    body, version: what is known under the name T
     head:E                  hash    body, version: the newest manifest; projected: entries (their ids)
     manifest:E:N            string  manifest N, never changed
@@ -30,7 +32,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     index:open:U            zset    those of index:mine:U that are not over, and by which U holds nothing now, by creation
     index:waiting:P         zset    pending requests that the user or group P may decide, by deadline
     index:member:M          zset    requests that hold the membership M, by creation
-    index:touch:E:NAME      zset    undecided changes of NAME in E, by creation
+    index:touch:E:NAME      zset    undecided changes of NAME in E, by creation; touch:policy:main: of the policies
     index:debts             zset    requests whose glass was broken and not yet looked at, by when it is due
     index:locks             zset    users whose break-glass is locked, by since when
     index:hook:E/H          zset    requests whose version hook H has not heard of yet, by version
@@ -73,6 +75,9 @@ class Keys:
 
     def policy(self, number: int) -> str:
         return f"{self.prefix}policy:{number}"
+
+    def enactment(self, number: int) -> str:
+        return f"{self.prefix}policy:{number}:enactment"
 
     def environment(self, target: str) -> str:
         return f"{self.prefix}environment:{target}"

@@ -17,6 +17,7 @@ from store.model.effect import (
     Mail,
     MailApprovers,
     Post,
+    Recovered,
     Redeploy,
     ShowCard,
     Signal,
@@ -31,6 +32,7 @@ from store.redis.scripts import Scripts
 KINDS: dict[str, type[Effect]] = {
     "show_card": ShowCard, "tell": Tell, "announce": Announce, "count": Count, "align": Align, "redeploy": Redeploy,
     "post": Post, "signal": Signal, "mail": Mail, "mail_approvers": MailApprovers,
+    "recovered": Recovered,
 }  # fmt: skip
 _TYPE: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 

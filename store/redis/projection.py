@@ -3,22 +3,26 @@
 from typing import Final
 
 from store.model.debt import Debt
-from store.model.request import LIVE, Change, Joining, Request
+from store.model.request import LIVE, Amendment, Change, Joining, Request
 from store.redis.keys import Keys
 
 UNMERGED: Final = frozenset({"pending", "approved"})
+POLICY: Final = (
+    "policy"  # stands where an environment's id does: changes of the policies are siblings as those of one name are
+)
+MAIN: Final = "main"
 
 
 def fields(request: Request) -> dict[str, str | int]:
     """What reading scripts need without decoding a body."""
-    touches = request.payload.touches if isinstance(request.payload, Change) and not request.ended else ()
+    environment, touches = _touched(request)
     return {
         "kind": request.kind,
         "state": request.state,
         "until": request.lease.until_ms if request.lease else 0,
         "holder": request.beneficiary,
-        "environment": request.environment_id or "",
-        "touches": " ".join(touch.name for touch in touches),
+        "environment": environment,
+        "touches": "" if request.ended else " ".join(touches),
         "say": say(request),
     }
 
@@ -41,11 +45,23 @@ def ranks(request: Request, approvers: frozenset[str]) -> dict[str, int]:
         names.add(f"live:{request.beneficiary}")
         if isinstance(request.payload, Joining):
             names.add(f"member:{request.payload.membership.key}")
-    if request.state in UNMERGED and isinstance(request.payload, Change):
-        names |= {f"touch:{request.payload.environment_id}:{touch.name}" for touch in request.payload.touches}
+    if request.state in UNMERGED:
+        environment, touches = _touched(request)
+        names |= {f"touch:{environment}:{name}" for name in touches}
     by_deadline = {f"waiting:{principal}" for principal in approvers} if request.state == "pending" else set()
     deadline = request.timers.get("deadline", request.created_ms)
     return dict.fromkeys(names, request.created_ms) | dict.fromkeys(by_deadline, deadline)
+
+
+def _touched(request: Request) -> tuple[str, tuple[str, ...]]:
+    """What is looked at besides, before this is merged: an environment by its id, and the names in it."""
+    match request.payload:
+        case Change() as change:
+            return change.environment_id, tuple(touch.name for touch in change.touches)
+        case Amendment():
+            return POLICY, (MAIN,)
+        case _:
+            return request.environment_id or "", ()
 
 
 def timers(request: Request) -> dict[str, int]:

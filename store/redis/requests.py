@@ -15,6 +15,7 @@ from store.model.audit import Audit
 from store.model.command import Activate, Approve, Break, Command, Edit, Merge, Tally
 from store.model.debt import Debt
 from store.model.effect import Announce
+from store.model.enactment import Enactment
 from store.model.errors import AccessError, Conflict, Invalid, NotFound, Unavailable
 from store.model.lifecycle import (
     Draft,
@@ -29,7 +30,7 @@ from store.model.lifecycle import (
 )
 from store.model.people import Directory, People, Wanted
 from store.model.policy import PolicySet
-from store.model.request import CLOCK, RELAY, TERMINAL, Change, Payload, Request
+from store.model.request import CLOCK, RELAY, TERMINAL, Amendment, Change, Payload, Request
 from store.model.sealed import Manifest, SealedEntry
 from store.model.standing import wanted
 from store.redis import projection
@@ -37,7 +38,7 @@ from store.redis.clock import Skew
 from store.redis.commit import Commit, text
 from store.redis.keys import Keys
 from store.redis.locks import stored_lock, write_lock
-from store.redis.policies import Policies
+from store.redis.policies import PROPOSED, Policies, fingerprint, put_into_force
 from store.redis.scripts import Scripts
 
 ATTEMPTS: Final = 12  # how often somebody else may be faster before we give up
@@ -116,9 +117,12 @@ class Requests:
         self._fit = fit
         self._recent: OrderedDict[str, _Loaded] = OrderedDict()
 
-    async def submit(self, draft: Draft, command_id: str, entries: Sequence[SealedEntry] = ()) -> Outcome:
-        """Takes a request in. `entries` are the sealed values of a change. Raises `AccessError`."""
+    async def submit(
+        self, draft: Draft, command_id: str, entries: Sequence[SealedEntry] = (), policies: str | None = None
+    ) -> Outcome:
+        """Takes a request in. `entries` are the sealed values of a change, `policies` the stored form of other policies. Raises `AccessError`."""
         _check_entries(draft.payload, entries)
+        _check_policies(draft.payload, policies)
         fingerprint = _fingerprint(draft)
         for _ in range(ATTEMPTS):
             loaded = await self._load(draft.id, command_id)
@@ -126,11 +130,11 @@ class Requests:
                 return await self._asked_before(_answered(loaded.answered, fingerprint), command_id)
             if loaded.world is not None:
                 raise Conflict(f"There is a request {draft.id} already.", code="taken")
-            policies = await self._policies.get(loaded.policy)
+            in_force = await self._policies.get(loaded.policy)
             try:
-                rule = rule_for(draft.kind, draft.target, policies)
+                rule = rule_for(draft.kind, draft.target, in_force)
                 people = await self._directory.people(wanted_to_ask(draft, rule))
-                asked = submit(draft, self._keys.installation, policies, people, loaded.now_ms)
+                asked = submit(draft, self._keys.installation, in_force, people, loaded.now_ms)
             except AccessError as refusal:
                 await self._note(
                     refusal, "submit", draft.requester, draft.id, draft.target.id, loaded.now_ms, command_id
@@ -139,16 +143,17 @@ class Requests:
             commit = self._commit(command_id, fingerprint, asked)
             commit.guard(self._keys.policy_head, loaded.policy)
             commit.fill(self._keys.command(command_id), {"request": draft.id})
-            self._write(commit, None, asked.request, 0, policies)
-            if entries:
-                payload = {entry.entry_id: entry.to_json() for entry in entries}
+            self._write(commit, None, asked.request, 0, in_force)
+            if payload := _payload(entries, policies):
                 commit.fill(self._keys.payload(draft.id, asked.request.revision), payload)
             if isinstance(done := await self._run(commit, asked), Outcome):
                 return done if done.news else await self._asked_before(done, command_id)
         raise _contended()
 
-    async def apply(self, request_id: str, command: Command, entries: Sequence[SealedEntry] = ()) -> Outcome:
-        """Applies one command. `entries` are all sealed values of a change that is edited. Raises `AccessError`; `NotFound` for a request that is not there."""
+    async def apply(
+        self, request_id: str, command: Command, entries: Sequence[SealedEntry] = (), policies: str | None = None
+    ) -> Outcome:
+        """Applies one command. `entries` are all sealed values of a change that is edited, `policies` what an edit brings instead. Raises `AccessError`; `NotFound` for a request that is not there."""
         fingerprint = f"{request_id} {command.fingerprint}"
         loaded = self._recall(request_id)
         for _ in range(ATTEMPTS):
@@ -164,6 +169,8 @@ class Requests:
                 result = transition(world, command, await self._people(world, command))
                 if isinstance(command, Edit) and command.touches is not None:
                     _check_entries(result.request.payload, entries)
+                if isinstance(command, Edit) and (command.amendment is not None or policies is not None):
+                    _check_policies(result.request.payload, policies)
             except AccessError as refusal:
                 if loaded.recalled and not isinstance(refusal, Unavailable):  # what it is refused for may have changed
                     loaded = None
@@ -179,8 +186,9 @@ class Requests:
             commit = self._commit(command.id, fingerprint, result)
             commit.frees |= command.actor == CLOCK  # a timer that waited for room would keep the ones behind it waiting
             await self._gather(commit, loaded, world, result)
-            if isinstance(command, Edit) and isinstance(result.request.payload, Change):
-                self._carry(commit, world.request, result.request, None if command.touches is None else entries)
+            if isinstance(command, Edit) and isinstance(result.request.payload, Change | Amendment):
+                kept = command.touches is None and command.amendment is None
+                self._carry(commit, world.request, result.request, None if kept else _payload(entries, policies))
             commit.otherwise(*self._names(request_id), SIBLINGS)
             self._recent.pop(request_id, None)  # it is not so any more
             if isinstance(done := await self._run(commit, result), Outcome):
@@ -393,6 +401,19 @@ class Requests:
             )
             commit.set(keys.manifest(environment, head.number), head.to_json())
             commit.adopt(keys.payload(before.id, before.revision), keys.entries(environment))
+        if result.policies is not None:
+            body = await self._policies.proposal(before)
+            by = after.decision.by if after.decision is not None else ()
+            enactment = Enactment(
+                how="request",
+                by=after.requester,
+                at_ms=world.now_ms,
+                request=after.id,
+                approved_by=by,
+                reason=after.reason,
+            )
+            put_into_force(commit, result.policies.base, body, enactment)
+            commit.drop(keys.payload(before.id, before.revision))
         for delivery in result.deliveries:
             commit.write(keys.delivery(delivery.request, delivery.hook), 0, delivery.to_json())
             commit.rank(keys.index(f"hook:{after.environment_id}/{delivery.hook}"), delivery.request, delivery.version)
@@ -401,15 +422,15 @@ class Requests:
             policies = await self._policies.get(sibling.policy)
             self._write(commit, known, sibling, loaded.versions[keys.request(sibling.id)], policies)
 
-    def _carry(self, commit: Commit, before: Request, after: Request, entries: Sequence[SealedEntry] | None) -> None:
-        """The sealed values of the new revision, `entries` or those there were; the old one keeps none."""
+    def _carry(self, commit: Commit, before: Request, after: Request, payload: dict[str, str] | None) -> None:
+        """The payload of the new revision, `payload` or that which there was; the old one keeps none."""
         old, new = self._keys.payload(before.id, before.revision), self._keys.payload(after.id, after.revision)
-        if entries is None:
+        if payload is None:
             commit.adopt(old, new)
             return
         commit.drop(old)
-        if entries:
-            commit.fill(new, {entry.entry_id: entry.to_json() for entry in entries})
+        if payload:
+            commit.fill(new, payload)
 
     def _write(
         self,
@@ -484,6 +505,20 @@ def _check_entries(payload: Payload, entries: Sequence[SealedEntry]) -> None:
     named = {(touch.entry.entry_id, touch.entry.ciphertext_hash) for touch in touches if touch.entry is not None}
     if named != {(entry.entry_id, entry.ciphertext_hash) for entry in entries}:
         raise Invalid("The sealed values are not those that this change names.", code="other_entries")
+
+
+def _check_policies(payload: Payload, policies: str | None) -> None:
+    """What is approved is what was brought, to the byte."""
+    named = (payload.content, payload.number) if isinstance(payload, Amendment) else None
+    brought = (fingerprint(policies), PolicySet.from_json(policies).number) if policies is not None else None
+    if named != brought:
+        raise Invalid("The policies are not those that this change names.", code="other_policies")
+
+
+def _payload(entries: Sequence[SealedEntry], policies: str | None) -> dict[str, str]:
+    if policies is not None:
+        return {PROPOSED: policies}
+    return {entry.entry_id: entry.to_json() for entry in entries}
 
 
 def _fingerprint(draft: Draft) -> str:

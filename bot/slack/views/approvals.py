@@ -6,8 +6,8 @@ from typing import Final
 
 from bot.slack import ids
 from bot.slack.ids import Place
+from bot.slack.views import amendment, buttons
 from bot.slack.views import blocks as b
-from bot.slack.views import buttons
 from bot.slack.views.change import touched
 from bot.slack.views.facts import Block, CardFacts
 from bot.slack.views.next_steps import next_step
@@ -17,7 +17,7 @@ from bot.slack.views.words import date, mention, plural
 from store.model.request import Change, Kind
 
 # The lists in this order, and how many of each are shown at a time: together with all else on the page, within a view's
-# hundred blocks.
+# hundred blocks. A change of the policies has one block more, and a rule has few of them.
 WAITING, GRANTS, MINE = range(3)
 SIZES: Final = (10, 8, 10)  # of three blocks each, two, and two
 REASON_MOST: Final = 200  # characters
@@ -86,6 +86,8 @@ def _waiting(facts: CardFacts) -> list[Block]:
     names = touched(request.payload, NAMES_MOST) if isinstance(request.payload, Change) else []
     said = [*([b.quoted(request.reason, REASON_MOST)] if request.reason else []), *names]
     reason = [b.rich(*said)] if said else []
+    if request.kind == "policy":
+        reason += amendment.brief(facts.proposed)
     if facts.rules is None:
         return [about, *reason]
     glass = [buttons.break_glass(facts)] if buttons.breakable(facts.rules) else []

@@ -2,15 +2,15 @@
 
 from typing import Final
 
+from bot.slack.views import amendment, buttons
 from bot.slack.views import blocks as b
-from bot.slack.views import buttons
 from bot.slack.views.change import NAMES_SHOWN, touched
 from bot.slack.views.facts import Block, CardFacts, Message
 from bot.slack.views.hooks import lines
 from bot.slack.views.next_steps import next_step
 from bot.slack.views.status import broken, decided, edited, headline, owed, progress, standing, title, unusable, votes
 from bot.slack.views.words import cleaned, date, mention, people, spoken
-from store.model.request import REASON_MOST, Change, Joining, Request
+from store.model.request import MERGED, REASON_MOST, Amendment, Change, Joining, Request
 
 __all__ = ["CardFacts", "Message", "for_approvers", "for_requester"]
 
@@ -23,7 +23,7 @@ def for_approvers(facts: CardFacts, *, whole: bool = False) -> Message:
     pressed = [
         *buttons.of_debt(facts),
         *_deciding(facts),
-        *([buttons.more(facts, whole=not is_cut(request))] if _undecided(facts) else []),
+        *([buttons.more(facts, whole=not is_cut(facts))] if _undecided(facts) else []),
     ]
     row = [b.actions(*pressed)] if pressed else []
     still = frozenset[str]().union(*(place.circle.principals for place in facts.needed))
@@ -58,6 +58,8 @@ def _body(facts: CardFacts, *, whole: bool) -> list[Block]:
     parts = [b.header(title(facts)), b.fields(_fields(facts)), _typed(request, whole=whole)]
     if isinstance(request.payload, Change):
         parts.append(b.rich(*touched(request.payload, None if whole else NAMES_SHOWN)))
+    if isinstance(request.payload, Amendment):
+        parts += amendment.changes(facts.proposed, whole=whole)
     so = [sentence for sentence in (edited(request), decided(request), standing(facts)) if sentence]
     if so:
         parts.append(b.section("\n".join(so)))
@@ -83,7 +85,12 @@ def _fields(facts: CardFacts) -> list[tuple[str, str]]:
     pairs = [("Requester", mention(request.requester))]
     if request.beneficiary != request.requester:
         pairs.append(("For", mention(request.beneficiary)))
-    does = {"open": "Open: read its secrets", "access": "Join: be a member", "change": "Change its secrets"}
+    does = {
+        "open": "Open: read its secrets",
+        "access": "Join: be a member",
+        "change": "Change its secrets",
+        "policy": "Change the policies",
+    }
     pairs += [("Target", f"`{request.target}`"), ("Action", does[request.kind])]
     if request.duration_ms is not None:
         pairs.append(("Access duration", _duration(request)))
@@ -93,7 +100,7 @@ def _fields(facts: CardFacts) -> list[tuple[str, str]]:
     if deadline is not None and request.state in ("pending", "approved") and not unusable(facts):
         does_by = "Decide before" if request.state == "pending" else "Use before"
         pairs.append(
-            ("Merge before" if request.state == "approved" and request.kind == "change" else does_by, date(deadline))
+            ("Merge before" if request.state == "approved" and request.kind in MERGED else does_by, date(deadline))
         )
     if request.lease is not None and request.state in ("granting", "active"):
         pairs.append(("Ends", date(request.lease.until_ms)))
@@ -128,14 +135,17 @@ def _foot(facts: CardFacts, *first: str, own: bool = False) -> list[Block]:
     told = [b.context(progress(facts, deadline=False))] if pending and not own else []
     capped = request.state == "approved" and any(review.cap_ms is not None for review in request.reviews)
     cast = votes(request) if pending or capped else None
-    cut_short = f" · `/countersign show {request.id}` shows all of it" if is_cut(request) else ""
-    small = [*first, *([cast] if cast else []), f"Request `{request.id}` · asked {date(request.created_ms)}{cut_short}"]
+    cut_short = f" · `/countersign show {request.id}` shows all of it" if is_cut(facts) else ""
+    door = " at a terminal of the machine" if request.door == "terminal" else ""
+    asked = f"Request `{request.id}` · asked {date(request.created_ms)}{door}{cut_short}"
+    small = [*first, *([cast] if cast else []), asked]
     return [*told, b.context(*small)]
 
 
-def is_cut(request: Request) -> bool:
+def is_cut(facts: CardFacts) -> bool:
+    request = facts.request
     long = isinstance(request.payload, Change) and len(request.payload.touches) > NAMES_SHOWN
-    return long or len(cleaned(request.reason)) > b.REASON_SHOWN
+    return long or amendment.is_cut(facts.proposed) or len(cleaned(request.reason)) > b.REASON_SHOWN
 
 
 def _undecided(facts: CardFacts) -> bool:
@@ -149,7 +159,7 @@ def _deciding(facts: CardFacts) -> list[b.Element]:
         case "pending" if facts.rules is not None:
             glass = [buttons.break_glass(facts)] if buttons.breakable(facts.rules) else []
             return [buttons.approve(request), buttons.deny(request), *glass]
-        case "approved" if request.kind == "change" and not unusable(facts):
+        case "approved" if request.kind in MERGED and not unusable(facts):
             return [buttons.merge(request)]
         case "granting" | "active":
             return [buttons.end_now(request)]

@@ -7,6 +7,7 @@ from store.model.debt import Debt
 from store.model.delivery import Delivery
 from store.model.explain import Explanation
 from store.model.lock import Lock
+from store.model.lockout import Danger
 from store.model.policy import HOUR, Threshold, Ticket
 from store.model.request import Kind, Request
 from store.model.standing import Rules
@@ -24,6 +25,28 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """One thing that is another in other policies: a rule, a target, a connector or a key at the top. The words may quote a file."""
+
+    kind: str  # added removed moved renamed changed
+    about: str
+    head: str
+    lines: tuple[str, ...] = ()  # key by key
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """What a change of the policies would put into force, told by what is another than in version `base`."""
+
+    base: int
+    changes: tuple[Said, ...]
+    named: tuple[str, ...] = ()  # users and groups that only the new policies name
+    unnamed: tuple[str, ...] = ()  # and those that only the old ones do
+    dangers: tuple[Danger, ...] = ()
+    now: int | None = None  # the version in force, where that is another than `base` and this is not decided
+
+
+@dataclass(frozen=True, slots=True)
 class CardFacts:
     """Everything a card of one request may say."""
 
@@ -35,6 +58,7 @@ class CardFacts:
     deliveries: tuple[Delivery, ...] = ()
     asked: tuple[str, ...] = ()  # users and groups who are asked
     decides: bool = False  # for a call that somebody must decide: whether who reads it may
+    proposed: Proposed | None = None  # of a change of the policies; None where what lies there is not what was asked
     lock: Lock | None = None  # for news of a lock: of the person who reads it
     undelivered: str | None = None  # for news of what did not arrive: where, and why
     closed: tuple[str, str] | None = None  # for news of a channel: which, and Slack's word for why

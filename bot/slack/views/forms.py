@@ -24,7 +24,7 @@ from bot.slack.views.reading import BadForm, typed
 from bot.slack.views.status import action
 from bot.slack.views.words import cut, plural, spoken
 from store.model.policy import HOUR
-from store.model.request import REASON_MOST, Change, Kind, Request
+from store.model.request import REASON_MOST, Amendment, Change, Kind, Request
 
 __all__ = [
     "Asked", "AskedChange", "BadForm", "Edited", "ask_access", "ask_change", "ask_open", "chosen_target", "edit",
@@ -76,6 +76,12 @@ def edit(facts: CardFacts, terms: Terms, origin: Origin) -> View:
             b.context(kept),
             *(_setting(request.target, enters=True) if terms.enters else []),
             *_removing(request.target, names if len(names) > 1 else (), "Leave out of this request"),
+        ]
+    elif isinstance(request.payload, Amendment):
+        middle = [
+            b.context(
+                "The policies stay as they are asked for: `countersign policy apply FILE --request` brings others."
+            )
         ]
     else:
         middle = _lasting(prefill, terms)

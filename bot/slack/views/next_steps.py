@@ -5,6 +5,7 @@ from bot.slack.views import buttons
 from bot.slack.views.facts import CardFacts
 from bot.slack.views.status import count, unusable
 from bot.slack.views.words import date, mention, people, spoken
+from store.model.request import MERGED
 
 
 def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
@@ -20,7 +21,7 @@ def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
         case "approved" if unusable(facts):
             step = "Withdraw this: the glass that was broken for it was disputed, so it cannot be used. You may ask for something new."
             return step, [buttons.withdraw(request)]
-        case "approved" if request.kind == "change":
+        case "approved" if request.kind in MERGED:
             return f"Merge it{_before(facts)}.", [buttons.merge(request), buttons.withdraw(request)]
         case "approved":
             length = spoken(request.granted_ms or request.duration_ms or 0)
@@ -33,6 +34,9 @@ def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
             return "Withdraw this and ask for something new: the glass was broken for it once.", [
                 buttons.withdraw(request)
             ]
+        case "stale" if request.kind == "policy":
+            step = f"Ask again on what is in force now{_before(facts)}: `countersign policy apply FILE --request {request.id}`. Or withdraw it."
+            return step, [buttons.withdraw(request)]
         case "stale":
             step = f"Press *Ask again on what is there now*{_before(facts)}: your values are kept, and everybody decides anew. Or withdraw it."
             return step, [buttons.edit(request), buttons.withdraw(request)]
@@ -88,6 +92,8 @@ def _use(facts: CardFacts) -> str:
 
 
 def _merged(facts: CardFacts) -> str:
+    if facts.request.kind == "policy":
+        return "Nothing: the new policies are in force."
     if not facts.deliveries:
         return "There is nothing to do: the change is in."
     waiting = [delivery for delivery in facts.deliveries if delivery.state == "waiting"]

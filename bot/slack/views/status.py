@@ -5,7 +5,7 @@ from typing import Final
 from bot.slack.views.facts import CardFacts
 from bot.slack.views.words import date, mention, people, places, plural, spoken
 from store.model.debt import Debt
-from store.model.request import Change, Request, State
+from store.model.request import MERGED, Amendment, Change, Request, State
 
 STATES: Final[dict[State, str]] = {
     "pending": "Waiting for approval",
@@ -30,7 +30,7 @@ DEBTS: Final = {
 
 
 def state(request: Request) -> str:
-    if request.state == "approved" and request.kind == "change":
+    if request.state == "approved" and request.kind in MERGED:
         return "Approved, not merged yet"
     if request.state == "expired":
         return "Expired before it was used" if request.decision else "Expired without a decision"
@@ -58,7 +58,7 @@ def title(facts: CardFacts) -> str:
 
 def subject(request: Request) -> str:
     """Plain text: `open payments/prod`."""
-    does = {"open": "open", "access": "access to", "change": "change"}
+    does = {"open": "open", "access": "access to", "change": "change", "policy": "change the policies,"}
     return f"{does[request.kind]} {request.target}"
 
 
@@ -73,6 +73,8 @@ def action(request: Request) -> str:
     match request.payload:
         case Change() as change:
             return f"change {plural(len(change.touches), 'secret')} in {target}"
+        case Amendment():
+            return "change the policies, `policy:main`"
         case _ if request.kind == "access":
             return f"have {target} for {length}"
         case _:
@@ -147,12 +149,12 @@ def standing(facts: CardFacts) -> str | None:
     match request.state:
         case "approved" if unusable(facts):
             return "It cannot be used: the glass that was broken for it was disputed."
-        case "approved" if request.kind == "change":
+        case "approved" if request.kind in MERGED:
             return "It is not merged yet."
         case "approved":
             return f"{has} has not activated it yet."
         case "stale":
-            return "Somebody else changed the same secrets meanwhile, so this was not merged. It must be asked again."
+            return f"{overtaken(request)}, so this was not merged. It must be asked again."
         case "granting":
             return f"Decided, not confirmed yet: the outside system has not shown {has} as a member. Its time is running already."
         case "active":
@@ -170,6 +172,12 @@ def standing(facts: CardFacts) -> str | None:
             return f"The outside system refused, and {has} is not a member. This ended {date(request.since_ms)}."
         case _:
             return None
+
+
+def overtaken(request: Request) -> str:
+    """Why it is stale; the sentence goes on."""
+    what = "the policies" if request.kind == "policy" else "the same secrets"
+    return f"Somebody else changed {what} meanwhile"
 
 
 def owed(debt: Debt) -> str:

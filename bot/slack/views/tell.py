@@ -7,7 +7,7 @@ from bot.slack.views import buttons, refusals
 from bot.slack.views.facts import Block, CardFacts, Message
 from bot.slack.views.hooks import hook_line
 from bot.slack.views.next_steps import next_step
-from bot.slack.views.status import action, decided, owed, standing, stands
+from bot.slack.views.status import action, decided, overtaken, owed, standing, stands
 from bot.slack.views.words import date, mention, places, spoken
 from store.model.effect import Decided, News
 from store.model.policy import MINUTE
@@ -79,7 +79,7 @@ def _happened(facts: CardFacts, news: News, reader: str | None) -> str:
         case "expired":
             return f"*Expired:* {what}. {standing(facts) or ''}".strip()
         case "stale":
-            return f"*Out of date:* {what}. Somebody else changed the same secrets meanwhile, so it was not merged."
+            return f"*Out of date:* {what}. {overtaken(request)}, so it was not merged."
         case "merged":
             return f"*Merged as version {request.merged or 'new'}:* {what}. {how}".strip()
         case "active":

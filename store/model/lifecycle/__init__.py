@@ -38,7 +38,7 @@ from store.model.lifecycle.reminding import escalate, next_calls, remind, still_
 from store.model.lifecycle.using import activate, end, report, take_back
 from store.model.lifecycle.world import Transition, World, audit, changed, moved_to, tell
 from store.model.people import People
-from store.model.request import LIVE, Ending
+from store.model.request import LIVE, MERGED, Ending
 
 UNDECIDED: Final = frozenset({"pending", "approved", "stale"})
 
@@ -77,9 +77,9 @@ def transition(world: World, command: Command, people: People) -> Transition:
             return edit(world, command, people)
         case Withdraw() if state in UNDECIDED:
             return withdraw(world, command)
-        case Activate() if state == "approved" and world.request.kind != "change":
+        case Activate() if state == "approved" and world.request.kind not in MERGED:
             return activate(world, command, people)
-        case Merge() if state == "approved" and world.request.kind == "change":
+        case Merge() if state == "approved" and world.request.kind in MERGED:
             return merge_by_hand(world, command, people)
         case End() if state in ("granting", "active"):
             return end(world, command, people)

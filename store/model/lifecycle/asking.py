@@ -9,7 +9,7 @@ from store.model.lifecycle.reminding import next_calls
 from store.model.lifecycle.world import Transition, audit, changed, demand, spoken
 from store.model.people import People, Wanted
 from store.model.policy import Policy, PolicySet
-from store.model.request import REASON_MOST, Change, Joining, Kind, Payload, Request, digest
+from store.model.request import REASON_MOST, Amendment, Change, Door, Joining, Kind, Opening, Payload, Request, digest
 from store.model.standing import Standing, may_act, reachable
 
 
@@ -25,6 +25,7 @@ class Draft:
     payload: Payload
     reason: str = ""
     ticket: str | None = None
+    door: Door = "slack"
 
 
 def wanted_to_ask(draft: Draft, rule: Policy) -> Wanted:
@@ -59,7 +60,7 @@ def admitted(draft: Draft, policies: PolicySet, people: People) -> Policy:
     )
     _check_words(draft, rule)
     _check_payload(draft, policies)
-    if not isinstance(draft.payload, Change) and draft.payload.duration_ms > rule.access.max_ms:
+    if isinstance(draft.payload, Opening | Joining) and draft.payload.duration_ms > rule.access.max_ms:
         raise Invalid(f"{draft.target} can be had for {spoken(rule.access.max_ms)} at most.", code="too_long")
     if not reachable(rule, () if rule.self_approval else (draft.requester, draft.beneficiary), people):
         raise Conflict(
@@ -81,6 +82,7 @@ def submit(draft: Draft, installation: str, policies: PolicySet, people: People,
         payload=draft.payload,
         reason=draft.reason.strip(),
         ticket=draft.ticket,
+        door=draft.door,
         digest="",
         policy=policies.number,
         rule=rule.name,
@@ -92,7 +94,17 @@ def submit(draft: Draft, installation: str, policies: PolicySet, people: People,
     return Transition(
         request,
         "Asked. The card shows how it goes, and you get a message when it is decided.",
-        audit=(audit(request, "request.submitted", request.requester, now_ms, rule=rule.name, policy=policies.number),),
+        audit=(
+            audit(
+                request,
+                "request.submitted",
+                request.requester,
+                now_ms,
+                rule=rule.name,
+                policy=policies.number,
+                door=draft.door if draft.door != "slack" else None,
+            ),
+        ),
         effects=(ShowCard(request=request.id),),
         good_until_ms=people.good_until_ms,
     )
@@ -103,6 +115,9 @@ def _check_payload(draft: Draft, policies: PolicySet) -> None:
     payload, config = draft.payload, policies.target(draft.target)
     if payload.type != draft.kind:
         raise Invalid(f"This is not what a request of the kind “{draft.kind}” asks for.", code="other_kind")
+    if isinstance(payload, Amendment):
+        amendable(payload, policies)
+        return
     if not isinstance(payload, Joining):
         if draft.target.kind != "environment":
             # An application may have a rule of its own, but the secrets are those of the whole environment.
@@ -114,6 +129,15 @@ def _check_payload(draft: Draft, policies: PolicySet) -> None:
     of = payload.membership
     if config is None or (config.connector, config.group, draft.beneficiary) != (of.connector, of.group, of.user):
         raise Invalid(f"{draft.target} is another membership than this.", code="other_membership")
+
+
+def amendable(amendment: Amendment, policies: PolicySet) -> None:
+    """Raises `Conflict` where other policies are in force than those that it would replace."""
+    if amendment.base != policies.number:
+        raise Conflict(
+            f"This was made on top of version {amendment.base} of the policies, and version {policies.number} is in force now. Apply the file again.",
+            code="other_base",
+        )
 
 
 def _check_words(draft: Draft, rule: Policy) -> None:

@@ -22,7 +22,7 @@ from store.model.lifecycle.world import (
     tell,
 )
 from store.model.people import People
-from store.model.request import REASON_MOST, Decision, Request, Review
+from store.model.request import MERGED, REASON_MOST, Decision, Request, Review
 from store.model.standing import Rules, counted_approvers, may_bypass, may_review, tally
 
 
@@ -88,9 +88,10 @@ def approve(
     """Approved, and whatever the policy lets follow by itself."""
     now_ms = world.now_ms
     granted = min([request.duration_ms, rules.max_access_ms, *caps]) if request.duration_ms is not None else None
-    wait_ms = rules.merge_within_ms if request.kind == "change" else rules.grant_expiration_ms
+    lasts = request.kind in MERGED
+    wait_ms = rules.merge_within_ms if lasts else rules.grant_expiration_ms
     approved = moved_to(request, "approved", now_ms, deadline=now_ms + wait_ms, decision=decision, granted_ms=granted)
-    goes_on = rules.merges_at_once if request.kind == "change" else rules.activates_at_once
+    goes_on = rules.merges_at_once if lasts else rules.activates_at_once
     news = () if goes_on else tell(approved, "approved", now_ms)
     quorum = decision.basis == "quorum"  # of a broken glass its own notices tell
     routes = notices(approved, rules, "approved", now_ms, decision.by) if quorum else ()
@@ -102,7 +103,7 @@ def approve(
     )
     if not goes_on:
         return result
-    return result.then(merge(world, approved, actor) if request.kind == "change" else start(world, approved, actor))
+    return result.then(merge(world, approved, actor) if lasts else start(world, approved, actor))
 
 
 def deny(world: World, request: Request, rules: Rules, people: People, actor: str) -> Transition:

@@ -1,5 +1,7 @@
 """Editing: the same request asks something else, or the same on top of what is there now, and everybody decides again."""
 
+from typing import Final
+
 from store.model.command import Edit
 from store.model.effect import ShowCard, Tell
 from store.model.errors import Conflict, Forbidden, Invalid
@@ -7,7 +9,7 @@ from store.model.lifecycle.asking import Draft, admitted
 from store.model.lifecycle.reminding import next_calls
 from store.model.lifecycle.world import Transition, World, audit, changed, moved_to, same_content
 from store.model.people import People
-from store.model.request import Change, Editing, Payload, Request, Touch, digest
+from store.model.request import Amendment, Change, Editing, Joining, Kind, Opening, Payload, Request, Touch, digest
 from store.model.sealed import MAX_REQUEST_ENTRIES, Manifest, tampered
 
 
@@ -19,7 +21,7 @@ def draft_of(request: Request, command: Edit) -> Draft:
         request.asked,
         request.requester,
         request.beneficiary,
-        _touching(_lasting(request.payload, command.duration_ms), command.touches),
+        _amending(_touching(_lasting(request.payload, command.duration_ms), command.touches), command.amendment),
         command.reason,
         command.ticket,
     )
@@ -71,9 +73,12 @@ def edit(world: World, command: Edit, people: People) -> Transition:
     )
 
 
+_WHAT: Final[dict[Kind, str]] = {"change": "touches", "policy": "policies", "open": "duration", "access": "duration"}
+
+
 def _what(before: Request, after: Request) -> dict[str, str | int | None]:
     """What is another, by name: never what it was, nor a value."""
-    names = {"reason": "reason", "ticket": "ticket", "payload": "touches" if after.kind == "change" else "duration"}
+    names = {"reason": "reason", "ticket": "ticket", "payload": _WHAT[after.kind]}
     new = [name for field, name in names.items() if getattr(before, field) != getattr(after, field)]
     return {
         "revision": after.revision,
@@ -88,7 +93,7 @@ def _what(before: Request, after: Request) -> dict[str, str | int | None]:
 def _lasting(payload: Payload, duration_ms: int | None) -> Payload:
     if duration_ms is None:
         return payload
-    if isinstance(payload, Change):
+    if not isinstance(payload, Opening | Joining):
         raise Invalid("A change lasts: it has no duration.", code="bad_duration")
     if duration_ms <= 0:
         raise Invalid("Ask for longer than nothing.", code="bad_duration")
@@ -105,6 +110,14 @@ def _touching(payload: Payload, touches: tuple[Touch, ...] | None) -> Payload:
             f"One request changes at most {MAX_REQUEST_ENTRIES} secrets. Make it two.", code="too_many_entries"
         )
     return payload.model_copy(update={"touches": touches})
+
+
+def _amending(payload: Payload, amendment: Amendment | None) -> Payload:
+    if amendment is None:
+        return payload
+    if not isinstance(payload, Amendment):
+        raise Invalid("Only a change of the policies brings other policies.", code="other_kind")
+    return amendment
 
 
 def _rebased(change: Change, head: Manifest | None) -> Change:

@@ -1,4 +1,4 @@
-"""Merging: a change becomes the next version of its environment."""
+"""Merging: a change becomes the next version of its environment, or of the policies."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from store.model.effect import Redeploy, ShowCard
 from store.model.errors import Conflict
 from store.model.lifecycle.world import Transition, World, audit, demand, moved_to, rules_of, tell, undisputed
 from store.model.people import People
-from store.model.request import Change, Request
+from store.model.request import Amendment, Change, Request
 from store.model.sealed import Manifest, tampered
 from store.model.standing import may_act, may_review
 
@@ -25,6 +25,48 @@ def merge_by_hand(world: World, command: Merge, people: People) -> Transition:
 
 
 def merge(world: World, request: Request, actor: str) -> Transition:
+    """The next version, unless what it changes has moved since the request was made."""
+    if isinstance(request.payload, Amendment):
+        return _amend(world, request, request.payload, actor)
+    return _merge(world, request, actor)
+
+
+def _amend(world: World, request: Request, amendment: Amendment, actor: str) -> Transition:
+    """The next version of the policies. One that was made on top of another version would take that one's changes back unseen."""
+    now_ms, deadline = world.now_ms, world.now_ms + rules_of(world).request_ttl_ms
+    if amendment.base != world.policy_now.number:
+        return _stale(request, world, [f"the policies (version {world.policy_now.number} is in force by now)"])
+    merged = moved_to(request, "merged", now_ms, merged=amendment.number)
+    stale = tuple(
+        moved_to(
+            sibling,
+            "stale",
+            now_ms,
+            deadline=deadline,
+            note=f"Version {amendment.number} of the policies is in force by now.",
+        )
+        for sibling in world.siblings
+        if isinstance(sibling.payload, Amendment) and sibling.state in ("pending", "approved")
+    )
+    return Transition(
+        merged,
+        f"Merged: version {amendment.number} of the policies is in force.",
+        audit=(
+            audit(merged, "policy.changed", actor, now_ms, version=amendment.number, content=amendment.content),
+            *(audit(sibling, "request.stale", actor, now_ms, overtaken_by=request.id) for sibling in stale),
+        ),
+        effects=(
+            ShowCard(request=request.id),
+            *tell(merged, "merged", now_ms),
+            *(ShowCard(request=sibling.id) for sibling in stale),
+            *(effect for sibling in stale for effect in tell(sibling, "stale", now_ms)),
+        ),
+        policies=amendment,
+        siblings=stale,
+    )
+
+
+def _merge(world: World, request: Request, actor: str) -> Transition:
     """The next version of the environment, unless a touched name has moved since the request was made."""
     change, head, now_ms = request.payload, world.head, world.now_ms
     if not isinstance(change, Change) or head is None:

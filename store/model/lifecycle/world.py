@@ -10,7 +10,7 @@ from store.model.effect import Effect, News, Tell
 from store.model.errors import Conflict, Forbidden
 from store.model.lock import Lock
 from store.model.policy import PolicySet
-from store.model.request import Request, Timer
+from store.model.request import Amendment, Request, Timer
 from store.model.sealed import Manifest
 from store.model.standing import Rules, Standing, rules_for
 
@@ -26,7 +26,7 @@ class World:
     installation: str
     debt: Debt | None = None
     head: Manifest | None = None  # of the environment, for a change
-    siblings: tuple[Request, ...] = ()  # other open changes that touch the same names
+    siblings: tuple[Request, ...] = ()  # other open changes that touch the same names, or the policies
     lock: Lock | None = None  # of who breaks the glass, or broke it: read by the commands that look at it, and guarded
 
     @property
@@ -52,6 +52,7 @@ class Transition:
     debt: Debt | None = None
     lock: Lock | None = None
     head: Manifest | None = None  # to be signed before it is committed
+    policies: Amendment | None = None  # whose set is put into force; it is read and verified before it is committed
     siblings: tuple[Request, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
     good_until_ms: int | None = None

@@ -15,7 +15,12 @@ from store.model.request import Kind, State
 from tests.bot.slack.pieces import walk
 
 STORIES = list(stories())
-ON_HOME = ("home_ask_", "home_unlock", "home_go_")  # about a target, a person or a page, not about a request
+ON_HOME = (
+    "home_ask_",
+    "home_unlock",
+    "home_policy_changes",
+    "home_go_",
+)  # about a target, a person or a page, not about a request
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story["name"])
@@ -70,7 +75,7 @@ def test_a_button_says_what_it_is_about_to_who_does_not_see_the_card() -> None:
             if node.get("type") == "button" and not node["action_id"].startswith(ON_HOME):
                 heard = node["accessibility_label"]
                 assert heard.startswith(f"{node['text']['text']}: ")
-                assert any(word in heard for word in ("payments/prod", "role:aws-admin", "aaaa"))
+                assert any(word in heard for word in ("payments/prod", "role:aws-admin", "policy:main", "aaaa"))
 
 
 def test_a_message_that_changed_has_other_block_ids_and_the_same_one_the_same() -> None:

@@ -28,6 +28,9 @@ OFFERED: dict[tuple[Kind, State], tuple[list[str], list[str]]] = {
     ("change", "pending"): (["approve", "deny", "more"], ["edit", "withdraw"]),
     ("change", "approved"): (["merge"], ["merge", "withdraw"]),
     ("change", "stale"): ([], ["edit", "withdraw"]),
+    ("policy", "pending"): (["approve", "deny", "more"], ["edit", "withdraw"]),
+    ("policy", "approved"): (["merge"], ["merge", "withdraw"]),
+    ("policy", "stale"): ([], ["withdraw"]),
 }
 TITLES: dict[tuple[Kind, State], str] = {
     ("open", "pending"): "Waiting for approval · open payments/prod",
@@ -43,6 +46,9 @@ TITLES: dict[tuple[Kind, State], str] = {
     ("change", "approved"): "Approved, not merged yet · change payments/prod",
     ("change", "stale"): "Out of date · change payments/prod",
     ("change", "merged"): "Merged as version 42 · change payments/prod",
+    ("policy", "pending"): "Waiting for approval · change the policies, policy:main",
+    ("policy", "approved"): "Approved, not merged yet · change the policies, policy:main",
+    ("policy", "merged"): "Merged as version 42 · change the policies, policy:main",
 }
 # What the channel reads, after the decision.
 SAYS: dict[tuple[Kind, State], list[str]] = {
@@ -59,6 +65,7 @@ SAYS: dict[tuple[Kind, State], list[str]] = {
     ("change", "approved"): ["It is not merged yet.", "*Merge before*"],
     ("change", "stale"): ["It must be asked again.", "Changed meanwhile by somebody else: PROCESSOR_KEY_1."],
     ("change", "merged"): ["Approved by <@U0BEN> and <@U0CHO> "],
+    ("policy", "stale"): ["Somebody else changed the policies meanwhile, so this was not merged."],
 }
 # What the requester is told to do.
 NEXT: dict[tuple[Kind, State], str] = {
@@ -81,6 +88,11 @@ NEXT: dict[tuple[Kind, State], str] = {
         "stale",
     ): f"Press *Ask again on what is there now* before {DECIDE_BY}: your values are kept, and everybody decides anew.",
     ("change", "merged"): "the change is in",
+    (
+        "policy",
+        "stale",
+    ): f"Ask again on what is in force now before {DECIDE_BY}: `countersign policy apply FILE --request {s.ID}`.",
+    ("policy", "merged"): "the new policies are in force",
 }
 
 

@@ -1,0 +1,70 @@
+"""Recoveries: every owner is told that policies were put into force without an approval."""
+
+from typing import Final
+
+import structlog
+
+from bot.proposing import concerned, proposal
+from bot.slack.delivery import CLOSED, UNREACHABLE
+from bot.slack.views import recovered as say
+from bot.slack.wire import Slack, SlackRefused
+from scheduler.relay import Again
+from store.model.effect import Recovered
+from store.model.identity import POLICIES
+from store.model.people import Directory
+from store.redis.outbox import Claimed, Outbox
+from store.redis.policies import Policies
+
+log = structlog.stdlib.get_logger(__name__)
+
+DEAF: Final = CLOSED | UNREACHABLE
+
+
+class Recoveries:
+    def __init__(self, slack: Slack, policies: Policies, directory: Directory, outbox: Outbox) -> None:
+        self._slack = slack
+        self._policies = policies
+        self._directory = directory
+        self._outbox = outbox
+
+    async def told(self, effect: Recovered, _: Claimed) -> Again | None:
+        """First one message a person and channel, so that one that cannot be reached holds nobody up; then each."""
+        if effect.to is None:
+            everybody = await self._everybody(effect.number)
+            tells = [Recovered(number=effect.number, to=to) for to in sorted(everybody)]
+            await self._outbox.put(tells, command_id=effect.key)
+            return None
+        message = await self._message(effect.number)
+        try:
+            await self._slack.call(
+                "chat.postMessage", channel=await self._place(effect.to), text=message.text, blocks=message.blocks,
+                unfurl_links=False, unfurl_media=False,
+            )  # fmt: skip
+        except SlackRefused as refusal:
+            if refusal.error not in DEAF:
+                raise
+            log.warning("cannot be told of a recovery", to=effect.to, number=effect.number, why=refusal.error)
+        return None
+
+    async def _message(self, number: int) -> say.Message:
+        old, new = await self._policies.get(number - 1), await self._policies.get(number)
+        people = await concerned(self._directory, new, patient=True)
+        return say.recovered(number, await self._policies.enactment(number), proposal(old, new, people))
+
+    async def _everybody(self, number: int) -> set[str]:
+        """The owners of the old policies and of the new, whoever did it, and the channels of the policies."""
+        found: set[str] = set()
+        for policies in (await self._policies.get(number - 1), await self._policies.get(number)):
+            people = await self._directory.people(policies.owners.wanted, patient=True)
+            found |= policies.owners.members(people)
+            target = policies.target(POLICIES)
+            found |= {target.channel} if target is not None and target.channel is not None else set()
+        enactment = await self._policies.enactment(number)
+        return found | ({enactment.by} if enactment is not None else set())
+
+    async def _place(self, to: str) -> str:
+        if to.startswith(("C", "G")):
+            return to
+        answer = await self._slack.call("conversations.open", users=to)
+        channel: str = answer["channel"]["id"]
+        return channel
