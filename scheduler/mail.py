@@ -23,6 +23,7 @@ from store.redis.outbox import Claimed, Outbox
 from store.redis.requests import Requests
 
 PATIENCE_MS: Final = 3 * DAY
+TRIES_LEAST: Final = 5  # also where nobody of us was there to try
 FIRST_PAUSE_MS: Final = 5_000
 LONGEST_PAUSE_MS: Final = 10 * 60_000  # so soon after a server is back, the last one has it
 
@@ -87,7 +88,7 @@ class Mailing:
         except Refused as refusal:
             await self._give_up(world, effect, claimed, address, refusal.sentence)
         except Unavailable as error:
-            if claimed.now_ms - claimed.since_ms >= PATIENCE_MS:
+            if claimed.now_ms - claimed.since_ms >= PATIENCE_MS and claimed.attempts >= TRIES_LEAST:
                 await self._give_up(world, effect, claimed, address, f"{error.sentence} It was tried for three days.")
                 return
             raise Unavailable(error.sentence, code=error.detail, retry_after_ms=self._pause(claimed.attempts)) from None

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from itertools import accumulate
 from typing import Final
 
 from scheduler.connectors import hook as wire
@@ -65,7 +66,7 @@ class Notices:
         next_ms = None
         if receipt.outcome == "retry":
             next_ms = wire.next_attempt_ms(
-                claimed.attempts + 1,
+                _tries(claimed),
                 now_ms=claimed.now_ms,
                 jitter=self._jitter(),
                 retry_after_ms=receipt.retry_after_ms,
@@ -83,6 +84,12 @@ class Notices:
 async def notice_secret(environments: Environments, url: str) -> Secret:
     """What the notices to one receiver are signed with, minted at its first use and sealed as a hook's is."""
     return await environments.signing_secret(await environments.ensure(KEPT_IN), route(url))
+
+
+def _tries(claimed: Claimed) -> int:
+    """How many of the tries are used up. One that never reached the wire, for want of a key holder, is none."""
+    age_ms = claimed.now_ms - claimed.since_ms
+    return min(claimed.attempts + 1, sum(at_ms <= age_ms for at_ms in accumulate(wire.DELAYS_MS)))
 
 
 def _body(world: World, effect: Signal) -> bytes:

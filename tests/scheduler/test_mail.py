@@ -186,6 +186,19 @@ async def test_it_is_tried_slower_and_slower_for_three_days_and_then_the_owners_
     assert measured(post.metrics, "alarms_total", kind="mail") == 1
 
 
+async def test_what_waited_while_nobody_was_there_is_tried_all_the_same(post: Post):
+    await post.enact(notify=Notify(email=(LISTED,)))
+    await post.corridor.approved("open")
+    post.corridor.skew_ms += 2 * PATIENCE_MS
+    post.box.rcpt = ["451 later"] * 4
+    for _ in range(4):
+        await post.run()
+        post.corridor.skew_ms += await post.next_in_ms() or 0
+    assert await post.told() == []
+    await post.run()
+    assert post.box.to() == [LISTED]
+
+
 async def test_what_is_refused_for_good_is_not_tried_again(post: Post):
     await post.enact(notify=Notify(email=(LISTED, "other@example.com")))
     post.box.rcpt = ["550 no such mailbox"]

@@ -14,8 +14,9 @@ from scheduler.connectors.hook import DELAYS_MS
 from scheduler.connectors.outgoing import Outgoing
 from scheduler.metrics import Metrics
 from scheduler.notices import Notices, notice_secret
-from scheduler.relay import Relay
+from scheduler.relay import Again, Relay
 from store.model.effect import Signal
+from store.model.errors import Unavailable
 from store.model.policy import Notify, PolicySet
 from tests.builders import ANA, BOB, ONCALL, soft
 from tests.builders import deny as denied
@@ -51,6 +52,14 @@ class House:
             lambda: 0.0,
         )
         return Relay(corridor.outbox, {Signal: notices.signal}, self.metrics, lambda: 1.0)
+
+    def without_a_key(self) -> Relay:
+        """A process whose key holders are away: it can sign nothing."""
+
+        async def away(*_: object) -> Again:
+            raise Unavailable("No key holder answers.")
+
+        return Relay(self.corridor.outbox, {Signal: away}, self.metrics, lambda: 1.0)
 
     @property
     def url(self) -> str:
@@ -168,6 +177,17 @@ async def test_after_three_days_the_owners_are_told(house: House):
     assert (entry["route"], entry["to"]) == ("webhook", house.url)
     assert "503" in entry["why"]
     assert measured(house.metrics, "alarms_total", kind="webhook") == 1
+
+
+async def test_what_never_reached_the_wire_is_no_try(house: House):
+    await house.corridor.approved("open")
+    for _ in range(20):
+        await house.run(house.without_a_key())
+        house.corridor.skew_ms += await house.next_in_ms() or 0
+    house.answers.append(503)
+    await house.run()
+    assert await house.undelivered() == []
+    assert await house.next_in_ms() is not None
 
 
 async def test_a_receiver_that_wants_no_more_is_not_asked_again(house: House):

@@ -2,14 +2,18 @@
 
 import pytest
 
+from bot.slack.wire import SlackRefused
 from playground import seed
 from playground.house import House
 from playground.slack.records import Message
 from playground.slack.sight import actions_of, text_of
+from store.model.effect import Announce, Tell
 from store.model.policy import HOUR, MINUTE
+from store.redis.outbox import Claimed
 from tests.stories.conftest import OpenHouse
 from tests.stories.faults import heard, struck
 from tests.stories.people import ask, card, own_card, press, quiet, request_of, says
+from tests.stories.test_no_rule import enact
 
 PROD = "open payments/prod for 15m because INC-7"
 STAGING = "open payments/staging for 1h because INC-8"
@@ -55,6 +59,12 @@ async def test_the_card_goes_to_the_approvers_and_the_owners_hear_once_what_to_d
         assert (await ask(house, seed.ROSA, STAGING)).ok
         await own_card(house, seed.BEN, "INC-8", button="approve")
         await quiet(house)
+        keys = house.app.audit._keys
+        [receipt] = await house.app.redis.keys(keys.command("put:closed:*").replace("{", "[{]"))
+        await house.app.redis.delete(receipt)  # as it is gone a day later
+        assert (await ask(house, seed.OMAR, "open payments/staging for 1h because INC-9")).ok
+        await own_card(house, seed.BEN, "INC-9", button="approve")
+        await quiet(house)
     assert len(owner_news(house, "*No cards in")) == 1
     assert len(workspace.messages(seed.APPROVALS)) == before
     await press(house, seed.INES, copy, "approve")
@@ -76,6 +86,24 @@ async def test_when_the_channel_is_open_again_new_cards_go_there_and_a_new_closi
     house.workspace.remove_bot(seed.APPROVALS)
     await ask(house, seed.OMAR, "open payments/prod for 15m because INC-9")
     await house.workspace.wait_for(lambda: len(owner_news(house, "*No cards in")) == 2)
+
+
+async def test_where_the_policies_name_another_channel_by_now_the_card_moves_there(house: House) -> None:
+    await ask(house, seed.ROSA, PROD)
+    waiting = await card(house, "Waiting for approval", "INC-7")
+    await quiet(house)
+    house.workspace.archive(seed.APPROVALS)
+    targets = (await house.app.policies.current()).targets
+    moved = targets["payments/prod"].model_copy(update={"channel": seed.GENERAL})
+    await enact(house, targets={**targets, "payments/prod": moved})
+    mine = await own_card(house, seed.ROSA, request_of(waiting), button="withdraw")
+    await press(house, seed.ROSA, mine, "withdraw")
+
+    def there() -> list[Message]:
+        return [each for each in house.workspace.messages(seed.GENERAL) if "Withdrawn by <@U0ROSA>" in text_of(each)]
+
+    assert len(await house.workspace.wait_for(there)) == 1
+    assert owner_news(house, "*No cards in") == []
 
 
 async def test_every_copy_shows_the_truth_after_a_restart_and_a_late_click_is_answered_with_it(
@@ -142,6 +170,19 @@ async def test_a_card_that_slack_refuses_for_ever_is_alarmed_told_and_tried_ever
     await house.advance(HOUR)
     await card(house, "Waiting for approval", "INC-7")
     assert len(owner_news(house, "*Slack refuses a message:*")) == 1
+
+
+async def test_that_a_message_was_refused_is_not_told_of_itself(house: House) -> None:
+    await quiet(house)
+    request = "7Q2M4XK9TB"
+    for effect in (
+        Tell(request=request, news="refused", to=seed.ANA, at_ms=1, detail="show_card x"),
+        Announce(request=request, news="refused", at_ms=1, detail="show_card x"),
+    ):
+        claimed = Claimed("slack", effect.key, effect, 1, 5, 1, 1, 0, 1)
+        assert house.app.relay._refused is not None
+        await house.app.relay._refused(claimed, SlackRefused("chat.postMessage", "invalid_blocks"))
+    assert await house.app.relay._outbox.depth("slack") == 0
 
 
 async def test_a_copy_that_is_refused_holds_up_no_other(house: House) -> None:

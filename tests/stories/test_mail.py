@@ -1,6 +1,7 @@
 """Mail, and the other routes under notify: who must hear of it hears of it, and one that is dead holds no other up."""
 
 import asyncio
+import html
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.stories import rules
 from tests.stories.conftest import OpenHouse
 from tests.stories.people import again, asks, audited, own_card, press, request_of, says
 from tests.stories.test_break_glass import WHY, WORDS, smash
+from tests.stories.test_change import VALUE, change
 
 SOFT = ("enforcement: soft", "bypassers: {users: [omar@example.com]}")
 APPROVERS = ["ben@example.com", "ines@example.com"]
@@ -47,8 +49,7 @@ async def test_every_approver_is_mailed_when_the_glass_is_broken(open_house: Ope
     assert box.encrypted == [True, True]
     for letter in box.letters:
         assert letter["Subject"] == "Glass broken: open payments/prod"
-        plain, html = (part.get_content() for part in letter.iter_parts())
-        for part in (plain, html):
+        for part in [part.get_content() for part in letter.iter_parts()]:
             assert "omar (omar@example.com) let the request of rosa (rosa@example.com) to read" in part
             assert WHY in part
             assert request_of(asked) in part
@@ -143,6 +144,27 @@ async def test_what_the_rule_names_hears_of_every_decision(open_house: OpenHouse
     await house.workspace.wait_for(lambda: len(posted()) == 2)
     assert "The glass was broken" in posted()[1]
     assert all(block["type"] != "actions" for each in house.workspace.messages(seed.GENERAL) for block in each.blocks)
+
+
+async def test_a_value_is_in_no_mail(open_house: OpenHouse, box: Postbox) -> None:
+    changing = (
+        "name: change production, targets: [payments/prod], actions: [change], requesters: {groups: [payments-dev]}"
+    )
+    routes = "notify: {email: [security@example.com]}"
+    soft = rules.policies(", ".join([changing, rules.ONE_LEAD, *SOFT, routes]))
+    house = await open_house(policies=soft, environ=box.environ())
+    for way in ("approve", "break"):
+        asked = await change(house, lines=f"API_KEY={VALUE}", reason=way)
+        await (smash(house, asked) if way == "break" else press(house, seed.BEN, asked, "approve"))
+    await box.arrived(4)
+    assert sorted(letter["Subject"] for letter in box.letters) == [
+        "Approved: change payments/prod",
+        *["Glass broken: change payments/prod"] * 3,
+    ]
+    for letter in box.letters:
+        for part in letter.iter_parts():
+            assert "payments/prod" in part.get_content()
+            assert VALUE not in html.unescape(part.get_content())
 
 
 async def test_an_address_that_is_refused_is_told_to_the_owners_once(open_house: OpenHouse, box: Postbox) -> None:
