@@ -100,7 +100,9 @@ def _of_file(root: Path, at: Path, meta: Path) -> Iterator[Mutant]:
         mangled = own.partition("__mutmut_")[0]
         function = mangled.removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".").replace(BARE, "")
         before, after = (_lines(text, spans[each], each) for each in (f"{mangled}__mutmut_orig", own))
-        yield Mutant(name, file, starts[function] + _parting(before, after), function, _verdict(code), _change(before, after))
+        yield Mutant(
+            name, file, starts[function] + _parting(before, after), function, _verdict(code), _change(before, after)
+        )
 
 
 def _functions(module: ast.Module) -> Iterator[tuple[str, int]]:
@@ -109,7 +111,11 @@ def _functions(module: ast.Module) -> Iterator[tuple[str, int]]:
             case ast.FunctionDef():
                 yield node.name, node.lineno
             case ast.ClassDef():
-                yield from ((f"{node.name}.{each.name}", each.lineno) for each in node.body if isinstance(each, ast.FunctionDef))
+                for each in node.body:
+                    if isinstance(each, ast.FunctionDef):
+                        yield f"{node.name}.{each.name}", each.lineno
+            case _:
+                pass
 
 
 def _lines(text: Sequence[str], span: tuple[int, int], name: str) -> list[str]:
