@@ -1,25 +1,34 @@
-"""Workspace: the copy of `store/model` and its tests in which mutmut works, and what it left there."""
+"""Workspace: a copy of `store/model` that holds every mutant behind a switch, the tests of the model beside it, and what came of it."""
 
 import ast
+import contextlib
 import difflib
 import itertools
 import json
+import os
 import shutil
-from collections.abc import Iterator, Sequence
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
+from mutmut.mutation.file_mutation import mutate_file_contents
+
 MODEL: Final = Path("store/model")
-TESTS: Final = Path("tests/store/model")
-COPIED: Final = (Path("tests/builders.py"),)
+TESTS: Final = (Path("tests/store/model"), Path("tests/builders.py"))
 HERE: Final = Path(__file__).parent
 BARE: Final = "_mutable_"  # before the name of a function whose decorator was moved
 
-Verdict: TypeAlias = Literal["killed", "survived", "timeout", "no test", "odd"]
-# Of a pytest process, and of mutmut about one: 1 a test failed, 3 pytest itself did; a mutant nobody runs is 33.
-VERDICTS: Final[dict[int | None, Verdict]] = {0: "survived", 1: "killed", 3: "killed", 5: "no test", 33: "no test"}
-LATE: Final = (24, -24, 36, 152, 255)
+Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
+Verdict: TypeAlias = Literal["killed", "survived", "no test", "timeout", "odd"]
+VERDICTS: Final[Mapping[int | None, Verdict]] = {
+    0: "survived",
+    1: "killed",
+    None: "no test",
+    -24: "timeout",  # SIGXCPU
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,38 +39,48 @@ class Mutant:
     file: str
     line: int
     function: str
-    verdict: Verdict
     change: str
 
 
-def lay_out(root: Path, at: Path, files: Sequence[str]) -> None:
-    """Makes `at` anew. `files`: those of the model to change; none is all of them."""
-    shutil.rmtree(at, ignore_errors=True)
-    for path in (root / MODEL).rglob("*.py"):
-        copy = at / path.relative_to(root)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_text(undecorated(path.read_text(encoding="utf-8")), encoding="utf-8")
+def lay_out(root: Path, at: Path, files: Sequence[str]) -> list[Mutant]:
+    """Makes `at` anew, but for the results that are there. Answers with every mutant of these files, or of all, by file and line."""
+    found: list[Mutant] = []
+    at.mkdir(exist_ok=True)
+    for name in ("store", "tests"):
+        shutil.rmtree(at / name, ignore_errors=True)
+    for path in TESTS:
+        copy = shutil.copytree if (root / path).is_dir() else shutil.copy
+        (at / path).parent.mkdir(parents=True, exist_ok=True)
+        copy(root / path, at / path)
+    shutil.copy(HERE / "loop.py", at / "tests/conftest.py")
+    shutil.copy(HERE / "mutmut.toml", at / "pyproject.toml")
+    with contextlib.chdir(at):  # where mutmut reads its settings
+        for path in sorted((root / MODEL).rglob("*.py")):
+            file = path.relative_to(root).as_posix()
+            source = path.read_text(encoding="utf-8")
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
+            if files and file not in files:
+                shutil.copy(path, file)
+                continue
+            mutated = mutate_file_contents(file, undecorated(source))
+            Path(file).write_text(mutated.code, encoding="utf-8")
+            spans = {name: (span.start, span.end) for name, span in mutated.line_span_by_function_name.items()}
+            found += _found(file, source, mutated.code, mutated.mutant_names, spans)
     (at / "store/__init__.py").touch()
-    settings = (HERE / "mutmut.toml").read_text(encoding="utf-8")
-    if files:
-        settings = settings.replace('["store/model/*"]', json.dumps(list(files)))
-    (at / "pyproject.toml").write_text(settings, encoding="utf-8")
-    lay_tests(root, at)
+    return sorted(found, key=lambda each: (each.file, each.line, each.name))
 
 
-def lay_tests(root: Path, at: Path) -> None:
-    """The tests as they are now."""
-    shutil.copytree(root / TESTS, at / TESTS, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    for path in COPIED:
-        shutil.copy(root / path, at / path)
-    shutil.copy(HERE / "profile.py", at / "tests/conftest.py")
+def run(at: Path, names: Sequence[str], processes: int) -> dict[str, Verdict]:
+    """Raises `CalledProcessError` where the tests do not pass without any mutant, after pytest has said why."""
+    (at / "to_run.json").write_text(json.dumps({"names": names, "processes": processes}), encoding="utf-8")
+    outside = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTEST_ADDOPTS")}
+    subprocess.run([sys.executable, "-P", "-m", "pytest"], cwd=at, env=outside, check=True)
+    codes = json.loads((at / "results.json").read_text(encoding="utf-8"))
+    return {name: VERDICTS.get(code, "odd") for name, code in codes.items()}
 
 
 def undecorated(source: str) -> str:
-    """`@property def f` as `def _mutable_f` and `f = property(_mutable_f)`: mutmut passes over what is decorated.
-
-    Lines outside of such functions stay where they are, those inside go up by one.
-    """
+    """`@property def f` as `def _mutable_f` and `f = property(_mutable_f)`: mutmut passes over what is decorated."""
     lines = source.splitlines(keepends=True)
     for function in sorted(_decorated(ast.parse(source)), key=lambda each: -each.lineno):
         (decorator,) = function.decorator_list
@@ -73,49 +92,33 @@ def undecorated(source: str) -> str:
     return "".join(lines)
 
 
-def _decorated(module: ast.Module) -> Iterator[ast.FunctionDef]:
-    classes = [node for node in module.body if isinstance(node, ast.ClassDef)]
-    for body in (module.body, *(each.body for each in classes)):
-        for node in body:
-            if isinstance(node, ast.FunctionDef) and node.decorator_list:
-                names = {ast.unparse(decorator) for decorator in node.decorator_list}
-                if not names & {"classmethod", "staticmethod"}:  # mutmut knows these two
-                    yield node
+def _decorated(module: ast.Module) -> Iterator[Function]:
+    for _, function in _functions(module):
+        names = {ast.unparse(decorator) for decorator in function.decorator_list}
+        if names and not names & {"classmethod", "staticmethod"}:  # mutmut knows these two
+            yield function
 
 
-def mutants(root: Path, at: Path) -> list[Mutant]:
-    """What became of each, by file and line."""
-    found = [mutant for path in (at / "mutants" / MODEL).rglob("*.meta") for mutant in _of_file(root, at, path)]
-    return sorted(found, key=lambda each: (each.file, each.line, each.name))
-
-
-def _of_file(root: Path, at: Path, meta: Path) -> Iterator[Mutant]:
-    made = meta.with_suffix("")
-    file = made.relative_to(at / "mutants").as_posix()
-    spans = json.loads(made.with_name(f"{made.name}.spans").read_text(encoding="utf-8"))["spans"]
-    text = made.read_text(encoding="utf-8").splitlines()
-    starts = dict(_functions(ast.parse((root / file).read_text(encoding="utf-8"))))
-    for name, code in json.loads(meta.read_text(encoding="utf-8"))["exit_code_by_key"].items():
-        own = name.rpartition(".")[2]
-        mangled = own.partition("__mutmut_")[0]
-        function = mangled.removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".").replace(BARE, "")
-        before, after = (_lines(text, spans[each], each) for each in (f"{mangled}__mutmut_orig", own))
-        yield Mutant(
-            name, file, starts[function] + _parting(before, after), function, _verdict(code), _change(before, after)
-        )
-
-
-def _functions(module: ast.Module) -> Iterator[tuple[str, int]]:
+def _functions(module: ast.Module) -> Iterator[tuple[str, Function]]:
     for node in module.body:
-        match node:
-            case ast.FunctionDef():
-                yield node.name, node.lineno
-            case ast.ClassDef():
-                for each in node.body:
-                    if isinstance(each, ast.FunctionDef):
-                        yield f"{node.name}.{each.name}", each.lineno
-            case _:
-                pass
+        if isinstance(node, Function):
+            yield node.name, node
+        if isinstance(node, ast.ClassDef):
+            yield from ((f"{node.name}.{each.name}", each) for each in node.body if isinstance(each, Function))
+
+
+def _found(
+    file: str, source: str, code: str, names: Sequence[str], spans: Mapping[str, tuple[int, int]]
+) -> Iterator[Mutant]:
+    text = code.splitlines()
+    starts = {name: function.lineno for name, function in _functions(ast.parse(source))}
+    module = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    for name in names:
+        mangled = name.partition("__mutmut_")[0]
+        function = mangled.removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".").replace(BARE, "")
+        before, after = (_lines(text, spans[each], each) for each in (f"{mangled}__mutmut_orig", name))
+        parting = next((at for at, (one, other) in enumerate(zip(before, after, strict=False)) if one != other), 0)
+        yield Mutant(f"{module}.{name}", file, starts[function] + parting, function, _change(before, after))
 
 
 def _lines(text: Sequence[str], span: tuple[int, int], name: str) -> list[str]:
@@ -124,14 +127,6 @@ def _lines(text: Sequence[str], span: tuple[int, int], name: str) -> list[str]:
     return list(itertools.dropwhile(lambda line: "def " not in line, lines))
 
 
-def _parting(before: Sequence[str], after: Sequence[str]) -> int:
-    return next((at for at, (one, other) in enumerate(zip(before, after, strict=False)) if one != other), 0)
-
-
 def _change(before: Sequence[str], after: Sequence[str]) -> str:
     changes = list(difflib.unified_diff(before, after, n=0, lineterm=""))[2:]
     return "\n".join(f"{line[0]} {line[1:].strip()}" for line in changes if not line.startswith("@@"))
-
-
-def _verdict(code: int | None) -> Verdict:
-    return "timeout" if code in LATE else VERDICTS.get(code, "odd")
