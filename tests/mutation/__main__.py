@@ -21,8 +21,12 @@ LEAST: Final = 95  # per cent
 
 def main() -> int:
     asked = argparse.ArgumentParser(prog="make mutate", description=__doc__)
-    asked.add_argument("files", nargs="*", metavar="FILE", help="store/model/lifecycle/using.py; all where none is named")
-    asked.add_argument("--again", action="store_true", help="only what was not killed the last time. The model must be as it was")
+    asked.add_argument(
+        "files", nargs="*", metavar="FILE", help="store/model/lifecycle/using.py; all where none is named"
+    )
+    asked.add_argument(
+        "--again", action="store_true", help="only what was not killed the last time. The model must be as it was"
+    )
     asked.add_argument("--processes", type=int, default=1, metavar="N")
     options = asked.parse_args()
     started = time.monotonic()
@@ -47,7 +51,9 @@ def _say(mutants: Sequence[Mutant], verdicts: dict[str, Verdict], seconds: float
     for file in (*sorted({mutant.file for mutant in mutants}), ""):
         counted = Counter(verdicts[mutant.name] for mutant in mutants if mutant.file == file or not file)
         rest = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counted.items()) if verdict != "killed")
-        print(f"{file or 'all':{width}} {counted['killed']:5} of {counted.total():5} {_score(counted):6.1f} %  {rest}".rstrip())
+        print(
+            f"{file or 'all':{width}} {counted['killed']:5} of {counted.total():5} {_score(counted):6.1f} %  {rest}".rstrip()
+        )
     print(f"in {seconds:.0f} s")
     return 0 if _score(Counter(verdicts[mutant.name] for mutant in mutants)) >= LEAST else 1
 

@@ -24,7 +24,10 @@ from mutmut.state import state
 TO_RUN: Final = Path("to_run.json")  # names of mutants, and how many processes at once
 RESULTS: Final = Path("results.json")  # by name, how its process ended; None where no test comes by
 HITS: Final = Path("hits.json")  # by function the tests that come by it, and by test its seconds
-LIMIT: Final = (3, 5)  # so many times what its tests need, and so many seconds of processor time more: then a mutant does not end
+LIMIT: Final = (
+    3,
+    5,
+)  # so many times what its tests need, and so many seconds of processor time more: then a mutant does not end
 NOT_RUN: Final = 2
 
 settings.register_profile(

@@ -28,15 +28,19 @@ from store.model.command import (
     Withdraw,
 )
 from store.model.errors import AccessError
-from store.model.lifecycle import Transition, World, transition
+from store.model.identity import Target
+from store.model.lifecycle import Transition, World, submit, transition
 from store.model.lock import Cause, Lock
 from store.model.people import People
-from store.model.policy import DAY, HOUR, MINUTE, Access, Hook, TargetConfig
+from store.model.policy import DAY, HOUR, MINUTE, Access, Circle, Hook, TargetConfig, Ticket
+from store.model.request import Request
 from tests.builders import (
     ANA,
     BEN,
     BOB,
     CAT,
+    INSTALLATION,
+    LEADS,
     NOW,
     ONCALL,
     OWNER,
@@ -46,9 +50,11 @@ from tests.builders import (
     TARGETS,
     approve,
     deny,
+    draft,
     edit,
     head,
     leads,
+    payload,
     people,
     policies,
     policy,
@@ -152,6 +158,7 @@ STEPS: Final[dict[str, tuple[str, tuple[Told, ...], Told, dict[str, Any]]]] = {
         },
     ),
     "a denial": ("open", (yes(ANA),), no(BOB, reason="Not today."), {"beneficiary": BEN}),
+    "a denial without a reason": ("open", (), no(ANA, reason=""), {}),
     "a broken glass": ("open", (), glass, {}),
     "a broken glass of a change": ("change", (), glass, {"rules": policies(soft())}),
     "a broken glass of a change that moved": ("change", (), glass, {"rules": policies(soft()), "head": head(A=9)}),
@@ -201,6 +208,12 @@ STEPS: Final[dict[str, tuple[str, tuple[Told, ...], Told, dict[str, Any]]]] = {
     "an escalation": ("open", (), due("escalate"), {"passed_ms": 2 * HOUR}),
     "a countersignature": ("open", (glass,), by(Countersign, ANA), {}),
     "a dispute": ("open", (glass,), by(Dispute, ANA, reason="Nothing was down."), {}),
+    "a dispute after the time to countersign": (
+        "open",
+        (glass,),
+        by(Dispute, ANA, reason="Nothing was down."),
+        {"passed_ms": 25 * HOUR},
+    ),
     "a dispute of access that runs": ("open", (glass, ON), by(Dispute, ANA, reason="Nothing was down."), {}),
     "a debt that is overdue": ("open", (glass,), overdue, {"passed_ms": 24 * HOUR}),
 }  # fmt: skip
@@ -245,6 +258,7 @@ REFUSED: Final[dict[str, tuple[str, tuple[Told, ...], Told, dict[str, Any]]]] = 
     "a report that changes nothing": ("access", (*YES, ON, THERE), THERE, {}),
     "another content": ("open", (), yes(ANA, revision=2), {}),
     "no rule any more": ("open", (), yes(ANA), {"then": lambda at: replace(at, policy_now=policies(soft(targets=("other/*",))))}),
+    "a vote on one's own request": ("open", (), yes(REQ), {}),
     "a vote by who is no approver": ("open", (), yes("USTRANGER"), {}),
     "a vote for no time": ("open", (), yes(ANA, cap_ms=0), {}),
     "a count without facts": (
@@ -274,21 +288,52 @@ REFUSED: Final[dict[str, tuple[str, tuple[Told, ...], Told, dict[str, Any]]]] = 
     "an edit that leaves nothing": ("change", (), again(touches=(touch(base=1, to=None),)), {}),
 }  # fmt: skip
 
-BLOCKS: Final = Path(__file__).with_name("told.txt").read_text(encoding="utf-8").split("\n\n")
-EXPECTED: Final = dict(block.removeprefix("# ").strip().split("\n", 1) for block in BLOCKS if block.strip())
+# What is asked for the first time, and refused.
+ASKED: Final[dict[str, dict[str, Any]]] = {
+    "a request": {"rules": SLOW, "beneficiary": BEN, "reason": " because ", "ticket": "AB-1"},
+    "a request for a target nobody listed": {"target": Target.parse("billing/prod")},
+    "a request that no rule decides": {"rules": policies(policy(actions=frozenset({"change"})))},
+    "a request without facts": {"known": people(without=[LEADS])},
+    "a request by a guest": {"known": people(UREQ={"guest": True})},
+    "a request for a guest": {"known": people(UBEN={"guest": True}), "beneficiary": BEN},
+    "a request by who may not ask": {"requester": ANA, "rules": policies(policy(requesters=Circle()))},
+    "a request without a reason": {"reason": " "},
+    "a request with too long a reason": {"reason": "x" * 2_001},
+    "a request without its ticket": {"rules": policies(policy(ticket=Ticket(pattern="[A-Z]+-[0-9]+")))},
+    "a request with another ticket": {"rules": policies(policy(ticket=Ticket(pattern="AB-[0-9]"))), "ticket": "AB"},
+    "a request for too long": {"duration_ms": 4 * HOUR + 1},
+    "a request nobody could approve": {"known": people(members={LEADS: {REQ, ANA}})},
+    "a request of another kind": {"payload": payload("change")},
+    "a request for the secrets of an application": {"target": Target.parse("payments/prod#api")},
+    "a request that names a secret twice": {"kind": "change", "touches": (touch("A"), touch("A", to=2))},
+    "a request for another membership": {"kind": "access", "target": PROD},
+}
+
+NAMES: Final = (*STEPS, *REFUSED, *ASKED)
+PAGE: Final = Path(__file__).with_name("told.txt")
+EXPECTED: Final = dict(
+    block.removeprefix("# ").strip().split("\n", 1) for block in PAGE.read_text(encoding="utf-8").split("\n\n")
+)
 
 
 def test_every_step_is_written_down():
-    assert list(EXPECTED) == [*STEPS, *REFUSED]
+    assert tuple(EXPECTED) == NAMES
 
 
-@pytest.mark.parametrize("name", [*STEPS, *REFUSED])
+@pytest.mark.parametrize("name", NAMES)
 def test_each_step_says_changes_writes_down_and_tells(name):
     assert told(name) == EXPECTED[name]
 
 
 def told(name: str) -> str:
-    kind, before, last, changed = {**STEPS, **REFUSED}[name]
+    try:
+        at, result = _asked(**ASKED[name]) if name in ASKED else _taken(*{**STEPS, **REFUSED}[name])
+    except AccessError as refusal:
+        return f"{type(refusal).__name__} {refusal.detail}: {refusal.sentence}"
+    return "\n".join(_lines(at, result, None if name in ASKED else at.request))
+
+
+def _taken(kind: str, before: tuple[Told, ...], last: Told, changed: dict[str, Any]) -> tuple[World, Transition]:
     rules = changed.get("rules", SLOW)
     of_request = {field: changed[field] for field in ("beneficiary", "touches") if field in changed}
     of_world = {field: changed[field] for field in ("head", "siblings", "lock") if field in changed}
@@ -297,16 +342,18 @@ def told(name: str) -> str:
         at = do(at, step)
     at = replace(at, now_ms=NOW + changed.get("passed_ms", MINUTE))
     at = changed.get("then", lambda at: at)(at)
-    try:
-        result = transition(at, last(at), changed.get("known") or people(at.now_ms))
-    except AccessError as refusal:
-        return f"{type(refusal).__name__} {refusal.detail}: {refusal.sentence}"
-    return "\n".join(_lines(at, result))
+    return at, transition(at, last(at), changed.get("known") or people(at.now_ms))
 
 
-def _lines(at: World, result: Transition) -> Iterator[str]:
+def _asked(**changed: Any) -> tuple[World, Transition]:
+    rules, known = changed.pop("rules", policies()), changed.pop("known", people())
+    result = submit(draft(changed.pop("kind", "open"), **changed), INSTALLATION, rules, known, NOW)
+    return world(result.request, rules=rules), result
+
+
+def _lines(at: World, result: Transition, before: Request | None) -> Iterator[str]:
     yield f"“{result.answer}”"
-    yield from _different("request", at.request, result.request, at.now_ms)
+    yield from _different("request", before, result.request, at.now_ms)
     for audit in result.audit:
         of = (
             ""
@@ -321,14 +368,14 @@ def _lines(at: World, result: Transition) -> Iterator[str]:
         if fields.get("request") == at.request.id:
             del fields["request"]
         yield f"effect {effect.type} {_words(fields, at.now_ms)}".rstrip()
-    for name, before, after in (("debt", at.debt, result.debt), ("lock", at.lock, result.lock)):
-        if after is not None:
-            yield from _different(name, before, after, at.now_ms)
+    for name, was, is_now in (("debt", at.debt, result.debt), ("lock", at.lock, result.lock)):
+        if is_now is not None:
+            yield from _different(name, was, is_now, at.now_ms)
     if result.head is not None:
         yield f"head {result.head.number}: {' '.join(result.head.entries)}"
     for sibling in result.siblings:
-        [was] = [each for each in at.siblings if each.id == sibling.id]
-        yield from _different(sibling.id, was, sibling, at.now_ms)
+        [old] = [each for each in at.siblings if each.id == sibling.id]
+        yield from _different(sibling.id, old, sibling, at.now_ms)
     for delivery in result.deliveries:
         yield f"delivery {_words(delivery.model_dump(), at.now_ms)}"
     if result.good_until_ms is not None:
@@ -359,3 +406,10 @@ def _word(value: Any, now_ms: int) -> str:
             return f"now{minutes:+g}min" if minutes else "now"
         case _:
             return str(value)
+
+
+if (
+    __name__ == "__main__"
+):  # writes down what is said now: `python -m tests.store.model.test_told`, then read the difference
+    blocks = (f"# {name}\n{told(name)}" for name in NAMES)
+    PAGE.write_text("\n\n".join(blocks) + "\n", encoding="utf-8")
