@@ -22,7 +22,7 @@ from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 
 TO_RUN: Final = Path("to_run.json")  # names of mutants, and how many processes at once
-RESULTS: Final = Path("results.json")  # by name, how its process ended; None where no test comes by
+RESULTS: Final = Path("results.jsonl")  # a name, and how its process ended, None where no test comes by
 HITS: Final = Path("hits.json")  # by function the tests that come by it, and by test its seconds
 LIMIT: Final = (
     3,
@@ -51,15 +51,19 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
         raise session.Failed("The tests do not pass without any mutant.")
     hits, seconds = json.loads(HITS.read_text(encoding="utf-8"))
     to_run = json.loads(TO_RUN.read_text(encoding="utf-8"))
-    results: dict[str, int | None] = {}
     killers: dict[str, list[int]] = {}  # by function, the last one first
     running: dict[int, tuple[str, mmap.mmap]] = {}
+
+    def say(name: str, code: int | None) -> None:
+        with RESULTS.open("a", encoding="utf-8") as results:
+            print(json.dumps([name, code]), file=results)
 
     def wait() -> None:
         process, status = os.wait()
         name, shared = running.pop(process)
-        results[name] = os.waitstatus_to_exitcode(status)
-        if results[name] == 1:
+        code = os.waitstatus_to_exitcode(status)
+        say(name, code)
+        if code == 1:
             killer, known = int.from_bytes(shared[:8], "big"), killers.setdefault(_function(name), [])
             killers[_function(name)] = [killer, *(each for each in known if each != killer)]
 
@@ -71,14 +75,13 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
         first = killers.get(_function(name), [])
         others = sorted(set(hits.get(_function(name), ())) - set(first), key=lambda each: seconds[each])
         if not (numbers := [*first, *others]):
-            results[name] = None
+            say(name, None)
             continue
         limit = int(LIMIT[0] * sum(seconds[each] for each in numbers) + LIMIT[1])
         shared = mmap.mmap(-1, 8)
         running[_forked(partial(_look, session, name, numbers, limit, shared))] = (name, shared)
     while running:
         wait()
-    RESULTS.write_text(json.dumps(results), encoding="utf-8")
     return True
 
 

@@ -19,6 +19,7 @@ from mutmut.mutation.file_mutation import mutate_file_contents
 MODEL: Final = Path("store/model")
 TESTS: Final = (Path("tests/store/model"), Path("tests/builders.py"))
 HERE: Final = Path(__file__).parent
+RESULTS: Final = "results.jsonl"
 BARE: Final = "_mutable_"  # before the name of a function whose decorator was moved
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
@@ -73,10 +74,11 @@ def lay_out(root: Path, at: Path, files: Sequence[str]) -> list[Mutant]:
 def run(at: Path, names: Sequence[str], processes: int) -> dict[str, Verdict]:
     """Raises `CalledProcessError` where the tests do not pass without any mutant, after pytest has said why."""
     (at / "to_run.json").write_text(json.dumps({"names": names, "processes": processes}), encoding="utf-8")
+    (at / RESULTS).write_text("", encoding="utf-8")
     outside = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTEST_ADDOPTS")}
     subprocess.run([sys.executable, "-P", "-m", "pytest"], cwd=at, env=outside, check=True)
-    codes = json.loads((at / "results.json").read_text(encoding="utf-8"))
-    return {name: VERDICTS.get(code, "odd") for name, code in codes.items()}
+    lines = (at / RESULTS).read_text(encoding="utf-8").splitlines()
+    return {name: VERDICTS.get(code, "odd") for name, code in map(json.loads, lines)}
 
 
 def undecorated(source: str) -> str:
