@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.model.command import Approve, Deny, End, Withdraw
+from store.model.command import Activate, Approve, Deny, End, Merge, Present, Tally, Withdraw
 from store.model.errors import Invalid, Unavailable
 from store.model.grant import Membership
 from store.model.identity import ALPHABET, Target, parse_request_id, request_id
 from store.model.record import Record
 from store.model.request import Request, digest
 from store.model.secret import Secret
-from tests.builders import INSTALLATION, REQ, held, payload, request, touch
+from tests.builders import INSTALLATION, REQ, edit, held, payload, request, touch
 
 OPEN, ACCESS = request("open"), request("access")
 TOUCHES = (touch("A", base=1, to=2), touch("B", to=1))
@@ -209,6 +209,32 @@ def test_the_same_command_has_the_same_fingerprint_whatever_its_id():
     assert Withdraw(id="1", actor="UANA").fingerprint != End(id="1", actor="UANA").fingerprint
 
 
+EDIT = edit(request(), id="1", touches=(touch("A"), touch("B", base=1, to=None)))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(EDIT, actor="UBOB"),
+        replace(EDIT, reason="another"),
+        replace(EDIT, duration_ms=1),
+        replace(EDIT, touches=None),
+        replace(EDIT, touches=(touch("A"),)),
+        replace(EDIT, touches=(touch("A", base=1, to=None), touch("B"))),
+    ],
+)
+def test_an_edit_is_known_by_what_it_asks(other):
+    assert other.fingerprint != EDIT.fingerprint
+    assert (
+        replace(EDIT, id="2", touches=(touch("A", to=7), touch("B", base=1, to=None))).fingerprint == EDIT.fingerprint
+    )
+
+
+def test_commands_that_say_nothing_else_are_told_apart_by_their_kind():
+    kinds = (Withdraw, Activate, Merge, Tally, Present)
+    assert len({kind(id="1", actor="UANA").fingerprint for kind in kinds}) == len(kinds)
+
+
 # -- records and secrets ----------------------------------------------------------------------------------------------
 
 
@@ -237,6 +263,11 @@ def test_what_is_no_record_of_ours_is_refused(body, code):
         Request.from_json(body)
     assert refusal.value.detail == code
     assert "because" not in refusal.value.sentence
+
+
+def test_how_long_to_wait_is_said_where_the_other_side_said_so():
+    assert Unavailable("Slack asks us to wait.", retry_after_ms=1_500).retry_after_ms == 1_500
+    assert Unavailable("Slack does not answer.").retry_after_ms is None
 
 
 def test_a_record_does_not_change():
