@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from store.model.command import Activate, Approve, Deny, End, Merge, Present, Tally, Withdraw
 from store.model.errors import Invalid, Unavailable
 from store.model.grant import Membership
-from store.model.identity import ALPHABET, Target, parse_request_id, request_id
+from store.model.identity import ALPHABET, Target, parse_request_id, request_id, shown
 from store.model.record import Record
 from store.model.request import Request, digest
 from store.model.secret import Secret
@@ -145,6 +145,52 @@ def test_what_only_looks_like_a_target_is_refused(text):
     with pytest.raises(Invalid) as refusal:
         Target.parse(text, organization="acme")
     assert refusal.value.sentence.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "environment"),
+    [
+        ("payments/prod", "payments/prod"),
+        ("payments/prod#api", "payments/prod"),
+        ("role:aws-admin", None),
+        ("policy:main", None),
+    ],
+)
+def test_a_target_knows_its_environment(text, environment):
+    assert Target.parse(text).environment == environment
+
+
+@pytest.mark.parametrize(
+    ("read", "code", "sentence"),
+    [
+        (
+            Target.parse,
+            "bad_target",
+            "“x y” is not a target. Targets look like payments/prod, payments/prod#api or role:aws-admin, "
+            "in lower-case letters, digits and hyphens.",
+        ),
+        (parse_request_id, "bad_id", "“x y” is not a request id. Ids have ten letters and digits, like 7Q2M4XK9TB."),
+    ],
+)
+def test_a_refusal_says_what_would_be_right(read, code, sentence):
+    with pytest.raises(Invalid) as refusal:
+        read("x y")
+    assert (refusal.value.detail, refusal.value.sentence) == (code, sentence)
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "says"),
+    [
+        ("abc", 3, "“abc”"),
+        ("abcd", 3, "“abc…”"),
+        ("a\nb\x00c", 9, "“a�b�c”"),
+        ("", 3, "“”"),
+        ("x" * 60, None, f"“{'x' * 60}”"),
+        ("x" * 61, None, f"“{'x' * 60}…”"),
+    ],
+)
+def test_what_was_typed_is_repeated_on_one_line_and_cut(text, most, says):
+    assert (shown(text) if most is None else shown(text, most)) == says
 
 
 def test_without_an_organization_no_leading_segment_is_dropped():
