@@ -166,8 +166,7 @@ def test_a_target_knows_its_environment(text, environment):
         (
             Target.parse,
             "bad_target",
-            "“x y” is not a target. Targets look like payments/prod, payments/prod#api or role:aws-admin, "
-            "in lower-case letters, digits and hyphens.",
+            "“x y” is not a target. Targets look like payments/prod, payments/prod#api or role:aws-admin, in lower-case letters, digits and hyphens.",
         ),
         (parse_request_id, "bad_id", "“x y” is not a request id. Ids have ten letters and digits, like 7Q2M4XK9TB."),
     ],
