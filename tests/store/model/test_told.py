@@ -33,7 +33,7 @@ from store.model.lifecycle import Transition, World, submit, transition
 from store.model.lock import Cause, Lock
 from store.model.people import People
 from store.model.policy import DAY, HOUR, MINUTE, Access, Circle, Hook, TargetConfig, Ticket
-from store.model.request import Request
+from store.model.request import Request, digest
 from tests.builders import (
     ANA,
     BEN,
@@ -251,6 +251,7 @@ REFUSED: Final[dict[str, tuple[str, tuple[Told, ...], Told, dict[str, Any]]]] = 
     "an end whose facts are missing": ("open", (*YES, ON), by(End, CAT), {"known": people(LATER, without=[CAT])}),
     "an activation of a disputed glass": ("open", (glass, by(Dispute, ANA, reason="?")), ON, {}),
     "an activation by who was deactivated": ("open", YES, ON, {"known": people(LATER, UREQ={"active": False})}),
+    "an activation of a change": ("change", YES, ON, {}),
     "an activation of nothing": ("open", YES, ON, {"then": lambda at: replace(at, request=at.request.model_copy(update={"granted_ms": None}))}),
     "a merge without an environment": ("change", YES, by(Merge), {"then": lambda at: replace(at, head=None)}),
     "a merge into another environment": ("change", YES, by(Merge), {"then": lambda at: replace(at, head=OTHER_HEAD)}),
@@ -330,6 +331,7 @@ def told(name: str) -> str:
         at, result = _asked(**ASKED[name]) if name in ASKED else _taken(*{**STEPS, **REFUSED}[name])
     except AccessError as refusal:
         return f"{type(refusal).__name__} {refusal.detail}: {refusal.sentence}"
+    assert result.request.digest == digest(INSTALLATION, result.request)
     return "\n".join(_lines(at, result, None if name in ASKED else at.request))
 
 
