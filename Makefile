@@ -8,6 +8,7 @@
 # make model    the lifecycle in Promela, every state of it, and every guard missed that is taken away; one with ARGS=grant
 # make crash    the tests that kill -9
 # make sabotage delete each guard once, and see its test fail; a sample of them with ARGS="--every 5"
+# make mutate   change the model, one thing at a time, and see a test of it fail; one file with ARGS=store/model/lifecycle/using.py
 # make cards    every card, modal and Home view as JSON lines
 # make lock     compile requirements/*.txt from pyproject.toml; the newest of everything with ARGS=--upgrade
 # make clean    remove what make and the tools made, never the data
@@ -24,10 +25,11 @@ USABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[
 
 PIP := $(IN)/python -m pip --disable-pip-version-check --quiet --no-input install --require-hashes --only-binary :all:
 UV ?= uv
-COMPILE := $(UV) pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-annotate --no-header $(ARGS)
+MUTANTS := .venv-mutate
 
-.PHONY: help run install test check bench soak model crash sabotage cards lock clean
+.PHONY: help run install test check bench soak model crash sabotage mutate cards lock clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -74,17 +76,21 @@ crash: $(VENV)/.dev
 sabotage: $(VENV)/.dev
 	@$(IN)/python -m tests.sabotage $(ARGS)
 
+mutate: $(MUTANTS)/.done
+	@nice -n 10 $(MUTANTS)/bin/python -m tests.mutation $(ARGS)
+
 cards: $(VENV)/.run
 	@$(IN)/countersign cards $(ARGS)
 
 # The larger set first: the smaller one then has the same versions.
 lock:
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv, a tool of its own: see its installation page."; exit 1; }
-	$(COMPILE) --extra playground --group test --group browser --group lint --output-file requirements/dev.txt
-	$(COMPILE) --extra playground --constraint requirements/dev.txt --output-file requirements/run.txt
+	$(COMPILE) pyproject.toml --extra playground --group test --group browser --group lint --output-file requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra playground --constraint requirements/dev.txt --output-file requirements/run.txt
+	$(COMPILE) --group mutate --constraint requirements/dev.txt --output-file requirements/mutate.txt
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
+	rm -rf $(VENV) $(MUTANTS) .mutants .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
 	find bot store scheduler playground tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment whose Python is gone (upgraded, moved) is made again.
@@ -99,6 +105,11 @@ $(VENV)/.run: requirements/run.txt $(IN)/countersign
 $(VENV)/.dev: requirements/dev.txt $(IN)/countersign
 	@$(PIP) -r requirements/dev.txt
 	@touch $(VENV)/.run $@
+
+$(MUTANTS)/.done: requirements/mutate.txt $(IN)/countersign
+	@$(IN)/python -m venv --clear $(MUTANTS)
+	@$(subst $(IN),$(MUTANTS)/bin,$(PIP)) -r requirements/mutate.txt
+	@touch $@
 
 # The command runs this checkout, from any folder: `bot` and `store` are no names to install anywhere.
 define COUNTERSIGN

@@ -59,11 +59,18 @@ def test_what_runs_is_what_was_tested():
     assert "pytest" not in run
 
 
+def test_mutants_meet_what_is_tested_and_their_tool_is_nowhere_else():
+    mutate, dev = pins("mutate.txt"), pins("dev.txt")
+    assert {package: dev[package] for package in mutate.keys() & dev.keys()}.items() <= mutate.items()
+    assert "mutmut" in mutate
+    assert "mutmut" not in dev
+
+
 def test_the_locks_hold_every_dependency_and_no_host():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["playground"]]
-    for group in project["dependency-groups"].values():
-        assert names(group) <= set(pins("dev.txt"))
+    for name, group in project["dependency-groups"].items():
+        assert names(group) <= set(pins("mutate.txt" if name == "mutate" else "dev.txt"))
     assert names(wanted) <= set(pins("run.txt"))
     for lock in (ROOT / "requirements").iterdir():
         assert "://" not in lock.read_text()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from store.model.command import Merge
 from store.model.errors import AccessError, Conflict, Forbidden, Invalid
-from store.model.lifecycle import Transition, World, transition
+from store.model.lifecycle import Transition, World, draft_of, transition
 from store.model.people import FRESH_MS, People
 from store.model.policy import HOUR, MINUTE, Circle, Ticket
 from store.model.request import TERMINAL, Change, Review, digest
@@ -23,6 +23,7 @@ from tests.builders import (
     ONCALL,
     REQ,
     approve,
+    draft,
     edit,
     head,
     held,
@@ -89,6 +90,14 @@ def test_it_is_asked_anew_under_the_same_id(kind, changed, names):
         f"tell:{asked.id}:edited:{now.now_ms}:{ANA}",
     }
     assert result.good_until_ms == now.now_ms + FRESH_MS
+
+
+def test_an_edit_is_looked_at_as_if_it_were_asked_for_the_first_time():
+    asked = request("open", beneficiary=BEN)
+    told = edit(asked, reason="another", ticket="AB-1", duration_ms=MINUTE)
+    assert draft_of(asked, told) == draft(
+        identity=asked.id, beneficiary=BEN, reason="another", ticket="AB-1", duration_ms=MINUTE
+    )
 
 
 def test_reminders_are_counted_from_the_edit():

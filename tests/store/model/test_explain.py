@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from store.model.errors import AccessError
-from store.model.explain import Explanation, Question, everybody, explain, of_request, wanted
+from store.model.explain import Candidate, Explanation, Filling, Question, everybody, explain, of_request, wanted
 from store.model.identity import Target
 from store.model.lifecycle import rule_for, submit, transition
 from store.model.people import People
@@ -29,6 +29,7 @@ from tests.builders import (
     REQ,
     ROLE,
     STRANGER,
+    TARGETS,
     approve,
     draft,
     leads,
@@ -39,6 +40,8 @@ from tests.builders import (
     soft,
     world,
 )
+
+LISTED = {**TARGETS, PROD.id: TARGETS[PROD.id].model_copy(update={"channel": "C0PAY"})}
 
 
 def asked(
@@ -61,6 +64,57 @@ def _changed(user: str, changed: dict[str, Any]) -> People:
 
 def able(explained: Explanation) -> list[set[str]]:
     return [{candidate.user for candidate in filling.able} for filling in explained.fillings]
+
+
+WHY_NOT = {REQ: "asks for it"}
+
+
+def test_all_that_is_said_of_one_question():
+    rule = soft(access=Access(default_ms=2 * HOUR, max_ms=3 * HOUR))
+    rules = policies(policy(name="roles", targets=("role:*",)), rule, targets=LISTED)
+    approvers = tuple(Candidate(who, (LEADS,), WHY_NOT.get(who, "")) for who in (ANA, BEN, BOB, CAT, REQ))
+    expected = Explanation(
+        Question(REQ, "open", PROD),
+        "possible",
+        rule=rule,
+        number=2,
+        rules=2,
+        asks=True,
+        through=(DEVS,),
+        fillings=(Filling(leads(), approvers),),
+        enough=True,
+        duration_ms=2 * HOUR,
+        channel="C0PAY",
+        passers=tuple(Candidate(who, (PAGER,)) for who in (ANA, ONCALL, REQ)),
+    )
+    assert asked(rules) == expected
+    assert asked(rules, duration_ms=HOUR).duration_ms == HOUR
+    assert asked(rules, action="change").duration_ms is None
+    assert asked(rules, action="access", target=ROLE).duration_ms == HOUR
+    assert asked(rules, user=STRANGER).through == ()
+    assert (expected.needed, expected.unknown) == (2, ())
+    assert expected.able == {ANA, BEN, BOB, CAT}
+    assert asked(rules, people(UREQ={"guest": True})).barred == "a guest in this workspace"
+    assert asked(rules, people(without=[REQ])).barred == ""
+
+
+def test_all_that_is_said_where_no_rule_decides():
+    rules = policies(policy(targets=("payments/*",)), policy(name="roles", targets=("role:*",)))
+    rule = rules.policies[0]
+    deploying, unlisted = Question(REQ, "deploy", PROD), Question(REQ, "open", Target.parse("payments/nix"))
+    assert explain(deploying, rules, people()) == Explanation(deploying, "refused", ("no_rule",), near=(rule,), rules=2)
+    assert explain(unlisted, rules, people()) == Explanation(unlisted, "refused", ("unknown_target",), rules=2)
+
+
+def test_the_policies_themselves_have_no_glass():
+    main = Target.parse("policy:main")
+    rules = policies(soft(targets=("policy:main",), actions=frozenset({"policy"})), targets={"policy:main": {}})
+    assert asked(rules, action="policy", target=main).passers == ()
+
+
+def test_whoever_knows_better_says_who_is_named():
+    explained = explain(Question(STRANGER, "open", PROD), policies(), people(), lambda circle, user: user == STRANGER)
+    assert (explained.asks, explained.verdict) == (True, "possible")
 
 
 def test_who_could_approve_is_named_with_the_group_that_makes_them_one():
@@ -143,6 +197,7 @@ def test_a_group_that_is_not_known_leaves_it_open_and_one_that_is_empty_does_not
     explained = asked(known=people(without=[LEADS]))
     assert (explained.verdict, explained.enough, explained.unknown) == ("depends", None, (LEADS,))
     assert asked(known=people(without=[DEVS])).unknown == (DEVS,)
+    assert asked(policies(soft()), people(without=[DEVS, LEADS, PAGER])).unknown == (DEVS, LEADS, PAGER)
     assert asked(known=people(members={LEADS: set()})).enough is False
     assert asked(known=people(without=[REQ])).verdict == "depends"
 
@@ -167,6 +222,14 @@ def test_the_facts_that_are_wanted_are_the_rules_groups_and_the_asker():
     assert wanted(question, policies(soft())).users == {REQ}
     assert everybody(soft(), people()) == {ANA, BOB, CAT, BEN, REQ, ONCALL}
     assert wanted(Question(REQ, "deploy", PROD), policies()).groups == frozenset()
+
+
+def test_after_asking_who_may_do_nothing_here_is_named_with_the_reason():
+    [filling] = of_request(request(), Rules(policy(), policy(), Circle()), people(UBOB={"guest": True}))
+    assert {each.user: each.why_not for each in filling.unable} == {
+        REQ: "asked for it",
+        BOB: "is a guest in this workspace",
+    }
 
 
 def test_after_asking_those_who_approved_and_those_the_old_rule_left_out_cannot_any_more():

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.model.command import Approve, Deny, End, Withdraw
+from store.model.command import Activate, Approve, Deny, End, Merge, Present, Tally, Withdraw
 from store.model.errors import Invalid, Unavailable
 from store.model.grant import Membership
-from store.model.identity import ALPHABET, Target, parse_request_id, request_id
+from store.model.identity import ALPHABET, Target, parse_request_id, request_id, shown
 from store.model.record import Record
 from store.model.request import Request, digest
 from store.model.secret import Secret
-from tests.builders import INSTALLATION, REQ, held, payload, request, touch
+from tests.builders import INSTALLATION, REQ, edit, held, payload, request, touch
 
 OPEN, ACCESS = request("open"), request("access")
 TOUCHES = (touch("A", base=1, to=2), touch("B", to=1))
@@ -147,6 +147,51 @@ def test_what_only_looks_like_a_target_is_refused(text):
     assert refusal.value.sentence.isprintable()
 
 
+@pytest.mark.parametrize(
+    ("text", "environment"),
+    [
+        ("payments/prod", "payments/prod"),
+        ("payments/prod#api", "payments/prod"),
+        ("role:aws-admin", None),
+        ("policy:main", None),
+    ],
+)
+def test_a_target_knows_its_environment(text, environment):
+    assert Target.parse(text).environment == environment
+
+
+@pytest.mark.parametrize(
+    ("read", "code", "sentence"),
+    [
+        (
+            Target.parse,
+            "bad_target",
+            "“x y” is not a target. Targets look like payments/prod, payments/prod#api or role:aws-admin, in lower-case letters, digits and hyphens.",
+        ),
+        (parse_request_id, "bad_id", "“x y” is not a request id. Ids have ten letters and digits, like 7Q2M4XK9TB."),
+    ],
+)
+def test_a_refusal_says_what_would_be_right(read, code, sentence):
+    with pytest.raises(Invalid) as refusal:
+        read("x y")
+    assert (refusal.value.detail, refusal.value.sentence) == (code, sentence)
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "says"),
+    [
+        ("abc", 3, "“abc”"),
+        ("abcd", 3, "“abc…”"),
+        ("a\nb\x00c", 9, "“a�b�c”"),
+        ("", 3, "“”"),
+        ("x" * 60, None, f"“{'x' * 60}”"),
+        ("x" * 61, None, f"“{'x' * 60}…”"),
+    ],
+)
+def test_what_was_typed_is_repeated_on_one_line_and_cut(text, most, says):
+    assert (shown(text) if most is None else shown(text, most)) == says
+
+
 def test_without_an_organization_no_leading_segment_is_dropped():
     with pytest.raises(Invalid):
         Target.parse("acme/payments/prod")
@@ -209,6 +254,32 @@ def test_the_same_command_has_the_same_fingerprint_whatever_its_id():
     assert Withdraw(id="1", actor="UANA").fingerprint != End(id="1", actor="UANA").fingerprint
 
 
+EDIT = edit(request(), id="1", touches=(touch("A"), touch("B", base=1, to=None)))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(EDIT, actor="UBOB"),
+        replace(EDIT, reason="another"),
+        replace(EDIT, duration_ms=1),
+        replace(EDIT, touches=None),
+        replace(EDIT, touches=(touch("A"),)),
+        replace(EDIT, touches=(touch("A", base=1, to=None), touch("B"))),
+    ],
+)
+def test_an_edit_is_known_by_what_it_asks(other):
+    assert other.fingerprint != EDIT.fingerprint
+    assert (
+        replace(EDIT, id="2", touches=(touch("A", to=7), touch("B", base=1, to=None))).fingerprint == EDIT.fingerprint
+    )
+
+
+def test_commands_that_say_nothing_else_are_told_apart_by_their_kind():
+    kinds = (Withdraw, Activate, Merge, Tally, Present)
+    assert len({kind(id="1", actor="UANA").fingerprint for kind in kinds}) == len(kinds)
+
+
 # -- records and secrets ----------------------------------------------------------------------------------------------
 
 
@@ -237,6 +308,11 @@ def test_what_is_no_record_of_ours_is_refused(body, code):
         Request.from_json(body)
     assert refusal.value.detail == code
     assert "because" not in refusal.value.sentence
+
+
+def test_how_long_to_wait_is_said_where_the_other_side_said_so():
+    assert Unavailable("Slack asks us to wait.", retry_after_ms=1_500).retry_after_ms == 1_500
+    assert Unavailable("Slack does not answer.").retry_after_ms is None
 
 
 def test_a_record_does_not_change():

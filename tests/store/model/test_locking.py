@@ -109,9 +109,13 @@ def test_an_owner_unlocks_with_a_reason_and_they_are_told():
     assert not done.lock.holds
     assert done.lock.opened == Opening(by=OWNER, at_ms=NOW, reason="We talked.")
     [entry] = done.audit
-    assert (entry.event, entry.actor, entry.request) == ("glass.unlocked", OWNER, CAUSE.request)
+    assert (entry.event, entry.actor, entry.request, entry.at_ms) == ("glass.unlocked", OWNER, CAUSE.request, NOW)
     assert entry.details == {"user": ONCALL, "reason": "We talked."}
-    assert f"tell:{CAUSE.request}:unlocked:{NOW}:{ONCALL}" in [effect.key for effect in done.effects]
+    assert [effect.key for effect in done.effects] == [
+        f"card:{CAUSE.request}",
+        f"tell:{CAUSE.request}:unlocked:{NOW}:{ONCALL}",
+    ]
+    assert done.answer == "Unlocked. They are told."
     assert done.good_until_ms == NOW + FRESH_MS
 
 

@@ -265,5 +265,6 @@ def test_nobody_denies_without_saying_why(reason):
 @pytest.mark.parametrize("cap_ms", [0, -1, -HOUR])
 def test_nobody_approves_for_no_time(cap_ms):
     at = world(request())
+    assert cast(at, approve(at.request, ANA, cap_ms=1)).request.reviews[0].cap_ms == 1
     with pytest.raises(Invalid):
         transition(at, approve(at.request, ANA, cap_ms=cap_ms), people())
