@@ -1,0 +1,3 @@
+"""A house as in the stories."""
+
+from tests.stories.conftest import open_house as open_house
