@@ -104,29 +104,31 @@ class Forms:
 
     async def chosen(self, body: dict[str, Any]) -> None:
         """The same form, with the terms of the target that was chosen. What was typed stays: its fields keep their ids."""
-        view, user = body["view"], body["user"]["id"]
-        kind = KINDS.get(view["callback_id"])
-        name = ask.chosen_target(view["state"]["values"])
+        form = submission(body)
+        user, values, shown = form.user, form.values, body["view"].get("hash")
+        kind = KINDS.get(form.callback)
+        name = ask.chosen_target(values)
         if kind is None or name is None:
             return
         policies = await self._policies.current()
         target = Target.parse(name, organization=policies.organization)
         targets = [offer.target for offer in await self._pictures.offers(user, policies) if offer.kind == kind]
-        origin = ids.parse_metadata(view.get("private_metadata", ""))
-        held = ask.so_far(view["state"]["values"], origin.channel)
-        wanted = None if held.duration_ms == _usual(kind, view["state"]["values"], policies) else held.duration_ms
+        origin = ids.parse_metadata(form.metadata)
+        held = ask.so_far(values, origin.channel)
+        wanted = None if held.duration_ms == _usual(kind, values, policies) else held.duration_ms
         prefill = replace(held, target=target.id, duration_ms=wanted)
         terms = await self._pictures.terms(user, kind, target)
         drawn = FORMS[kind](sorted({*targets, target.id}), prefill, terms)
-        await self._slack.call("views.update", view_id=view["id"], hash=view["hash"], view=drawn)
+        await self._slack.call("views.update", view_id=form.view, hash=shown, view=drawn)
 
     async def targets(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """The choices of a select that has too many for a plain one."""
         policies = await self._policies.current()
-        kind = KINDS.get(body.get("view", {}).get("callback_id", ""), "open")
-        offers = await self._pictures.offers(body["user"]["id"], policies)
+        form = submission(body)
+        kind, query = KINDS.get(form.callback, "open"), body.get("value")
+        offers = await self._pictures.offers(form.user, policies)
         found = [offer.target for offer in offers if offer.kind == kind]
-        await ack(options=ask.target_options(found, body.get("value", "")))
+        await ack(options=ask.target_options(found, query if isinstance(query, str) else ""))
 
     async def open_for(self, pressed: Click) -> None:
         """The modal behind a button of a card. Raises `AccessError`."""

@@ -4,8 +4,8 @@ A button or form that is drawn anywhere in the storybook is tried here without a
 """
 
 import json
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any, Final
 
 from bot.slack import samples
@@ -54,34 +54,45 @@ def drawn() -> dict[str, Json]:
     return found
 
 
-def made_for(house: House, user: str, about: str, lock: str) -> Iterator[tuple[str, Json]]:
-    """Each door's name with what this person's client would send of it about this request (`R:1:digest`)."""
-    for name, sample in drawn().items():
-        yield name, _interaction(house, user, _about(sample, about, lock))
+def made_for(house: House, user: str, about: str, lock: str) -> dict[str, Callable[[], Json]]:
+    """Each door's name, and what makes what this person's client would send of it about this request (`R:1:digest`)."""
     workspace, person = house.workspace, house.workspace.people[user]
-    for shortcut in workspace.manifest.shortcuts:
-        callback = shortcut["callback_id"]
-        if shortcut["type"] == "global":
-            yield f"shortcut {callback}", payloads.shortcut_payload(workspace, person, callback)
-        else:
-            yield f"shortcut {callback}", payloads.common(
-                workspace, "message_action", person, workspace.new_trigger(user)
-            ) | {
-                "callback_id": callback,
-                "action_ts": workspace.next_ts(),
-                "message_ts": "17.1",
-                "message": {"ts": "17.1", "text": about, "blocks": []},
-                "channel": channel_in_payload(workspace.channels[seed.APPROVALS]),
-            }
-    for line in LINES:
+    where = workspace.channels[seed.APPROVALS]
+    url = "http://127.0.0.1:1/"
+
+    def drawn_so(sample: Json) -> Json:
+        return _interaction(house, user, _about(sample, about, lock))
+
+    def shortcut(callback: str) -> Json:
+        return payloads.shortcut_payload(workspace, person, callback)
+
+    def message_shortcut(callback: str) -> Json:
+        asked = payloads.common(workspace, "message_action", person, workspace.new_trigger(user))
+        message = {"ts": "17.1", "text": f"/countersign show {about}", "blocks": []}
+        named = {"callback_id": callback, "action_ts": workspace.next_ts(), "message_ts": "17.1", "response_url": url}
+        return asked | named | {"message": message, "channel": channel_in_payload(where)}
+
+    def typed(line: str) -> Json:
         text = line.replace("ID", about.partition(":")[0])
-        yield f"command {line}", payloads.slash_payload(
-            workspace, person, workspace.channels[seed.APPROVALS], "/countersign", text, "http://127.0.0.1:1/"
-        )
-    form = _form(house, user, drawn()["view ask_open"])
-    asked = payloads.common(workspace, "block_suggestion", person, "")
-    yield "options target", asked | {"action_id": "target", "block_id": "target", "value": "pay", "view": form}
-    yield "action target", _at(house, user, form, {"type": "static_select", "selected_option": _option("payments/prod")})
+        return payloads.slash_payload(workspace, person, where, "/countersign", text, url)
+
+    def options() -> Json:
+        asked = payloads.common(workspace, "block_suggestion", person, "")
+        return asked | {"action_id": "target", "block_id": "target", "value": "pay", "view": form()}
+
+    def chosen() -> Json:
+        option = {"text": {"type": "plain_text", "text": "payments/prod"}, "value": "payments/prod"}
+        return _at(house, user, form(), {"type": "static_select", "selected_option": option})
+
+    def form() -> Json:
+        return _form(house, user, drawn()["view ask_open"])
+
+    made = {name: partial(drawn_so, sample) for name, sample in drawn().items()}
+    for each in workspace.manifest.shortcuts:
+        taken = shortcut if each["type"] == "global" else message_shortcut
+        made[f"shortcut {each['callback_id']}"] = partial(taken, each["callback_id"])
+    made |= {f"command {line}": partial(typed, line) for line in LINES}
+    return {**made, "options target": options, "action target": chosen}
 
 
 def event(house: House, name: str, user: str) -> Json:
@@ -150,7 +161,3 @@ def _form(house: House, user: str, view: Json) -> Json:
 
 def _first(view: Json, action: str) -> Json | None:
     return next((node["options"][0] for node in walk(view) if node.get("action_id") == action and node.get("options")), None)
-
-
-def _option(value: str) -> Json:
-    return {"text": {"type": "plain_text", "text": value}, "value": value}

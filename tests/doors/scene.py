@@ -1,8 +1,10 @@
 """Scene: a house in which something stands in every state, somebody on every list, and what arrives is dispatched as Bolt does it."""
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from slack_bolt.request.async_request import AsyncBoltRequest
@@ -40,6 +42,9 @@ POLICIES: Final = rules.policies(
 # What a refusal may leave, and what is only known of Slack.
 PASSING: Final = (":audit", ":command:", ":facts:", ":cards:", ":lane:slack", ":effect:slack")
 WRONG: Final = ("listener failed", "effect failed")
+ROOT: Final = Path(__file__).parents[2]
+OURS: Final = tuple(str(ROOT / room) for room in ("bot/", "store/"))
+IN_BETWEEN: Final = str(ROOT / "bot/slack/app.py")  # calls Bolt
 
 
 @dataclass(frozen=True)
@@ -58,11 +63,12 @@ class Scene:
         with capture_logs() as logs:
             try:
                 asked = AsyncBoltRequest(body=payload, mode="socket_mode")
-            except (ValueError, TypeError, KeyError, AttributeError):
-                return Answer(400, answered=True, wrong=())
-            response = await listing.bolt_of(self.house.app).async_dispatch(asked)
+                response = await listing.bolt_of(self.house.app).async_dispatch(asked)
+            except (ValueError, TypeError, LookupError, AttributeError) as error:
+                return Answer(400, answered=True, wrong=tuple(_ours(error)))
             await self.house.app.replies.drain(5)
-        wrong = (*(f"{entry['event']}: {entry.get('error')}" for entry in logs if entry["event"] in WRONG), *self.lost)
+        errors = [entry["exc_info"] for entry in logs if entry["event"] in WRONG]
+        wrong = (*(f"{error!r} at {place}" for error in errors for place in _ours(error)[-1:]), *self.lost)
         answered = bool(self.said or response.body or _views(self.house) > views)
         return Answer(response.status, answered, wrong)
 
@@ -83,6 +89,13 @@ class Answer:
     status: int
     answered: bool
     wrong: tuple[str, ...]
+
+
+def _ours(error: BaseException) -> list[str]:
+    """Where in our own code it was. What Bolt trips over by itself, in a payload that Slack never sends, is answered and not ours."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{frame.filename}:{frame.lineno}" for frame in frames if frame.filename.startswith(OURS)]
+    return [place for place in places if not place.startswith(IN_BETWEEN)]
 
 
 def _views(house: House) -> int:
