@@ -11,10 +11,10 @@ import structlog
 from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_bolt.response import BoltResponse
 
-from bot.slack import ids
+from bot.slack import doors, ids
 from bot.slack.delivery import Delivery
 from bot.slack.directory import SlackDirectory
-from bot.slack.doors import Click, click, shortcut, speaker
+from bot.slack.doors import Click, click, speaker
 from bot.slack.forms import Forms
 from bot.slack.replies import Replies
 from bot.slack.slash import Slash
@@ -114,7 +114,7 @@ class Listeners:
         await ack()
 
     async def _on_shortcut(self, ack: AsyncAck, body: dict[str, Any]) -> None:
-        taken = shortcut(body)
+        taken = doors.shortcut(body)
         try:
             await self._forms.ask_from_shortcut(taken.user, taken.text, taken.trigger)
         except AccessError as error:

@@ -1,11 +1,11 @@
 """Listing: every door of the assembled program, taken from the program itself, by name.
 
-    route GET /healthz        what aiohttp's router answers
-    action approve            what Bolt has a listener for; likewise view, options, shortcut, event, command
-    menu why                  a choice in the overflow menu of a card
-    slash Pending             what `/countersign …` is read as
-    cli policy check          a command of the program that does something
-    lifecycle Approve         what the corridor takes
+route GET /healthz        what aiohttp's router answers
+action approve            what Bolt has a listener for; likewise view, options, shortcut, event, command
+menu why                  a choice in the overflow menu of a card
+slash Pending             what `/countersign …` is read as
+cli policy check          a command of the program that does something
+lifecycle Approve         what the corridor takes
 """
 
 import re
@@ -38,7 +38,7 @@ def routes(app: App) -> Iterator[str]:
 
 
 def _routes(app: App) -> Iterable[Any]:
-    return app.http._runner.app.router.routes()  # type: ignore[attr-defined]  # an AppRunner has its app
+    return app.http._runner.app.router.routes()
 
 
 def bolt_of(app: App) -> AsyncApp:

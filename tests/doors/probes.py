@@ -113,7 +113,10 @@ def _interaction(house: House, user: str, drawn_so: Json) -> Json:
         view = _form(house, user, drawn_so)
         person = house.workspace.people[user]
         trigger = house.workspace.new_trigger(user)
-        return payloads.common(house.workspace, "view_submission", person, trigger) | {"view": view, "response_urls": []}
+        return payloads.common(house.workspace, "view_submission", person, trigger) | {
+            "view": view,
+            "response_urls": [],
+        }
     if option := drawn_so.get("chosen"):
         acted: Json = {"type": "overflow", "selected_option": option}
     else:
@@ -130,7 +133,11 @@ def _interaction(house: House, user: str, drawn_so: Json) -> Json:
 
 def _at(house: House, user: str, view: Json, acted: Json) -> Json:
     acted = {"action_id": "target", "block_id": "target", "action_ts": house.workspace.next_ts(), **acted}
-    return _clicked(house, user) | {"container": {"type": "view", "view_id": view["id"]}, "view": view, "actions": [acted]}
+    return _clicked(house, user) | {
+        "container": {"type": "view", "view_id": view["id"]},
+        "view": view,
+        "actions": [acted],
+    }
 
 
 def _clicked(house: House, user: str) -> Json:
@@ -160,4 +167,6 @@ def _form(house: House, user: str, view: Json) -> Json:
 
 
 def _first(view: Json, action: str) -> Json | None:
-    return next((node["options"][0] for node in walk(view) if node.get("action_id") == action and node.get("options")), None)
+    return next(
+        (node["options"][0] for node in walk(view) if node.get("action_id") == action and node.get("options")), None
+    )

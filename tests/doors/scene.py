@@ -10,6 +10,7 @@ from typing import Any, Final
 from slack_bolt.request.async_request import AsyncBoltRequest
 from structlog.testing import capture_logs
 
+from bot.slack.views.facts import Message
 from playground import seed
 from playground.house import House
 from store.model.command import Activate, Approve, Break, Dispute
@@ -123,9 +124,9 @@ async def staged(open_house: Callable[..., Awaitable[House]]) -> Scene:
     lost: list[str] = []
     whole = house.app.replies.message
 
-    def message(user: str, *more: Any) -> None:
+    def message(user: str, channel: str | None, message: Message) -> None:
         said.append(user)
-        whole(user, *more)
+        whole(user, channel, message)
 
     house.app.replies.message = message  # type: ignore[method-assign]  # to be told of each answer
     asyncio.get_running_loop().set_exception_handler(lambda _, about: lost.append(str(about.get("exception") or about)))

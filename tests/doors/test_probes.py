@@ -12,7 +12,6 @@ import aiohttp
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-
 from redis.asyncio import Redis
 
 from playground import seed
@@ -30,7 +29,13 @@ SEARCH: Final = settings(  # not shrunk: a failure names its door, and each step
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 # Who may nothing: somebody on every list who is none of ours (any more), and a colleague who is on none.
-BARRED: Final = {"guest": seed.ANA, "deactivated": seed.ANA, "bot": seed.ANA, "stranger": seed.ANA, "colleague": seed.INES}
+BARRED: Final = {
+    "guest": seed.ANA,
+    "deactivated": seed.ANA,
+    "bot": seed.ANA,
+    "stranger": seed.ANA,
+    "colleague": seed.INES,
+}
 
 
 @pytest.mark.parametrize("kind", BARRED)
@@ -69,8 +74,14 @@ async def test_news_of_slack_changes_nothing(open_house: OpenHouse) -> None:
 async def test_no_route_but_those_that_tell_nothing_answers_whom_nobody_vouches_for(open_house: OpenHouse) -> None:
     house = await open_house(http=True)
     routes = [name.split()[1:] for name in listing.routes(house.app)]
-    harmless = {tuple(name.split()[1:]) for name, row in DOORS.items() if name.startswith("route") and not row.sabotaged}
-    headers = [{}, {"X-Slack-Signature": "v0=" + "0" * 64, "X-Slack-Request-Timestamp": "1"}, {"Authorization": "Bearer x"}]
+    harmless = {
+        tuple(name.split()[1:]) for name, row in DOORS.items() if name.startswith("route") and not row.sabotaged
+    }
+    headers = [
+        {},
+        {"X-Slack-Signature": "v0=" + "0" * 64, "X-Slack-Request-Timestamp": "1"},
+        {"Authorization": "Bearer x"},
+    ]
     async with aiohttp.ClientSession(f"http://127.0.0.1:{house.app.http.port}") as session:
         for method, path in routes:
             for header in headers:

@@ -71,7 +71,9 @@ def test_what_is_drawn_can_be_used() -> None:
                 drawn |= {f"menu {option['value'].partition('|')[0]}" for option in node["options"]}
     assert drawn - DOORS.keys() == set()
     said_nowhere = {name for name in DOORS if name.split()[0] in ("action", "view", "menu")} - drawn
-    assert said_nowhere == {"action .*", "action target"}, "Draw it in bot/slack/storybook.py: the probes use what is there."
+    assert said_nowhere == {"action .*", "action target"}, (
+        "Draw it in bot/slack/storybook.py: the probes use what is there."
+    )
 
 
 def test_the_manifest_asks_slack_for_these_and_no_others() -> None:

@@ -49,6 +49,12 @@ async def test_an_empty_home_says_what_would_stand_there_and_what_can_be_asked(h
     assert "No rule names you" in part(await home(house, seed.BEN), "Ask for something")
 
 
+async def test_a_guest_is_offered_nothing(house: House) -> None:
+    house.workspace.set_kind(seed.ROSA, "guest")
+    await house.workspace.wait_for(lambda: seed.ROSA not in house.app.directory._known)
+    assert "No rule names you" in part(await home(house, seed.ROSA), "Ask for something")
+
+
 async def test_the_owner_sees_how_it_is_and_nobody_else_does(house: House) -> None:
     owned = await home(house, seed.ANA)
     assert part(owned, "Health, for owners") != ""
