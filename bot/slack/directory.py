@@ -37,6 +37,7 @@ class SlackDirectory:
         self._known: dict[str, tuple[int, Person | Group]] = {}
         self._changed_ms: dict[str, int] = {}  # when Slack said so; what was known before that is not kept
         self._asking: dict[str, asyncio.Task[None]] = {}
+        self._again_ms: dict[bool, int] = {}  # of groups, and of persons: not before then, Slack said
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def people(self, wanted: Wanted, *, patient: bool = False) -> People:
@@ -47,7 +48,12 @@ class SlackDirectory:
             await self._learn(stale, wanted.groups, PATIENCE_S if patient else BUDGET_S)
             found = self._fresh(names)
         if patient and len(found) < len(names):
-            raise Unavailable("Slack does not tell who the people concerned are.", code="people_unknown")
+            wait_ms = max((at_ms - self._now_ms() for at_ms in self._again_ms.values()), default=0)
+            raise Unavailable(
+                "Slack does not tell who the people concerned are.",
+                code="people_unknown",
+                retry_after_ms=wait_ms if wait_ms > 0 else None,
+            )
         return People(
             as_of_ms=min((known for known, _ in found.values()), default=self._now_ms()),
             persons={fact.id: fact for _, fact in found.values() if isinstance(fact, Person)},
@@ -79,9 +85,13 @@ class SlackDirectory:
             except Unavailable as error:
                 log.info("shared fact not read", principal=name, code=error.detail)  # then Slack is asked
         missing = names - self._fresh(names).keys()
-        tasks = [self._ask(name, is_group=name in groups) for name in missing]
+        tasks = [self._ask(name, is_group=name in groups) for name in missing if self._may_ask(is_group=name in groups)]
         if tasks:
             await asyncio.wait(tasks, timeout=within_s)
+
+    def _may_ask(self, *, is_group: bool) -> bool:
+        """To ask before Slack's time is over would only make it longer, for everybody."""
+        return self._now_ms() >= self._again_ms.get(is_group, 0)
 
     def _ask(self, name: str, *, is_group: bool) -> asyncio.Task[None]:
         task = self._asking.get(name)
@@ -103,6 +113,8 @@ class SlackDirectory:
             fact = await self._group(name) if is_group else await self._person(name)
         except (SlackRefused, Unavailable) as error:
             log.warning("slack did not tell who somebody is", principal=name, code=error.detail)
+            if isinstance(error, Unavailable) and error.retry_after_ms is not None:
+                self._again_ms[is_group] = self._now_ms() + error.retry_after_ms
             return
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             log.warning("slack answered something else", principal=name, error=type(error).__name__)

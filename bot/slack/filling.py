@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import structlog
 
+from bot.slack.doors import Choice
 from bot.slack.replies import Replies
 from bot.slack.views.facts import Prefill, Terms, View
 from bot.slack.wire import Slack, SlackRefused
@@ -38,12 +39,13 @@ class Filling:
         if terms.who.asking:
             self._replies.later(self._complete(opened["view"], draw, ask))
 
-    def again(self, view: dict[str, Any], chosen_s: float, draw: Draw, ask: Ask) -> None:
+    def again(self, made: Choice, draw: Draw, ask: Ask) -> None:
         """After a choice. Nobody's click waits for it; where another choice comes first, that one is drawn."""
-        if chosen_s < self._newest.get(view["id"], 0):
+        view = made.form.view
+        if made.at_s < self._newest.get(view, 0):
             return
-        _remember(self._newest, view["id"], chosen_s)
-        self._replies.later(self._redraw(view, chosen_s, draw, ask))
+        _remember(self._newest, view, made.at_s)
+        self._replies.later(self._redraw(view, made, draw, ask))
 
     def kept(self, view: str, typed: Prefill, *, has_fields: bool) -> Prefill:
         """With the reason and ticket that were typed before a form came that could not hold them."""
@@ -53,12 +55,12 @@ class Filling:
         before = self._words.get(view, typed)
         return replace(typed, reason=before.reason, ticket=before.ticket)
 
-    async def _redraw(self, view: dict[str, Any], chosen_s: float, draw: Draw, ask: Ask) -> None:
+    async def _redraw(self, view: str, made: Choice, draw: Draw, ask: Ask) -> None:
         terms = await ask(AT_HAND_S)
-        drawn = await self._update(view["id"], view["hash"], draw(terms))
-        if drawn is None and self._newest.get(view["id"]) == chosen_s:
+        drawn = await self._update(view, made.shown, draw(terms))
+        if drawn is None and self._newest.get(view) == made.at_s:
             # It was drawn meanwhile with what was chosen before, or filled up: this is newer.
-            drawn = await self._update(view["id"], None, draw(terms))
+            drawn = await self._update(view, None, draw(terms))
         if drawn is not None and terms.who.asking:
             await self._complete(drawn, draw, ask)
 

@@ -10,7 +10,7 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.asking import Asking
 from bot.slack import ids, meant
-from bot.slack.doors import Click, Submission, submission
+from bot.slack.doors import Click, Submission, choice, submission
 from bot.slack.filling import AT_HAND_S, Filling
 from bot.slack.pictures import Pictures
 from bot.slack.replies import Replies
@@ -151,30 +151,28 @@ class Forms:
 
     async def chosen(self, body: dict[str, Any]) -> None:
         """The same form, or that of another kind, with what follows from the choice. What was typed stays: its fields keep their ids."""
-        view, user, action = body["view"], body["user"]["id"], body["actions"][0]
-        values, before = view["state"]["values"], KINDS.get(view["callback_id"])
+        made = choice(body)
+        form, values, before = made.form, made.form.values, KINDS.get(made.form.callback)
         if before is None:
             return
-        other = (action.get("selected_option") or {}).get("value") if action["action_id"] == ids.KIND else before
-        kind = other if other in FORMS else before
+        kind = made.value if made.action == ids.KIND and made.value in FORMS else before
         policies = await self._policies.current()
-        kinds = await self._pictures.kinds(user)
-        targets = [offer.target for offer in await self._pictures.offers(user, policies) if offer.kind == kind]
+        kinds = await self._pictures.kinds(form.user)
+        targets = [offer.target for offer in await self._pictures.offers(form.user, policies) if offer.kind == kind]
         name = ask.chosen_target(values)
         target = Target.parse(name, organization=policies.organization) if name else None
         if target is not None and kind != before and target.id not in targets:
             target = None
-        channel = ids.parse_metadata(view.get("private_metadata", "")).channel
+        channel = ids.parse_metadata(form.metadata).channel
         has_fields = block_of(values, ids.REASON) in values
-        held = self._filling.kept(view["id"], ask.so_far(values, channel), has_fields=has_fields)
+        held = self._filling.kept(form.view, ask.so_far(values, channel), has_fields=has_fields)
         wanted = None if held.duration_ms == _usual(before, values, policies) else held.duration_ms
         held = replace(held, target=target.id if target else None, duration_ms=wanted, kinds=kinds)
-        chosen_s = float(action.get("action_ts") or 0)
         if target is None:
-            self._filling.again(view, chosen_s, lambda _: FORMS[kind](targets, held, None), _nothing)
+            self._filling.again(made, lambda _: FORMS[kind](targets, held, None), _nothing)
             return
         draw = partial(FORMS[kind], sorted({*targets, target.id}), held)
-        self._filling.again(view, chosen_s, draw, partial(self._terms, user, kind, target, wanted))
+        self._filling.again(made, draw, partial(self._terms, form.user, kind, target, wanted))
 
     async def _terms(
         self, user: str, kind: str, target: Target, duration_ms: int | None, within_s: float | None
@@ -184,10 +182,11 @@ class Forms:
     async def targets(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """The choices of a select that has too many for a plain one."""
         policies = await self._policies.current()
-        kind = KINDS.get(body.get("view", {}).get("callback_id", ""), "open")
-        offers = await self._pictures.offers(body["user"]["id"], policies)
+        form = submission(body)
+        kind, query = KINDS.get(form.callback, "open"), body.get("value")
+        offers = await self._pictures.offers(form.user, policies)
         found = [offer.target for offer in offers if offer.kind == kind]
-        await ack(options=ask.target_options(found, body.get("value", "")))
+        await ack(options=ask.target_options(found, query if isinstance(query, str) else ""))
 
     async def open_for(self, pressed: Click) -> None:
         """The modal behind a button of a card. Raises `AccessError`."""

@@ -11,10 +11,10 @@ import structlog
 from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_bolt.response import BoltResponse
 
-from bot.slack import ids
+from bot.slack import doors, ids
 from bot.slack.delivery import Delivery
 from bot.slack.directory import SlackDirectory
-from bot.slack.doors import Click, click
+from bot.slack.doors import Click, click, speaker
 from bot.slack.forms import Forms
 from bot.slack.homes import Homes
 from bot.slack.replies import Replies
@@ -142,33 +142,37 @@ class Listeners:
         try:
             await self._forms.chosen(body)
         except AccessError as error:
-            self._replies.sentence(body["user"]["id"], None, error.sentence)
+            user, _ = speaker(body)
+            if user is not None:
+                self._replies.sentence(user, None, error.sentence)
 
     async def _on_shortcut(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        taken = doors.shortcut(body)
         try:
-            await self._forms.ask_from_shortcut(body["user"]["id"], body["callback_id"], body["trigger_id"])
+            await self._forms.ask_from_shortcut(taken.user, taken.text, taken.trigger)
         except AccessError as error:
-            self._replies.sentence(body["user"]["id"], None, error.sentence)
+            self._replies.sentence(taken.user, None, error.sentence)
         await ack()
 
     async def _on_about(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """The shortcut of a message."""
-        user, channel = body["user"]["id"], body["channel"]["id"]
+        taken = doors.about(body)
         try:
-            await self._forms.ask_about(user, channel, body["message"]["ts"], body["trigger_id"])
+            await self._forms.ask_about(taken.user, taken.channel, taken.ts, taken.trigger)
         except AccessError as error:
-            self._replies.sentence(user, channel, error.sentence)
+            self._replies.sentence(taken.user, taken.channel, error.sentence)
         await ack()
 
     async def _on_home(self, event: dict[str, Any]) -> None:
-        if event.get("tab", "home") == "home":
-            self._replies.opened_home(event["user"])
+        if event.get("tab", "home") == "home" and isinstance(user := event.get("user"), str):
+            self._replies.opened_home(user)
 
     async def _on_people(self, event: dict[str, Any]) -> None:
         """What we know of this person or group may be wrong from now on."""
-        changed = event.get("user", {}).get("id") if event["type"] == "user_change" else None
-        principal = changed or event.get("subteam_id") or event.get("subteam", {}).get("id")
-        if principal:
+        changed = event.get("user") if event["type"] == "user_change" else event.get("subteam")
+        named = changed.get("id") if isinstance(changed, dict) else None
+        principal = named or event.get("subteam_id")
+        if isinstance(principal, str):
             await self._directory.drop(principal)
 
     async def _on_trouble(self, event: dict[str, Any]) -> None:
@@ -176,9 +180,8 @@ class Listeners:
 
     async def _on_unknown(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Links have an action too. Anything else is a button of another version of ours."""
-        action = body["actions"][0]
-        if not action.get("url") and action.get("type") == "button" and not action["action_id"].startswith("link"):
-            pressed = click(body)
+        pressed, action = click(body), body["actions"][0]
+        if not action.get("url") and action.get("type") == "button" and not pressed.action.startswith("link"):
             self._replies.sentence(
                 pressed.user,
                 pressed.channel,
@@ -222,9 +225,9 @@ class Listeners:
         sentence = error.sentence if isinstance(error, AccessError) else SORRY
         if not isinstance(error, AccessError):
             log.error("listener failed", error=type(error).__name__, exc_info=error)
-        user = (body.get("user") or {}).get("id") or body.get("user_id")
-        if user:
-            self._replies.sentence(user, (body.get("channel") or {}).get("id") or body.get("channel_id"), sentence)
+        user, channel = speaker(body)
+        if user is not None:
+            self._replies.sentence(user, channel, sentence)
         if body.get("type") == "view_submission":
             return BoltResponse(
                 status=200, body={"response_action": "update", "view": modals.notice("Not done", sentence)}

@@ -6,6 +6,7 @@ from typing import Any, Final
 from slack_bolt.async_app import AsyncAck
 
 from bot.slack import grammar
+from bot.slack.doors import Line, line
 from bot.slack.forms import Forms
 from bot.slack.pictures import Pictures
 from bot.slack.replies import Replies
@@ -54,25 +55,26 @@ class Slash:
         self._committed = committed
 
     async def command(self, ack: AsyncAck, body: dict[str, Any]) -> None:
-        user, channel = body["user_id"], body["channel_id"]
+        typed = line(body)
+        user, channel = typed.user, typed.channel or ""
         try:
-            answer = await self._answer(user, channel, body)
+            answer = await self._answer(user, channel, typed)
         except AccessError as error:
             answer = words.sentence(error.sentence)
         await ack()
         if answer is not None:
             self._replies.message(user, channel, answer)
 
-    async def _answer(self, user: str, channel: str, body: dict[str, Any]) -> Message | None:
+    async def _answer(self, user: str, channel: str, typed: Line) -> Message | None:
         policies = await self._policies.current()
-        match grammar.parse(body.get("text", ""), organization=policies.organization):
+        match grammar.parse(typed.text, organization=policies.organization):
             case grammar.Ask() as ask:
                 prefill = Prefill(ask.target, ask.duration_ms, ask.reason, "", channel)
-                await self._forms.ask(user, ask.kind, prefill, body["trigger_id"])
+                await self._forms.ask(user, ask.kind, prefill, typed.trigger)
                 return None
             case grammar.AskSomething() as ask:
                 prefill = Prefill(ask.target, ask.duration_ms, ask.reason, "", channel)
-                await self._forms.ask(user, None, prefill, body["trigger_id"])
+                await self._forms.ask(user, None, prefill, typed.trigger)
                 return None
             case grammar.Audit(id=about):
                 return await self._audit(user, about)
@@ -97,16 +99,16 @@ class Slash:
                 self._replies.later(self._explained(user, channel, self._why_ask(user, question)))
                 return None
             case grammar.Cancel(id=request):
-                outcome = await self._requests.apply(request, Withdraw(id=f"slash:{body['trigger_id']}", actor=user))
+                outcome = await self._requests.apply(request, Withdraw(id=f"slash:{typed.trigger}", actor=user))
                 self._committed()
                 return words.sentence(outcome.answer)
             case grammar.Done(id=request):
                 ended = request or await self._only(user)
-                outcome = await self._requests.apply(ended, End(id=f"slash:{body['trigger_id']}", actor=user))
+                outcome = await self._requests.apply(ended, End(id=f"slash:{typed.trigger}", actor=user))
                 self._committed()
                 return words.sentence(outcome.answer)
             case grammar.Unlock(user=locked, reason=reason):
-                return await self._unlocking.command(user, locked, reason, body["trigger_id"])
+                return await self._unlocking.command(user, locked, reason, typed.trigger)
             case grammar.Mistake(sentence=sentence, target=target):
                 near = await self._forms.near(user, target) if target else ""
                 return words.sentence(f"{near} {sentence}".strip())

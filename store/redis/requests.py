@@ -50,6 +50,10 @@ SIBLINGS: Final = 24  # open changes of one name that are marked at once; the re
 FREEING: Final = TERMINAL - {"merged"} | {"revoking"}  # a commit that comes to these is let through by a full server
 GIVING: Final = (Approve, Break, Activate, Merge, Tally)  # what may end in access
 
+# What a full server does not take. All else takes away, or says what is so already: a denial, a dispute, what the outside
+# reports, and the clock, whose timer would keep the ones behind it waiting.
+ADDING: Final = (*GIVING, Edit)
+
 # The unsigned version, the epoch of the one before, and that one itself: nothing is built on what is not genuine.
 Sign = Callable[[Manifest, int, Manifest], Awaitable[Manifest]]
 
@@ -184,7 +188,7 @@ class Requests:
                     await self.nobody_decides(world)
                 raise
             commit = self._commit(command.id, fingerprint, result)
-            commit.frees |= command.actor == CLOCK  # a timer that waited for room would keep the ones behind it waiting
+            commit.frees |= not isinstance(command, ADDING)
             await self._gather(commit, loaded, world, result)
             if isinstance(command, Edit) and isinstance(result.request.payload, Change | Amendment):
                 kept = command.touches is None and command.amendment is None

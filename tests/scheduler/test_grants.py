@@ -561,3 +561,25 @@ async def test_a_turn_that_was_lost_is_not_taken_from_who_has_it_now(corridor):
     async with turns.turn("okta/admins", lease_ms=60_000, busy_for_ms=1):
         await corridor.redis.set(corridor.keys.turn("okta/admins"), "somebody else")
     assert await corridor.redis.get(corridor.keys.turn("okta/admins")) == b"somebody else"
+
+
+async def test_a_write_that_was_broken_off_in_the_middle_keeps_the_turn_as_well(corridor, relay, outside, monkeypatch):
+    monkeypatch.setattr(granting, "WITHIN_S", 0.05)
+
+    async def never(_: str, __: str) -> None:
+        await asyncio.Event().wait()
+
+    outside.meet("add", never)
+    granted = await activated(corridor)
+    await run(relay)
+    monkeypatch.setattr(granting, "WITHIN_S", 40.0)
+    await ending(corridor, granted)
+    corridor.skew_ms += MINUTE
+    await run(relay)
+    assert await corridor.state(granted) == "revoking"  # read now, it would be absent
+    outside.inside.add("UREQ@x")  # now it has come to pass
+    await corridor.redis.delete(corridor.keys.turn(f"okta/{GROUP}"))  # whose time runs out by itself
+    corridor.skew_ms += MINUTE
+    await run(relay)
+    assert await corridor.state(granted) == "ended"
+    assert outside.inside == set()

@@ -1,6 +1,6 @@
 """Forms: the modals in which people ask for something."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from bot.slack import ids
@@ -111,7 +111,7 @@ def target_options(targets: Sequence[str], query: str) -> list[dict[str, Any]]:
     return [_target_option(target) for target in found[: b.OPTIONS_MOST]]
 
 
-def chosen_target(values: dict[str, Any]) -> str | None:
+def chosen_target(values: Mapping[str, Any]) -> str | None:
     """What the form says so far, for drawing it again with this target's terms."""
     return typed(values, ids.TARGET) or None
 

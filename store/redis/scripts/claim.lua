@@ -6,6 +6,7 @@
 --
 -- A claim moves the score to the end of the lease, so another claim comes only when this one was lost. A fence is
 -- never given twice: an effect that is settled is gone, and one put anew under its name must not take the old hand for its own.
+-- A counter that is none begins anew: it could be neither compared with nor counted on, so its effect would come back at once for ever.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
@@ -15,6 +16,12 @@ for at = 1, #due, 2 do
   local effect = ARGV[4] .. due[at]
   local fields = redis.call('HMGET', effect, 'body', 'generation', 'attempts', 'since')
   if fields[1] then
+    for place, name in pairs({ [2] = 'generation', [3] = 'attempts' }) do
+      if not string.match(fields[place] or '', '^%d+$') then
+        redis.call('HSET', effect, name, 0)
+        fields[place] = '0'
+      end
+    end
     local fence = redis.call('INCR', KEYS[2])
     redis.call('HSET', effect, 'fence', fence)
     local leased = string.format('%.0f', now + ARGV[2])

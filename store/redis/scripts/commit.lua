@@ -73,11 +73,12 @@ each(function(name, key, first, last)
   elseif name == 'unrank' then
     redis.call('ZREM', KEYS[key], ARGV[first])
   elseif name == 'put' then
-    redis.call('HINCRBY', KEYS[key + 1], 'generation', 1)
-    redis.call('HSET', KEYS[key + 1], 'body', ARGV[first + 1], 'attempts', 0, 'since', now)
+    -- Counted by hand: what is no number there must not break off a commit of which a part is written.
+    local generation = string.match(redis.call('HGET', KEYS[key + 1], 'generation') or '', '^%d+$') or 0
+    redis.call('HSET', KEYS[key + 1], 'body', ARGV[first + 1], 'generation', generation + 1, 'attempts', 0, 'since', now)
     -- What is in hand stays in that hand: it is settled as "again", or its lease ends.
     local leased = redis.call('HGET', KEYS[key + 1], 'leased')
-    if not leased or tonumber(leased) <= tonumber(now) then redis.call('ZADD', KEYS[key], now, ARGV[first]) end
+    if (tonumber(leased or '') or 0) <= tonumber(now) then redis.call('ZADD', KEYS[key], now, ARGV[first]) end
   elseif name == 'audit' then
     redis.call('XADD', KEYS[2], redis.call('INCR', KEYS[3]) .. '-0', 'entry', ARGV[first])
   end

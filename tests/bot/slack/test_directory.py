@@ -169,14 +169,33 @@ async def test_who_is_patient_is_told_that_it_cannot_be_known(directory, town, m
     ],
     ids=["rate limit", "503", "internal_error", "token_revoked", "reset", "a page instead of an answer"],
 )
-async def test_no_answer_is_not_a_no(directory, town, fault):
+async def test_no_answer_is_not_a_no(directory, town, clock, fault):
     fault(town.faults)
     people = await directory.people(BOTH)
     assert people.lacks(BOTH)
     assert people.persons == {}
     assert people.groups == {}
     town.faults.clear()
+    clock.now_ms += 1_000  # where it said to wait
     assert not (await directory.people(BOTH)).lacks(BOTH)  # it was not kept as an answer
+
+
+async def test_slack_is_not_asked_before_the_time_it_asks_for_is_over(directory, town, clock):
+    town.faults.rate_limit("users.info", retry_after=7)
+    for _ in range(3):
+        people = await directory.people(BOTH)
+        assert people.lacks(BOTH)
+        assert people.groups["S0LEADS"].members == {"U0ANA", "U0BEN"}  # a method of its own, with a limit of its own
+    with pytest.raises(Unavailable) as refusal:
+        await directory.people(BOTH, patient=True)
+    assert refusal.value.retry_after_ms == 7_000
+    assert calls(town, "users.info") == 1
+    clock.now_ms += 6_999
+    assert (await directory.people(BOTH)).lacks(BOTH)
+    assert calls(town, "users.info") == 1
+    clock.now_ms += 1
+    assert not (await directory.people(BOTH)).lacks(BOTH)
+    assert calls(town, "users.info") == 2
 
 
 async def test_a_redis_that_is_silent_costs_sharing_and_nothing_else(slack, clock, real_redis):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.slack.doors import click, submission
+from bot.slack.doors import click, line, shortcut, speaker, submission
 from store.model.errors import Invalid
 
 REFERENCE: Final = "REQVEST001:1:" + "a" * 64
@@ -168,13 +168,16 @@ JSON = st.recursive(
     ),
     max_leaves=5,
 )
-NAMES: Final = ("actions", "user", "message", "view", "channel", "container", "trigger_id")
+NAMES: Final = (
+    "actions", "user", "message", "view", "channel", "container", "trigger_id", "user_id", "channel_id", "text", "callback_id",
+)  # fmt: skip
 
 
 @given(body=st.dictionaries(st.sampled_from(NAMES), JSON))
 def test_nothing_that_arrives_is_more_than_invalid(body):
-    for read in (click, submission):
+    for read in (click, submission, line, shortcut):
         try:
             read(body)
         except Invalid:
             continue
+    assert all(known is None or isinstance(known, str) for known in speaker(body))

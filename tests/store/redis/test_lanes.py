@@ -200,6 +200,28 @@ async def test_poison_stops_nothing_and_is_never_dropped(corridor, body):
     assert await corridor.outbox.depth("slack") == 2
 
 
+@pytest.mark.parametrize("word", ["", "x", "1.5", "-1", "0x1", "nan"])
+@pytest.mark.parametrize("field", ["generation", "attempts"])
+async def test_a_counter_that_is_none_begins_anew_and_does_not_bring_it_back_at_once(corridor, field, word):
+    await put(corridor, CARD)
+    await corridor.redis.hset(corridor.keys.effect("slack", CARD.key), field, word)
+    assert await corridor.outbox.settle(await claim_one(corridor), again_in_ms=60_000) == "later"
+    assert await claim(corridor) == []
+    corridor.skew_ms += 60_000
+    held = await claim_one(corridor)
+    assert (held.effect, held.attempts) == (CARD, 1)
+    assert await corridor.outbox.settle(held) == "done"
+
+
+@pytest.mark.parametrize("field", ["generation", "leased"])
+async def test_a_counter_that_is_none_breaks_off_no_commit(corridor, field):
+    await put(corridor, CARD)
+    await corridor.redis.hset(corridor.keys.effect("slack", CARD.key), field, "x")
+    await put(corridor, CARD, OTHER, name="again")
+    assert [each.effect for each in await claim(corridor)] == [CARD, OTHER]
+    assert (await corridor.redis.exists(corridor.keys.command("put:again"))) == 1
+
+
 async def test_an_entry_without_a_body_blocks_nothing(corridor):
     await put(corridor, CARD)
     await corridor.redis.zadd(corridor.keys.lane("slack"), {"card:GONE": 1})

@@ -7,6 +7,7 @@ import pytest
 from store.model.command import Dispute, Overdue, Unlock
 from store.model.errors import Conflict, Forbidden
 from store.model.lock import Lock
+from store.model.people import FRESH_MS
 from store.model.request import Request
 from store.redis.locks import Locks
 from tests.builders import ANA, BOB, ONCALL, OWNER, REQ, smash, soft
@@ -158,6 +159,20 @@ async def test_who_is_owner_is_asked_of_the_policies_in_force(corridor, locks):
     async def meanwhile() -> None:
         corridor.scripts.gate = None
         await corridor.enact(soft(), owners={"users": [ANA]})
+
+    corridor.scripts.gate = Gate(1, meanwhile)
+    with pytest.raises(Forbidden):
+        await locks.unlock(told())
+    assert (await locks.of(ONCALL)).holds
+
+
+async def test_an_unlocking_is_no_later_than_what_is_known_of_its_owner(corridor, locks):
+    await dispute(corridor, await broken(corridor))
+
+    async def meanwhile() -> None:
+        corridor.scripts.gate = None
+        corridor.skew_ms += FRESH_MS
+        corridor.crowd.changed = {OWNER: {"active": False}}
 
     corridor.scripts.gate = Gate(1, meanwhile)
     with pytest.raises(Forbidden):

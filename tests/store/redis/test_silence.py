@@ -9,7 +9,18 @@ import pytest
 from redis.asyncio import Redis
 
 import store.redis.client
-from store.model.command import Absent, Activate, Due, End, Present, Withdraw
+from store.model.command import (
+    Absent,
+    Activate,
+    Countersign,
+    Dispute,
+    Due,
+    End,
+    Overdue,
+    Present,
+    Trouble,
+    Withdraw,
+)
 from store.model.errors import Unavailable
 from store.model.people import Person
 from store.model.policy import HOUR
@@ -21,7 +32,7 @@ from store.redis.installation import installation_id
 from store.redis.places import Places
 from store.redis.scripts import NOT_CONFIRMED
 from tests import servers
-from tests.builders import ANA, BOB, NOW, REQ, approve, deny
+from tests.builders import ANA, BOB, NOW, ONCALL, REQ, approve, deny, smash, soft
 from tests.store.redis.corridor import Corridor, Gate, command_for
 
 
@@ -257,6 +268,34 @@ async def test_in_a_full_server_access_is_taken_away(filling):
 
     claimed = await corridor.outbox.claim("connector", most=9, lease_ms=1_000)
     assert [await corridor.outbox.settle(each) for each in claimed] == ["done"]
+
+
+async def test_in_a_full_server_what_gives_nothing_is_said_all_the_same(filling):
+    """A first denial of two, trouble outside, what the outside shows, and all that becomes of a debt."""
+    corridor = filling
+    await corridor.enact(soft(denials=2))
+    waits, joins = await corridor.ask(), await corridor.approved("access")
+    owing = [await corridor.ask() for _ in range(3)]
+    for asked in owing:
+        await corridor.do(asked, command_for(asked, smash, ONCALL))
+    await corridor.do(joins, command_for(joins, Activate, REQ))
+    await fill(corridor)
+
+    assert (await corridor.do(waits, command_for(waits, deny, ANA))).state == "pending"
+    assert [review.by for review in (await corridor.requests.get(waits.id)).request.reviews] == [ANA]
+    assert (
+        await corridor.do(joins, command_for(joins, Trouble, "relay", sentence="It is slow."))
+    ).note == "It is slow."
+    assert (await corridor.do(joins, command_for(joins, Present, "relay"))).state == "active"
+    await corridor.do(owing[0], command_for(owing[0], Countersign, ANA))
+    await corridor.do(owing[1], command_for(owing[1], Dispute, ANA, reason="no"))
+    debt = (await corridor.requests.get(owing[2].id)).debt
+    assert debt is not None
+    due_ms = debt.due_ms
+    corridor.skew_ms = due_ms - NOW
+    await corridor.do(owing[2], command_for(owing[2], Overdue, "clock", at_ms=due_ms))
+    debts = [(await corridor.requests.get(asked.id)).debt for asked in owing]
+    assert [each.state for each in debts if each] == ["countersigned", "disputed", "overdue"]
 
 
 async def test_who_is_refused_in_a_full_server_is_told_why_and_it_is_written_down(filling):

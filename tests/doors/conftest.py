@@ -1,0 +1,5 @@
+"""A house as in the stories."""
+
+from tests.stories.conftest import open_house
+
+__all__ = ["open_house"]

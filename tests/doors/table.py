@@ -1,0 +1,171 @@
+"""Table: each door of the program, what guards it, and the test that fails when that guard is taken away.
+
+A new door is a new row here: its name as `tests/doors/listing.py` gives it, then `guarded` or `harmless`. The test of a `guarded` door is one that
+`tests/sabotage/edits.toml` names, so `make sabotage` has seen it fail. A door is `harmless` that decides nothing and shows nobody more than they may know
+anyway; its test says so. What holds for every door of Slack is tried on each of them, new ones too, by `tests/doors/test_probes.py`.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`by`: who may, and what is checked, in words. `test`: a pytest node id, without its parameters."""
+
+    by: str
+    test: str
+    sabotaged: bool
+
+
+def guarded(by: str, test: str) -> Row:
+    return Row(by, f"tests/{test}", sabotaged=True)
+
+
+def harmless(why: str, test: str) -> Row:
+    return Row(why, f"tests/{test}", sabotaged=False)
+
+
+REVIEW: Final = "store/model/test_reviews.py::test_who_may_not_review_is_told_why"
+ASK: Final = "store/model/test_asking.py::test_what_is_wrong_is_refused_with_a_sentence"
+BREAK: Final = "store/model/test_break_glass.py::test_who_may_not_break_it"
+DEBT: Final = "store/model/test_break_glass.py::test_who_does_not_look_at_a_debt"
+OLD: Final = "store/model/test_reviews.py::test_a_verdict_on_another_content_is_none"
+EDIT: Final = "store/model/test_editing.py::test_it_is_checked_as_if_it_were_asked_now"
+END: Final = "store/model/test_lifecycle.py::test_who_may_end_access"
+USE: Final = "store/model/test_lifecycle.py::test_only_for_whom_it_was_approved_can_activate"
+MERGE: Final = "store/model/test_merging.py::test_who_may_merge_by_hand"
+WITHDRAW: Final = "store/model/test_lifecycle.py::test_who_asked_or_for_whom_may_withdraw"
+UNLOCK: Final = "store/model/test_locking.py::test_who_is_not_known_to_be_an_owner_unlocks_nobody"
+SEEN: Final = "stories/test_commands.py::test_what_waits_what_is_mine_and_why"
+TABLE: Final = "store/model/test_lifecycle.py::test_each_state_answers_each_command"
+DUE: Final = "store/model/test_lifecycle.py::test_the_clock_is_believed_no_earlier_than_the_deadline"
+FORM: Final = "stories/test_commands.py::test_a_shortcut_opens_the_form_or_says_why_not"
+OWNER_OF_MACHINE: Final = "Whoever may run programs as this machine's owner; it reads Redis and starts nothing."
+LOOKING: Final = "bot/cli/test_operator.py::test_looking_starts_nothing"
+
+DOORS: Final[dict[str, Row]] = {
+    # -- HTTP --------------------------------------------------------------------------------------------------------------
+    "route POST /slack/events": guarded(
+        "Slack alone: its signature over the raw bytes, five minutes at most",
+        "bot/http/test_slack_events.py::test_what_slack_has_not_signed_is_401_and_never_an_error_of_ours",
+    ),
+    "route GET /healthz": harmless("It says that the process runs.", "bot/http/test_health.py::test_it_is_alive_whatever_it_lacks"),
+    "route GET /readyz": harmless("It says what is lacking, by no name.", "bot/http/test_health.py::test_it_is_ready_when_nothing_is_lacking"),
+    "route GET /metrics": harmless("Numbers, by no person's name.", "bot/http/test_health.py::test_numbers"),
+    # -- buttons -----------------------------------------------------------------------------------------------------------
+    "action approve": guarded("An approver of both policies, not for themselves", REVIEW),
+    "action deny": guarded("It opens the form on what is asked now; the form decides", OLD),
+    "action break_glass": guarded("It opens the form on what is asked now; the form decides", BREAK),
+    "action countersign": guarded("An approver who neither asked nor broke it", DEBT),
+    "action dispute": guarded("It opens the form; the form decides", DEBT),
+    "action activate": guarded("The beneficiary", USE),
+    "action end": guarded("Requester, beneficiary, approver or owner", END),
+    "action merge": guarded("Requester, beneficiary or approver", MERGE),
+    "action withdraw": guarded("Requester or beneficiary", WITHDRAW),
+    "action edit": guarded("Requester or beneficiary, on what is asked now", "stories/test_edit.py::test_only_who_asked_opens_the_form"),
+    "action show_values": guarded(
+        "The holder of an active grant, where the target says so",
+        "stories/test_open.py::test_a_target_that_keeps_values_out_of_slack_says_so",
+    ),
+    "action more": guarded("What each choice of the menu says", "bot/slack/test_ids.py::test_anything_else_is_refused"),
+    "action target": harmless("It draws the form again; sending it off decides.", FORM),
+    "action home_ask_open": harmless("It opens a form; sending it off decides.", FORM),
+    "action home_ask_access": harmless("It opens a form; sending it off decides.", FORM),
+    "action home_ask_change": harmless("It opens a form; sending it off decides.", FORM),
+    "action home_unlock": guarded("An owner", UNLOCK),
+    "action .*": guarded("Nobody: a button of another version is told so", "bot/slack/test_doors.py::test_what_is_no_click_of_ours"),
+    "menu approve_less": guarded("It opens the form on what is asked now; the form decides", OLD),
+    "menu details": harmless("The card again, whole, for who saw the card.", "bot/slack/test_storybook.py::test_slack_takes_it"),
+    "menu why": harmless("Who decides, for who saw the card.", "stories/test_open.py::test_whoever_wonders_is_told_who_decides_and_why"),
+    # -- forms -------------------------------------------------------------------------------------------------------------
+    "view ask_open": guarded("A requester of the rule, a reachable quorum, a target that is listed", ASK),
+    "view ask_access": guarded("The same, and the membership that the policies name", ASK),
+    "view ask_change": guarded(
+        "The same, and values only where the target takes them in Slack",
+        "stories/test_change.py::test_a_form_that_was_made_up_brings_such_a_target_no_values",
+    ),
+    "view edit_request": guarded("Requester or beneficiary, checked as if it were asked now", EDIT),
+    "view deny_reason": guarded("An approver of both policies, not for themselves", REVIEW),
+    "view approve_less": guarded("An approver of both policies, not for themselves", REVIEW),
+    "view break_reason": guarded("A bypasser of both policies, who is not locked, with a reason", BREAK),
+    "view dispute_reason": guarded("An approver who neither asked nor broke it", DEBT),
+    "view unlock_reason": guarded("An owner, and not their own", UNLOCK),
+    "options target": harmless("Targets that this person may ask for.", "stories/test_home.py::test_an_empty_home_says_what_would_stand_there_and_what_can_be_asked"),
+    # -- shortcuts, the slash command, events ------------------------------------------------------------------------------
+    "shortcut open_environment": harmless("It opens a form; sending it off decides.", FORM),
+    "shortcut request_access": harmless("It opens a form; sending it off decides.", FORM),
+    "shortcut change_secrets": harmless("It opens a form; sending it off decides.", FORM),
+    "command /countersign": guarded("What each of its words says", "bot/slack/test_grammar.py::test_a_mistake_gets_a_helpful_answer"),
+    "slash Ask": harmless("It opens a form; sending it off decides.", FORM),
+    "slash Pending": guarded("What this person may decide", SEEN),
+    "slash Mine": guarded("What this person asked for or holds", SEEN),
+    "slash Help": harmless("How to use it.", "stories/test_commands.py::test_whatever_is_typed_is_answered_with_a_sentence"),
+    "slash Mistake": guarded("What was typed is only text", "bot/slack/test_sender_replies.py::test_what_somebody_typed_is_only_text"),
+    "slash Show": guarded("Requester, beneficiary, approver, owner; for the rest it is not there", SEEN),
+    "slash Why": guarded("Requester, beneficiary, approver, owner; for the rest it is not there", SEEN),
+    "slash WhyAsk": harmless(
+        "About oneself, from the policies.",
+        "stories/test_commands.py::test_before_asking_one_is_told_what_would_become_of_it_and_nobody_else_hears_of_it",
+    ),
+    "slash Cancel": guarded("Requester or beneficiary", WITHDRAW),
+    "slash Done": guarded("Requester, beneficiary, approver or owner", END),
+    "slash Unlock": guarded("An owner, and not their own", UNLOCK),
+    "event app_home_opened": guarded(
+        "Each sees their own; health is the owners'", "stories/test_home.py::test_the_owner_sees_how_it_is_and_nobody_else_does"
+    ),
+    "event user_change": guarded(
+        "Slack alone; it makes us ask again and is not believed",
+        "stories/test_who_counts.py::test_slack_tells_of_the_change_and_the_very_next_click_knows_it",
+    ),
+    "event subteam_updated": guarded(
+        "Slack alone; it makes us ask again and is not believed",
+        "stories/test_who_counts.py::test_slack_tells_of_the_change_and_the_very_next_click_knows_it",
+    ),
+    "event subteam_members_changed": guarded(
+        "Slack alone; it makes us ask again and is not believed",
+        "stories/test_who_counts.py::test_slack_tells_of_the_change_and_the_very_next_click_knows_it",
+    ),
+    "event app_uninstalled": harmless("It is logged.", "doors/test_probes.py::test_news_of_slack_changes_nothing"),
+    "event tokens_revoked": harmless("It is logged.", "doors/test_probes.py::test_news_of_slack_changes_nothing"),
+    "event member_left_channel": harmless("It is logged.", "doors/test_probes.py::test_news_of_slack_changes_nothing"),
+    # -- the corridor ------------------------------------------------------------------------------------------------------
+    "lifecycle submit": guarded("A requester of the rule, who may act here", ASK),
+    "lifecycle Approve": guarded("An approver of both policies, not for themselves", REVIEW),
+    "lifecycle Deny": guarded("An approver of both policies, not for themselves", REVIEW),
+    "lifecycle Break": guarded("A bypasser of both policies, who is not locked", BREAK),
+    "lifecycle Countersign": guarded("An approver who neither asked nor broke it", DEBT),
+    "lifecycle Dispute": guarded("An approver who neither asked nor broke it", DEBT),
+    "lifecycle Edit": guarded("Requester or beneficiary, checked as if it were asked now", EDIT),
+    "lifecycle Withdraw": guarded("Requester or beneficiary, while it is not used", WITHDRAW),
+    "lifecycle Activate": guarded("The beneficiary", USE),
+    "lifecycle Merge": guarded("Requester, beneficiary or approver", MERGE),
+    "lifecycle End": guarded("Requester, beneficiary, approver or owner", END),
+    "lifecycle Unlock": guarded("An owner, and not their own", UNLOCK),
+    "lifecycle Tally": guarded("The relay; votes as they count now", "store/model/test_reviews.py::test_every_vote_is_checked_again_at_the_deciding_moment"),
+    "lifecycle Due": guarded("The clock, at the very moment that the record names", DUE),
+    "lifecycle Overdue": guarded("The clock, at the debt's own hour", "store/model/test_break_glass.py::test_a_debt_is_not_overdue_by_another_hour_than_its_own"),
+    "lifecycle Present": guarded("The relay, of what it read back", "store/model/test_lifecycle.py::test_revoking_ends_by_nothing_but_absence"),
+    "lifecycle Absent": guarded("The relay, of what it read back", "store/model/test_lifecycle.py::test_revoking_ends_by_nothing_but_absence"),
+    "lifecycle Refused": guarded("The relay", "store/model/test_lifecycle.py::test_a_refusal_that_may_have_left_something_is_taken_back"),
+    "lifecycle Trouble": guarded("The relay; it moves no state", "store/model/test_lifecycle.py::test_trouble_is_told_once"),
+    # -- the terminal ------------------------------------------------------------------------------------------------------
+    "cli serve": guarded(
+        "Settings and a Redis that are fit",
+        "bot/test_settings.py::test_each_fault_is_one_line_that_says_what_would_be_right",
+    ),
+    "cli doctor": harmless(OWNER_OF_MACHINE, "bot/test_doctor.py::test_where_all_is_well_it_says_so_of_every_part_and_changes_nothing"),
+    "cli cards": harmless("Made up requests.", "bot/cli/test_program.py::test_cards_prints_the_storybook"),
+    "cli audit tail": harmless(OWNER_OF_MACHINE, LOOKING),
+    "cli request ls": harmless(OWNER_OF_MACHINE, LOOKING),
+    "cli request show": harmless(OWNER_OF_MACHINE, "bot/cli/test_operator.py::test_no_value_is_in_what_is_shown"),
+    "cli hooks secret": guarded(
+        "Who may read the key file; showing it is audited",
+        "bot/cli/test_operator.py::test_a_hooks_secret_is_what_its_deliveries_are_signed_with_and_showing_it_is_noted",
+    ),
+    "cli policy check": harmless("It reads a file.", "bot/cli/test_policy.py::test_a_sound_file_is_told_in_words"),
+    "cli policy diff": harmless("It reads files.", "bot/cli/test_policy.py::test_two_files_are_compared_in_words"),
+    "cli policy explain": harmless(OWNER_OF_MACHINE, "bot/cli/test_operator.py::test_a_question_is_answered_by_the_policies_in_force_and_the_people_of_now"),
+    "cli policy export": harmless(OWNER_OF_MACHINE, "bot/cli/test_operator.py::test_what_is_exported_is_accepted_and_means_the_same"),
+    "cli policy schema": harmless("It is the same for everybody.", "bot/cli/test_policy.py::test_the_schema_is_one"),
+}  # fmt: skip
