@@ -27,7 +27,7 @@ SWEPT_S: Final = 20 * SWEEP_S
 SHOWN: Final = 5  # of one kind; the rest are counted
 
 ALARMS: Final = {
-    "poison": "An effect could not be read; it is kept and tried again every minute, and nothing of it is lost",
+    "poison": "An effect could not be read; it is kept, and tried again every minute",
     "performer": "An effect ran into an error of ours; it is tried again",
     "revoking": "A membership could not be confirmed as taken back for a while; it is tried until it is",
     "hook": "A deploy hook was given up",
@@ -143,7 +143,7 @@ class Condition:
         if not counts:
             return [ok("alarms", "None since this process started.")]
         return [
-            warn("alarms", f"{_times(count)} since this process started: {ALARMS.get(kind, f'a connector said {kind}')}. The log says what.")
+            warn("alarms", f"{ALARMS.get(kind, f'A connector said {kind}')}. {_times(count)} since this process started; the log says more.")
             for kind, count in sorted(counts.items())
         ]  # fmt: skip
 

@@ -107,8 +107,9 @@ async def test_alarms_are_told_by_kind_and_count(seen: Seen) -> None:
     for kind, times in (("poison", 3), ("quarantined", 1)):
         seen.metrics.alarms.labels(kind).inc(times)
     poison, other = await seen.told("alarms", Word.WARN)
-    assert poison.startswith("3 times since this process started: An effect could not be read")
-    assert other.startswith("1 time since this process started: a connector said quarantined.")
+    assert poison.startswith("An effect could not be read")
+    assert "3 times since this process started" in poison
+    assert other.startswith("A connector said quarantined. 1 time since this process started")
 
 
 async def test_every_alarm_of_ours_has_its_words() -> None:

@@ -79,10 +79,7 @@ def _waiting(facts: CardFacts) -> list[Block]:
         pressed = buttons.of_debt(facts)
         return [about, *([b.actions(*pressed)] if pressed else [])]
     whom = f", for {mention(request.beneficiary)}" if request.beneficiary != request.requester else ""
-    deadline = request.timers.get("deadline")
-    until = f" Nobody can decide it after {date(deadline)}." if deadline is not None else ""
-    asks = f"{mention(request.requester)} asks to {action(request)}{whom}.{name}"
-    about = b.section(f"{asks}\n{progress(facts)}{until}")
+    about = b.section(f"{mention(request.requester)} asks to {action(request)}{whom}.{name}\n{progress(facts)}")
     names = touched(request.payload, NAMES_MOST) if isinstance(request.payload, Change) else []
     said = [*([b.quoted(request.reason, REASON_MOST)] if request.reason else []), *names]
     reason = [b.rich(*said)] if said else []

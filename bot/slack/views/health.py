@@ -44,20 +44,22 @@ class HealthFacts:
 
 def page(facts: HealthFacts) -> list[Block]:
     lines = {word: [line for line in facts.lines if line.word == word] for word in TITLES}
-    shown = [block for word, title in TITLES.items() if lines[word] for block in _lines(title, lines[word])]
+    shown = {word: _lines(title, lines[word]) if lines[word] else [] for word, title in TITLES.items()}
     about = (
         f"Countersign {facts.version}, as this process saw it {date(facts.looked_ms)}. Press *Health* to look again."
     )
-    return [b.header("Health"), b.section(_sum(lines)), b.context(about), *_locks(facts), *shown]
+    counts = {word: len(lines[word]) for word in TITLES}
+    counts["warn"] += len(facts.locks) + facts.more_locks
+    summed = [b.header("Health"), b.section(_sum(**counts)), b.context(about)]
+    return [*summed, *shown["fail"], *shown["warn"], *_locks(facts), *shown["ok"]]
 
 
-def _sum(lines: dict[Word, list[Line]]) -> str:
-    wrong, doubtful, well = (len(lines[word]) for word in TITLES)
-    looked = f"{plural(wrong + doubtful + well, 'thing')} looked at"
-    if wrong:
-        return f"*{plural(wrong, 'thing')} {'does' if wrong == 1 else 'do'} not work.* {looked}."
-    if doubtful:
-        return f"*It works, and {plural(doubtful, 'thing')} should be looked at.* {looked}."
+def _sum(fail: int, warn: int, ok: int) -> str:
+    looked = f"{plural(fail + warn + ok, 'thing')} looked at"
+    if fail:
+        return f"*{plural(fail, 'thing')} {'does' if fail == 1 else 'do'} not work.* {looked}."
+    if warn:
+        return f"*It works, and {plural(warn, 'thing')} should be looked at.* {looked}."
     return f"*All is well.* {looked}."
 
 

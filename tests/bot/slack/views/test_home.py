@@ -137,7 +137,7 @@ def test_what_waits_is_decided_here_and_says_until_when() -> None:
     said = words(page)
     assert "Waiting for you (1)" in said
     assert "<@U0DEV> asks to open `payments/prod` for 2 h." in said
-    assert "Nobody can decide it after <!date^" in said
+    assert "decide before <!date^" in said
     assert s.REASON in said
     assert "0 of 2 approvals" in said
     assert "Show all of it" in menu(page)
@@ -219,6 +219,10 @@ def test_health_is_summed_up_in_words(given: tuple[Line, ...], said: str) -> Non
 def test_what_does_not_work_stands_above_what_does() -> None:
     titles = [block["text"]["text"] for block in healthy(*lines("ok", "warn", "fail")) if block["type"] == "header"]
     assert titles == ["Health", "Does not work (1)", "Should be looked at (1)", "In order (1)"]
+    locked = [
+        block["text"]["text"] for block in healthy(*lines("ok", "fail"), locks=(s.lock(),)) if block["type"] == "header"
+    ]
+    assert locked == ["Health", "Does not work (1)", "Locked (1)", "In order (1)"]
     assert "and 5 more: countersign doctor lists them." in words(healthy(*lines(*("fail",) * 20)))
 
 
@@ -230,6 +234,7 @@ def test_owners_see_who_is_locked_and_unlock_others_only() -> None:
     assert "the newest of 2 such requests. Another owner must unlock it." in said
     assert "and 4 more whose break-glass is locked" in said
     assert "Locked (6)" in said
+    assert "*It works, and 6 things should be looked at.* 6 things looked at." in said
 
 
 @given(
