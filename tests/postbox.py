@@ -3,7 +3,6 @@
 import asyncio
 import datetime as dt
 import email
-import ipaddress
 import ssl
 import warnings
 from collections.abc import AsyncIterator
@@ -25,6 +24,10 @@ from store.model.secret import Secret
 USER: Final = "countersign"
 PASSWORD: Final = "kanarienvogel-smtp"
 SENDER: Final = "countersign@example.com"
+USES: Final = (
+    *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
+    *("key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
+)
 
 
 class Authority:
@@ -37,13 +40,18 @@ class Authority:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
 
         def signed(name: x509.Name, key: ec.EllipticCurvePrivateKey, *, ca: bool) -> x509.CertificateBuilder:
+            """With all that Python 3.13 looks for (RFC 5280)."""
+            use = dict.fromkeys(USES, False) | ({"key_cert_sign": True} if ca else {"digital_signature": True})
+            by = x509.AuthorityKeyIdentifier.from_issuer_public_key(root.public_key())
             builder = x509.CertificateBuilder().subject_name(name).issuer_name(issuer).public_key(key.public_key())
             builder = builder.serial_number(x509.random_serial_number()).not_valid_before(born)
-            builder = builder.not_valid_after(born + dt.timedelta(days=36500))
+            builder = builder.not_valid_after(born + dt.timedelta(days=36500)).add_extension(by, critical=False)
+            builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            builder = builder.add_extension(x509.KeyUsage(**use), critical=True)
             return builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
 
         authority = signed(issuer, root, ca=True).sign(root, hashes.SHA256())
-        names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("::1"))])
+        names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
         server = signed(subject, own, ca=False).add_extension(names, critical=False).sign(root, hashes.SHA256())
         pem = serialization.Encoding.PEM
         secret = own.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

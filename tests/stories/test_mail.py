@@ -11,6 +11,7 @@ import pytest
 from playground import seed
 from playground.house import House
 from scheduler.relay import AT_ONCE
+from store.model.effect import Post
 from store.model.policy import HOUR, MINUTE
 from tests.postbox import USER, Authority, Postbox, postbox
 from tests.stories import rules
@@ -196,3 +197,14 @@ async def test_a_channel_that_is_closed_to_us_is_told_to_the_owners_once(open_ho
     await house.app.relay.settled()
     told = [message for message in house.workspace.dm(seed.ANA) if "Not everybody" in message.text]
     assert len(told) == 1
+
+
+async def test_a_channel_that_no_rule_names_any_more_hears_nothing(house: House) -> None:
+    asked = await asks(house, seed.ROSA, WORDS)
+    notice = Post(request=request_of(asked), news="denied", at_ms=house.now_ms(), by=(seed.BEN,), channel=seed.GENERAL)
+    outbox = house.app.relay._outbox
+    await outbox.put([notice], command_id="test")
+    await house.app.relay.tick("slack")
+    await house.app.relay.settled()
+    assert await house.app.redis.zscore(house.app.audit._keys.lane("slack"), notice.key) is None
+    assert house.workspace.messages(seed.GENERAL) == []
