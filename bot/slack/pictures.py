@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final, get_args
+from typing import Final
 
 from bot.slack.views import why
 from bot.slack.views.facts import Block, CardFacts, HomeFacts, Offer, Terms, WhoIsAsked
@@ -14,7 +14,7 @@ from store.model.identity import Target
 from store.model.lifecycle import World, rule_for
 from store.model.people import Directory, People, Wanted
 from store.model.policy import Policy, PolicySet
-from store.model.request import Kind, Request
+from store.model.request import Request
 from store.model.standing import may_act, may_review, reachable, rules_for, still_needed, wanted
 from store.redis.deliveries import Deliveries
 from store.redis.environments import Environments
@@ -157,10 +157,11 @@ class Pictures:
         mine = frozenset(group.id for group in people.groups.values() if user in group.members)
         return [Offer(kind, target) for kind, target in policies.offers(mine | {user})]
 
-    async def kinds(self, user: str) -> tuple[Kind, ...]:
-        """What this person may ask for at all."""
-        offered = {offer.kind for offer in await self.offers(user, await self._policies.current())}
-        return tuple(kind for kind in get_args(Kind) if kind in offered)
+    async def knows(self, user: str) -> bool:
+        """Whether what this person may ask for could be told: Slack has said who they are, and who is in the groups that may ask."""
+        policies = await self._policies.current()
+        wants = Wanted(users=frozenset((user,)), groups=policies.requesting_groups)
+        return not (await self._directory.people(wants)).lacks(wants)
 
     async def terms(
         self, user: str, kind: str, target: Target, duration_ms: int | None = None, *, within_s: float | None = None
