@@ -8,7 +8,6 @@ from playground.house import House
 from playground.slack.sight import actions_of, text_of
 from store.model.people import FRESH_MS
 from store.model.policy import HOUR, MINUTE
-from tests.stories.conftest import OpenHouse
 from tests.stories.faults import heard, struck
 from tests.stories.people import ask, card, forged, form, modal, quiet, told
 from tests.stories.test_commands import values_of
@@ -94,12 +93,12 @@ async def test_what_slack_does_not_tell_at_all_is_said_and_can_be_asked_for_all_
     await form(house, seed.ROSA, "Slack has not told us in time who all of them are.")
 
 
-async def test_a_choice_is_acknowledged_before_slack_is_asked_anything(open_house: OpenHouse) -> None:
-    house = await open_house(ack_within_s=1.0)
+async def test_a_choice_is_acknowledged_before_slack_is_asked_anything(house: House) -> None:
     view = await opened(house)
     await form(house, seed.ROSA, ENOUGH)
     await forgotten(house)
     house.workspace.faults.delay("usergroups.users.list", 1.5, times=2)
+    house.workspace.delivery.ack_within_s = 1.0
     pressed = await house.workspace.view_action(seed.ROSA, view, "target", value="payments/staging")
     assert pressed.acked
     await form(house, seed.ROSA, "“staging” decides", ENOUGH)
