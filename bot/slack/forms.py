@@ -1,10 +1,10 @@
 """Forms: modals that are opened, filled in and sent off."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from slack_bolt.async_app import AsyncAck
 
@@ -18,7 +18,7 @@ from bot.slack.views import amendment, modals
 from bot.slack.views import card as draw
 from bot.slack.views import forms as ask
 from bot.slack.views import replies as words
-from bot.slack.views.facts import CardFacts, Message, Prefill, Terms, View
+from bot.slack.views.facts import CardFacts, Message, Offer, Prefill, Terms, View
 from bot.slack.views.forms import BadForm
 from bot.slack.views.reading import block_of
 from bot.slack.wire import Slack, SlackRefused
@@ -89,27 +89,24 @@ class Forms:
     async def ask(self, user: str, kind: Kind | None, prefill: Prefill, trigger: str) -> None:
         """`kind` None: the first that this person may ask for. Raises `AccessError`."""
         policies = await self._policies.current()
-        kinds = await self._pictures.kinds(user)
-        if kind is None:
-            if not kinds:
-                raise NotFound("There is nothing here that you may ask for. Ask an owner to name you in a rule.")
-            kind = await self._likely(user, prefill.target, policies) or kinds[0]
+        offers = await self._pictures.offers(user, policies)
         target = None
         if prefill.target is not None:
             target = Target.parse(prefill.target, organization=policies.organization)
             if policies.target(target) is None:
-                near = await self.near(user, target.id)
-                raise Invalid(f"There is no target {target} here.{near}", code="unknown_target")
-        targets = [offer.target for offer in await self._pictures.offers(user, policies) if offer.kind == kind]
-        if target is not None and target.id not in targets:
-            targets = sorted({*targets, target.id})
-        if not targets:
-            raise NotFound(
-                f"There is nothing here that you may ask to {VERBS[kind]}. Ask an owner to name you in a rule."
-            )
+                raise Invalid(f"There is no target {target} here.{_near(target.id, offers)}", code="unknown_target")
+        kind = kind or _likely(target, offers)
+        targets = sorted({offer.target for offer in offers if offer.kind == kind} | ({target.id} if target else set()))
+        if kind is None or not targets:
+            if not await self._pictures.knows(user):
+                raise Unavailable(
+                    "Slack has not told us in time who you are. Try again in a moment.", code="people_unknown"
+                )
+            what = f" to {VERBS[kind]}" if kind else " for"
+            raise NotFound(f"There is nothing here that you may ask{what}. Ask an owner to name you in a rule.")
         if target is None and len(targets) == 1:
             target = Target.parse(targets[0])
-        filled = replace(prefill, target=target.id if target else None, kinds=kinds)
+        filled = replace(prefill, target=target.id if target else None, kinds=_kinds(offers))
         if target is None:
             await self._open(trigger, FORMS[kind](targets, filled, None))
             return
@@ -121,16 +118,7 @@ class Forms:
 
     async def near(self, user: str, typed: str) -> str:
         """A question that names a target like the one that was typed, of those that this person may ask for; else nothing."""
-        offers = await self._pictures.offers(user, await self._policies.current())
-        found = meant.target(typed, {offer.target for offer in offers})
-        return f" Did you mean {found}?" if found else ""
-
-    async def _likely(self, user: str, target: str | None, policies: PolicySet) -> Kind | None:
-        """What this person may ask for at this target, where nothing else was said; then the form offers the rest."""
-        if target is None:
-            return None
-        offered = [offer.kind for offer in await self._pictures.offers(user, policies) if offer.target == target]
-        return offered[0] if offered else "access" if target.startswith("role:") else "open"
+        return _near(typed, await self._pictures.offers(user, await self._policies.current()))
 
     async def ask_from_home(self, pressed: Click) -> None:
         target = None if pressed.value in ("", ids.NO_TARGET) else pressed.value
@@ -144,7 +132,7 @@ class Forms:
         try:
             async with asyncio.timeout(AT_HAND_S):
                 answer = await self._slack.call("chat.getPermalink", channel=channel, message_ts=ts)
-            reason = f"About {answer['permalink']}: "
+            reason = f"About {answer['permalink']}\n"
         except (SlackRefused, Unavailable, TimeoutError):
             reason = ""  # a conversation that we are not in: then whoever asks says what it is about
         await self.ask(user, None, Prefill(reason=reason), trigger)
@@ -157,8 +145,8 @@ class Forms:
             return
         kind = made.value if made.action == ids.KIND and made.value in FORMS else before
         policies = await self._policies.current()
-        kinds = await self._pictures.kinds(form.user)
-        targets = [offer.target for offer in await self._pictures.offers(form.user, policies) if offer.kind == kind]
+        offers = await self._pictures.offers(form.user, policies)
+        targets = [offer.target for offer in offers if offer.kind == kind]
         name = ask.chosen_target(values)
         target = Target.parse(name, organization=policies.organization) if name else None
         if target is not None and kind != before and target.id not in targets:
@@ -167,7 +155,7 @@ class Forms:
         has_fields = block_of(values, ids.REASON) in values
         held = self._filling.kept(form.view, ask.so_far(values, channel), has_fields=has_fields)
         wanted = None if held.duration_ms == _usual(before, values, policies) else held.duration_ms
-        held = replace(held, target=target.id if target else None, duration_ms=wanted, kinds=kinds)
+        held = replace(held, target=target.id if target else None, duration_ms=wanted, kinds=_kinds(offers))
         if target is None:
             self._filling.again(made, lambda _: FORMS[kind](targets, held, None), _nothing)
             return
@@ -386,6 +374,25 @@ def _usual(kind: str, values: Mapping[str, Any], policies: PolicySet) -> int | N
     before = block_of(values, ids.DURATION).partition(":")[2]
     rule = policies.rule(kind, Target.parse(before)) if before else None
     return rule.access.default_ms if rule is not None else None
+
+
+def _kinds(offers: Sequence[Offer]) -> tuple[Kind, ...]:
+    """What this person may ask for at all."""
+    offered = {offer.kind for offer in offers}
+    return tuple(kind for kind in get_args(Kind) if kind in offered)
+
+
+def _likely(target: Target | None, offers: Sequence[Offer]) -> Kind | None:
+    """What this person may ask for at this target, or at all, where nothing else was said: the form offers the rest."""
+    if target is None:
+        return next(iter(_kinds(offers)), None)
+    here = _kinds([offer for offer in offers if offer.target == target.id])
+    return here[0] if here else "access" if target.kind == "role" else "open"
+
+
+def _near(typed: str, offers: Sequence[Offer]) -> str:
+    found = meant.target(typed, {offer.target for offer in offers})
+    return f" Did you mean {found}?" if found else ""
 
 
 async def _nothing(_: float | None) -> Terms:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final, get_args
+from typing import Final
 
 from bot.proposing import concerned, proposal
 from bot.slack import queue
@@ -16,7 +16,7 @@ from store.model.identity import Target
 from store.model.lifecycle import World, rule_for
 from store.model.people import Directory, People, Wanted
 from store.model.policy import Policy, PolicySet
-from store.model.request import Amendment, Kind
+from store.model.request import Amendment
 from store.model.sealed import TAMPERED
 from store.model.standing import may_act, may_review, reachable, still_needed, wanted
 from store.redis.deliveries import Deliveries
@@ -144,10 +144,11 @@ class Pictures:
         people = await self._directory.people(Wanted(users=frozenset((user,)), groups=policies.requesting_groups))
         return offers(user, people, policies)
 
-    async def kinds(self, user: str) -> tuple[Kind, ...]:
-        """What this person may ask for at all."""
-        offered = {offer.kind for offer in await self.offers(user, await self._policies.current())}
-        return tuple(kind for kind in get_args(Kind) if kind in offered)
+    async def knows(self, user: str) -> bool:
+        """Whether what this person may ask for could be told: Slack has said who they are, and who is in the groups that may ask."""
+        policies = await self._policies.current()
+        wants = Wanted(users=frozenset((user,)), groups=policies.requesting_groups)
+        return not (await self._directory.people(wants)).lacks(wants)
 
     async def terms(
         self, user: str, kind: str, target: Target, duration_ms: int | None = None, *, within_s: float | None = None

@@ -1,5 +1,6 @@
 """The page in a real browser, with the program behind it: what a newcomer does in the first five minutes."""
 
+import re
 import tempfile
 from collections.abc import AsyncIterator
 
@@ -139,6 +140,30 @@ async def test_the_keyboard_is_enough(page: Page) -> None:
     await reach(page, button(newest(page), "end"))
     await keys.press("Enter")
     await expect(newest(page)).to_contain_text("Ended: your access to payments/prod, by @Rosa Lind")
+
+
+async def test_a_message_is_asked_about_by_keyboard_and_the_form_follows_every_choice(page: Page) -> None:
+    """The menu of a message, then the form: what is chosen in it draws it again, and what was typed stays."""
+    keys = page.keyboard
+    first = page.locator("#log [data-ts]").first
+    await reach(page, first.get_by_role("button", name="Message shortcuts"))
+    await keys.press("Enter")
+    await keys.press("Enter")
+    form = page.get_by_role("dialog", name="Open an environment")
+    await expect(form).to_be_visible()
+    reason = form.get_by_label("Reason")
+    await expect(reason).to_have_value(re.compile(r"^About http"))
+    await reach(page, form.get_by_label("Environment"))
+    await keys.type("payments/prod")
+    await expect(form).to_contain_text("“open production” decides")
+    await expect(form).to_contain_text("2 people could give it: enough")
+    await reach(page, reason)
+    await keys.type("INC-7 payments fail")
+    await reach(page, form.locator("select").first)
+    await keys.type("Change")
+    change = page.get_by_role("dialog", name="Change secrets")
+    await expect(change).to_contain_text("2 approvals are needed, all different")
+    await expect(change.get_by_label("Reason")).to_have_value(re.compile(r"INC-7 payments fail$"))
 
 
 async def ask(page: Page, command: str) -> None:

@@ -198,3 +198,6 @@ async def test_a_copy_that_is_refused_holds_up_no_other(house: House) -> None:
     await own_card(house, seed.ROSA, "INC-7", button="activate")
     await house.advance(MINUTE)
     await says(house, ben, "Approved by <@U0INES>")
+    drawn = [(call.args["ts"], call.error) for call in house.workspace.calls if call.method == "chat.update"]
+    refused = drawn.index((ben.ts, "invalid_blocks"))
+    assert (ines.ts, None) in drawn[refused : drawn.index((ben.ts, None), refused)]  # before it was tried again

@@ -9,7 +9,7 @@ from playground.slack.sight import actions_of, text_of
 from store.model.people import FRESH_MS
 from store.model.policy import HOUR, MINUTE
 from tests.stories.faults import heard, struck
-from tests.stories.people import ask, card, forged, form, modal, quiet
+from tests.stories.people import ask, card, forged, form, modal, quiet, told
 from tests.stories.test_commands import values_of
 
 ASKING: Final = "Asking Slack who could approve it now"
@@ -95,14 +95,23 @@ async def test_what_slack_does_not_tell_at_all_is_said_and_can_be_asked_for_all_
 
 async def test_a_choice_is_acknowledged_before_slack_is_asked_anything(house: House) -> None:
     view = await opened(house)
+    await form(house, seed.ROSA, ENOUGH)
     await forgotten(house)
-    heard(house)
-    house.workspace.faults.delay("usergroups.users.list", 1.0, times=2)
-    house.workspace.faults.delay("users.info", 1.0, times=4)
+    house.workspace.faults.delay("usergroups.users.list", 1.5, times=2)
+    house.workspace.delivery.ack_within_s = 1.0
     pressed = await house.workspace.view_action(seed.ROSA, view, "target", value="payments/staging")
     assert pressed.acked
-    assert "“open production” decides" in text_of(modal(house, seed.ROSA))
     await form(house, seed.ROSA, "“staging” decides", ENOUGH)
+
+
+async def test_who_is_not_known_in_time_is_not_told_that_no_rule_names_them(house: House) -> None:
+    await forgotten(house)
+    house.workspace.faults.hang("users.info", times=50)
+    await house.workspace.slash(seed.ROSA, seed.APPROVALS, "/countersign", "request")
+    await told(house, seed.ROSA, "Slack has not told us in time who you are.")
+    await opened(house)  # with the target said, the form is there
+    assert "“open production” decides" in text_of(modal(house, seed.ROSA))
+    house.workspace.faults.clear()
 
 
 async def test_the_newest_choice_is_drawn_though_its_form_was_out_of_date_and_an_older_one_is_not(house: House) -> None:
@@ -133,10 +142,11 @@ async def test_what_slack_tells_late_is_not_drawn_over_a_newer_choice(house: Hou
     house.workspace.faults.delay("usergroups.users.list", 0.8, times=2)
     view = await opened(house)
     assert ASKING in text_of(modal(house, seed.ROSA))
-    await house.workspace.view_action(seed.ROSA, view, "kind", value="change")
-    await form(house, seed.ROSA, "“change production” decides", "could give them: enough")
+    await house.workspace.view_action(seed.ROSA, view, "kind", value="access")
+    await form(house, seed.ROSA, "Request access")
     await quiet(house)
-    assert "“change production” decides" in text_of(modal(house, seed.ROSA))
+    assert "Request access" in text_of(modal(house, seed.ROSA))
+    assert "hash_conflict" in [call.error for call in house.workspace.calls if call.method == "views.update"]
 
 
 async def test_a_form_that_was_closed_meanwhile_is_let_be(house: House) -> None:

@@ -60,6 +60,7 @@ async def test_a_decision_for_which_there_is_no_rule_any_more_is_told_once_under
     for user in (ANA, BOB):
         with pytest.raises(Conflict, match="No rule covers"):
             await corridor.apply(asked, approve(asked, user))
+        corridor.skew_ms += 1_000
     waiting = await corridor.outbox.claim("slack", most=99, lease_ms=1)
     assert len([each for each in waiting if each.member.startswith(f"announce:{asked.id}:no_rule")]) == 1
 
