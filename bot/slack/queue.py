@@ -24,7 +24,7 @@ class Queue:
     def words(self) -> str:
         """How many; empty for none."""
         if not self.ids and not self.left:
-            return ""
+            return "not known yet" if self.unsure else ""
         return f"more than {len(self.ids):,}" if self.left else f"{len(self.ids):,}"
 
 

@@ -253,6 +253,7 @@ async def test_what_slack_has_not_told_yet_is_said_and_the_page_is_drawn_again_w
     dark = await home(house, seed.BEN, "Still asking Slack about")
     assert "approve" not in actions_of(dark)
     assert "1 more request may wait for you" in text_of(dark)
+    assert "Nothing waits" not in text_of(dark)
     told = await home(house, seed.BEN, "Waiting for you (1)")
     assert "Still asking" not in text_of(told)
     assert "approve" in actions_of(told)

@@ -70,6 +70,7 @@ async def test_while_a_fact_is_missing_it_is_neither_theirs_nor_nobodys(corridor
     asked = await corridor.ask()
     corridor.crowd.without = {LEADS}
     assert await waiting(corridor, ANA) == Queue((), unsure=1)
+    assert (await waiting(corridor, ANA)).words == "not known yet"
     corridor.crowd.without = set()
     assert (await waiting(corridor, ANA)).ids == (asked.id,)
 
