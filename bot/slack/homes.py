@@ -7,10 +7,11 @@ to where another one last saw them. A button carries the place that it leads to,
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
-from bot.slack import queue
 from bot.slack.ids import Place, parse_place
 from bot.slack.pages import Page, Reader
+from bot.slack.queue import Queues
 from bot.slack.views.approvals import SIZES, WAITING
 from bot.slack.views.facts import View
 from bot.slack.views.home import HomeFacts, Tab, broken, closed, home
@@ -19,6 +20,8 @@ from store.model.people import Directory, Wanted
 from store.redis.places import Places
 from store.redis.policies import Policies
 from store.redis.requests import Requests
+
+FURTHEST: Final = 2_000  # of what waits: a place comes back from a client, and each step towards it is looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class Homes:
     ) -> None:
         self._pages = {page.name: page for page in pages}
         self._places = places
-        self._requests = requests
+        self._queues = Queues(requests, policies)
         self._policies = policies
         self._directory = directory
 
@@ -72,8 +75,9 @@ class Homes:
 
     async def _draw(self, user: str, place: Place) -> Shown:
         policies = await self._policies.current()
-        groups = policies.owners.groups | policies.requesting_groups
-        needs = queue.wanted(user, policies) | Wanted(groups=groups)
+        decide = await self._queues.groups(policies)
+        groups = decide | policies.owners.groups | policies.requesting_groups
+        needs = Wanted(frozenset((user,)), groups)
         people = await self._directory.people(needs)
         lacking = Wanted(needs.users - people.persons.keys(), needs.groups - people.groups.keys())
         known = people.persons.get(user)
@@ -83,9 +87,9 @@ class Homes:
         tabs = [page for page in self._pages.values() if owner or not page.for_owners]
         if all(page.name != place.page for page in tabs):  # an owner no longer
             place = Place(tabs[0].name)
-        upto = (place.part(WAITING) + 1) * SIZES[WAITING] if place.page == tabs[0].name else 1
-        waits = await queue.of(user, people, self._requests, self._policies, policies, upto=upto)
-        drawn = await self._pages[place.page].draw(Reader(user, policies, people, owner, waits), place)
+        upto = min(FURTHEST, (place.part(WAITING) + 1) * SIZES[WAITING]) if place.page == tabs[0].name else 1
+        waits = await self._queues.of(user, decide, people, policies, upto=upto)
+        drawn = await self._pages[place.page].draw(Reader(user, policies, people, lacking == Wanted(), waits), place)
         lacking |= drawn.lacking
         facts = HomeFacts(user, place, tuple(Tab(page.name, page.title) for page in tabs), waits.words, lacking)
         return Shown(home(facts, drawn.blocks), lacking)

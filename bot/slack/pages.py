@@ -28,12 +28,12 @@ WORDS: Final[dict[Word, HowItIs]] = {Word.OK: "ok", Word.WARN: "warn", Word.FAIL
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who looks at App Home, and what was known when they did. `owner`: they are known to be one."""
+    """Who looks at App Home, and what was known when they did. `sure`: nothing was missing of what the rules name."""
 
     user: str
     policies: PolicySet
     people: People
-    owner: bool
+    sure: bool
     queue: Queue
 
 
@@ -99,6 +99,7 @@ class _Approvals:
             grants=shown(live),
             mine=shown(open_),
             kinds=frozenset(offer.kind for offer in offers(reader.user, reader.people, reader.policies)),
+            sure=reader.sure,
         )
         return Drawn(approvals.page(facts), lacking)
 
@@ -110,7 +111,9 @@ class _Approvals:
 
 async def _environments(reader: Reader, place: Place) -> Drawn:
     offered = by_target(offers(reader.user, reader.people, reader.policies))
-    return Drawn(environments.page(EnvironmentsFacts(place, _part(offered, place.part(0), environments.SIZE))))
+    return Drawn(
+        environments.page(EnvironmentsFacts(place, _part(offered, place.part(0), environments.SIZE), reader.sure))
+    )
 
 
 class _Health:

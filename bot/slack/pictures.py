@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bot.proposing import concerned, proposal
-from bot.slack import queue
-from bot.slack.queue import principals
+from bot.slack.queue import Queues, principals
 from bot.slack.views import why
 from bot.slack.views.facts import Block, CardFacts, Offer, Proposed, Terms, WhoIsAsked
 from store.model.errors import AccessError, Unavailable
@@ -38,6 +37,7 @@ class Pictures:
         directory: Directory,
     ) -> None:
         self._requests = requests
+        self._queues = Queues(requests, policies)
         self._policies = policies
         self._environments = environments
         self._deliveries = deliveries
@@ -130,8 +130,9 @@ class Pictures:
     async def waiting(self, user: str) -> tuple[tuple[CardFacts, ...], int]:
         """What waits for this person's word, and how many more there are at the least."""
         policies = await self._policies.current()
-        people = await self._directory.people(queue.wanted(user, policies))
-        found = await queue.of(user, people, self._requests, self._policies, policies, upto=LISTED)
+        groups = await self._queues.groups(policies)
+        people = await self._directory.people(Wanted(frozenset((user,)), groups))
+        found = await self._queues.of(user, groups, people, policies, upto=LISTED)
         cards, _ = await self.several(found.ids[:LISTED])
         return cards, len(found.ids) - len(cards) + found.left
 

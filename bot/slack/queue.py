@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from store.model.identity import Target
-from store.model.people import People, Wanted
+from store.model.people import People
 from store.model.policy import PolicySet
 from store.model.standing import Rules, Standing, is_approver
 from store.redis.policies import Policies
 from store.redis.requests import Requests, Say
 
+FORMER: Final = 4  # versions of the policies
 LOOKED_AT: Final = 500  # at first: one that few people decide ends before that
 NOBODY: Final = Standing(may=False)
 
@@ -24,13 +25,8 @@ class Queue:
     def words(self) -> str:
         """How many; empty for none."""
         if not self.ids and not self.left:
-            return ""
+            return "not known yet" if self.unsure else ""
         return f"more than {len(self.ids):,}" if self.left else f"{len(self.ids):,}"
-
-
-def wanted(user: str, policies: PolicySet) -> Wanted:
-    groups = frozenset(principal for principal in policies.approvers if principal.startswith("S"))
-    return Wanted(users=frozenset((user,)), groups=groups)
 
 
 def principals(user: str, people: People) -> frozenset[str]:
@@ -38,21 +34,31 @@ def principals(user: str, people: People) -> frozenset[str]:
     return frozenset(group.id for group in people.groups.values() if user in group.members) | {user}
 
 
-async def of(user: str, people: People, requests: Requests, kept: Policies, policies: PolicySet, *, upto: int) -> Queue:
-    """Looks on until `upto` are found, or there are no more: what is not theirs stands in nobody's way. Raises `Unavailable`."""
-    lacking = wanted(user, policies).groups - people.groups.keys()
-    asked = sorted(principals(user, people) | lacking)
-    most = LOOKED_AT
-    while True:
-        found, left = await requests.queue(asked, most=most)
-        says = {written: Say.read(written) for written in {written for _, written in found}}
-        then = {number: await kept.get(number) for number in {say.policy for say in says.values()}}
-        judge = _Judge(user, people, policies, then)
-        may = {written: judge.may(say) for written, say in says.items()}
-        ids = tuple(request for request, written in found if may[written])
-        if len(ids) >= upto or not left:
-            return Queue(ids, sum(may[written] is None for _, written in found), left)
-        most *= 4
+class Queues:
+    def __init__(self, requests: Requests, policies: Policies) -> None:
+        self._requests = requests
+        self._policies = policies
+
+    async def groups(self, now: PolicySet) -> frozenset[str]:
+        """Those that decide, also by the last few versions before this one: what was asked then lies under their names. Raises `Unavailable`."""
+        former = [await self._policies.get(number) for number in range(max(1, now.number - FORMER), now.number)]
+        return frozenset(name for each in (*former, now) for name in each.approvers if name.startswith("S"))
+
+    async def of(self, user: str, groups: frozenset[str], people: People, now: PolicySet, *, upto: int) -> Queue:
+        """`groups`: those that decide; one that is not among `people` may be theirs. Looks on until `upto` are found, or there
+        are no more: what is not theirs stands in nobody's way. Raises `Unavailable`."""
+        asked = sorted(principals(user, people) | (groups - people.groups.keys()))
+        most = LOOKED_AT
+        while True:
+            found, left = await self._requests.queue(asked, most=most)
+            says = {written: Say.read(written) for written in {written for _, written in found}}
+            then = {number: await self._policies.get(number) for number in {say.policy for say in says.values()}}
+            judge = _Judge(user, people, now, then)
+            may = {written: judge.may(say) for written, say in says.items()}
+            ids = tuple(request for request, written in found if may[written])
+            if len(ids) >= upto or not left:
+                return Queue(ids, sum(may[written] is None for _, written in found), left)
+            most *= 4
 
 
 class _Judge:

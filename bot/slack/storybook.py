@@ -366,13 +366,15 @@ def _homes() -> Iterator[Story]:
     for name, facts in _approvals():
         waits = facts.waiting.count if facts.waiting.total else ""
         yield _view(f"home/approvals-{name}", _home(approvals.page(facts), facts.place, waits=waits))
-    one = ApprovalsFacts(s.DEV, unsure=3)
+    one = ApprovalsFacts(s.DEV, unsure=3, sure=False)
     lacking = Wanted(frozenset({s.DEV}), frozenset({s.LEADS}))
     yield _view("home/approvals-asking-slack", _home(approvals.page(one), one.place, lacking=lacking))
     many = Wanted(
         frozenset(f"U0{number:03}" for number in range(40)), frozenset(f"S0{number:03}" for number in range(400))
     )
-    yield _view("home/environments-asking-slack", _home(environments.page(EnvironmentsFacts()), START, lacking=many))
+    yield _view(
+        "home/environments-asking-slack", _home(environments.page(EnvironmentsFacts(sure=False)), START, lacking=many)
+    )
     for place in (Place("environments"), Place("environments", (3,)), Place("environments", (99,))):
         offered = [Offered(f"team-{number:04}/prod", OFFERS) for number in range(2_000)]
         shown = _part(offered, environments.SIZE, place.part(0))

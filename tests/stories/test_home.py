@@ -8,6 +8,7 @@ from playground.slack.elements import find
 from playground.slack.records import View
 from playground.slack.sight import actions_of, text_of
 from store.model.policy import DAY, MINUTE
+from tests.stories import rules
 from tests.stories.conftest import OpenHouse
 from tests.stories.people import ask, asks, home, modal, own_card, page, press, quiet, request_of, says
 
@@ -94,6 +95,21 @@ async def test_somebody_else_is_refused_an_owners_page_also_when_they_press_its_
     assert "Waiting for you" in text_of(await home(house, seed.BEN))
 
 
+async def test_who_is_not_known_to_be_an_owner_is_none_until_slack_has_told(open_house: OpenHouse) -> None:
+    owned = rules.policies(rules.opening()).replace(
+        "owners: {users: [ana@example.com]}", "owners: {groups: [payments-dev]}"
+    )
+    house = await open_house(policies=owned)
+    await page(house, seed.ROSA, "health")
+    await house.advance(MINUTE)  # what was known of people is older than it may be
+    house.workspace.faults.delay("usergroups.users.list", 2.5, times=9)
+    await house.workspace.open_home(seed.ROSA)
+    dark = await home(house, seed.ROSA, "Still asking Slack about")
+    assert "home_go_health" not in actions_of(dark)
+    assert "looked at" not in text_of(dark)
+    await home(house, seed.ROSA, "looked at.")  # where she was
+
+
 async def test_who_is_an_owner_no_longer_is_where_everybody_begins(house: House) -> None:
     await page(house, seed.ANA, "health")
     await house.app.homes._places.keep(seed.BEN, "health")
@@ -106,7 +122,11 @@ async def test_a_place_that_is_not_there_is_where_everybody_begins(house: House,
     assert "Waiting for you" in text_of(await home(house, seed.BEN))
 
 
-@pytest.mark.parametrize(("user", "who"), [("U0GIL", "a guest in this workspace"), ("U0SAM", "from another workspace")])
+@pytest.mark.parametrize(
+    ("user", "who"),
+    [("U0GIL", "a guest in this workspace"), ("U0SAM", "from another workspace")],
+    ids=["guest", "stranger"],
+)
 async def test_who_may_do_nothing_here_reads_so_and_sees_nothing_else(house: House, user: str, who: str) -> None:
     shown = await home(house, user, f"You are {who}.")
     assert actions_of(shown) == []
@@ -253,6 +273,7 @@ async def test_what_slack_has_not_told_yet_is_said_and_the_page_is_drawn_again_w
     dark = await home(house, seed.BEN, "Still asking Slack about")
     assert "approve" not in actions_of(dark)
     assert "1 more request may wait for you" in text_of(dark)
+    assert "Nothing waits" not in text_of(dark)
     told = await home(house, seed.BEN, "Waiting for you (1)")
     assert "Still asking" not in text_of(told)
     assert "approve" in actions_of(told)

@@ -116,7 +116,7 @@ async def test_a_home_that_cannot_be_read_says_so_and_is_looked_at_again(house: 
     waiting = await asked(house)
     with Still(server):
         assert (await house.workspace.open_home(seed.BEN)).ok
-        dark = await home(house, seed.BEN, "Not available now", "access ends in time all the same")
+        dark = await home(house, seed.BEN, "Not available now", "happens when this works again")
         assert actions_of(dark) == ["home_go_approvals"]
     await house.workspace.home_action(seed.BEN, "home_go_approvals")
     assert request_of(waiting) in text_of(await home(house, seed.BEN, "Waiting for you (1)"))

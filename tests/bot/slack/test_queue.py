@@ -6,8 +6,9 @@ import pytest
 from redis.asyncio import Redis
 
 from bot.slack import queue
-from bot.slack.queue import Queue
+from bot.slack.queue import Queue, Queues
 from store.model.command import Countersign, Withdraw
+from store.model.people import Wanted
 from store.model.policy import HOUR, MINUTE, Circle, Threshold
 from tests.builders import ANA, BOB, CAT, LEADS, ONCALL, OWNER, REQ, STRANGER, approve, leads, policy, smash, soft
 from tests.store.redis.corridor import Corridor
@@ -22,8 +23,10 @@ async def corridor(any_redis: Redis) -> Corridor:
 
 async def waiting(corridor: Corridor, user: str, *, upto: int = 10) -> Queue:
     policies = await corridor.policies.current()
-    people = await corridor.crowd.people(queue.wanted(user, policies))
-    return await queue.of(user, people, corridor.requests, corridor.policies, policies, upto=upto)
+    queues = Queues(corridor.requests, corridor.policies)
+    groups = await queues.groups(policies)
+    people = await corridor.crowd.people(Wanted(frozenset({user}), groups))
+    return await queues.of(user, groups, people, policies, upto=upto)
 
 
 async def test_it_waits_for_those_who_may_decide_and_have_not_yet(corridor: Any) -> None:
@@ -55,6 +58,16 @@ async def test_what_one_may_decide_under_one_policy_only_does_not_wait_for_them(
     assert (await waiting(corridor, ANA)).ids == (asked.id,)
 
 
+async def test_what_was_asked_of_one_group_of_theirs_and_is_decided_by_another_now_waits_for_them(
+    corridor: Any,
+) -> None:
+    corridor.crowd.members["SOTHERS"] = {ANA}
+    asked = await corridor.ask()
+    await corridor.enact(policy(approvals=(Threshold(circle=Circle(groups=frozenset({"SOTHERS"}))),)))
+    assert (await waiting(corridor, ANA)).ids == (asked.id,)
+    assert await waiting(corridor, BOB) == Queue()
+
+
 async def test_a_broken_glass_waits_for_all_but_who_broke_it_also_for_who_had_voted(corridor: Any) -> None:
     corridor.crowd.members[LEADS] = {ANA, BOB, CAT, ONCALL}
     asked = await corridor.ask()
@@ -70,6 +83,7 @@ async def test_while_a_fact_is_missing_it_is_neither_theirs_nor_nobodys(corridor
     asked = await corridor.ask()
     corridor.crowd.without = {LEADS}
     assert await waiting(corridor, ANA) == Queue((), unsure=1)
+    assert (await waiting(corridor, ANA)).words == "not known yet"
     corridor.crowd.without = set()
     assert (await waiting(corridor, ANA)).ids == (asked.id,)
 

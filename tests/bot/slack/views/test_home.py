@@ -149,6 +149,15 @@ def test_what_may_wait_is_not_kept_quiet() -> None:
     assert "may wait for you" not in words(approvals.page(ApprovalsFacts(s.BEN)))
 
 
+def test_what_is_not_known_yet_is_not_said_to_be_nothing() -> None:
+    said = words(approvals.page(ApprovalsFacts(s.BEN, sure=False)))
+    assert "Whether something waits for your decision is not known yet." in said
+    assert "Nothing waits" not in said
+    for page in (approvals.page(ApprovalsFacts(s.BEN, sure=False)), environments.page(EnvironmentsFacts(sure=False))):
+        assert "What you may ask for is not known yet." in words(page)
+        assert "No rule names you" not in words(page)
+
+
 def test_nobody_approves_a_change_without_seeing_its_names() -> None:
     said = words(approvals.page(ApprovalsFacts(s.BEN, waiting=one(s.facts(s.request("change", names=9))))))
     assert "PROCESSOR_KEY_2" in said
