@@ -5,7 +5,7 @@ It is told what to do in lines on stdin and answers each with a line of JSON on 
     cpu           the CPU time of this process so far, ns
     ask N         N more requests to open payments/prod: their ids
     approve ID... Ben approves each
-    home N        Ben's Home, as often as that
+    home WHO N    this person's Home, as often as that: how many blocks it has
     perform       performs every effect that is due: how many those were
     states ID...  the states these requests are in, each once
     warm, forget  has every fact about people at hand, or none, neither here nor in Redis
@@ -60,7 +60,7 @@ class Measured:
             case "approve":
                 return [await self._approve(request) for request in args]
             case "home":
-                return [await self._home() for _ in range(int(args[0]))]
+                return [await self._home(args[0]) for _ in range(int(args[1]))]
             case "perform":
                 return await self._perform()
             case "states":
@@ -95,9 +95,8 @@ class Measured:
         command = Approve(id=f"bench:{request}", actor=seed.BEN, revision=asked.revision, digest=asked.digest)
         return (await self._app.requests.apply(request, command)).answer
 
-    async def _home(self) -> int:
-        """How many blocks that was."""
-        return len((await self._app.homes.shown(seed.BEN)).view["blocks"])
+    async def _home(self, user: str) -> int:
+        return len((await self._app.homes.shown(user)).view["blocks"])
 
     async def _perform(self) -> int:
         """All lanes until nothing is left."""

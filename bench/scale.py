@@ -1,4 +1,4 @@
-"""What submitting, deciding and drawing Home cost where there is much of everything, beside where there is little."""
+"""What submitting, deciding and drawing Homes cost where there is much of everything, beside where there is little."""
 
 import sys
 from contextlib import AsyncExitStack
@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bench.house import Bot, Place
+from bench.turns import Turns
+from playground import seed
 
 FEW: Final = 10
 MANY_RULES: Final = 2_000
@@ -14,6 +16,8 @@ ROUNDS: Final = 20
 EACH: Final = 10  # submissions and decisions a round
 HOMES: Final = 4  # a round
 AT_ONCE: Final = 250  # requests asked for in one line
+HOMES_OF: Final = {"home": seed.BEN, "own_home": seed.ROSA}
+KINDS: Final = ("submit", "decide", *HOMES_OF)
 
 HEAD: Final = """\
 version: 1
@@ -43,14 +47,15 @@ class Costs:
 
     submit: list[float] = field(default_factory=list)
     decide: list[float] = field(default_factory=list)
-    home: list[float] = field(default_factory=list)
+    home: list[float] = field(default_factory=list)  # of who decides all of them
+    own_home: list[float] = field(default_factory=list)  # of who asked for all of them
 
 
 async def measure(rules: int = MANY_RULES, requests: int = MANY_REQUESTS, rounds: int = ROUNDS) -> dict[str, Any]:
     """The line of the bench, without its name. Rounds of both sizes take turns, so what else the machine does falls on both."""
     async with AsyncExitStack() as opened:
         sizes = {(FEW, FEW): Costs(), (rules, requests): Costs()}
-        bots = []
+        bots, places = [], []
         for size in sizes:
             _say(f"{size[0]:,} rules and {size[1]:,} open requests")
             place = await opened.enter_async_context(Place(policies(size[0])))
@@ -58,15 +63,37 @@ async def measure(rules: int = MANY_RULES, requests: int = MANY_REQUESTS, rounds
             for start in range(0, size[1], AT_ONCE):
                 await bot.told("ask", min(AT_ONCE, size[1] - start))
             bots.append(bot)
+            places.append(place)
         for number in range(rounds + 1):
             for bot, costs in list(zip(bots, sizes.values(), strict=True))[:: 1 if number % 2 else -1]:
                 await _round(bot, costs if number else Costs())  # the first one warms up
+        _say("Homes whose turns to Redis are counted")
+        few_turns, many_turns = [await _turns(place) for place in places]
         few, many = sizes.values()
-        return {
+        line: dict[str, Any] = {
             name: {"cpu_us": round(_quartile(getattr(many, name))), "few_cpu_us": round(_quartile(getattr(few, name))),
                    "ratio": round(_quartile(getattr(many, name)) / _quartile(getattr(few, name)), 2)}
-            for name in ("submit", "decide", "home")
-        } | {"rules": rules, "requests": requests, "rounds": rounds}  # fmt: skip
+            for name in KINDS
+        }  # fmt: skip
+        for name in HOMES_OF:
+            line[name] |= {"redis_round_trips": many_turns[name], "few_redis_round_trips": few_turns[name]}
+        return line | {"rules": rules, "requests": requests, "rounds": rounds}
+
+
+async def _turns(place: Place) -> dict[str, int]:
+    """Which one Home waits for, with scripts loaded and facts at hand, of each of the two."""
+    turns = Turns(place.folder / "turns", place.socket)
+    await turns.start()
+    found = {}
+    async with place.bot(environ={"REDIS_URL": turns.url}) as bot:
+        for name, user in HOMES_OF.items():
+            await bot.told("warm")
+            await bot.told("home", user, 1)
+            before = turns.completed
+            await bot.told("home", user, 1)
+            found[name] = turns.completed - before
+    await turns.stop()
+    return found
 
 
 async def _round(bot: Bot, costs: Costs) -> None:
@@ -80,8 +107,10 @@ async def _round(bot: Bot, costs: Costs) -> None:
     costs.decide.append((after - between) / EACH)
     if set(answers) != {"Approved."}:
         raise RuntimeError(f"They should have been approved: {', '.join(sorted(set(answers)))}")
-    await bot.told("home", HOMES)
-    costs.home.append((await bot.cpu_us() - after) / HOMES)
+    for name, user in HOMES_OF.items():
+        await bot.told("home", user, HOMES)
+        before, after = after, await bot.cpu_us()
+        getattr(costs, name).append((after - before) / HOMES)
 
 
 def _quartile(costs: list[float]) -> float:

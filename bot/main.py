@@ -11,6 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.app import App
 from bot.asking import Asking
+from bot.condition import Condition
 from bot.http.health import Check, Health
 from bot.http.server import HttpServer
 from bot.http.slack_events import PATH, SlackEvents
@@ -53,6 +54,7 @@ from store.redis.deliveries import Deliveries
 from store.redis.embedded import EmbeddedServer
 from store.redis.environments import Environments
 from store.redis.facts import Facts
+from store.redis.inspection import Inspection
 from store.redis.installation import installation_id
 from store.redis.keys import Keys
 from store.redis.locks import Locks
@@ -110,15 +112,26 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     locks = Locks(redis, keys, scripts, policies, directory, skew, dial.now_ms)
     pictures = Pictures(requests, policies, environments, deliveries, directory)
     rulebook = Rulebook(slack, policies, directory)
-    shown = pages(
-        pictures=pictures, requests=requests, locks=locks, health=lambda: watch.sentences, rules=rulebook.draw
+    homes = Homes(
+        pages(
+            pictures=pictures,
+            requests=requests,
+            locks=locks,
+            look=lambda: condition.look(),  # noqa: PLW0108 - it is made further down
+            now_ms=dial.now_ms,
+            rules=rulebook.draw,
+        ),
+        Places(redis, keys),
+        requests,
+        policies,
+        directory,
     )
-    homes = Homes(shown, Places(redis, keys), requests, policies, directory)
     replies = Replies(slack, homes)
     delivery = Delivery(slack, Cards(redis, keys, scripts), pictures, requests, directory, outbox, replies.drawn, locks)
-    turns = Turns(keys, scripts, secrets.token_bytes)
     quarantine = Quarantine(redis, keys, scripts)
-    grants = Grants(requests, outside.connector, turns, quarantine, metrics, watch.fit)
+    grants = Grants(
+        requests, outside.connector, Turns(keys, scripts, secrets.token_bytes), quarantine, metrics, watch.fit
+    )
     webhooks = Webhooks(deliveries, environments, policies, requests, outside.outgoing, metrics, random.random)
     performers: dict[type, Performer] = {
         ShowCard: delivery.show_card,
@@ -136,6 +149,22 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         metrics,
         watch=watch.look,
         gauges=Gauges(relay, outbox, timers, metrics).measure,
+    )
+
+    bootstrap = Bootstrap(settings.policies, policies, SlackLookup(slack), dial, skew)
+    condition = Condition(
+        redis=redis,
+        inspection=Inspection(redis, keys),
+        policies=policies,
+        environments=environments,
+        ring=ring,
+        outside=outside,
+        bootstrap=bootstrap,
+        clock=clock,
+        metrics=metrics,
+        disk=settings.data / "redis" if embedded is not None else None,
+        now_ms=dial.now_ms,
+        monotonic_s=time.monotonic,
     )
 
     def counted(command: str, answer: str) -> None:
@@ -220,7 +249,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         homes=homes,
         directory=directory,
         outside=outside,
-        bootstrap=Bootstrap(settings.policies, policies, SlackLookup(slack), dial, skew),
+        bootstrap=bootstrap,
         deaf=deaf,
         requests=requests,
         environments=environments,

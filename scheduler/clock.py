@@ -46,6 +46,11 @@ class Clock:
         self._looking: asyncio.Task[None] | None = None
         self._running: set[asyncio.Task[None]] = set()
         self._stopped = False
+        self._swept_s: float | None = None  # by the loop's clock
+
+    def swept_s_ago(self) -> float | None:
+        """Since this process last looked for what is due, and worked it off. None: not yet."""
+        return None if self._swept_s is None else asyncio.get_running_loop().time() - self._swept_s
 
     def start(self) -> None:
         for name, (job, seconds) in self._jobs.items():
@@ -81,6 +86,7 @@ class Clock:
             done = await self._sweep.tick()
             if done:
                 self.nudge()
+        self._swept_s = asyncio.get_running_loop().time()
 
     def _relayed(self, lane: Lane) -> Job:
         async def tick() -> None:

@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from bot import VERSION
 from bot.cli.output import exit_code, tell_error, wants_json
 from store.model.errors import AccessError
 
@@ -28,7 +29,6 @@ SHORT: Final = {
     "hooks": "What the receivers of deploy webhooks need.",
     "cards": "Print every card, modal and Home view as JSON lines.",
 }
-VERSION: Final = "0.1.0"
 INTERRUPTED: Final = 130
 
 

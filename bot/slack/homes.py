@@ -85,7 +85,7 @@ class Homes:
             place = Place(tabs[0].name)
         upto = (place.part(WAITING) + 1) * SIZES[WAITING] if place.page == tabs[0].name else 1
         waits = await queue.of(user, people, self._requests, self._policies, policies, upto=upto)
-        drawn = await self._pages[place.page].draw(Reader(user, policies, people, owner, waits), place)
+        drawn = await self._pages[place.page].draw(Reader(user, policies, people, lacking == Wanted(), waits), place)
         lacking |= drawn.lacking
         facts = HomeFacts(user, place, tuple(Tab(page.name, page.title) for page in tabs), waits.words, lacking)
         return Shown(home(facts, drawn.blocks), lacking)

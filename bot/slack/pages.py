@@ -2,7 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
+from bot import VERSION
+from bot.doctor.finding import Finding, Word
 from bot.slack.ids import Place
 from bot.slack.pictures import Pictures, offers
 from bot.slack.queue import Queue
@@ -10,22 +13,27 @@ from bot.slack.views import approvals, environments, health
 from bot.slack.views.approvals import GRANTS, MINE, WAITING, ApprovalsFacts
 from bot.slack.views.environments import EnvironmentsFacts, by_target
 from bot.slack.views.facts import Block, CardFacts
-from bot.slack.views.health import LOCKS_MOST, HealthFacts
+from bot.slack.views.health import LOCKS_MOST, HealthFacts, Line
+from bot.slack.views.health import Word as HowItIs
 from bot.slack.views.parts import Part, T
 from store.model.people import People, Wanted
 from store.model.policy import PolicySet
 from store.redis.locks import Locks
 from store.redis.requests import Requests
 
+Look = Callable[[], Awaitable[Sequence[Finding]]]  # at how the program is
+
+WORDS: Final[dict[Word, HowItIs]] = {Word.OK: "ok", Word.WARN: "warn", Word.FAIL: "fail"}
+
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who looks at App Home, and what was known when they did. `owner`: they are known to be one."""
+    """Who looks at App Home, and what was known when they did. `sure`: nothing was missing of what the rules name."""
 
     user: str
     policies: PolicySet
     people: People
-    owner: bool
+    sure: bool
     queue: Queue
 
 
@@ -52,7 +60,8 @@ def pages(
     pictures: Pictures,
     requests: Requests,
     locks: Locks,
-    health: Callable[[], Sequence[str]],
+    look: Look,
+    now_ms: Callable[[], int],
     rules: Callable[[Reader, Place], Awaitable[Drawn]],
 ) -> tuple[Page, ...]:
     """The first one is what App Home opens with."""
@@ -60,7 +69,7 @@ def pages(
         Page("approvals", "Approvals", _Approvals(pictures, requests).draw),
         Page("environments", "Environments", _environments),
         Page("policies", "Policies", rules, for_owners=True),
-        Page("health", "Health", _Health(locks, health).draw, for_owners=True),
+        Page("health", "Health", _Health(locks, look, now_ms).draw, for_owners=True),
     )
 
 
@@ -90,6 +99,7 @@ class _Approvals:
             grants=shown(live),
             mine=shown(open_),
             kinds=frozenset(offer.kind for offer in offers(reader.user, reader.people, reader.policies)),
+            sure=reader.sure,
         )
         return Drawn(approvals.page(facts), lacking)
 
@@ -101,17 +111,21 @@ class _Approvals:
 
 async def _environments(reader: Reader, place: Place) -> Drawn:
     offered = by_target(offers(reader.user, reader.people, reader.policies))
-    return Drawn(environments.page(EnvironmentsFacts(place, _part(offered, place.part(0), environments.SIZE))))
+    return Drawn(
+        environments.page(EnvironmentsFacts(place, _part(offered, place.part(0), environments.SIZE), reader.sure))
+    )
 
 
 class _Health:
-    def __init__(self, locks: Locks, lines: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, locks: Locks, look: Look, now_ms: Callable[[], int]) -> None:
         self._locks = locks
-        self._lines = lines
+        self._look = look
+        self._now_ms = now_ms
 
-    async def draw(self, reader: Reader, place: Place) -> Drawn:
+    async def draw(self, reader: Reader, place: Place) -> Drawn:  # noqa: ARG002 - a page with one place
         locks, more = await self._locks.holding(most=LOCKS_MOST)
-        return Drawn(health.page(HealthFacts(reader.user, place, tuple(self._lines()), tuple(locks), more)))
+        lines = tuple(Line(WORDS[found.word], found.about, found.sentence) for found in await self._look())
+        return Drawn(health.page(HealthFacts(reader.user, VERSION, self._now_ms(), lines, tuple(locks), more)))
 
 
 def _part(items: Sequence[T], part: int, size: int, *, more: bool = False) -> Part[T]:

@@ -24,7 +24,7 @@ class Queue:
     def words(self) -> str:
         """How many; empty for none."""
         if not self.ids and not self.left:
-            return ""
+            return "not known yet" if self.unsure else ""
         return f"more than {len(self.ids):,}" if self.left else f"{len(self.ids):,}"
 
 
@@ -44,14 +44,14 @@ async def of(user: str, people: People, requests: Requests, kept: Policies, poli
     asked = sorted(principals(user, people) | lacking)
     most = LOOKED_AT
     while True:
-        says, left = await requests.queue(asked, most=most)
-        judge = _Judge(
-            user, people, policies, {number: await kept.get(number) for number in {say.policy for say in says}}
-        )
-        judged = [(say.request, judge.may(say)) for say in says]
-        ids = tuple(request for request, may in judged if may)
+        found, left = await requests.queue(asked, most=most)
+        says = {written: Say.read(written) for written in {written for _, written in found}}
+        then = {number: await kept.get(number) for number in {say.policy for say in says.values()}}
+        judge = _Judge(user, people, policies, then)
+        may = {written: judge.may(say) for written, say in says.items()}
+        ids = tuple(request for request, written in found if may[written])
         if len(ids) >= upto or not left:
-            return Queue(ids, sum(may is None for _, may in judged), left)
+            return Queue(ids, sum(may[written] is None for _, written in found), left)
         most *= 4
 
 

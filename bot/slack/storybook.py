@@ -12,7 +12,7 @@ from bot.slack.views.approvals import ApprovalsFacts
 from bot.slack.views.card import for_approvers, for_requester
 from bot.slack.views.environments import START, EnvironmentsFacts, Offered
 from bot.slack.views.facts import Block, CardFacts, Message, Offer, Prefill, Said, Terms, View, WhoIsAsked
-from bot.slack.views.health import HealthFacts
+from bot.slack.views.health import HealthFacts, Line
 from bot.slack.views.home import HomeFacts, Tab, broken, closed, home
 from bot.slack.views.parts import Part, T
 from bot.slack.views.policies import Members, PoliciesFacts, Rule, Version
@@ -35,6 +35,18 @@ LONG_TARGET: Final = f"{'a' * 50}/{'b' * 49}"
 CALLS: Final = ("requested", "reminder", "escalated")
 FOREVER: Final = "W" * REASON_MOST
 NOTHING: Final = Wanted()
+WELL: Final = (
+    Line("ok", "redis", "Redis keeps what it is told: every decision is on its disk before it is answered."),
+    Line("ok", "clock", "This process last looked 0 s ago for what is due."),
+    Line("ok", "lane slack", "0 effects waiting."),
+)
+DOUBTFUL: Final = Line(
+    "warn", "policies", "policies.yml differs from the policies in force (version 3). Nothing applies it by itself."
+)
+WRONG: Final = (
+    Line("fail", "lane connector", "12 effects waiting, one of them for 14 minutes. Nobody performs them."),
+    Line("fail", "hooks", "payments/prod, hook api, was given up: it has not heard of the newest version."),
+)
 OFFERS: Final = (Offer("open", "payments/prod"), Offer("change", "payments/prod"))
 
 
@@ -298,13 +310,15 @@ def _homes() -> Iterator[Story]:
     for name, facts in _approvals():
         waits = facts.waiting.count if facts.waiting.total else ""
         yield _view(f"home/approvals-{name}", _home(approvals.page(facts), facts.place, waits=waits))
-    one = ApprovalsFacts(s.DEV, unsure=3)
+    one = ApprovalsFacts(s.DEV, unsure=3, sure=False)
     lacking = Wanted(frozenset({s.DEV}), frozenset({s.LEADS}))
     yield _view("home/approvals-asking-slack", _home(approvals.page(one), one.place, lacking=lacking))
     many = Wanted(
         frozenset(f"U0{number:03}" for number in range(40)), frozenset(f"S0{number:03}" for number in range(400))
     )
-    yield _view("home/environments-asking-slack", _home(environments.page(EnvironmentsFacts()), START, lacking=many))
+    yield _view(
+        "home/environments-asking-slack", _home(environments.page(EnvironmentsFacts(sure=False)), START, lacking=many)
+    )
     for place in (Place("environments"), Place("environments", (3,)), Place("environments", (99,))):
         offered = [Offered(f"team-{number:04}/prod", OFFERS) for number in range(2_000)]
         shown = _part(offered, environments.SIZE, place.part(0))
@@ -316,15 +330,17 @@ def _homes() -> Iterator[Story]:
     yield _view(
         "home/environments-longest", _home(environments.page(EnvironmentsFacts(offered=_part(longest, 20))), START)
     )
-    lines = ("Redis keeps every write: appendfsync always.", "The hook worker of payments/prod has failed for 3 hours.")
     locks = (s.lock(), s.lock(user=s.CHO, causes=2), s.lock(user=s.DEV))
     eves = tuple(s.lock(user=s.EVE, causes=9) for _ in range(100))
-    for name, health_facts in (
-        ("well", HealthFacts(s.DEV)),
-        ("locked", HealthFacts(s.DEV, lines=lines, locks=locks)),
-        ("100-of-everything", HealthFacts(s.DEV, lines=(FOREVER,) * 100, locks=eves, more_locks=9)),
+    forever = tuple(Line(word, "hooks", FOREVER) for word in health.TITLES for _ in range(100))
+    for name, lines, held, more in (
+        ("well", WELL, (), 0),
+        ("locked", (*WELL, DOUBTFUL), locks, 0),
+        ("in-trouble", (*WELL, DOUBTFUL, *WRONG), locks[:1], 0),
+        ("100-of-everything", forever, eves, 9),
     ):
-        yield _view(f"home/health-{name}", _home(health.page(health_facts), health_facts.place, waits="3"))
+        page = health.page(HealthFacts(s.DEV, "0.1.0", s.NOW_MS, lines, held, more))
+        yield _view(f"home/health-{name}", _home(page, health.START, waits="3"))
 
 
 def _recovered() -> Iterator[Story]:

@@ -37,6 +37,9 @@ class Deliveries:
             return False
         commit = Commit(self._keys, f"delivery:{after.message_id}:{after.attempts}:{after.state}", frees=True)
         commit.write(key, int(stored[1] or 0), after.to_json())
+        dead = f"{after.environment}#{after.hook}"
+        if after.state in ("failed", "delivered"):
+            commit.rank(self._keys.index("dead"), dead, now_ms if after.state == "failed" else None)
         if after.state != "waiting":
             commit.rank(self._keys.index(f"hook:{environment_id}/{after.hook}"), after.request, None)
             details: dict[str, str | int | None] = {

@@ -7,7 +7,7 @@ from typing import Final
 from redis.asyncio import Redis
 
 from store.model.audit import Audit
-from store.model.effect import Lane
+from store.model.effect import Lane, Redeploy
 from store.model.request import Request
 from store.model.sealed import Epoch
 from store.redis.client import Client
@@ -58,6 +58,26 @@ class Inspection:
         members = await self._redis.zrange(self._keys.lane(lane), 0, most - 1)
         tried = [await self._redis.hget(self._keys.effect(lane, text(member)), "attempts") for member in members]
         return max((int(each or 0) for each in tried), default=0)
+
+    async def retried_hooks(self, *, most: int) -> list[tuple[Redeploy, int]]:
+        """Hooks that have not taken a version yet, and how often they were told of it."""
+        members = [text(member) for member in await self._redis.zrange(self._keys.lane("hook"), 0, most - 1)]
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for member in members:
+                pipe.hmget(self._keys.effect("hook", member), ["body", "attempts"])
+            found = await pipe.execute() if members else []
+        tried = [(body, int(attempts or 0)) for body, attempts in found if body is not None]
+        return [(Redeploy.from_json(body), attempts) for body, attempts in tried if attempts]
+
+    async def dead_hooks(self, *, most: int) -> list[tuple[str, str]]:
+        """Environment and hook, of those that were given up, the newest first."""
+        members = await self._redis.zrange(self._keys.index("dead"), 0, most - 1, desc=True)
+        pairs = [text(member).rpartition("#") for member in members]
+        return [(environment, hook) for environment, _, hook in pairs]
+
+    async def debts(self) -> Queue:
+        """Broken glasses that nobody has looked at yet, by when that is due."""
+        return await self._queue(self._keys.index("debts"))
 
     async def epoch(self, environment_id: str, number: int) -> Epoch | None:
         body = await self._redis.get(self._keys.epoch(environment_id, number))

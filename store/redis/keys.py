@@ -35,6 +35,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     index:debts             zset    requests whose glass was broken and not yet looked at, by when it is due
     index:locks             zset    users whose break-glass is locked, by since when
     index:hook:E/H          zset    requests whose version hook H has not heard of yet, by version
+    index:dead              zset    target#H of hooks that were given up, by when; out again when it hears of a version
     turn:NAME               string  who has the turn, for the length of a lease
     quarantine:C/G          string  until when, ms, nobody writes to group G of connector C, and why
     facts:ID                string  what Slack said of a user or group, for 30 seconds

@@ -65,7 +65,6 @@ class Outcome:
 class Say:
     """Of one request, all that tells whose word it waits for; as `projection.say` writes it."""
 
-    request: str
     kind: str
     target: str
     policy: int
@@ -73,9 +72,9 @@ class Say:
     heard: tuple[str, ...]  # who voted on it; of a broken glass, who broke it
 
     @classmethod
-    def read(cls, line: str) -> "Say":
-        request, kind, target, policy, requester, beneficiary, *heard = line.split(" ")
-        return cls(request, kind, target, int(policy), (requester, beneficiary), tuple(heard))
+    def read(cls, written: str) -> "Say":
+        kind, target, policy, requester, beneficiary, *heard = written.split(" ")
+        return cls(kind, target, int(policy), (requester, beneficiary), tuple(heard))
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +218,14 @@ class Requests:
         found = await self._redis.zrange(key, first, first + most - 1, desc=True)
         return [text(member) for member in found], first, total
 
-    async def queue(self, principals: Sequence[str], *, most: int) -> tuple[list[Say], int]:
-        """Requests that these users and groups decide, and broken glasses, the earliest deadline first; and how many more there are at the least."""
+    async def queue(self, principals: Sequence[str], *, most: int) -> tuple[list[tuple[str, str]], int]:
+        """Requests that these users and groups decide, and broken glasses, the earliest deadline first: each with what
+        `Say` reads, many with the same. And how many more there are at the least."""
         names = [*(f"waiting:{principal}" for principal in principals), "debts"]
-        reply = await self._scripts.run("queue", [self._keys.index(name) for name in names], [self._keys.prefix, most])
-        return [Say.read(text(line)) for line in reply[1:]], int(reply[0])
+        left, *lines = await self._scripts.run(
+            "queue", [self._keys.index(name) for name in names], [self._keys.prefix, most]
+        )
+        return [(request, say) for request, _, say in (text(line).partition(" ") for line in lines)], int(left)
 
     async def worlds(self, ids: Sequence[str]) -> list[World]:
         """Those that are there, as far as they are drawn: without what else a merge would look at."""

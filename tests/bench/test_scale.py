@@ -12,8 +12,9 @@ def test_a_little_of_everything_gives_one_line_with_every_number() -> None:
     [line] = ran.stdout.splitlines()
     said = json.loads(line)
     assert (said["bench"], said["rules"], said["requests"], said["rounds"]) == ("scale", 12, 12, 1)
-    for kind in ("submit", "decide", "home"):
-        assert said[kind].keys() == {"cpu_us", "few_cpu_us", "ratio"}
+    for kind in ("submit", "decide", "home", "own_home"):
+        counted = {"redis_round_trips", "few_redis_round_trips"} if kind.endswith("home") else set()
+        assert said[kind].keys() == {"cpu_us", "few_cpu_us", "ratio"} | counted
         assert all(number > 0 for number in said[kind].values())
 
 

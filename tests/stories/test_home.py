@@ -9,7 +9,7 @@ from playground.slack.records import View
 from playground.slack.sight import actions_of, text_of
 from store.model.policy import DAY, MINUTE
 from tests.stories.conftest import OpenHouse
-from tests.stories.people import ask, asks, home, modal, own_card, page, press, request_of, says
+from tests.stories.people import ask, asks, home, modal, own_card, page, press, quiet, request_of, says
 
 CHANGED = {"set:payments/prod": {"set": "STRIPE_KEY=sk_2"}}
 WORDS = "open payments/prod for 15m because INC-7 payments fail"
@@ -61,10 +61,23 @@ async def test_every_environment_that_one_may_ask_for_has_a_button_that_opens_it
 
 
 async def test_only_an_owner_sees_how_it_is(house: House) -> None:
-    owned = await page(house, seed.ANA, "health")
-    assert part(owned, "Health") != ""
+    owned = await page(house, seed.ANA, "health", "things looked at.", "Redis keeps what it is told")
+    assert "Countersign 0.1.0" in part(owned, "Health")
     assert "countersign/connectors" in text_of(await page(house, seed.ANA, "environments"))
     assert "home_go_health" not in actions_of(await home(house, seed.BEN))
+
+
+async def test_health_tells_what_is_wrong_now(house: House) -> None:
+    (house.folder / "policies.yml").write_text("version: 1\nowners: {}\n", encoding="utf-8")
+    house.app.metrics.alarms.labels("poison").inc()
+    asked = await asks(house, seed.OMAR, WORDS)
+    await press(house, seed.OMAR, asked, "break_glass")
+    await house.workspace.submit(seed.OMAR, modal(house, seed.OMAR).id, {"reason": {"reason": "It burns"}})
+    told = await page(house, seed.ANA, "health", "Should be looked at")
+    doubtful = part(told, "Should be looked at")
+    for line in ("policies.yml", "An effect could not be read", "1 broken glass waits to be countersigned."):
+        assert line in doubtful
+    assert "for what is due" in part(told, "In order")
 
 
 async def test_somebody_else_is_refused_an_owners_page_also_when_they_press_its_button(house: House) -> None:
@@ -230,3 +243,36 @@ async def test_who_has_voted_waits_for_the_others(house: House) -> None:
     await house.workspace.home_action(seed.BEN, "approve")
     await gone(house, seed.BEN, "Waiting for you", "STRIPE_KEY")
     await home(house, seed.INES, "Waiting for you (1)", "1 of 2 approvals")
+
+
+async def test_what_slack_has_not_told_yet_is_said_and_the_page_is_drawn_again_when_it_has(house: House) -> None:
+    await asks(house, seed.ROSA, WORDS)
+    await house.advance(MINUTE)  # what was known of people is older than it may be
+    house.workspace.faults.delay("usergroups.users.list", 2.5, times=9)
+    await house.workspace.open_home(seed.BEN)
+    dark = await home(house, seed.BEN, "Still asking Slack about")
+    assert "approve" not in actions_of(dark)
+    assert "1 more request may wait for you" in text_of(dark)
+    assert "Nothing waits" not in text_of(dark)
+    told = await home(house, seed.BEN, "Waiting for you (1)")
+    assert "Still asking" not in text_of(told)
+    assert "approve" in actions_of(told)
+
+
+async def test_a_hook_that_was_given_up_stands_on_health_until_it_hears_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.condition.KEPT_S", 0.0)
+    await house.workspace.wait_for(lambda: house.hooks.deliveries)
+    for answer, value in ((410, "2"), (204, "3")):
+        house.hooks.answer("api", answer)
+        asked = await asks(
+            house, seed.ROSA, "change payments/prod because rotated", {"set:payments/prod": {"set": f"A={value}"}}
+        )
+        for user in (seed.BEN, seed.INES):
+            await press(house, user, asked, "approve")
+        await says(house, asked, "Merged")
+        await quiet(house)
+        told = await page(house, seed.ANA, "health", "things looked at.")
+        assert ("hook api, was given up" in text_of(told)) is (answer == 410)
+        await page(house, seed.ANA, "approvals")

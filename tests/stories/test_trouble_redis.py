@@ -20,7 +20,7 @@ from store.redis.scripts import NOT_CONFIRMED
 from tests import servers
 from tests.stories.conftest import OpenHouse
 from tests.stories.directories import Gate
-from tests.stories.people import again, ask, card, ephemerals, own_card, press, request_of, says, told
+from tests.stories.people import again, ask, card, ephemerals, home, own_card, press, request_of, says, told
 from tests.stories.processes import LEASE_MS
 
 OPEN: Final = "open payments/prod for 15m because INC-7"
@@ -109,6 +109,17 @@ async def test_a_click_while_redis_stands_still_is_not_confirmed_and_may_be_made
     await press(house, seed.BEN, waiting, "approve")
     await says(house, waiting, "Approved by <@U0BEN>")
     assert (await events(house)).count("request.approved") == 4  # the seeds' three, and this one
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_home_that_cannot_be_read_says_so_and_is_looked_at_again(house: House, server: servers.Server) -> None:
+    waiting = await asked(house)
+    with Still(server):
+        assert (await house.workspace.open_home(seed.BEN)).ok
+        dark = await home(house, seed.BEN, "Not available now", "happens when this works again")
+        assert actions_of(dark) == ["home_go_approvals"]
+    await house.workspace.home_action(seed.BEN, "home_go_approvals")
+    assert request_of(waiting) in text_of(await home(house, seed.BEN, "Waiting for you (1)"))
 
 
 @pytest.mark.usefixtures("impatient")

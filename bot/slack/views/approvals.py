@@ -9,6 +9,7 @@ from bot.slack.ids import Place
 from bot.slack.views import amendment, buttons
 from bot.slack.views import blocks as b
 from bot.slack.views.change import touched
+from bot.slack.views.environments import NOT_KNOWN, NOTHING
 from bot.slack.views.facts import Block, CardFacts
 from bot.slack.views.next_steps import next_step
 from bot.slack.views.parts import NONE, Part, pager, titled
@@ -42,6 +43,7 @@ class ApprovalsFacts:
     grants: Part[CardFacts] = NONE  # granting, active, revoking, for this person
     mine: Part[CardFacts] = NONE  # asked by or for this person, not over, and nothing they hold
     kinds: frozenset[Kind] = frozenset()  # of what this person may ask for
+    sure: bool = True  # False: Slack has not told yet of whom this follows from
 
 
 def page(facts: ApprovalsFacts) -> list[Block]:
@@ -51,10 +53,10 @@ def page(facts: ApprovalsFacts) -> list[Block]:
         else []
     )
     parts = (
-        [*_part(facts, WAITING, "Waiting for you", facts.waiting, _waiting, "Nothing waits for your decision."), *unsure],
+        [*_part(facts, WAITING, "Waiting for you", facts.waiting, _waiting, "Nothing waits for your decision." if facts.sure else "Whether something waits for your decision is not known yet."), *unsure],
         _part(facts, GRANTS, "What you have now", facts.grants, lambda one: _grant(one, facts.user), "You have no access right now. What you activate stands here, with the time it ends."),
         _part(facts, MINE, "Your requests", facts.mine, lambda one: _mine(one, facts.user), "You have no open requests. Ask below, or type `/countersign help`."),
-        _asking(facts.kinds),
+        _asking(facts),
     )  # fmt: skip
     return [block for part in parts for block in (b.divider(), *part)][1:]
 
@@ -79,10 +81,7 @@ def _waiting(facts: CardFacts) -> list[Block]:
         pressed = buttons.of_debt(facts)
         return [about, *([b.actions(*pressed)] if pressed else [])]
     whom = f", for {mention(request.beneficiary)}" if request.beneficiary != request.requester else ""
-    deadline = request.timers.get("deadline")
-    until = f" Nobody can decide it after {date(deadline)}." if deadline is not None else ""
-    asks = f"{mention(request.requester)} asks to {action(request)}{whom}.{name}"
-    about = b.section(f"{asks}\n{progress(facts)}{until}")
+    about = b.section(f"{mention(request.requester)} asks to {action(request)}{whom}.{name}\n{progress(facts)}")
     names = touched(request.payload, NAMES_MOST) if isinstance(request.payload, Change) else []
     said = [*([b.quoted(request.reason, REASON_MOST)] if request.reason else []), *names]
     reason = [b.rich(*said)] if said else []
@@ -114,9 +113,9 @@ def _mine(facts: CardFacts, user: str) -> list[Block]:
     return [about, *([b.actions(*pressed)] if pressed else [])]
 
 
-def _asking(kinds: frozenset[Kind]) -> list[Block]:
+def _asking(facts: ApprovalsFacts) -> list[Block]:
     title = b.header("Ask for something")
-    if not kinds:
-        return [title, b.context("No rule names you among those who may ask. An owner can add you to one.")]
-    forms = [b.button(label, form, ids.NO_TARGET) for kind, (label, form) in FORMS.items() if kind in kinds]
+    if not facts.kinds:
+        return [title, b.context(NOTHING if facts.sure else NOT_KNOWN)]
+    forms = [b.button(label, form, ids.NO_TARGET) for kind, (label, form) in FORMS.items() if kind in facts.kinds]
     return [title, b.actions(*forms), b.context("*Environments*, above, lists everything that you may ask for.")]

@@ -22,6 +22,9 @@ DOES: Final[dict[Kind, str]] = {
     "access": "be a member for a time",
     "change": "set or remove its secrets",
 }
+NOTHING: Final = "No rule names you among those who may ask. An owner can add you to one."
+NOT_KNOWN: Final = "What you may ask for is not known yet."
+
 START: Final = Place("environments")
 
 
@@ -37,6 +40,7 @@ class Offered:
 class EnvironmentsFacts:
     place: Place = START
     offered: Part[Offered] = NONE
+    sure: bool = True  # False: Slack has not told yet of whom this follows from
 
 
 def by_target(offers: Sequence[Offer]) -> list[Offered]:
@@ -50,7 +54,7 @@ def by_target(offers: Sequence[Offer]) -> list[Offered]:
 def page(facts: EnvironmentsFacts) -> list[Block]:
     title = titled("What you may ask for", facts.offered)
     if not facts.offered.items:
-        return [title, b.context("No rule names you among those who may ask. An owner can add you to one.")]
+        return [title, b.context(NOTHING if facts.sure else NOT_KNOWN)]
     shown = [block for offered in facts.offered.items for block in _offered(offered)]
     return [title, *shown, *pager(facts.offered, facts.place, 0, SIZE, "What you may ask for")]
 

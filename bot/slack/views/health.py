@@ -1,43 +1,80 @@
 """Health: the page of App Home on which owners see how the program is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from bot.slack.ids import Place
 from bot.slack.views import blocks as b
 from bot.slack.views import locked
 from bot.slack.views.facts import Block
-from bot.slack.views.words import cleaned
+from bot.slack.views.words import cleaned, date, plural
 from store.model.lock import Lock
 
-LINES_MOST: Final = 40
+LINES_MOST: Final = 15  # of each word
+LINE_MOST: Final = 400  # characters
 LOCKS_MOST: Final = 10
+
 START: Final = Place("health")
+
+Word = Literal["fail", "warn", "ok"]
+TITLES: Final[dict[Word, str]] = {"fail": "Does not work", "warn": "Should be looked at", "ok": "In order"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`about`: one word for the part. `sentence` may quote an outside system."""
+
+    word: Word
+    about: str
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
 class HealthFacts:
-    """`lines` may quote outside systems."""
+    """`looked_ms`: when the lines were true."""
 
     user: str
-    place: Place = START
-    lines: tuple[str, ...] = ()
+    version: str
+    looked_ms: int
+    lines: tuple[Line, ...] = ()
     locks: tuple[Lock, ...] = ()
     more_locks: int = 0
 
 
 def page(facts: HealthFacts) -> list[Block]:
-    items = [[b.text(cleaned(line, 300))] for line in facts.lines[:LINES_MOST]]
-    left = len(facts.lines) - len(items)
-    rest = [b.line(b.text(f"and {left} more"))] if left else []
-    state = b.rich(b.bullets(items), *rest) if items else b.context("Nothing to report.")
-    return [b.header("Health"), state, *_locks(facts)]
+    lines = {word: [line for line in facts.lines if line.word == word] for word in TITLES}
+    shown = {word: _lines(title, lines[word]) if lines[word] else [] for word, title in TITLES.items()}
+    about = (
+        f"Countersign {facts.version}, as this process saw it {date(facts.looked_ms)}. Press *Health* to look again."
+    )
+    counts = {word: len(lines[word]) for word in TITLES}
+    counts["warn"] += len(facts.locks) + facts.more_locks
+    summed = [b.header("Health"), b.section(_sum(**counts)), b.context(about)]
+    return [*summed, *shown["fail"], *shown["warn"], *_locks(facts), *shown["ok"]]
+
+
+def _sum(fail: int, warn: int, ok: int) -> str:
+    looked = f"{plural(fail + warn + ok, 'thing')} looked at"
+    if fail:
+        return f"*{plural(fail, 'thing')} {'does' if fail == 1 else 'do'} not work.* {looked}."
+    if warn:
+        return f"*It works, and {plural(warn, 'thing')} should be looked at.* {looked}."
+    return f"*All is well.* {looked}."
+
+
+def _lines(title: str, lines: Sequence[Line]) -> list[Block]:
+    items = [[b.text(line.about, bold=True), b.text(f": {cleaned(line.sentence, LINE_MOST)}")] for line in lines]
+    left = len(items) - LINES_MOST
+    rest = [b.line(b.text(f"and {left} more: countersign doctor lists them."))] if left > 0 else []
+    return [b.header(f"{title} ({len(items)})"), b.rich(b.bullets(items[:LINES_MOST]), *rest)]
 
 
 def _locks(facts: HealthFacts) -> list[Block]:
     if not facts.locks:
         return []
     rows = [locked.row(lock, facts.user) for lock in facts.locks[:LOCKS_MOST]]
-    if more := max(len(facts.locks) - LOCKS_MOST, 0) + facts.more_locks:
+    total = len(facts.locks) + facts.more_locks
+    if more := total - len(rows):
         rows.append(b.context(f"and {more:,} more whose break-glass is locked: `/countersign unlock` lists them."))
-    return [b.divider(), b.header("Locked"), *rows]
+    return [b.header(f"Locked ({total:,})"), *rows]

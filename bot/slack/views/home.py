@@ -40,13 +40,16 @@ def home(facts: HomeFacts, page: Sequence[Block]) -> View:
 
 def closed(barred: str) -> View:
     """For who may do nothing here. `barred` follows "You are"."""
-    return _view([b.plain_section(f"You are {barred}. Only active members of this workspace ask and decide here.")])
+    told = f"You are {barred}. Only active members of this workspace ask and decide here."
+    return _view(
+        [b.plain_section(told), b.context("Something that you still have: `/countersign done` gives it back.")]
+    )
 
 
 def broken(place: Place, sentence: str) -> View:
     """When what should stand here cannot be read. `sentence` is ours, and may quote an outside system."""
     again = b.button("Look again", f"{HOME_GO}{place.page}", str(place))
-    told = "This page cannot be shown now. What was decided stays decided, and access ends in time all the same."
+    told = "This page cannot be shown now. What was decided stays decided; what is due meanwhile happens when this works again."
     return _view([b.header("Not available now"), b.section(told), b.plain_section(sentence), b.actions(again)])
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bot import VERSION
 from bot.cli import program, run
 from bot.cli.output import exit_code
 from bot.settings import NAMES
@@ -97,7 +98,7 @@ def test_the_version_is_the_projects():
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["version"] == program.VERSION
+    assert project["version"] == VERSION
 
 
 def test_who_reads_no_further_breaks_nothing():

@@ -138,8 +138,8 @@ class Corridor:
 
     async def waiting(self, *principals: str, most: int = 9) -> list[str]:
         """Ids of what these decide."""
-        says, _ = await self.requests.queue(principals, most=most)
-        return [say.request for say in says]
+        found, _ = await self.requests.queue(principals, most=most)
+        return [request for request, _ in found]
 
     def replica(self) -> Requests:
         """One more process, with nothing in memory."""

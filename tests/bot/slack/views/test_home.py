@@ -1,5 +1,7 @@
 """What App Home shows to whom, on which page, and that it always fits."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,7 @@ from bot.slack.views import approvals, environments, health
 from bot.slack.views.approvals import ApprovalsFacts
 from bot.slack.views.environments import EnvironmentsFacts, Offered
 from bot.slack.views.facts import Block, CardFacts, Offer
-from bot.slack.views.health import HealthFacts
+from bot.slack.views.health import HealthFacts, Line
 from bot.slack.views.home import HomeFacts, Tab, broken, closed, home
 from bot.slack.views.parts import Part, pager
 from bot.slack.views.replies import COMMANDS, help_text, listing, sentence, why
@@ -135,7 +137,7 @@ def test_what_waits_is_decided_here_and_says_until_when() -> None:
     said = words(page)
     assert "Waiting for you (1)" in said
     assert "<@U0DEV> asks to open `payments/prod` for 2 h." in said
-    assert "Nobody can decide it after <!date^" in said
+    assert "decide before <!date^" in said
     assert s.REASON in said
     assert "0 of 2 approvals" in said
     assert "Show all of it" in menu(page)
@@ -145,6 +147,15 @@ def test_what_may_wait_is_not_kept_quiet() -> None:
     said = words(approvals.page(ApprovalsFacts(s.BEN, unsure=2)))
     assert "2 more requests may wait for you: Slack has not told yet who decides." in said
     assert "may wait for you" not in words(approvals.page(ApprovalsFacts(s.BEN)))
+
+
+def test_what_is_not_known_yet_is_not_said_to_be_nothing() -> None:
+    said = words(approvals.page(ApprovalsFacts(s.BEN, sure=False)))
+    assert "Whether something waits for your decision is not known yet." in said
+    assert "Nothing waits" not in said
+    for page in (approvals.page(ApprovalsFacts(s.BEN, sure=False)), environments.page(EnvironmentsFacts(sure=False))):
+        assert "What you may ask for is not known yet." in words(page)
+        assert "No rule names you" not in words(page)
 
 
 def test_nobody_approves_a_change_without_seeing_its_names() -> None:
@@ -193,19 +204,46 @@ def test_each_environment_has_a_button_for_each_thing_one_may_ask_for() -> None:
     assert "An owner can add you" in words(environments.page(EnvironmentsFacts()))
 
 
-def test_health_says_what_is_not_well() -> None:
-    assert "Nothing to report." in words(health.page(HealthFacts(s.ANA)))
-    assert "Redis forgets." in words(health.page(HealthFacts(s.ANA, lines=("Redis forgets.",))))
+def lines(*words: health.Word) -> tuple[Line, ...]:
+    return tuple(Line(word, "redis", f"It is {word}.") for word in words)
+
+
+def healthy(*given: Line, **facts: Any) -> list[Block]:
+    return health.page(HealthFacts(s.ANA, "0.1.0", s.NOW_MS, given, **facts))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (lines("ok"), "*All is well.* 1 thing looked at."),
+        (lines("ok", "warn", "ok"), "*It works, and 1 thing should be looked at.* 3 things looked at."),
+        (lines("fail", "warn"), "*1 thing does not work.* 2 things looked at."),
+        (lines("fail", "fail"), "*2 things do not work.* 2 things looked at."),
+    ],
+)
+def test_health_is_summed_up_in_words(given: tuple[Line, ...], said: str) -> None:
+    assert said in words(healthy(*given))
+
+
+def test_what_does_not_work_stands_above_what_does() -> None:
+    titles = [block["text"]["text"] for block in healthy(*lines("ok", "warn", "fail")) if block["type"] == "header"]
+    assert titles == ["Health", "Does not work (1)", "Should be looked at (1)", "In order (1)"]
+    locked = [
+        block["text"]["text"] for block in healthy(*lines("ok", "fail"), locks=(s.lock(),)) if block["type"] == "header"
+    ]
+    assert locked == ["Health", "Does not work (1)", "Locked (1)", "In order (1)"]
+    assert "and 5 more: countersign doctor lists them." in words(healthy(*lines(*("fail",) * 20)))
 
 
 def test_owners_see_who_is_locked_and_unlock_others_only() -> None:
-    locks = (s.lock(user=s.EVE), s.lock(user=s.ANA, causes=2))
-    page = health.page(HealthFacts(s.ANA, locks=locks, more_locks=4))
+    page = healthy(locks=(s.lock(user=s.EVE), s.lock(user=s.ANA, causes=2)), more_locks=4)
     said = words(page)
     assert buttons(page) == ["home_unlock"]
     assert f"{s.ID}` was disputed." in said
     assert "the newest of 2 such requests. Another owner must unlock it." in said
     assert "and 4 more whose break-glass is locked" in said
+    assert "Locked (6)" in said
+    assert "*It works, and 6 things should be looked at.* 6 things looked at." in said
 
 
 @given(
@@ -224,14 +262,15 @@ def test_full_approvals_always_fit(
 
 
 @given(st.integers(0, environments.SIZE), st.integers(0, 100), st.integers(0, 40))
-def test_the_other_pages_always_fit(offers: int, lines: int, locks: int) -> None:
+def test_the_other_pages_always_fit(offers: int, told: int, locks: int) -> None:
     offered = tuple(
         Offered("a" * 60, tuple(Offer(kind, "a" * 60) for kind in environments.ASKS)) for _ in range(offers)
     )
     facts = EnvironmentsFacts(Place("environments", (50,)), Part(offered, 1_000, 2_000))
     check_view(framed(environments.page(facts), facts.place))
     eves = (s.lock(user=s.EVE, causes=9),) * locks
-    check_view(framed(health.page(HealthFacts(s.ANA, lines=("x" * 5_000,) * lines, locks=eves)), Place("health")))
+    long = tuple(Line(word, "x", "x" * 5_000) for word in health.TITLES for _ in range(told))
+    check_view(framed(healthy(*long, locks=eves, more_locks=3), Place("health")))
 
 
 def test_a_list_says_what_is_there_and_what_is_not() -> None:

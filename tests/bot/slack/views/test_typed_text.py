@@ -15,7 +15,7 @@ from bot.slack.views import approvals, forms, health, modals, replies
 from bot.slack.views.approvals import ApprovalsFacts
 from bot.slack.views.card import for_approvers, for_requester
 from bot.slack.views.facts import Block, CardFacts, Message, Prefill, Terms, View, WhoIsAsked
-from bot.slack.views.health import HealthFacts
+from bot.slack.views.health import HealthFacts, Line
 from bot.slack.views.home import HomeFacts, Tab, broken, home
 from bot.slack.views.parts import Part
 from bot.slack.views.tell import announce, hook_line, tell
@@ -89,7 +89,7 @@ def shown(page: list[Block]) -> View:
 def views(facts: CardFacts, text: str) -> Iterator[dict[str, Any]]:
     one = Part((facts,), 0, 1)
     yield shown(approvals.page(ApprovalsFacts(s.DEV, waiting=one, grants=one, mine=one)))
-    yield shown(health.page(HealthFacts(s.DEV, lines=(text,))))
+    yield shown(health.page(HealthFacts(s.DEV, "0.1.0", s.NOW_MS, (Line("fail", "hooks", text),))))
     yield broken(Place("approvals"), text or "x")
     yield modals.notice("Not done", text or "x")
     yield modals.details(for_approvers(facts, whole=True))
