@@ -155,9 +155,10 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         replies.drawn,
         locks,
     )
-    turns = Turns(keys, scripts, secrets.token_bytes)
     quarantine = Quarantine(redis, keys, scripts)
-    grants = Grants(requests, outside.connector, turns, quarantine, metrics, watch.fit)
+    grants = Grants(
+        requests, outside.connector, Turns(keys, scripts, secrets.token_bytes), quarantine, metrics, watch.fit
+    )
     webhooks = Webhooks(deliveries, environments, policies, requests, outside.outgoing, metrics, random.random)
     notices = Notices(requests, policies, environments, outside.outgoing, outbox, metrics, random.random)
     mailing = Mailing(settings.mail, letter, requests, directory, outbox, metrics, random.random, keys.installation)

@@ -51,7 +51,7 @@ def _kind(principal: str) -> str:
 def differences(old: PolicySet, new: PolicySet) -> tuple[Difference, ...]:
     """In the order of the file. Nothing where the two mean the same, whatever their names for people are."""
     words = Words({**new.names, **old.names})
-    before, after = tree(old, words, whole=True), tree(new, words, whole=True)
+    before, after = (tree(each.model_copy(update={"policies": ()}), words, whole=True) for each in (old, new))
     return (*_top(before, after), *_rules(old, new, words))
 
 
@@ -118,7 +118,11 @@ def _top(before: Tree, after: Tree) -> Iterator[Difference]:
 
 def _rules(old: PolicySet, new: PolicySet, words: Words) -> Iterator[Difference]:
     before = {each.name: rule(each, words, whole=True) for each in old.policies}
-    after = {each.name: rule(each, words, whole=True) for each in new.policies}
+    same = {each.name: each for each in old.policies}
+    after = {
+        each.name: before[each.name] if same.get(each.name) == each else rule(each, words, whole=True)
+        for each in new.policies
+    }
     renamed = _renamed(before, after)
     called = [renamed.get(name, name) for name in before]  # by what they are called in the end
     stay = _in_order(called, [*after])
@@ -143,14 +147,19 @@ def _rules(old: PolicySet, new: PolicySet, words: Words) -> Iterator[Difference]
 
 def _renamed(before: Mapping[str, Tree], after: Mapping[str, Tree]) -> dict[str, str]:
     """Old name -> new name, where nothing but the name is another."""
-    gone = [name for name in before if name not in after]
-    come = [name for name in after if name not in before]
+    come: dict[str, list[str]] = {}
+    for name in after:
+        if name not in before:
+            come.setdefault(_nameless(after[name]), []).append(name)
     found: dict[str, str] = {}
-    for name in gone:
-        same = (each for each in come if each not in found.values() and {**after[each], "name": name} == before[name])
-        if (end := next(same, None)) is not None:
-            found[name] = end
+    for name in before:
+        if name not in after and (same := come.get(_nameless(before[name]))):
+            found[name] = same.pop(0)
     return found
+
+
+def _nameless(tree: Tree) -> str:
+    return flow({key: value for key, value in tree.items() if key != "name" and value is not None})
 
 
 def _in_order(before: list[str], after: list[str]) -> frozenset[str]:

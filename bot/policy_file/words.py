@@ -26,7 +26,7 @@ def describe(policy: Policy, names: Mapping[str, str]) -> list[str]:
         )
     if "access" in policy.actions and policy.access.activate == "on-approval":
         lines.append("Access to a role begins with the approval.")
-    if "change" in policy.actions and policy.merge == "by-hand":
+    if policy.actions & {"change", "policy"} and policy.merge == "by-hand":
         lines.append(f"An approved change is merged by hand within {time(policy.merge_within_ms)}.")
     if "deploy" in policy.actions:
         who = "Approvers and owners" if policy.deployers is None else _people(policy.deployers, names)

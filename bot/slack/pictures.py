@@ -84,13 +84,9 @@ class Pictures:
                 raise
             return None
         base, undecided = await self._policies.get(amendment.base), request.state in ("pending", "approved")
-        people = await self.concerned(new, patient=patient) if undecided else None
+        people = await concerned(self._directory, new, patient=patient) if undecided else None
         now = world.policy_now.number
         return proposal(base, new, people, now=now if undecided and now != base.number else None)
-
-    async def concerned(self, policies: PolicySet, *, patient: bool = False) -> People:
-        """Who could change these policies, and who owns them, as far as there is time for."""
-        return await concerned(self._directory, policies, patient=patient)
 
     async def why(self, user: str, world: World) -> tuple[str | None, list[Block]]:
         """Why this reader may, or may not, decide it; and while it waits, who else could, by name."""

@@ -30,18 +30,19 @@ class Rulebook:
         total = len(policies.policies)
         first = min(place.part(RULES) * size, max(0, total - 1) // size * size)
         shown = policies.policies[first : first + size]
-        groups = policies.owners.groups.union(*map(_groups, shown))
+        groups = lockout.wanted(policies).groups.union(*map(_groups, shown))
         people = await self._directory.people(Wanted(groups=groups))
         rules = tuple(
             Rule(number, each.name, tuple(describe(each, policies.names)), _members(_groups(each), people))
             for number, each in enumerate(shown, start=first + 1)
         )
+        dangers = lockout.dangers(policies, await concerned(self._directory, policies))
         facts = PoliciesFacts(
             place=place,
             number=policies.number,
             owners=policies.owners,
             owning=_members(policies.owners.groups, people),
-            dangers=lockout.dangers(policies, await concerned(self._directory, policies)),
+            dangers=tuple(each for each in dangers if each != "unknown"),  # the groups say so themselves
             rules=Part(rules, first, total),
             versions=await self._versions(policies.number, place),
         )

@@ -45,10 +45,9 @@ def _of_rule(rule: Policy, people: People) -> list[Danger]:
     askers = _able(rule.requesters, people)
     if not askers:
         return ["no_requester"]
-    ways = [asker for asker in askers if reachable(rule, () if rule.self_approval else (asker,), people)]
-    if not ways:
+    if not any(reachable(rule, () if rule.self_approval else (asker,), people) for asker in askers):
         return ["unreachable"]
-    alone = rule.self_approval and any(not places_open(rule.approvals, (asker,), people) for asker in ways)
+    alone = rule.self_approval and any(not places_open(rule.approvals, (asker,), people) for asker in askers)
     return ["alone"] if alone else []
 
 

@@ -160,6 +160,7 @@ class Requests:
         """Applies one command. `entries` are all sealed values of a change that is edited, `policies` what an edit brings instead. Raises `AccessError`; `NotFound` for a request that is not there."""
         fingerprint = f"{request_id} {command.fingerprint}"
         loaded = self._recall(request_id)
+        missed: int | None = None  # the version of the request whose policies were not there
         for _ in range(ATTEMPTS):
             loaded = loaded or await self._load(request_id, command.id)
             if loaded.answered:
@@ -189,7 +190,15 @@ class Requests:
                 raise
             commit = self._commit(command.id, fingerprint, result)
             commit.frees |= not isinstance(command, ADDING)
-            await self._gather(commit, loaded, world, result)
+            try:
+                await self._gather(commit, loaded, world, result)
+            except Unavailable:
+                version = loaded.versions[self._keys.request(request_id)]
+                if result.policies is None or missed == version:
+                    raise
+                # The policies that it brings lay somewhere else by then, unless nobody moved it.
+                missed, loaded = version, None
+                continue
             if isinstance(command, Edit) and isinstance(result.request.payload, Change | Amendment):
                 kept = command.touches is None and command.amendment is None
                 self._carry(commit, world.request, result.request, None if kept else _payload(entries, policies))

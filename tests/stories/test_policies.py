@@ -237,6 +237,15 @@ async def test_owners_of_the_old_policies_and_of_the_new_are_told(house: House) 
     assert await in_force(house) == 2
 
 
+async def test_an_owner_who_cannot_be_told_keeps_it_from_nobody(house: House) -> None:
+    file = _file(
+        house, HARDER.replace("owners: {users: [ana@example.com]}", "owners: {users: [U0DORA, ana@example.com]}")
+    )
+    await recover(house, path=file)
+    await own_card(house, seed.ANA, "changed without an approval")
+    await quiet(house)  # her message does not lie there for ever
+
+
 @pytest.mark.parametrize(
     ("how", "user", "says"),
     [

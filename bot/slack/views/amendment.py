@@ -66,7 +66,10 @@ def _warnings(proposed: Proposed) -> list[str]:
 
 
 def is_cut(proposed: Proposed | None) -> bool:
-    return proposed is not None and fitting(proposed.changes, CHANGES_SHOWN) != [*proposed.changes]
+    if proposed is None:
+        return False
+    long = any(len(line) > LINE_MOST for said in proposed.changes for line in said.lines)
+    return long or fitting(proposed.changes, CHANGES_SHOWN) != [*proposed.changes]
 
 
 def summary(listed: Sequence[Said]) -> str:
@@ -83,14 +86,20 @@ def _counted(count: int, about: str) -> str:
     return plural(count, about) if about in ("rule", "target", "connector") else about
 
 
-def told(said: Said) -> Iterator[b.Element]:
-    """Pieces of rich text: what happened to it, and then key by key."""
+def told(said: Said, most: int = LINE_MOST) -> Iterator[b.Element]:
+    """Pieces of rich text: what happened to it, and then key by key, each line cut at `most` characters."""
     yield b.bullets([[b.text(cleaned(said.head, LINE_MOST), bold=True)]])
     if said.lines:
-        yield {**b.bullets([b.text(cleaned(line, LINE_MOST))] for line in said.lines), "indent": 1}
+        yield {**b.bullets(_pieces(cleaned(line, most)) for line in said.lines), "indent": 1}
 
 
-def fitting(listed: Sequence[Said], most: int | None, letters: int = LETTERS_MOST) -> list[Said]:
+def _pieces(line: str) -> list[b.Element]:
+    return [b.text(line[at : at + LINE_MOST]) for at in range(0, len(line), LINE_MOST)] or [b.text("-")]
+
+
+def fitting(
+    listed: Sequence[Said], most: int | None, letters: int = LETTERS_MOST, line_most: int = LINE_MOST
+) -> list[Said]:
     """As many as fit. Of the first that does not fit, as much as does, with how many keys are left."""
     found: list[Said] = []
     lines = most if most is not None else LINES_MOST
@@ -100,7 +109,7 @@ def fitting(listed: Sequence[Said], most: int | None, letters: int = LETTERS_MOS
             break
         keys = []
         for line in said.lines:
-            lines, letters = lines - 1, letters - min(len(line), LINE_MOST)
+            lines, letters = lines - 1, letters - min(len(line), line_most)
             if lines < 0 or letters < 0:
                 break
             keys.append(line)
@@ -115,9 +124,9 @@ def whole(proposed: Proposed | None) -> list[Block]:
     """All of it, as much as a modal can hold."""
     if proposed is None:
         return changes(None, whole=True)
-    shown = fitting(proposed.changes, None, VIEW_LETTERS_MOST)[:VIEW_CHANGES_MOST]
+    shown = fitting(proposed.changes, None, VIEW_LETTERS_MOST, VIEW_LETTERS_MOST)[:VIEW_CHANGES_MOST]
     blocks = [b.section(f"*Changes of version {proposed.base}:* {summary(proposed.changes)}")]
-    blocks += [b.rich(*told(said)) for said in shown]
+    blocks += [b.rich(*told(said, VIEW_LETTERS_MOST)) for said in shown]
     if left := proposed.changes[len(shown) :]:
         blocks.append(
             b.section(f"and {len(left)} more: {summary(left)}. `countersign policy diff` shows them at a terminal.")

@@ -137,7 +137,7 @@ def lines(explained: Explanation, tongue: Tongue) -> list[Line]:
     found.append(("Waiting", " ".join(waiting(rule, tongue))))
     if needs := _needs(rule, tongue):
         found.append(("Needed", needs))
-    if explained.question.action == "change" and rule.merge == "by-hand":
+    if explained.question.action in ("change", "policy") and rule.merge == "by-hand":
         found.append(
             ("Afterwards", f"An approved change is merged by hand within {tongue.time(rule.merge_within_ms)}.")
         )

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from store.model.command import Activate, Approve, Merge
-from store.model.errors import AccessError, Conflict, Forbidden, Invalid
+from store.model.errors import Conflict, Forbidden, Invalid
 from store.model.lifecycle import World, transition
 from store.model.policy import DAY, HOUR, Circle, Threshold
 from store.model.request import Amendment, Opening, digest
@@ -67,7 +67,7 @@ def test_by_hand_it_waits_and_is_merged_by_who_asked_or_approves():
         assert transition(at, Merge(id="m", actor=user), people()).policies == at.request.payload
     with pytest.raises(Forbidden):
         transition(at, Merge(id="m", actor=STRANGER), people())
-    with pytest.raises(AccessError):
+    with pytest.raises(Conflict, match="approved already"):
         transition(at, Activate(id="a", actor=REQ), people())
 
 

@@ -95,6 +95,20 @@ async def test_what_is_asked_for_must_be_what_was_brought(corridor, amendment, b
         await corridor.requests.submit(draft("open", identity=corridor.id()), "other", policies=proposed()[1])
 
 
+async def test_who_comes_late_in_another_process_is_told_what_is_true_and_not_that_it_was_altered(corridor):
+    asked, edited = await ask(corridor), await ask(corridor)
+    for one in (asked, edited):
+        await approve_by(corridor, one, ANA)
+        await corridor.requests.get(one.id)  # as this process remembers it from here on
+    other = corridor.replica()
+    await other.apply(edited.id, edit(edited, reason="another"))
+    with pytest.raises(Conflict, match="edited since"):
+        await approve_by(corridor, edited, BOB)
+    await other.apply(asked.id, command_for(asked, approve, CAT))
+    with pytest.raises(Conflict, match="merged already"):
+        await approve_by(corridor, asked, BOB)
+
+
 async def test_of_two_that_are_approved_at_once_one_is_in_force_and_the_other_out_of_date(corridor):
     one, two = await ask(corridor), await ask(corridor, 1, policy(denials=2))
     for asked in (one, two):
