@@ -28,6 +28,7 @@ from store.model.command import (
     Deny,
     Dispute,
     Due,
+    Edit,
     End,
     Merge,
     Overdue,
@@ -35,9 +36,10 @@ from store.model.command import (
     Refused,
     Tally,
     Trouble,
+    Unlock,
     Withdraw,
 )
-from store.model.policy import HOUR, MINUTE, Access, BreakGlass, Circle, Policy, Threshold
+from store.model.policy import HOUR, MINUTE, Access, BreakGlass, Circle, Escalation, Policy, Threshold
 from store.model.request import CLOCK, RELAY
 from tests import builders, servers
 from tests.builders import ANA, BEN, BOB, CAT, DEVS, EVERYBODY, LEADS, ONCALL, OWNER, PAGER, REQ, STRANGER
@@ -78,6 +80,8 @@ rules = st.builds(
         activate=st.sampled_from(["by-hand", "by-hand", "on-approval"]),
     ),
     request_ttl_ms=st.sampled_from([20 * MINUTE, 8 * HOUR]),
+    remind=st.sampled_from([(), (5 * MINUTE,), (5 * MINUTE, 15 * MINUTE)]),
+    escalate=st.sampled_from([(), (Escalation(after_ms=10 * MINUTE, to=Circle(users=frozenset({OWNER}))),)]),
     merge=st.sampled_from(["by-hand", "on-approval"]),
     merge_within_ms=st.sampled_from([15 * MINUTE, 24 * HOUR]),
 )
@@ -88,12 +92,12 @@ Act: TypeAlias = tuple[int, int, int, str | None]  # which request, what, over w
 acts = st.lists(st.tuples(picks, picks, replicas, meanwhiles), min_size=1, max_size=8)
 WEIGHTS: Final[dict[type, float]] = {
     Approve: 8, Activate: 6, Merge: 6, Present: 6, Absent: 4, Break: 4, Countersign: 2, Dispute: 4, Deny: 1,
-    Withdraw: 0.3, End: 0.4, Due: 3, Overdue: 3, Refused: 1, Trouble: 0.4, Tally: 1,
+    Withdraw: 0.3, Edit: 1.5, End: 0.4, Due: 3, Overdue: 3, Refused: 1, Trouble: 0.4, Tally: 1,
 }  # fmt: skip
 FITTING: Final[dict[str, tuple[type, ...]]] = {
-    "pending": (Approve, Deny, Break, Withdraw, Due, Tally),
+    "pending": (Approve, Deny, Break, Edit, Withdraw, Due, Tally),
     "approved": (Activate, Merge, Withdraw, Due, Countersign, Dispute),
-    "stale": (Withdraw, Due, Countersign),
+    "stale": (Withdraw, Edit, Due, Countersign),
     "granting": (Present, Absent, Refused, End, Due, Dispute),
     "active": (End, Due, Countersign, Dispute, Overdue, Absent),
     "revoking": (Absent, Present, Overdue),
@@ -226,6 +230,15 @@ class Histories(RuleBasedStateMachine, Contest):
             ):
                 self.run(self.send(wish.draft.id, each, replica))
 
+    @rule(
+        by=st.sampled_from([OWNER, OWNER, OWNER, ANA, ONCALL]),
+        user=st.sampled_from([ONCALL, ONCALL, REQ, ANA, OWNER]),
+        seen_ms=st.sampled_from([None, None, 1]),
+        reason=st.sampled_from(["We talked.", "We talked.", " "]),
+    )
+    def an_owner_unlocks(self, by: str, user: str, seen_ms: int | None, reason: str) -> None:
+        self.run(self.unlock(Unlock(id=self.id(), actor=by, user=user, reason=reason, seen_ms=seen_ms)))
+
     @rule(acts=acts)
     def people_may_not(self, acts: list[Act]) -> None:
         for which, pick, replica, meanwhile in acts:
@@ -322,9 +335,10 @@ class Histories(RuleBasedStateMachine, Contest):
 
     def possible(self, one: Asked, kind: type) -> Iterator[Command]:
         """All that anybody could send, also what nobody should."""
-        seen: dict[str, Any] = {"revision": 1, "digest": one.digest}
-        wrong: list[dict[str, Any]] = [{"revision": 2, "digest": one.digest}, {"revision": 1, "digest": "0" * 64}]
+        seen: dict[str, Any] = {"revision": one.revision, "digest": one.digest}
+        wrong: list[dict[str, Any]] = [seen | {"revision": one.revision + 1}, seen | {"digest": "0" * 64}]
         timers = [("deadline", one.deadline or 0), ("warning", one.warning or 0), ("deadline", one.warning or 1)]
+        timers += [("remind", one.remind or 1), ("escalate", one.escalate or 1), ("remind", one.deadline or 1)]
         timers += [("warning", one.deadline or 1), ("deadline", (one.deadline or 0) - 1)]
         due_ms = one.owed.due_ms if one.owed else 0
         fields: dict[type, list[dict[str, Any]]] = {
@@ -340,6 +354,13 @@ class Histories(RuleBasedStateMachine, Contest):
             Deny: [{**each, "reason": "no"} for each in (seen, *wrong)],
             Break: [seen | {"reason": "fire"}, seen | {"reason": " "}, *({**each, "reason": "fire"} for each in wrong)],
             Dispute: [{"reason": "?"}],
+            Edit: [
+                seen | {"reason": f"because {one.revision}"},
+                seen | {"reason": "because", "duration_ms": (20 * MINUTE, 2 * HOUR)[one.revision % 2]},
+                seen | {"reason": "because"},
+                seen | {"reason": " "},
+                *({**each, "reason": "otherwise"} for each in wrong),
+            ],
             Due: [{"timer": timer, "at_ms": at_ms} for timer, at_ms in timers],
             Overdue: [{"at_ms": due_ms}, {"at_ms": due_ms - 1}],
             Absent: [{}, {"kept_by": "REQVEST999"}],
