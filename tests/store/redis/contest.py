@@ -143,19 +143,12 @@ class Contest:
 
     async def unlock(self, command: Unlock) -> None:
         """By an owner, or who would like to be one."""
+        causes = self.causes(command.user)
         owed = {one.id: one.owed for one in self.reference.requests.values() if one.owed is not None}
-        causes = {
-            cause["request"]: cause["at_ms"]
-            for cause in json.loads(self.evidence.of.get(f"lock:{command.user}", {}).get("body", '{"causes": []}'))[
-                "causes"
-            ]
-            if cause["request"] not in self.reference.forgiven
+        wrong = {
+            name for name, each in owed.items() if each.by == command.user and each.state in ("disputed", "overdue")
         }
-        assert (
-            causes.keys()
-            == {name for name, each in owed.items() if each.by == command.user}
-            & {name for name, each in owed.items() if each.state in ("disputed", "overdue")} - self.reference.forgiven
-        )
+        assert causes.keys() == wrong - self.reference.forgiven
         facts = self.facts(self.corridor.now_ms)
         may = self.reference.unlock(command, causes, facts) and facts.as_of_ms + FRESH_MS > self.corridor.now_ms
         refusal = None
@@ -171,6 +164,13 @@ class Contest:
             assert [entry["event"] for entry in self.evidence.new] == ["glass.unlocked"]
         else:
             await self.nothing_moved(command.id, command.actor, "unlock", refusal)
+
+    def causes(self, user: str) -> dict[str, float]:
+        """Of a lock that holds: request -> when it came."""
+        written = json.loads(self.evidence.of.get(f"lock:{user}", {}).get("body", '{"causes": []}'))["causes"]
+        return {
+            cause["request"]: cause["at_ms"] for cause in written if cause["request"] not in self.reference.forgiven
+        }
 
     async def ask(self, wish: Wish, replica: int, meanwhile: Callable[[], Awaitable[None]] | None = None) -> None:
         command_id, name = f"ask:{wish.draft.id}", wish.draft.id

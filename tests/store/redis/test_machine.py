@@ -46,7 +46,7 @@ from tests.builders import ANA, BEN, BOB, CAT, DEVS, EVERYBODY, LEADS, ONCALL, O
 from tests.store.redis.contest import REPLICAS, Contest
 from tests.store.redis.reference import Asked
 
-SHORT: Final = settings(max_examples=60, stateful_step_count=50, derandomize=True, database=None)
+SHORT: Final = settings(max_examples=50, stateful_step_count=34, derandomize=True, database=None)
 LONG: Final = settings(max_examples=15, stateful_step_count=150, database=None, print_blob=True)
 QUIET: Final = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 SOAK_S: Final = float(os.environ.get("SOAK_S", "300"))
@@ -238,6 +238,98 @@ class Histories(RuleBasedStateMachine, Contest):
     )
     def an_owner_unlocks(self, by: str, user: str, seen_ms: int | None, reason: str) -> None:
         self.run(self.unlock(Unlock(id=self.id(), actor=by, user=user, reason=reason, seen_ms=seen_ms)))
+
+    # -- what chance comes to too seldom ------------------------------------------------------------------------------
+
+    @rule(
+        kind=st.sampled_from(["open", "open", "access", "change"]),
+        denials=st.sampled_from([1, 2]),
+        since=st.sampled_from(
+            [
+                {"access": Access(max_ms=30 * MINUTE)},
+                {"access": Access(max_ms=30 * MINUTE)},
+                {"denials": 1},
+                {"denials": 2},
+            ]
+        ),
+        verdicts=st.sampled_from([(Approve, Approve), (Deny,), (Deny, Approve, Approve), (Approve, Deny, Approve)]),
+        unknown=st.sampled_from([None, ANA, ANA]),
+        replica=replicas,
+    )
+    def it_is_decided_under_two_policies(
+        self, kind: str, denials: int, since: dict[str, Any], verdicts: Any, unknown: str | None, replica: int
+    ) -> None:
+        """And perhaps without knowing who the first voter is."""
+        one = self.asked_anew(kind, builders.policy(denials=denials), replica)
+        self.run(self.enact(builders.policy(**{"denials": denials, **since})))
+        self.crowd.without = {unknown} - {None}
+        for actor, verdict in zip((ANA, BOB, CAT), verdicts, strict=False):
+            self.says(one, actor, verdict, replica)
+        self.all_is_well()
+        self.run(self.send(one.id, Tally(id=self.id(), actor=RELAY), replica))
+
+    @rule(by=st.sampled_from([-1, 0, 0, 1]), replica=replicas)
+    def somebody_reads_at_the_last_moment(self, by: int, replica: int) -> None:
+        """Before any clock has swept."""
+        one = self.asked_anew("open", builders.policy(), replica)
+        for actor in (ANA, BOB):
+            self.says(one, actor, Approve, replica)
+        self.run(self.send(one.id, Activate(id=self.id(), actor=one.beneficiary), replica))
+        one = self.reference.requests[one.id]
+        assert one.lease is not None
+        self.corridor.skew_ms += one.lease[1] + by - self.corridor.now_ms
+        self.run(self.read(one, one.beneficiary))
+
+    @rule(
+        kind=st.sampled_from(["open", "access", "change"]),
+        behind_ms=st.sampled_from([12_000, 40_000]),
+        replica=replicas,
+    )
+    def a_process_that_lags_decides_what_it_remembers(self, kind: str, behind_ms: int, replica: int) -> None:
+        """By a clock of long ago, when everything was still in time."""
+        one = self.asked_anew(kind, builders.policy(), replica)
+        self.says(one, ANA, Approve, replica)
+        self.run(self.replicas[replica].get(one.id))
+        self.corridor.drift_ms = -behind_ms
+        self.says(one, BOB, Approve, replica)
+        self.corridor.drift_ms = 0
+
+    @rule(
+        wrong=st.sampled_from([Dispute, Dispute, Overdue]),
+        seen=st.sampled_from([None, 0, 0, 1]),
+        replica=replicas,
+    )
+    def a_glass_is_wrongly_broken_twice_and_an_owner_unlocks(self, wrong: Any, seen: int | None, replica: int) -> None:
+        """In between nobody locked breaks another one."""
+        rule = builders.soft(break_glass=BreakGlass(max_duration_ms=HOUR, review_within_ms=MINUTE))
+        for _ in range(2):
+            one = self.asked_anew("open", rule, replica)
+            self.says(one, ONCALL, Break, replica)
+            if (owed := self.reference.requests[one.id].owed) is None:
+                continue  # who is locked
+            if wrong is Overdue:
+                self.corridor.skew_ms += owed.due_ms - self.corridor.now_ms
+                self.run(self.send(one.id, Overdue(id=self.id(), actor=CLOCK, at_ms=owed.due_ms), replica))
+            else:
+                self.run(self.send(one.id, Dispute(id=self.id(), actor=CAT, reason="?"), replica))
+        newest = int(max(self.causes(ONCALL).values(), default=0))
+        seen_ms = None if seen is None else newest - seen
+        told: dict[str, Any] = {"actor": OWNER, "user": ONCALL, "reason": "We talked.", "seen_ms": seen_ms}
+        self.run(self.unlock(Unlock(id=self.id(), **told)))
+        self.says(self.asked_anew("open", rule, replica), ONCALL, Break, replica)
+
+    def asked_anew(self, kind: str, rule: Policy, replica: int) -> Asked:
+        """Under this rule, and everybody is known."""
+        self.all_is_well()
+        self.run(self.enact(rule))
+        wish = self.run(self.wish(kind, REQ, REQ, 3 * HOUR, ["C"], self.ids))
+        self.run(self.ask(wish, replica))
+        return self.reference.requests[wish.draft.id]
+
+    def says(self, one: Asked, actor: str, verdict: Any, replica: int) -> None:
+        said = {} if verdict is Approve else {"reason": "no"}
+        seen = {"revision": one.revision, "digest": one.digest}
+        self.run(self.send(one.id, verdict(id=self.id(), actor=actor, **seen, **said), replica))
 
     @rule(acts=acts)
     def people_may_not(self, acts: list[Act]) -> None:
