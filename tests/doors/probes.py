@@ -116,11 +116,15 @@ def _interaction(house: House, user: str, drawn_so: Json) -> Json:
             "view": view,
             "response_urls": [],
         }
-    if view := drawn_so.get("view"):
-        acted = {"type": "static_select", "selected_option": drawn_so["options"][0], "action_id": drawn_so["action_id"]}
-        return _at(house, user, _form(house, user, view), acted)
+    if "view" in drawn_so:
+        acted: Json = {
+            "type": "static_select",
+            "selected_option": drawn_so["options"][0],
+            "action_id": drawn_so["action_id"],
+        }
+        return _at(house, user, _form(house, user, drawn_so["view"]), acted)
     if option := drawn_so.get("chosen"):
-        acted: Json = {"type": "overflow", "selected_option": option}
+        acted = {"type": "overflow", "selected_option": option}
     else:
         acted = {key: drawn_so[key] for key in ("type", "value", "text")}
     acted |= {"action_id": drawn_so["action_id"], "block_id": "b", "action_ts": house.workspace.next_ts()}

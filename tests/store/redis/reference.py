@@ -6,6 +6,7 @@ What comes in are commands and policies as records. A quorum is tried out by eve
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import permutations
+from typing import Any
 
 from store.model.command import (
     Absent,
@@ -127,7 +128,7 @@ def locked(asked: Iterable[Asked], forgiven: Collection[str]) -> set[str]:
     return {each.by for name, each in owed.items() if name not in forgiven}
 
 
-def calls(rule: Policy, since_ms: int, now_ms: int) -> dict[str, int | None]:
+def calls(rule: Policy, since_ms: int, now_ms: int) -> dict[str, Any]:
     """When it is reminded of and escalated next."""
     reminders = [since_ms + after_ms for after_ms in rule.remind]
     escalations = [since_ms + each.after_ms for each in rule.escalate]
@@ -420,7 +421,7 @@ class Reference:
             then = self.policies[one.policy]
             assert then is not None
             following = calls(then, one.since_ms, now_ms)[command.timer]
-            return Result(replace(one, **{command.timer: following}))  # type: ignore[arg-type]  # one of two times
+            return Result(replace(one, **{command.timer: following}))
         if command.timer == "warning":
             return Result(replace(one, warning=None))
         return Result(taken_back(one, now_ms) if one.lease is not None else moved(one, "expired", now_ms))

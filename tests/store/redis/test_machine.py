@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 import pytest
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from redis.asyncio import Redis
 
 from store.model.command import (
@@ -46,7 +46,7 @@ from tests.builders import ANA, BEN, BOB, CAT, DEVS, EVERYBODY, LEADS, ONCALL, O
 from tests.store.redis.contest import REPLICAS, Contest
 from tests.store.redis.reference import Asked
 
-SHORT: Final = settings(max_examples=50, stateful_step_count=34, derandomize=True, database=None)
+SHORT: Final = settings(max_examples=75, stateful_step_count=42, derandomize=True, database=None)
 LONG: Final = settings(max_examples=15, stateful_step_count=150, database=None, print_blob=True)
 QUIET: Final = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 SOAK_S: Final = float(os.environ.get("SOAK_S", "300"))
@@ -103,6 +103,11 @@ FITTING: Final[dict[str, tuple[type, ...]]] = {
     "revoking": (Absent, Present, Overdue),
 }
 BY_THE_RELAY: Final = (Present, Absent, Refused, Trouble, Tally)
+
+
+def seldom(history: "Histories") -> bool:
+    """So that what is set up on purpose does not crowd out what comes by chance."""
+    return history.ids % 4 == 0
 
 
 class Histories(RuleBasedStateMachine, Contest):
@@ -241,6 +246,7 @@ class Histories(RuleBasedStateMachine, Contest):
 
     # -- what chance comes to too seldom ------------------------------------------------------------------------------
 
+    @precondition(seldom)
     @rule(
         kind=st.sampled_from(["open", "open", "access", "change"]),
         denials=st.sampled_from([1, 2]),
@@ -262,12 +268,13 @@ class Histories(RuleBasedStateMachine, Contest):
         """And perhaps without knowing who the first voter is."""
         one = self.asked_anew(kind, builders.policy(denials=denials), replica)
         self.run(self.enact(builders.policy(**{"denials": denials, **since})))
-        self.crowd.without = {unknown} - {None}
+        self.crowd.without = {unknown} if unknown else set()
         for actor, verdict in zip((ANA, BOB, CAT), verdicts, strict=False):
             self.says(one, actor, verdict, replica)
         self.all_is_well()
         self.run(self.send(one.id, Tally(id=self.id(), actor=RELAY), replica))
 
+    @precondition(seldom)
     @rule(by=st.sampled_from([-1, 0, 0, 1]), replica=replicas)
     def somebody_reads_at_the_last_moment(self, by: int, replica: int) -> None:
         """Before any clock has swept."""
@@ -280,6 +287,7 @@ class Histories(RuleBasedStateMachine, Contest):
         self.corridor.skew_ms += one.lease[1] + by - self.corridor.now_ms
         self.run(self.read(one, one.beneficiary))
 
+    @precondition(seldom)
     @rule(
         kind=st.sampled_from(["open", "access", "change"]),
         behind_ms=st.sampled_from([12_000, 40_000]),
@@ -294,6 +302,7 @@ class Histories(RuleBasedStateMachine, Contest):
         self.says(one, BOB, Approve, replica)
         self.corridor.drift_ms = 0
 
+    @precondition(seldom)
     @rule(
         wrong=st.sampled_from([Dispute, Dispute, Overdue]),
         seen=st.sampled_from([None, 0, 0, 1]),
