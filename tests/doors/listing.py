@@ -61,6 +61,15 @@ def _held(function: Any) -> dict[str, Any]:
     return {name: cell.cell_contents for name, cell in zip(names, cells, strict=True)}
 
 
+def met(rows: Iterable[str], name: str) -> set[str]:
+    """The rows that this name of a button or form comes to: its own, or that of a pattern that is not for everything."""
+    kind, _, id_ = name.partition(" ")
+    patterns = {
+        row for row in rows if row.startswith(f"{kind} ") and re.search(r"[\\^$*+\[(|]", row) and row != "action .*"
+    }
+    return {row for row in rows if row == name} | {row for row in patterns if re.search(row.partition(" ")[2], id_)}
+
+
 def menu() -> Iterator[str]:
     return (f"menu {value}" for name, value in vars(ids).items() if name.startswith("MORE_"))
 

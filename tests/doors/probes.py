@@ -16,6 +16,7 @@ from playground.slack import payloads
 from playground.slack.elements import state_values
 from playground.slack.shapes import channel_in_payload
 from tests.bot.slack.pieces import walk
+from tests.doors.table import DOORS
 
 Json = dict[str, Any]
 SAMPLE: Final = samples.request("open").reference
@@ -48,6 +49,8 @@ def drawn() -> dict[str, Json]:
         for node in walk(payload):
             if node.get("type") == "button" and "value" in node:
                 found.setdefault(f"action {node['action_id']}", node)
+            if node.get("type") == "static_select" and "blocks" in payload and f"action {node['action_id']}" in DOORS:
+                found.setdefault(f"action {node['action_id']}", {**node, "view": payload})
             if node.get("type") == "overflow":
                 for option in node["options"]:
                     found.setdefault(f"menu {option['value'].partition('|')[0]}", {**node, "chosen": option})
@@ -80,10 +83,6 @@ def made_for(house: House, user: str, about: str, lock: str) -> dict[str, Callab
         asked = payloads.common(workspace, "block_suggestion", person, "")
         return asked | {"action_id": "target", "block_id": "target", "value": "pay", "view": form()}
 
-    def chosen() -> Json:
-        option = {"text": {"type": "plain_text", "text": "payments/prod"}, "value": "payments/prod"}
-        return _at(house, user, form(), {"type": "static_select", "selected_option": option})
-
     def form() -> Json:
         return _form(house, user, drawn()["view ask_open"])
 
@@ -92,7 +91,7 @@ def made_for(house: House, user: str, about: str, lock: str) -> dict[str, Callab
         taken = shortcut if each["type"] == "global" else message_shortcut
         made[f"shortcut {each['callback_id']}"] = partial(taken, each["callback_id"])
     made |= {f"command {line}": partial(typed, line) for line in LINES}
-    return {**made, "options target": options, "action target": chosen}
+    return {**made, "options target": options}
 
 
 def event(house: House, name: str, user: str) -> Json:
@@ -117,8 +116,15 @@ def _interaction(house: House, user: str, drawn_so: Json) -> Json:
             "view": view,
             "response_urls": [],
         }
+    if "view" in drawn_so:
+        acted: Json = {
+            "type": "static_select",
+            "selected_option": drawn_so["options"][0],
+            "action_id": drawn_so["action_id"],
+        }
+        return _at(house, user, _form(house, user, drawn_so["view"]), acted)
     if option := drawn_so.get("chosen"):
-        acted: Json = {"type": "overflow", "selected_option": option}
+        acted = {"type": "overflow", "selected_option": option}
     else:
         acted = {key: drawn_so[key] for key in ("type", "value", "text")}
     acted |= {"action_id": drawn_so["action_id"], "block_id": "b", "action_ts": house.workspace.next_ts()}
@@ -132,7 +138,7 @@ def _interaction(house: House, user: str, drawn_so: Json) -> Json:
 
 
 def _at(house: House, user: str, view: Json, acted: Json) -> Json:
-    acted = {"action_id": "target", "block_id": "target", "action_ts": house.workspace.next_ts(), **acted}
+    acted = {"block_id": acted["action_id"], "action_ts": house.workspace.next_ts(), **acted}
     return _clicked(house, user) | {
         "container": {"type": "view", "view_id": view["id"]},
         "view": view,

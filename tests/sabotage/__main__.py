@@ -18,6 +18,7 @@ def main() -> int:
         "--every", type=int, default=1, metavar="N", help="a sample: each Nth of the list, always the same"
     )
     asked.add_argument("--only", default="", metavar="TEXT", help="those whose file, test or sentence holds this text")
+    asked.add_argument("--rows", action="store_true", help="only print which edits stand against which threat")
     options = asked.parse_args()
     if options.every < 1:
         asked.error("--every takes a number from 1 on.")
@@ -26,6 +27,9 @@ def main() -> int:
         for edit in runner.read(EDITS)[:: options.every]
         if any(options.only in text for text in (edit.file, edit.test, edit.guards))
     ]
+    if options.rows:
+        by_row(edits)
+        return 0
     started = time.monotonic()
     caught = 0
     try:
@@ -38,6 +42,14 @@ def main() -> int:
     print(f"{time.monotonic() - started:.0f} s")
     print(f"{caught} of {len(edits)} caught")
     return 0 if edits and caught == len(edits) else 1
+
+
+def by_row(edits: list[runner.Edit]) -> None:
+    for row in sorted({row for edit in edits for row in edit.rows}):
+        print(f"\n{row}")
+        for edit in edits:
+            if row in edit.rows:
+                print(f"  {edit.guards}  ({edit.file} | {edit.test})")
 
 
 def told(result: runner.Result) -> None:

@@ -1,6 +1,5 @@
 """Contest: store and reference are told the same, and must say the same; after each word all that lies in Redis is looked at."""
 
-import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -9,7 +8,7 @@ from typing import Any, Final
 from hypothesis import event
 from redis.asyncio import Redis
 
-from store.model.command import Command, Due, Overdue, Tally
+from store.model.command import Command, Due, Overdue, Tally, Unlock
 from store.model.errors import AccessError
 from store.model.lifecycle import Draft
 from store.model.policy import Circle, Policy
@@ -17,12 +16,13 @@ from store.model.request import CLOCK, RELAY, Change, Opening, Payload
 from store.model.sealed import SealedEntry
 from store.model.secret import Secret
 from store.redis.environments import Value
+from store.redis.locks import Locks
 from store.redis.outbox import Claimed
 from tests import builders
-from tests.builders import INSTALLATION, OWNER
+from tests.builders import OWNER
 from tests.store.redis.corridor import Corridor, Gate
-from tests.store.redis.evidence import Evidence, check, look
-from tests.store.redis.reference import Asked, Facts, No, Reference, Result
+from tests.store.redis.evidence import Evidence, check, digest, look
+from tests.store.redis.reference import FRESH_MS, NEW_DIGEST, Asked, Facts, No, Reference, Result
 
 REPLICAS: Final = 3
 
@@ -53,6 +53,15 @@ class Contest:
         self.corridor = Corridor(self.redis)
         self.corridor.scripts._hashes = self.hashes
         self.replicas = [self.corridor.requests, *(self.corridor.replica() for _ in range(REPLICAS - 1))]
+        self.locks = Locks(
+            self.redis,
+            self.corridor.keys,
+            self.corridor.scripts,
+            self.corridor.policies,
+            self.corridor.crowd,
+            self.corridor.skew,
+            lambda: self.corridor.now_ms,
+        )
         self.environment = await self.corridor.environments.ensure("payments/prod")
         self.reference = Reference(Circle(users=frozenset({OWNER})))
         self.crowd = self.corridor.crowd
@@ -132,6 +141,37 @@ class Contest:
             assert before is None or after is None or doubtful, f"refused: {refusal}"
         await self.nothing_moved(command.id, command.actor, type(command).__name__.lower(), refusal)
 
+    async def unlock(self, command: Unlock) -> None:
+        """By an owner, or who would like to be one."""
+        causes = self.causes(command.user)
+        owed = {one.id: one.owed for one in self.reference.requests.values() if one.owed is not None}
+        wrong = {
+            name for name, each in owed.items() if each.by == command.user and each.state in ("disputed", "overdue")
+        }
+        assert causes.keys() == wrong - self.reference.forgiven
+        facts = self.facts(self.corridor.now_ms)
+        may = self.reference.unlock(command, causes, facts) and facts.as_of_ms + FRESH_MS > self.corridor.now_ms
+        refusal = None
+        try:
+            await self.locks.unlock(command)
+        except AccessError as error:
+            refusal = error
+        assert (refusal is None) is may
+        if may:
+            self.reference.forgiven |= causes.keys()
+            event("unlocked")
+            await self.look()
+            assert [entry["event"] for entry in self.evidence.new] == ["glass.unlocked"]
+        else:
+            await self.nothing_moved(command.id, command.actor, "unlock", refusal)
+
+    def causes(self, user: str) -> dict[str, float]:
+        """Of a lock that holds: request -> when it came."""
+        written = json.loads(self.evidence.of.get(f"lock:{user}", {}).get("body", '{"causes": []}'))["causes"]
+        return {
+            cause["request"]: cause["at_ms"] for cause in written if cause["request"] not in self.reference.forgiven
+        }
+
     async def ask(self, wish: Wish, replica: int, meanwhile: Callable[[], Awaitable[None]] | None = None) -> None:
         command_id, name = f"ask:{wish.draft.id}", wish.draft.id
         before, answered, start_ms = self.judged_wish(wish), self.answers.get(command_id), self.corridor.now_ms
@@ -180,7 +220,10 @@ class Contest:
         await self.look()
         found = self.evidence.asked
         entries = self.head_entries()
-        for result in allowed:
+        for each in allowed:
+            result = each
+            if each.asked.digest == NEW_DIGEST:  # the stored one was worked out anew by who looked
+                result = replace(each, asked=replace(each.asked, digest=found[name].digest))
             expected = {**self.reference.requests, **{one.id: one for one in (result.asked, *result.others)}}
             if expected == found and entries == dict(self.reference.head if result.head is None else result.head):
                 self.reference.take(result)
@@ -210,7 +253,7 @@ class Contest:
         Contest.steps += 1
         before = self.evidence
         self.evidence = await look(self.reading, self.corridor.keys, before)
-        check(before, self.evidence, self.environment.id, self.reference.policies)
+        check(before, self.evidence, self.environment.id, self.reference.policies, self.reference.forgiven)
         now_ms = self.corridor.now_ms
         for key, effect in self.evidence.named("effect").items():
             lane, _, member = key.partition(":")
@@ -251,14 +294,15 @@ class Contest:
             requester=requester,
             beneficiary=beneficiary,
             policy=0,
-            digest="",
+            digest=_digest(draft),
+            reason=draft.reason,
             created_ms=0,
             since_ms=0,
             wants_ms=None if kind == "change" else duration_ms,
             touches={touch.name: (touch.base, touch.entry.entry_id if touch.entry else None) for touch in touches},
             deadline=None,
         )
-        return Wish(draft, entries, replace(asked, digest=_digest(draft)), values)
+        return Wish(draft, entries, asked, values)
 
     async def sweep(self, replica: int, most: int) -> None:
         """As the scheduler does it."""
@@ -271,7 +315,7 @@ class Contest:
             command = Overdue(**fields) if timer.name == "debt" else Due(**fields, timer=timer.name)  # type: ignore[arg-type]  # of the timers there are
             await self.send(timer.request, command, replica)
             if timer.name == "debt" or most > 1:
-                assert timer.member not in self.evidence.of.get("due", {})
+                assert self.evidence.of.get("due", {}).get(timer.member) != timer.at_ms
 
     async def claim(self, lane: Any, most: int, lease_ms: int) -> None:
         now_ms = self.corridor.now_ms
@@ -323,17 +367,7 @@ class Contest:
 
 
 def _digest(draft: Draft) -> str:
-    """Over what is asked, each field behind its length: a second time, as reviews are bound to it."""
-    payload = draft.payload.model_dump(mode="json")
-    fields = ["countersign request 1", INSTALLATION, draft.id, "1", draft.kind, draft.target.id]
-    fields += [draft.requester, draft.beneficiary]
-    if membership := payload.get("membership"):
-        fields += [membership[name] for name in ("connector", "group", "user", "account")]
-    else:
-        fields.append(payload["environment_id"])
-    if "duration_ms" in payload:
-        fields.append(str(payload["duration_ms"]))
-    for touch in payload.get("touches", ()):
-        held = touch["entry"] or {"entry_id": "", "ciphertext_hash": ""}
-        fields += [touch["name"], touch["base"] or "", held["entry_id"], held["ciphertext_hash"], ""]
-    return hashlib.sha256(b"".join(len(field).to_bytes(4, "big") + field.encode() for field in fields)).hexdigest()
+    fields = {name: getattr(draft, name) for name in ("id", "kind", "requester", "beneficiary")}
+    return digest(
+        {**fields, "revision": 1, "target": draft.target.id, "payload": draft.payload.model_dump(mode="json")}
+    )

@@ -1,7 +1,8 @@
 """Evidence: what lies in Redis, read as JSON and by key, and what must hold of it after every step whatever happened."""
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,13 +10,14 @@ from redis.asyncio import Redis
 
 from store.model.policy import Policy
 from store.redis.keys import Keys
+from tests.builders import INSTALLATION
 from tests.store.redis.reference import Asked, Owed, Verdict, locked
 
 MOVES = {
     "": {"pending"},
     "pending": {"approved", "denied", "withdrawn", "expired", "merged", "stale", "active", "granting"},
     "approved": {"active", "granting", "merged", "stale", "withdrawn", "expired"},
-    "stale": {"withdrawn", "expired"},
+    "stale": {"withdrawn", "expired", "pending"},
     "granting": {"active", "failed", "revoking"},
     "active": {"ended", "revoking"},
     "revoking": {"ended"},
@@ -91,8 +93,8 @@ def written(fields: Mapping[str, str], debt: Mapping[str, str] | None) -> Asked:
     body = json.loads(fields["body"])
     payload, decision, lease = body["payload"], body.get("decision"), body.get("lease")
     owed = json.loads(debt["body"]) if debt else None
-    assert body["revision"] == 1
-    assert body.get("timers", {}).keys() <= {"deadline", "warning"}
+    assert body.get("timers", {}).keys() <= {"deadline", "warning", "remind", "escalate"}
+    assert body["digest"] == digest(body)
     touches = {
         touch["name"]: (touch.get("base"), touch["entry"]["entry_id"] if "entry" in touch else None)
         for touch in payload.get("touches", ())
@@ -109,7 +111,11 @@ def written(fields: Mapping[str, str], debt: Mapping[str, str] | None) -> Asked:
         wants_ms=payload.get("duration_ms"),
         touches=touches,
         deadline=body["timers"].get("deadline"),
+        reason=body["reason"],
+        revision=body["revision"],
         warning=body["timers"].get("warning"),
+        remind=body["timers"].get("remind"),
+        escalate=body["timers"].get("escalate"),
         state=body["state"],
         verdicts=tuple(Verdict(one["by"], one["verdict"], one.get("cap_ms"), one["at_ms"]) for one in body["reviews"]),
         basis=decision and decision["basis"],
@@ -122,7 +128,26 @@ def written(fields: Mapping[str, str], debt: Mapping[str, str] | None) -> Asked:
     )
 
 
-def check(was: Evidence, now: Evidence, environment: str, policies: Mapping[int, Policy | None]) -> None:
+def digest(body: Mapping[str, Any]) -> str:
+    """Over what is asked, each field behind its length: a second time, as reviews are bound to it."""
+    payload = body["payload"]
+    fields = ["countersign request 1", INSTALLATION, body["id"], str(body["revision"]), body["kind"], body["target"]]
+    fields += [body["requester"], body["beneficiary"]]
+    if membership := payload.get("membership"):
+        fields += [membership[name] for name in ("connector", "group", "user", "account")]
+    else:
+        fields.append(payload["environment_id"])
+    if "duration_ms" in payload:
+        fields.append(str(payload["duration_ms"]))
+    for touch in sorted(payload.get("touches", ()), key=lambda touch: str(touch["name"])):
+        held = touch.get("entry") or {"entry_id": "", "ciphertext_hash": ""}
+        fields += [touch["name"], touch.get("base") or "", held["entry_id"], held["ciphertext_hash"], ""]
+    return hashlib.sha256(b"".join(len(field).to_bytes(4, "big") + field.encode() for field in fields)).hexdigest()
+
+
+def check(
+    was: Evidence, now: Evidence, environment: str, policies: Mapping[int, Policy | None], forgiven: Collection[str]
+) -> None:
     """All that must hold, whatever was asked."""
     for one in now.asked.values():
         check_history(was, now, one)
@@ -130,7 +155,7 @@ def check(was: Evidence, now: Evidence, environment: str, policies: Mapping[int,
         check_projected(now, one, environment)
         check_values(now, one, environment)
     assert was.asked.keys() <= now.asked.keys()
-    check_indexes(now, environment, policies)
+    check_indexes(now, environment, policies, forgiven)
     check_versions(was, now, environment)
     check_answers(was, now)
     check_lanes(now)
@@ -148,15 +173,22 @@ def check_history(was: Evidence, now: Evidence, one: Asked) -> None:
         assert {entry.get("request") for entry in now.new} >= {one.id}
     if before is not None and before.state not in MOVES:
         assert new["body"] == old["body"]
-    if before is None or before.state != one.state:
-        assert one.state in MOVES[before.state if before else ""]
+    edited = before is not None and one.revision == before.revision + 1
+    if before is None or before.state != one.state or edited:
+        assert one.state in MOVES[before.state if before else ""] or (edited and one.state == "pending")
         traces = [entry for entry in now.new if entry.get("request") == one.id]
-        assert EVENTS[one.state] in [entry["event"] for entry in traces]
+        assert ("request.edited" if edited else EVENTS[one.state]) in [entry["event"] for entry in traces]
         assert f"card:{one.id}" in now.of["lane:slack"]
         if one.state in ("granting", "revoking"):
             assert f"member:okta/admins/{one.beneficiary}" in now.of["lane:connector"]
+    if before is not None and edited:  # another content: whatever was said of the old one is not said of this one
+        assert (one.state, one.verdicts, one.basis) == ("pending", (), None)
+        assert one.digest != before.digest
     if before is not None:
-        for name in ("kind", "requester", "beneficiary", "policy", "digest", "created_ms", "wants_ms", "touches"):
+        for name in ("id", "kind", "requester", "beneficiary", "created_ms"):
+            assert getattr(one, name) == getattr(before, name)
+    if before is not None and not edited:
+        for name in ("policy", "digest", "revision", "reason", "wants_ms", "touches"):
             assert getattr(one, name) == getattr(before, name)
         for name in ("lease", "granted_ms", "basis", "by", "merged"):  # said once, and never again
             assert not getattr(before, name) or getattr(one, name) == getattr(before, name)
@@ -168,6 +200,7 @@ def check_history(was: Evidence, now: Evidence, one: Asked) -> None:
 def check_standing(one: Asked) -> None:
     assert (one.deadline is not None) is (one.state in WITH_DEADLINE)
     assert one.warning is None or one.state == "active"
+    assert (one.remind, one.escalate) == (None, None) or one.state == "pending"
     assert len({verdict.by for verdict in one.verdicts}) == len(one.verdicts)
     assert (one.owed is not None) is (one.basis == "break-glass")
     assert (one.basis == "denial") is (one.state == "denied")
@@ -201,7 +234,8 @@ def check_projected(now: Evidence, one: Asked, environment: str) -> None:
 def check_values(now: Evidence, one: Asked, environment: str) -> None:
     """Sealed values wait beside their request, or are the environment's, or are gone."""
     brought = {entry for _, entry in one.touches.values() if entry is not None}
-    waiting = now.of.get(f"payload:{one.id}:1", {}).keys()
+    waiting = now.of.get(f"payload:{one.id}:{one.revision}", {}).keys()
+    assert {name for name in now.named("payload") if name.startswith(f"{one.id}:")} <= {f"{one.id}:{one.revision}"}
     merged = brought & now.of.get(f"entries:{environment}", {}).keys()
     assert waiting == (brought if one.state in MOVES else set())
     assert merged == (brought if one.state == "merged" else set())
@@ -209,7 +243,9 @@ def check_values(now: Evidence, one: Asked, environment: str) -> None:
     assert hooks == ({f"{one.id}:api"} if one.state == "merged" else set())
 
 
-def check_indexes(now: Evidence, environment: str, policies: Mapping[int, Policy | None]) -> None:
+def check_indexes(
+    now: Evidence, environment: str, policies: Mapping[int, Policy | None], forgiven: Collection[str]
+) -> None:
     """Timers and indexes, worked out again from what they are about."""
     stand: dict[str, dict[str, float]] = {}
 
@@ -239,13 +275,14 @@ def check_indexes(now: Evidence, environment: str, policies: Mapping[int, Policy
                 put(f"index:touch:{environment}:{name}", one.id, one.created_ms)
         if one.merged is not None:
             put(f"index:hook:{environment}/api", one.id, one.merged)
-        for timer, at_ms in (("deadline", one.deadline), ("warning", one.warning)):
+        for timer in ("deadline", "warning", "remind", "escalate"):
+            at_ms = getattr(one, timer)
             if at_ms is not None:
                 put("due", f"{one.id}/{timer}", at_ms)
         if one.owed is not None and one.owed.state == "open":
             put("due", f"{one.id}/debt", one.owed.due_ms)
             put("index:debts", one.id, one.owed.due_ms)
-    for user in locked(now.asked.values()):
+    for user in locked(now.asked.values(), forgiven):
         put("index:locks", user, now.locks[user])
     assert now.locks.keys() == stand.get("index:locks", {}).keys()
     found = {key: each for key, each in now.of.items() if key == "due" or key.startswith("index:")}

@@ -3,9 +3,10 @@
 What comes in are commands and policies as records. A quorum is tried out by every way of seating people.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import permutations
+from typing import Any
 
 from store.model.command import (
     Absent,
@@ -25,6 +26,7 @@ from store.model.command import (
     Refused,
     Tally,
     Trouble,
+    Unlock,
     Withdraw,
 )
 from store.model.policy import MINUTE, Circle, Policy
@@ -92,7 +94,11 @@ class Asked:
     touches: Mapping[str, tuple[str | None, str | None]]
     deadline: int | None
     state: str = "pending"
+    reason: str = ""
+    revision: int = 1
     warning: int | None = None
+    remind: int | None = None
+    escalate: int | None = None
     verdicts: tuple[Verdict, ...] = ()
     basis: str | None = None
     by: frozenset[str] = frozenset()
@@ -113,9 +119,23 @@ class Result:
     good_until_ms: int | None = None
 
 
-def locked(asked: Iterable[Asked]) -> set[str]:
-    """Whose break-glass is: nobody unlocks it in these histories."""
-    return {one.owed.by for one in asked if one.owed is not None and one.owed.state in ("disputed", "overdue")}
+NEW_DIGEST = "that of the new revision"  # worked out from what was stored, by whoever compares
+
+
+def locked(asked: Iterable[Asked], forgiven: Collection[str]) -> set[str]:
+    """Whose break-glass is. `forgiven`: the requests of the causes that an owner has looked at."""
+    owed = {one.id: one.owed for one in asked if one.owed is not None and one.owed.state in ("disputed", "overdue")}
+    return {each.by for name, each in owed.items() if name not in forgiven}
+
+
+def calls(rule: Policy, since_ms: int, now_ms: int) -> dict[str, Any]:
+    """When it is reminded of and escalated next."""
+    reminders = [since_ms + after_ms for after_ms in rule.remind]
+    escalations = [since_ms + each.after_ms for each in rule.escalate]
+    return {
+        name: min((at_ms for at_ms in times if at_ms > now_ms), default=None)
+        for name, times in (("remind", reminders), ("escalate", escalations))
+    }
 
 
 def all_of(answers: Iterable[bool | None]) -> bool | None:
@@ -142,7 +162,7 @@ def seated(rule: Policy, voters: Iterable[str], facts: Facts) -> bool:
 
 
 def moved(one: Asked, state: str, now_ms: int, *, deadline: int | None = None, warning: int | None = None) -> Asked:
-    return replace(one, state=state, since_ms=now_ms, deadline=deadline, warning=warning)
+    return replace(one, state=state, since_ms=now_ms, deadline=deadline, warning=warning, remind=None, escalate=None)
 
 
 def taken_back(one: Asked, now_ms: int) -> Asked:
@@ -165,6 +185,7 @@ class Reference:
     requests: dict[str, Asked] = field(default_factory=dict)
     head: dict[str, str] = field(default_factory=dict)  # name -> entry
     version: int = 1
+    forgiven: set[str] = field(default_factory=set)
 
     @property
     def number(self) -> int:
@@ -180,6 +201,18 @@ class Reference:
 
     def submit(self, wish: Asked, facts: Facts, now_ms: int) -> Result:
         """`wish` says what is asked; when, until when and under which policy is found here. Raises `No`."""
+        rule = self._admitted(wish, facts)
+        asked = replace(
+            wish,
+            policy=self.number,
+            created_ms=now_ms,
+            since_ms=now_ms,
+            deadline=now_ms + rule.request_ttl_ms,
+            **calls(rule, now_ms, now_ms),
+        )
+        return Result(asked, good_until_ms=facts.as_of_ms + FRESH_MS)
+
+    def _admitted(self, wish: Asked, facts: Facts) -> Policy:
         rule = self.policies[self.number]
         if rule is None:
             raise No
@@ -196,14 +229,45 @@ class Reference:
         if not rule.self_approval:
             able -= {wish.requester, wish.beneficiary}
         demand(seated(rule, able, facts))
-        asked = replace(
-            wish,
+        demand(bool(wish.reason.strip()))
+        demand(wish.wants_ms is None or wish.wants_ms > 0)
+        return rule
+
+    def unlock(self, command: Unlock, since: Mapping[str, float], facts: Facts) -> bool:
+        """Whether an owner may. `since`: of each cause that holds, by its request, when it came."""
+        owns = all_of([facts.sound(command.actor), facts.within(self.owners, command.actor)])
+        seen = command.seen_ms is None or command.seen_ms == max(since.values(), default=None)
+        return owns is True and command.actor != command.user and bool(since) and bool(command.reason.strip()) and seen
+
+    def edit(self, one: Asked, command: Edit, facts: Facts, now_ms: int) -> Result:
+        demand(one.state in ("pending", "stale"))
+        demand(command.actor in (one.requester, one.beneficiary))
+        demand((command.revision, command.digest) == (one.revision, one.digest))
+        demand(one.owed is None)
+        demand(command.duration_ms is None or one.kind != "change")
+        wants_ms = one.wants_ms if command.duration_ms is None else command.duration_ms
+        wish = replace(one, reason=command.reason, wants_ms=wants_ms)
+        rule = self._admitted(wish, facts)
+        touches = {
+            name: (self.head.get(name), entry)
+            for name, (_, entry) in one.touches.items()
+            if entry is not None or name in self.head
+        }
+        demand(one.kind != "change" or bool(touches))
+        wish = replace(wish, reason=wish.reason.strip(), touches=touches)
+        demand(one.state == "stale" or wish != one)
+        again = replace(
+            moved(wish, "pending", now_ms, deadline=now_ms + rule.request_ttl_ms),
             policy=self.number,
-            created_ms=now_ms,
-            since_ms=now_ms,
-            deadline=now_ms + rule.request_ttl_ms,
+            digest=NEW_DIGEST,
+            revision=one.revision + 1,
+            verdicts=(),
+            basis=None,
+            by=frozenset(),
+            note=None,
+            **calls(rule, now_ms, now_ms),
         )
-        return Result(asked, good_until_ms=facts.as_of_ms + FRESH_MS)
+        return Result(again, good_until_ms=facts.as_of_ms + FRESH_MS)
 
     # -- deciding -----------------------------------------------------------------------------------------------------
 
@@ -260,7 +324,7 @@ class Reference:
             case Countersign() | Dispute() | Overdue():
                 return self._settle(one, command, facts, now_ms)
             case Edit():
-                raise NotImplementedError("No history edits.")
+                return self.edit(one, command, facts, now_ms)
 
     def _count(self, one: Asked, command: Approve | Deny | Tally, facts: Facts, now_ms: int) -> Result:
         both = self.both(one)
@@ -270,7 +334,7 @@ class Reference:
             voters = {one.requester, one.beneficiary, *(verdict.by for verdict in one.verdicts)}
             demand(not voters.union(*(circle.groups for circle in circles)) & facts.missing)
         else:
-            demand((command.revision, command.digest) == (1, one.digest))
+            demand((command.revision, command.digest) == (one.revision, one.digest))
             demand(self.may_decide(one, command.actor, facts) is not False)
             cap_ms = command.cap_ms if isinstance(command, Approve) else None
             demand(cap_ms is None or cap_ms > 0)
@@ -295,12 +359,12 @@ class Reference:
 
     def _break(self, one: Asked, command: Break, facts: Facts, now_ms: int) -> Result:
         both = self.both(one)
-        demand((command.revision, command.digest) == (1, one.digest))
+        demand((command.revision, command.digest) == (one.revision, one.digest))
         demand(all(rule.enforcement == "soft" for rule in both))
         demand(facts.sound(command.actor))
         demand(all_of(facts.within(rule.bypassers, command.actor) for rule in both))
         demand(bool(command.reason.strip()))
-        demand(command.actor not in locked(self.requests.values()))
+        demand(command.actor not in locked(self.requests.values(), self.forgiven))
         owed = Owed(command.actor, now_ms + min(rule.break_glass.review_within_ms for rule in both))
         broken = replace(one, basis="break-glass", by=frozenset({command.actor}), owed=owed)
         caps = [rule.break_glass.max_duration_ms for rule in both]
@@ -351,8 +415,13 @@ class Reference:
         return all_of([facts.sound(user), any_of(facts.within(circle, user) for circle in circles)])
 
     def _due(self, one: Asked, command: Due, now_ms: int) -> Result:
-        at_ms = one.warning if command.timer == "warning" else one.deadline
+        at_ms = getattr(one, command.timer)
         demand(at_ms is not None and at_ms == command.at_ms <= now_ms)
+        if command.timer in ("remind", "escalate") and now_ms < (one.deadline or 0):
+            then = self.policies[one.policy]
+            assert then is not None
+            following = calls(then, one.since_ms, now_ms)[command.timer]
+            return Result(replace(one, **{command.timer: following}))
         if command.timer == "warning":
             return Result(replace(one, warning=None))
         return Result(taken_back(one, now_ms) if one.lease is not None else moved(one, "expired", now_ms))

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 import pytest
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from redis.asyncio import Redis
 
 from store.model.command import (
@@ -28,6 +28,7 @@ from store.model.command import (
     Deny,
     Dispute,
     Due,
+    Edit,
     End,
     Merge,
     Overdue,
@@ -35,16 +36,17 @@ from store.model.command import (
     Refused,
     Tally,
     Trouble,
+    Unlock,
     Withdraw,
 )
-from store.model.policy import HOUR, MINUTE, Access, BreakGlass, Circle, Policy, Threshold
+from store.model.policy import HOUR, MINUTE, Access, BreakGlass, Circle, Escalation, Policy, Threshold
 from store.model.request import CLOCK, RELAY
 from tests import builders, servers
 from tests.builders import ANA, BEN, BOB, CAT, DEVS, EVERYBODY, LEADS, ONCALL, OWNER, PAGER, REQ, STRANGER
 from tests.store.redis.contest import REPLICAS, Contest
 from tests.store.redis.reference import Asked
 
-SHORT: Final = settings(max_examples=60, stateful_step_count=50, derandomize=True, database=None)
+SHORT: Final = settings(max_examples=75, stateful_step_count=42, derandomize=True, database=None)
 LONG: Final = settings(max_examples=15, stateful_step_count=150, database=None, print_blob=True)
 QUIET: Final = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 SOAK_S: Final = float(os.environ.get("SOAK_S", "300"))
@@ -78,6 +80,8 @@ rules = st.builds(
         activate=st.sampled_from(["by-hand", "by-hand", "on-approval"]),
     ),
     request_ttl_ms=st.sampled_from([20 * MINUTE, 8 * HOUR]),
+    remind=st.sampled_from([(), (5 * MINUTE,), (5 * MINUTE, 15 * MINUTE)]),
+    escalate=st.sampled_from([(), (Escalation(after_ms=10 * MINUTE, to=Circle(users=frozenset({OWNER}))),)]),
     merge=st.sampled_from(["by-hand", "on-approval"]),
     merge_within_ms=st.sampled_from([15 * MINUTE, 24 * HOUR]),
 )
@@ -88,17 +92,22 @@ Act: TypeAlias = tuple[int, int, int, str | None]  # which request, what, over w
 acts = st.lists(st.tuples(picks, picks, replicas, meanwhiles), min_size=1, max_size=8)
 WEIGHTS: Final[dict[type, float]] = {
     Approve: 8, Activate: 6, Merge: 6, Present: 6, Absent: 4, Break: 4, Countersign: 2, Dispute: 4, Deny: 1,
-    Withdraw: 0.3, End: 0.4, Due: 3, Overdue: 3, Refused: 1, Trouble: 0.4, Tally: 1,
+    Withdraw: 0.3, Edit: 1.5, End: 0.4, Due: 3, Overdue: 3, Refused: 1, Trouble: 0.4, Tally: 1,
 }  # fmt: skip
 FITTING: Final[dict[str, tuple[type, ...]]] = {
-    "pending": (Approve, Deny, Break, Withdraw, Due, Tally),
+    "pending": (Approve, Deny, Break, Edit, Withdraw, Due, Tally),
     "approved": (Activate, Merge, Withdraw, Due, Countersign, Dispute),
-    "stale": (Withdraw, Due, Countersign),
+    "stale": (Withdraw, Edit, Due, Countersign),
     "granting": (Present, Absent, Refused, End, Due, Dispute),
     "active": (End, Due, Countersign, Dispute, Overdue, Absent),
     "revoking": (Absent, Present, Overdue),
 }
 BY_THE_RELAY: Final = (Present, Absent, Refused, Trouble, Tally)
+
+
+def seldom(history: "Histories") -> bool:
+    """So that what is set up on purpose does not crowd out what comes by chance."""
+    return history.ids % 4 == 0
 
 
 class Histories(RuleBasedStateMachine, Contest):
@@ -226,6 +235,111 @@ class Histories(RuleBasedStateMachine, Contest):
             ):
                 self.run(self.send(wish.draft.id, each, replica))
 
+    @rule(
+        by=st.sampled_from([OWNER, OWNER, OWNER, ANA, ONCALL]),
+        user=st.sampled_from([ONCALL, ONCALL, REQ, ANA, OWNER]),
+        seen_ms=st.sampled_from([None, None, 1]),
+        reason=st.sampled_from(["We talked.", "We talked.", " "]),
+    )
+    def an_owner_unlocks(self, by: str, user: str, seen_ms: int | None, reason: str) -> None:
+        self.run(self.unlock(Unlock(id=self.id(), actor=by, user=user, reason=reason, seen_ms=seen_ms)))
+
+    # -- what chance comes to too seldom ------------------------------------------------------------------------------
+
+    @precondition(seldom)
+    @rule(
+        kind=st.sampled_from(["open", "open", "access", "change"]),
+        denials=st.sampled_from([1, 2]),
+        since=st.sampled_from(
+            [
+                {"access": Access(max_ms=30 * MINUTE)},
+                {"access": Access(max_ms=30 * MINUTE)},
+                {"denials": 1},
+                {"denials": 2},
+            ]
+        ),
+        verdicts=st.sampled_from([(Approve, Approve), (Deny,), (Deny, Approve, Approve), (Approve, Deny, Approve)]),
+        unknown=st.sampled_from([None, ANA, ANA]),
+        replica=replicas,
+    )
+    def it_is_decided_under_two_policies(
+        self, kind: str, denials: int, since: dict[str, Any], verdicts: Any, unknown: str | None, replica: int
+    ) -> None:
+        """And perhaps without knowing who the first voter is."""
+        one = self.asked_anew(kind, builders.policy(denials=denials), replica)
+        self.run(self.enact(builders.policy(**{"denials": denials, **since})))
+        self.crowd.without = {unknown} if unknown else set()
+        for actor, verdict in zip((ANA, BOB, CAT), verdicts, strict=False):
+            self.says(one, actor, verdict, replica)
+        self.all_is_well()
+        self.run(self.send(one.id, Tally(id=self.id(), actor=RELAY), replica))
+
+    @precondition(seldom)
+    @rule(by=st.sampled_from([-1, 0, 0, 1]), replica=replicas)
+    def somebody_reads_at_the_last_moment(self, by: int, replica: int) -> None:
+        """Before any clock has swept."""
+        one = self.asked_anew("open", builders.policy(), replica)
+        for actor in (ANA, BOB):
+            self.says(one, actor, Approve, replica)
+        self.run(self.send(one.id, Activate(id=self.id(), actor=one.beneficiary), replica))
+        one = self.reference.requests[one.id]
+        assert one.lease is not None
+        self.corridor.skew_ms += one.lease[1] + by - self.corridor.now_ms
+        self.run(self.read(one, one.beneficiary))
+
+    @precondition(seldom)
+    @rule(
+        kind=st.sampled_from(["open", "access", "change"]),
+        behind_ms=st.sampled_from([12_000, 40_000]),
+        replica=replicas,
+    )
+    def a_process_that_lags_decides_what_it_remembers(self, kind: str, behind_ms: int, replica: int) -> None:
+        """By a clock of long ago, when everything was still in time."""
+        one = self.asked_anew(kind, builders.policy(), replica)
+        self.says(one, ANA, Approve, replica)
+        self.run(self.replicas[replica].get(one.id))
+        self.corridor.drift_ms = -behind_ms
+        self.says(one, BOB, Approve, replica)
+        self.corridor.drift_ms = 0
+
+    @precondition(seldom)
+    @rule(
+        wrong=st.sampled_from([Dispute, Dispute, Overdue]),
+        seen=st.sampled_from([None, 0, 0, 1]),
+        replica=replicas,
+    )
+    def a_glass_is_wrongly_broken_twice_and_an_owner_unlocks(self, wrong: Any, seen: int | None, replica: int) -> None:
+        """In between nobody locked breaks another one."""
+        rule = builders.soft(break_glass=BreakGlass(max_duration_ms=HOUR, review_within_ms=MINUTE))
+        for _ in range(2):
+            one = self.asked_anew("open", rule, replica)
+            self.says(one, ONCALL, Break, replica)
+            if (owed := self.reference.requests[one.id].owed) is None:
+                continue  # who is locked
+            if wrong is Overdue:
+                self.corridor.skew_ms += owed.due_ms - self.corridor.now_ms
+                self.run(self.send(one.id, Overdue(id=self.id(), actor=CLOCK, at_ms=owed.due_ms), replica))
+            else:
+                self.run(self.send(one.id, Dispute(id=self.id(), actor=CAT, reason="?"), replica))
+        newest = int(max(self.causes(ONCALL).values(), default=0))
+        seen_ms = None if seen is None else newest - seen
+        told: dict[str, Any] = {"actor": OWNER, "user": ONCALL, "reason": "We talked.", "seen_ms": seen_ms}
+        self.run(self.unlock(Unlock(id=self.id(), **told)))
+        self.says(self.asked_anew("open", rule, replica), ONCALL, Break, replica)
+
+    def asked_anew(self, kind: str, rule: Policy, replica: int) -> Asked:
+        """Under this rule, and everybody is known."""
+        self.all_is_well()
+        self.run(self.enact(rule))
+        wish = self.run(self.wish(kind, REQ, REQ, 3 * HOUR, ["C"], self.ids))
+        self.run(self.ask(wish, replica))
+        return self.reference.requests[wish.draft.id]
+
+    def says(self, one: Asked, actor: str, verdict: Any, replica: int) -> None:
+        said = {} if verdict is Approve else {"reason": "no"}
+        seen = {"revision": one.revision, "digest": one.digest}
+        self.run(self.send(one.id, verdict(id=self.id(), actor=actor, **seen, **said), replica))
+
     @rule(acts=acts)
     def people_may_not(self, acts: list[Act]) -> None:
         for which, pick, replica, meanwhile in acts:
@@ -322,9 +436,10 @@ class Histories(RuleBasedStateMachine, Contest):
 
     def possible(self, one: Asked, kind: type) -> Iterator[Command]:
         """All that anybody could send, also what nobody should."""
-        seen: dict[str, Any] = {"revision": 1, "digest": one.digest}
-        wrong: list[dict[str, Any]] = [{"revision": 2, "digest": one.digest}, {"revision": 1, "digest": "0" * 64}]
+        seen: dict[str, Any] = {"revision": one.revision, "digest": one.digest}
+        wrong: list[dict[str, Any]] = [seen | {"revision": one.revision + 1}, seen | {"digest": "0" * 64}]
         timers = [("deadline", one.deadline or 0), ("warning", one.warning or 0), ("deadline", one.warning or 1)]
+        timers += [("remind", one.remind or 1), ("escalate", one.escalate or 1), ("remind", one.deadline or 1)]
         timers += [("warning", one.deadline or 1), ("deadline", (one.deadline or 0) - 1)]
         due_ms = one.owed.due_ms if one.owed else 0
         fields: dict[type, list[dict[str, Any]]] = {
@@ -340,6 +455,13 @@ class Histories(RuleBasedStateMachine, Contest):
             Deny: [{**each, "reason": "no"} for each in (seen, *wrong)],
             Break: [seen | {"reason": "fire"}, seen | {"reason": " "}, *({**each, "reason": "fire"} for each in wrong)],
             Dispute: [{"reason": "?"}],
+            Edit: [
+                seen | {"reason": f"because {one.revision}"},
+                seen | {"reason": "because", "duration_ms": (20 * MINUTE, 2 * HOUR)[one.revision % 2]},
+                seen | {"reason": "because"},
+                seen | {"reason": " "},
+                *({**each, "reason": "otherwise"} for each in wrong),
+            ],
             Due: [{"timer": timer, "at_ms": at_ms} for timer, at_ms in timers],
             Overdue: [{"at_ms": due_ms}, {"at_ms": due_ms - 1}],
             Absent: [{}, {"kept_by": "REQVEST999"}],
