@@ -3,6 +3,7 @@
 import copy
 import json
 from dataclasses import asdict, dataclass, replace
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -12,10 +13,11 @@ from store.model.command import Activate, Approve, Deny, End, Merge, Present, Ta
 from store.model.errors import Invalid, Unavailable
 from store.model.grant import Membership
 from store.model.identity import ALPHABET, Target, parse_request_id, request_id, shown
+from store.model.policy import HOUR
 from store.model.record import Record
-from store.model.request import Request, digest
+from store.model.request import TERMINAL, Request, State, digest
 from store.model.secret import Secret
-from tests.builders import INSTALLATION, REQ, edit, held, payload, request, touch
+from tests.builders import ENVIRONMENT, INSTALLATION, REQ, edit, held, payload, request, touch
 
 OPEN, ACCESS = request("open"), request("access")
 TOUCHES = (touch("A", base=1, to=2), touch("B", to=1))
@@ -313,6 +315,35 @@ def test_what_is_no_record_of_ours_is_refused(body, code):
 def test_how_long_to_wait_is_said_where_the_other_side_said_so():
     assert Unavailable("Slack asks us to wait.", retry_after_ms=1_500).retry_after_ms == 1_500
     assert Unavailable("Slack does not answer.").retry_after_ms is None
+
+
+def test_who_reads_a_newer_record_is_told_what_to_do():
+    with pytest.raises(Unavailable) as refusal:
+        Request.from_json(OPEN.to_json().replace('"schema":1', '"schema":2'))
+    assert refusal.value.sentence == (
+        "This Request was written by a newer Countersign (schema 2, this one reads 1). Upgrade this process."
+    )
+
+
+@pytest.mark.parametrize(
+    ("touched", "word"),
+    [
+        (touch(base=1, to=None), "removed"),
+        (touch(base=None, to=None), "removed"),
+        (touch(to=1), "new"),
+        (touch(base=1, to=2), "changed"),
+        (touch(base=1, to=2).model_copy(update={"same": True}), "unchanged"),
+    ],
+)
+def test_what_a_change_does_to_a_name_has_a_word(touched, word):
+    assert touched.word == word
+
+
+def test_a_request_knows_its_environment_its_length_and_its_end():
+    assert [asked.environment_id for asked in (OPEN, ACCESS, CHANGE)] == [ENVIRONMENT, None, ENVIRONMENT]
+    assert [asked.duration_ms for asked in (OPEN, ACCESS, CHANGE)] == [HOUR, HOUR, None]
+    ended = {state: OPEN.model_copy(update={"state": state}).ended for state in get_args(State)}
+    assert {state for state, over in ended.items() if over} == TERMINAL
 
 
 def test_a_record_does_not_change():
