@@ -383,6 +383,11 @@ def test_a_secret_does_not_leave_by_other_ways(leak):
     assert "canary" not in str(error.value)
 
 
+def test_who_would_copy_a_secret_reads_why_not():
+    with pytest.raises(TypeError, match=r"^A secret does not travel by pickle\.$"):
+        copy.copy(Secret(b"canary-7"))
+
+
 def test_secrets_are_compared_by_what_they_hold():
     assert Secret(b"a") == Secret(b"a")
     assert Secret(b"a") != Secret(b"b")
