@@ -111,6 +111,14 @@ def test_the_digests_are_these():
     assert OPEN.digest == "4302b27a26d8bc2a770bf2ad9b191f0be2cf520d9b6b39cd808fb8afb39aa446"
     assert ACCESS.digest == "5f86ccb019a1d478fa06d0324159c8751b5f02a794286fd8de2fde35ae82828f"
     assert CHANGE.digest == "6f8fee05fef1631fbef5e2c12ab8aa45b3aed829e23225dc9f72d61b20ce7c15"
+    assert (
+        digest(INSTALLATION, with_touch(base=None, entry=None))
+        == "3f9c0b83f2b024b5a43f9079f8e945c304cd0b2eeda4250bf3672585e91a3817"
+    )
+    assert (
+        digest(INSTALLATION, with_entry(mode=0o600))
+        == "3ba6ebb5d39896ef865decc59b68bc8582db29ab2d60c161f507b533857034c6"
+    )
 
 
 @pytest.mark.parametrize(
