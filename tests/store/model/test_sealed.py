@@ -289,6 +289,10 @@ def test_the_bytes_are_these():
         hashlib.sha256(MANIFEST.canonical()).hexdigest()
         == "eacd1058b9ed21e768d68810b30dcc2524e9711f04af33c87eb87411c04e3f04"
     )
+    first = Manifest(environment_id="env-1", number=1, entries={})
+    assert first.canonical() == length_prefixed("countersign/manifest/1", "env-1", 0, 1, "", 0)
+    assert SealedEntry(entry_id="e1", ciphertext=b"AAAA", wrap=b"\1\1\2\3\4rest").epoch == 0x01020304
+    assert SealedEntry(entry_id="e1", ciphertext=b"AAAA", wrap=b"").ciphertext == b"AAAA"  # bytes are no base64
     assert (ENTRY.epoch, ENTRY.ciphertext_hash) == (7, hashlib.sha256(b"\1\xff\xfe").hexdigest())
 
 
