@@ -13,6 +13,7 @@ from store.model.lifecycle import Transition, World, draft_of, transition
 from store.model.people import FRESH_MS, People
 from store.model.policy import HOUR, MINUTE, Circle, Ticket
 from store.model.request import TERMINAL, Change, Review, digest
+from store.model.sealed import MAX_REQUEST_ENTRIES
 from tests.builders import (
     ANA,
     BEN,
@@ -27,6 +28,7 @@ from tests.builders import (
     edit,
     head,
     held,
+    payload,
     people,
     policies,
     policy,
@@ -98,6 +100,12 @@ def test_an_edit_is_looked_at_as_if_it_were_asked_for_the_first_time():
     assert draft_of(asked, told) == draft(
         identity=asked.id, beneficiary=BEN, reason="another", ticket="AB-1", duration_ms=MINUTE
     )
+
+
+def test_the_least_time_and_the_most_names_are_asked_for():
+    assert edited(world(request()), duration_ms=1).request.duration_ms == 1
+    most = tuple(touch(f"A{number:02}") for number in range(MAX_REQUEST_ENTRIES))
+    assert edited(world(request("change")), touches=most).request.payload == payload("change", touches=most)
 
 
 def test_reminders_are_counted_from_the_edit():

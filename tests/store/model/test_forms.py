@@ -3,6 +3,7 @@
 import copy
 import json
 from dataclasses import asdict, dataclass, replace
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -12,10 +13,11 @@ from store.model.command import Activate, Approve, Deny, End, Merge, Present, Ta
 from store.model.errors import Invalid, Unavailable
 from store.model.grant import Membership
 from store.model.identity import ALPHABET, Target, parse_request_id, request_id, shown
+from store.model.policy import HOUR
 from store.model.record import Record
-from store.model.request import Request, digest
+from store.model.request import TERMINAL, Request, State, digest
 from store.model.secret import Secret
-from tests.builders import INSTALLATION, REQ, edit, held, payload, request, touch
+from tests.builders import ENVIRONMENT, INSTALLATION, REQ, edit, held, payload, request, touch
 
 OPEN, ACCESS = request("open"), request("access")
 TOUCHES = (touch("A", base=1, to=2), touch("B", to=1))
@@ -109,6 +111,14 @@ def test_the_digests_are_these():
     assert OPEN.digest == "4302b27a26d8bc2a770bf2ad9b191f0be2cf520d9b6b39cd808fb8afb39aa446"
     assert ACCESS.digest == "5f86ccb019a1d478fa06d0324159c8751b5f02a794286fd8de2fde35ae82828f"
     assert CHANGE.digest == "6f8fee05fef1631fbef5e2c12ab8aa45b3aed829e23225dc9f72d61b20ce7c15"
+    assert (
+        digest(INSTALLATION, with_touch(base=None, entry=None))
+        == "3f9c0b83f2b024b5a43f9079f8e945c304cd0b2eeda4250bf3672585e91a3817"
+    )
+    assert (
+        digest(INSTALLATION, with_entry(mode=0o600))
+        == "3ba6ebb5d39896ef865decc59b68bc8582db29ab2d60c161f507b533857034c6"
+    )
 
 
 @pytest.mark.parametrize(
@@ -315,6 +325,35 @@ def test_how_long_to_wait_is_said_where_the_other_side_said_so():
     assert Unavailable("Slack does not answer.").retry_after_ms is None
 
 
+def test_who_reads_a_newer_record_is_told_what_to_do():
+    with pytest.raises(Unavailable) as refusal:
+        Request.from_json(OPEN.to_json().replace('"schema":1', '"schema":2'))
+    assert refusal.value.sentence == (
+        "This Request was written by a newer Countersign (schema 2, this one reads 1). Upgrade this process."
+    )
+
+
+@pytest.mark.parametrize(
+    ("touched", "word"),
+    [
+        (touch(base=1, to=None), "removed"),
+        (touch(base=None, to=None), "removed"),
+        (touch(to=1), "new"),
+        (touch(base=1, to=2), "changed"),
+        (touch(base=1, to=2).model_copy(update={"same": True}), "unchanged"),
+    ],
+)
+def test_what_a_change_does_to_a_name_has_a_word(touched, word):
+    assert touched.word == word
+
+
+def test_a_request_knows_its_environment_its_length_and_its_end():
+    assert [asked.environment_id for asked in (OPEN, ACCESS, CHANGE)] == [ENVIRONMENT, None, ENVIRONMENT]
+    assert [asked.duration_ms for asked in (OPEN, ACCESS, CHANGE)] == [HOUR, HOUR, None]
+    ended = {state: OPEN.model_copy(update={"state": state}).ended for state in get_args(State)}
+    assert {state for state, over in ended.items() if over} == TERMINAL
+
+
 def test_a_record_does_not_change():
     with pytest.raises(ValueError, match="frozen"):
         OPEN.state = "approved"  # type: ignore[misc]  # mypy knows, too
@@ -350,6 +389,11 @@ def test_a_secret_does_not_leave_by_other_ways(leak):
     with pytest.raises(TypeError) as error:
         leak(Secret(b"canary-7"))
     assert "canary" not in str(error.value)
+
+
+def test_who_would_copy_a_secret_reads_why_not():
+    with pytest.raises(TypeError, match=r"^A secret does not travel by pickle\.$"):
+        copy.copy(Secret(b"canary-7"))
 
 
 def test_secrets_are_compared_by_what_they_hold():

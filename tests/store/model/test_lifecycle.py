@@ -23,6 +23,7 @@ from store.model.command import (
 )
 from store.model.errors import AccessError, Conflict, Forbidden
 from store.model.lifecycle import World, transition
+from store.model.lifecycle.world import spoken
 from store.model.policy import HOUR, MINUTE
 from store.model.request import TERMINAL, Request, State
 from tests.builders import (
@@ -363,6 +364,32 @@ def test_a_slow_outside_costs_the_user_time_never_the_company():
     assert (active.state, active.timers) == ("active", {"deadline": until})  # too late for a warning
     with pytest.raises(Conflict):
         transition(replace(at, now_ms=until), Present(id="p", actor="relay"), people())
+
+
+@pytest.mark.parametrize(("by_ms", "warns"), [(-1, True), (0, False), (1, False)])
+def test_who_is_let_in_when_the_warning_would_come_gets_none(by_ms, warns):
+    at = in_state("granting*")
+    assert at.request.lease is not None
+    late = replace(at, now_ms=at.request.lease.warning_ms + by_ms)
+    assert ("warning" in transition(late, Present(id="p", actor="relay"), people()).request.timers) is warns
+
+
+@pytest.mark.parametrize(
+    ("duration_ms", "words"),
+    [
+        (0, "0 s"),
+        (999, "0 s"),
+        (1_000, "1 s"),
+        (59_000, "59 s"),
+        (MINUTE, "1 min"),
+        (59 * MINUTE + 59_000, "59 min 59 s"),
+        (HOUR, "1 h"),
+        (90 * MINUTE, "1 h 30 min"),
+        (26 * HOUR + 61 * MINUTE + 1_500, "27 h 1 min 1 s"),
+    ],
+)
+def test_a_duration_is_said_in_its_units(duration_ms, words):
+    assert spoken(duration_ms) == words
 
 
 def test_a_refusal_that_may_have_left_something_is_taken_back():

@@ -6,7 +6,7 @@ import pytest
 
 from store.model.command import Activate, Approve, Countersign, Dispute, Overdue, Unlock
 from store.model.errors import AccessError, Conflict, Forbidden, Invalid
-from store.model.lifecycle import World, transition, unlock, whose_lock
+from store.model.lifecycle import World, transition, unlock, whose_lock, why_locked
 from store.model.lock import Cause, Lock, Opening
 from store.model.people import FRESH_MS
 from store.model.policy import Circle
@@ -148,12 +148,47 @@ def test_an_owner_who_may_do_nothing_here_unlocks_nobody(facts):
         unlock(LOCKED, told(), SOFT, people(UOWNER=facts), NOW)
 
 
+@pytest.mark.parametrize(
+    ("lock", "command", "code", "sentence"),
+    [
+        (LOCKED, told(ANA), "forbidden", "Only an owner can unlock somebody's break-glass."),
+        (LOCKED, told(user=OWNER), "own_lock", "Nobody unlocks their own break-glass. Another owner must."),
+        (LOCKED, told(reason=" "), "reason_required", "Say why this person may break the glass again."),
+        (OPENED, told(), "not_locked", "Their break-glass is not locked."),
+        (
+            LOCKED,
+            told(seen_ms=1),
+            "other_content",
+            "It was locked for something else since. Look at it before you unlock it.",
+        ),
+    ],
+)
+def test_a_refused_unlock_says_why(lock, command, code, sentence):
+    with pytest.raises(AccessError) as refusal:
+        unlock(lock, command, SOFT, people(), NOW)
+    assert (refusal.value.detail, refusal.value.sentence) == (code, sentence)
+
+
+@pytest.mark.parametrize(
+    ("owners", "named"),
+    [
+        (2, "UOWNER1, UOWNER2."),
+        (5, "UOWNER1, UOWNER2, UOWNER3, UOWNER4, UOWNER5."),
+        (6, "UOWNER1, UOWNER2, UOWNER3, UOWNER4, UOWNER5 and others."),
+    ],
+)
+def test_some_owners_are_named(owners, named):
+    circle = Circle(users=frozenset(f"UOWNER{number}" for number in range(1, owners + 1)))
+    assert why_locked(LOCKED, policies(owners=circle)).endswith(f"nobody unlocks their own: {named}")
+
+
 def test_who_is_not_known_to_be_an_owner_unlocks_nobody():
     owned = policies(soft(), owners=Circle(groups=frozenset({"SLEADS"})))
     for without in (["SLEADS"], [ANA]):
         with pytest.raises(AccessError) as refusal:
             unlock(LOCKED, told(ANA), owned, people(without=without), NOW)
         assert refusal.value.detail == "not_known"
+        assert refusal.value.sentence == "Slack has not told us who you are yet."
 
 
 def test_it_is_read_back_as_it_was():

@@ -56,6 +56,13 @@ def test_what_was_approved_becomes_the_next_version():
     assert result.good_until_ms == NOW + FRESH_MS
 
 
+def test_to_remove_what_is_not_there_removes_nothing():
+    at, last = decided(touch("A", base=None, to=None), touch("B"), head=head(C=1))
+    merged = transition(at, last, people()).head
+    assert merged is not None
+    assert merged.entries == {"B": held("B"), "C": held("C")}
+
+
 @pytest.mark.parametrize(
     ("touched", "there", "merges"),
     [

@@ -117,6 +117,12 @@ def test_a_place_is_given_up_for_whom_only_it_fits():
     assert quorum_met(wide_first, ["U0A", "U0B"], People(0))
 
 
+def test_who_gives_a_place_up_looks_at_every_other_one():
+    """C fits only A's place; A could take B's, who has no other, or the free one."""
+    thresholds = [Threshold(circle=users(*who)) for who in (("U0A", "U0C"), ("U0A", "U0B"), ("U0A",))]
+    assert quorum_met(thresholds, ["U0A", "U0B", "U0C"], People(0))
+
+
 def test_without_thresholds_nothing_is_met():
     assert not quorum_met([], EVERYBODY, People(0))
 
@@ -299,6 +305,7 @@ def test_a_rule_that_was_looked_up_is_that_of_this_set():
         assert copied.offers(frozenset({"U0A"})) == ()
     assert LISTED.rule("open", prod) is LISTED.policies[0]
     assert LISTED.model_copy() == LISTED
+    assert LISTED.model_copy().targets is LISTED.targets  # thousands of rules, and a copy for each edit of one field
 
 
 def test_only_so_much_is_remembered(monkeypatch):
@@ -307,6 +314,7 @@ def test_only_so_much_is_remembered(monkeypatch):
     copied = LISTED.model_copy()
     for name in ("payments/prod", "payments/staging", "payments/prod"):
         assert copied.rule("open", Target.parse(name)) == first_match(LISTED.policies, "open", Target.parse(name))
+        assert len(copied._found) == 1
     assert copied.offers(frozenset({"U0NOBODY"})) == ()
     assert copied.offers(frozenset({"U0A"})) == LISTED.offers(frozenset({"U0A"}))
     assert [len(memory) for memory in (copied._found, copied._offers)] == [1, 1]
@@ -351,10 +359,20 @@ def test_secure_keeps_values_out_of_slack_whatever_else_is_said():
     assert LISTED.targets["payments/staging"].shows
     assert TargetConfig(values_in_slack="enter").enters
     assert not TargetConfig(values_in_slack="enter").shows
+    assert not TargetConfig().enters
+
+
+@pytest.mark.parametrize(
+    ("circle", "empty"),
+    [(Circle(), True), (users("U0A"), False), (groups("S0A"), False), (Circle(users={"U0A"}, groups={"S0A"}), False)],
+)
+def test_a_circle_without_anybody_is_empty(circle, empty):
+    assert circle.empty is empty
 
 
 def test_is_read_back_as_it_was_written():
     assert PolicySet.from_json(LISTED.to_json()) == LISTED
+    assert '"from":' in LISTED.to_json()  # what lies in Redis is spelled as the file is
 
 
 @pytest.mark.parametrize(("ticket", "expected"), [("AB-1", True), ("see AB-1", False), ("AB-1\n", False), ("", False)])

@@ -174,6 +174,7 @@ def test_what_was_called_out_is_said_until_it_is_decided_or_called_out_again():
         assert not still_calls(approved(at), at.now_ms, reminder=reminder)
         assert not still_calls(replace(at, now_ms=DEADLINE), DEADLINE - 1, reminder=reminder)
         assert not still_calls(at, NOW - 1, reminder=reminder)  # of an earlier time that it waited
+        assert still_calls(replace(at, now_ms=NOW), NOW, reminder=reminder)
     assert still_calls(replace(at, now_ms=NOW + HOUR - 1), NOW + 15 * MINUTE, reminder=True)
     for later in (replace(at, now_ms=NOW + HOUR), replace(at, now_ms=NOW + 2 * HOUR)):
         assert not still_calls(later, NOW + 15 * MINUTE, reminder=True)

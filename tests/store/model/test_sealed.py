@@ -1,5 +1,6 @@
 """Sealed records: names, limits, and one spelling each."""
 
+import hashlib
 import json
 from collections.abc import Callable
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from store.model.errors import Invalid, Unavailable
+from store.model.errors import AccessError, Invalid, Unavailable
 from store.model.sealed import (
     MAX_ENTRIES,
     MAX_FILE_BYTES,
@@ -206,6 +207,97 @@ def test_limits(check, limit, documented, sentence):
     check(limit)
     with pytest.raises(Invalid, match=sentence):
         check(limit + 1)
+
+
+SENTENCES = [
+    (
+        lambda: check_name("1 A"),
+        "bad_name",
+        "“1 A” is not a name for a value: use letters, digits and _, no digit first, at most 128 characters. For a file, give its mode too.",
+    ),
+    (
+        lambda: check_name("../a", 0o600),
+        "bad_name",
+        "“../a” is not a path for a file: it is relative, without . or .. as a step, in letters, digits and _ . @ + -, no - first, at most 255 characters.",
+    ),
+    (
+        lambda: check_names({f"A{at}": None for at in range(501)}),
+        "too_many_entries",
+        "An environment holds at most 500 entries, and this would make 501. Remove what is no longer used, or split it into two environments.",
+    ),
+    (
+        lambda: check_names({"a/b/c": 0o600, "a/b": 0o600}),
+        "bad_name",
+        "“a/b/c” cannot stand beside “a/b”: a file is no folder. Rename one.",
+    ),
+    (
+        lambda: check_size("A", 65_537),
+        "too_large",
+        "A has 65,537 bytes, and a value has at most 64 KiB. Store it as a file, or keep it elsewhere.",
+    ),
+    (
+        lambda: check_size("a", 1_048_577, 0o600),
+        "too_large",
+        "a has 1,048,577 bytes, and a file has at most 1 MiB. Split it, or keep it elsewhere.",
+    ),
+    (
+        lambda: check_request([0] * 101),
+        "too_many_entries",
+        "A request changes at most 100 entries, and this one has 101. Split it into several requests.",
+    ),
+    (
+        lambda: check_request([1_048_576, 1]),
+        "too_large",
+        "A request carries at most 1 MiB, and this one has 1,048,577 bytes. Split it into several requests.",
+    ),
+    (
+        lambda: Manifest(environment_id="env-1", number=1, previous_mac=HASH, entries={}),
+        "bad_manifest",
+        "The first version of an environment has none before it, and every later one names it.",
+    ),
+    (
+        lambda: MANIFEST.admit("C", ENTRY),
+        "tampered",
+        "The sealed value of “C” cannot be trusted: it was altered, belongs elsewhere or was written by a newer Countersign. Nothing of it is used.",
+    ),
+    (
+        lambda: SealedEntry.from_json(ENTRY.to_json() + " "),
+        "tampered",
+        "A stored SealedEntry cannot be trusted: it was altered, belongs elsewhere or was written by a newer Countersign. Nothing of it is used.",
+    ),
+    (
+        lambda: Manifest.from_json(MANIFEST.to_json().replace("a/b", "../")),
+        "tampered",
+        "A stored Manifest cannot be trusted: it was altered, belongs elsewhere or was written by a newer Countersign. Nothing of it is used.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("refused", "code", "sentence"), SENTENCES)
+def test_a_refusal_says_what_is_wrong_and_what_would_be_right(refused, code, sentence):
+    with pytest.raises(AccessError) as caught:
+        refused()
+    assert (caught.value.detail, caught.value.sentence) == (code, sentence)
+
+
+def test_the_bytes_are_these():
+    """Known answers: they are final."""
+    assert length_prefixed("é", 258, b"\xff", "") == bytes.fromhex(
+        "00000002c3a900000008000000000000010200000001ff00000000"
+    )
+    assert (
+        hashlib.sha256(MANIFEST.canonical()).hexdigest()
+        == "eacd1058b9ed21e768d68810b30dcc2524e9711f04af33c87eb87411c04e3f04"
+    )
+    first = Manifest(environment_id="env-1", number=1, entries={})
+    assert first.canonical() == length_prefixed("countersign/manifest/1", "env-1", 0, 1, "", 0)
+    assert SealedEntry(entry_id="e1", ciphertext=b"AAAA", wrap=b"\1\1\2\3\4rest").epoch == 0x01020304
+    assert SealedEntry(entry_id="e1", ciphertext=b"AAAA", wrap=b"").ciphertext == b"AAAA"  # bytes are no base64
+    assert (ENTRY.epoch, ENTRY.ciphertext_hash) == (7, hashlib.sha256(b"\1\xff\xfe").hexdigest())
+
+
+def test_a_folder_may_hold_files_beside_a_name_that_begins_alike():
+    check_names({"a": None, "ab/c": 0o600})
 
 
 def test_a_manifest_beyond_the_limits_cannot_be_made():

@@ -385,9 +385,11 @@ def _lines(at: World, result: Transition, before: Request | None) -> Iterator[st
 
 
 def _different(name: str, before: BaseModel | None, after: BaseModel, now_ms: int) -> Iterator[str]:
-    old = before.model_dump() if before is not None else {}
+    """Of a new record, what it does not say by itself."""
+    unsaid = {name: field.default for name, field in type(after).model_fields.items() if not field.is_required()}
+    old = before.model_dump() if before is not None else unsaid
     for field, value in after.model_dump().items():
-        if field != "digest" and value != old.get(field):
+        if field != "digest" and (field not in old or value != old[field]):
             yield f"{name} {field}: {_word(value, now_ms)}"
 
 
