@@ -39,7 +39,7 @@ def happened(facts: CardFacts, news: News, what: str) -> str:
     because, _ = CLOSED.get(why, OTHERWISE)
     return (
         f"*No cards in {channel(where)}:* Slack does not let Countersign post there, because {because}. "
-        f"Cards about `{facts.request.target}` go to the approvers as direct messages for now."
+        f"Cards that belong there, as those about `{facts.request.target}`, go to the approvers as direct messages for now."
     )
 
 
