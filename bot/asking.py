@@ -7,10 +7,10 @@ from store.model.command import Edit
 from store.model.errors import Conflict, Forbidden, Invalid, Unavailable
 from store.model.grant import Membership
 from store.model.identity import Target, request_id
-from store.model.lifecycle import Draft, rule_for
+from store.model.lifecycle import Draft, more_for, rule_for
 from store.model.people import Directory, Wanted
 from store.model.policy import Policy, PolicySet, TargetConfig
-from store.model.request import Change, Joining, Opening, Request
+from store.model.request import Change, Extending, Joining, Opening, Request
 from store.redis.environments import Environments, Value
 from store.redis.policies import Policies
 from store.redis.requests import Outcome, Requests
@@ -81,6 +81,18 @@ class Asking:
         payload = Change(environment_id=environment.id, touches=sealing.touches)
         draft = Draft(self._id(), "change", target, user, user, payload, reason, ticket)
         return await self._requests.submit(draft, command_id, sealing.entries)
+
+    async def extend(
+        self, user: str, request: str, *, duration_ms: int, reason: str, ticket: str | None, command_id: str
+    ) -> Outcome:
+        """More time for what is held already: a request of its own."""
+        grant = await self._requests.get(request)
+        held = grant.request
+        rule = rule_for(held.kind, held.asked, grant.policy_now)
+        lease, _ = more_for(grant, user, rule.access.max_ms)
+        payload = Extending(parent=held.id, until_ms=lease.until_ms, duration_ms=duration_ms)
+        draft = Draft(self._id(), held.kind, held.asked, user, held.beneficiary, payload, reason, ticket)
+        return await self._requests.submit(draft, command_id)
 
     async def edit(
         self, request: Request, command: Edit, values: Mapping[str, Value], left: Collection[str]

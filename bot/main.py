@@ -20,6 +20,7 @@ from bot.settings import Mode, Settings
 from bot.slack.app import Identity, Running, bolt
 from bot.slack.delivery import Delivery
 from bot.slack.directory import SlackDirectory
+from bot.slack.extending import Extending
 from bot.slack.forms import Forms
 from bot.slack.listeners import Listeners
 from bot.slack.lookup import SlackLookup
@@ -152,9 +153,18 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         committed=clock.nudge,
         counted=counted,
     )
+    extending = Extending(
+        slack=slack,
+        asking=asking,
+        pictures=pictures,
+        replies=replies,
+        committed=clock.nudge,
+        counted=counted,
+    )
     slash = Slash(
         forms=forms,
         unlocking=unlocking,
+        extending=extending,
         requests=requests,
         policies=policies,
         pictures=pictures,
@@ -171,6 +181,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         directory=directory,
         forms=forms,
         unlocking=unlocking,
+        extending=extending,
         slash=slash,
         committed=clock.nudge,
         counted=counted,

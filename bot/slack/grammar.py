@@ -70,6 +70,15 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Extend:
+    """Without an id: the only thing this person holds, if it is only one. What is missing is asked for in the modal."""
+
+    id: str | None = None
+    duration_ms: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Unlock:
     """For owners. `user` None: who is locked. What is missing is asked for in the modal."""
 
@@ -84,16 +93,17 @@ class Mistake:
     sentence: str
 
 
-Parsed: TypeAlias = Ask | Pending | Mine | Help | Show | Why | WhyAsk | Cancel | Done | Unlock | Mistake
+Parsed: TypeAlias = Ask | Pending | Mine | Help | Show | Why | WhyAsk | Cancel | Done | Extend | Unlock | Mistake
 
 
 _EXAMPLE: Final = "/countersign request open payments/prod for 2h because INC-41"
 _UNLOCK_EXAMPLE: Final = "Name one person, and why: /countersign unlock @omar because we talked about INC-7"
+_EXTEND_EXAMPLE: Final = "/countersign extend ID for 30m because …"
 _WHY_EXAMPLE: Final = "/countersign why open payments/prod for 2h"
 _KINDS: Final[dict[str, Kind]] = {"open": "open", "access": "access", "change": "change"}
 _ALONE: Final[dict[str, Parsed]] = {"pending": Pending(), "mine": Mine(), "help": Help()}
 _WITH_ID: Final[dict[str, Callable[[str], Parsed]]] = {"show": Show, "why": Why, "cancel": Cancel, "done": Done}
-_WORDS: Final = ("request", *_ALONE, *_WITH_ID, "unlock")
+_WORDS: Final = ("request", *_ALONE, *_WITH_ID, "extend", "unlock")
 _UNITS: Final = (("hours?|hrs?", "h"), ("minutes?|mins?", "m"), ("seconds?|secs?", "s"))
 _PERSON: Final = re.compile(r"<@([UW][A-Z0-9]{2,20})(?:\|[^<>]*)?>|([UW][A-Z0-9]{2,20})")
 _LINK: Final = re.compile(r"<([^<>|]*)(?:\|([^<>]*))?>")
@@ -115,6 +125,8 @@ def parse(text: str, *, organization: str | None = None) -> Parsed:
         return _why(rest, organization)
     if first in _WITH_ID:
         return _about(first, rest)
+    if first == "extend":
+        return _extend(rest)
     if first == "unlock":
         return _unlock(text)
     return _unknown(words[0], _WORDS, "/countersign help lists what there is.", "/countersign ")
@@ -219,6 +231,20 @@ def _about(word: str, rest: list[str]) -> Parsed:
         return _WITH_ID[word](parse_request_id(rest[0].strip("`")))
     except Invalid as error:
         return Mistake(error.sentence)
+
+
+def _extend(words: list[str]) -> Parsed:
+    before, _, reason = _split(words, "because")
+    about, wanted, length = _split(before, "for")
+    if len(about) > 1:
+        return Mistake(f"{shown(' '.join(about[1:]))} is one word too many. For example: {_EXTEND_EXAMPLE}")
+    try:
+        request = parse_request_id(about[0].strip("`")) if about else None
+        return Extend(request, _duration(length) if wanted else None, " ".join(reason))
+    except Invalid as error:
+        return Mistake(error.sentence)
+    except ValueError as error:
+        return Mistake(f"After “for” stands a duration. {str(error)[:200]}")
 
 
 def _unlock(text: str) -> Parsed:

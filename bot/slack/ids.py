@@ -41,6 +41,7 @@ BREAK_REASON: Final = "break_reason"
 DISPUTE_REASON: Final = "dispute_reason"
 APPROVE_LESS: Final = "approve_less"
 UNLOCK_REASON: Final = "unlock_reason"
+EXTEND_TIME: Final = "extend_time"
 VALUES: Final = "values"
 NOTICE: Final = "notice"
 

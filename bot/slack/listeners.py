@@ -15,6 +15,7 @@ from bot.slack import ids
 from bot.slack.delivery import Delivery
 from bot.slack.directory import SlackDirectory
 from bot.slack.doors import Click, click
+from bot.slack.extending import Extending
 from bot.slack.forms import Forms
 from bot.slack.replies import Replies
 from bot.slack.slash import Slash
@@ -41,6 +42,7 @@ class Listeners:
         directory: SlackDirectory,
         forms: Forms,
         unlocking: Unlocking,
+        extending: Extending,
         slash: Slash,
         committed: Callable[[], None],
         counted: Counted,
@@ -51,6 +53,7 @@ class Listeners:
         self._directory = directory
         self._forms = forms
         self._unlocking = unlocking
+        self._extending = extending
         self._slash = slash
         self._committed = committed
         self._counted = counted
@@ -62,6 +65,8 @@ class Listeners:
             app.action(action)(self._on_view)
         for action in (ids.HOME_ASK_OPEN, ids.HOME_ASK_ACCESS, ids.HOME_ASK_CHANGE):
             app.action(action)(self._on_ask)
+        app.action(ids.EXTEND)(self._on_extend)
+        app.view(ids.EXTEND_TIME)(self._extending.sent)
         app.action(ids.HOME_UNLOCK)(self._on_unlock)
         app.view(ids.UNLOCK_REASON)(self._unlocking.decided)
         app.action(ids.TARGET)(self._on_target)
@@ -101,6 +106,11 @@ class Listeners:
     async def _on_ask(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         pressed = click(body)
         await self._answered(pressed, self._forms.ask_from_home(pressed))
+        await ack()
+
+    async def _on_extend(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        pressed = click(body)
+        await self._answered(pressed, self._extending.open_for(pressed))
         await ack()
 
     async def _on_unlock(self, ack: AsyncAck, body: dict[str, Any]) -> None:

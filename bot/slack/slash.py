@@ -6,6 +6,7 @@ from typing import Any
 from slack_bolt.async_app import AsyncAck
 
 from bot.slack import grammar
+from bot.slack.extending import Extending
 from bot.slack.forms import Forms
 from bot.slack.pictures import Pictures
 from bot.slack.replies import Replies
@@ -31,6 +32,7 @@ class Slash:
         *,
         forms: Forms,
         unlocking: Unlocking,
+        extending: Extending,
         requests: Requests,
         policies: Policies,
         pictures: Pictures,
@@ -40,6 +42,7 @@ class Slash:
     ) -> None:
         self._forms = forms
         self._unlocking = unlocking
+        self._extending = extending
         self._requests = requests
         self._policies = policies
         self._pictures = pictures
@@ -92,10 +95,15 @@ class Slash:
                 self._committed()
                 return words.sentence(outcome.answer)
             case grammar.Done(id=request):
-                ended = request or await self._only(user)
+                ended = request or await self._only(user, "done")
                 outcome = await self._requests.apply(ended, End(id=f"slash:{body['trigger_id']}", actor=user))
                 self._committed()
                 return words.sentence(outcome.answer)
+            case grammar.Extend(id=request) as more:
+                held = request or await self._only(user, "extend")
+                wish = Prefill(None, more.duration_ms, more.reason, "", channel)
+                await self._extending.open(user, held, wish, body["trigger_id"])
+                return None
             case grammar.Unlock(user=locked, reason=reason):
                 return await self._unlocking.command(user, locked, reason, body["trigger_id"])
             case grammar.Mistake(sentence=sentence):
@@ -135,12 +143,12 @@ class Slash:
             wanted(world.request, world.rules, user) if world.rules else world.policy_now.owners.wanted
         )
 
-    async def _only(self, user: str) -> str:
+    async def _only(self, user: str, verb: str) -> str:
         live = [
             request for request in await self._requests.listed(f"live:{user}", most=2) if request.state != "revoking"
         ]
         if not live:
             raise NotFound("You hold nothing now.")
         if len(live) > 1:
-            raise Invalid("You hold several things. Say which one: /countersign done ID", code="which")
+            raise Invalid(f"You hold several things. Say which one: /countersign {verb} ID", code="which")
         return live[0].id

@@ -16,8 +16,9 @@ from store.model.errors import Forbidden
 from store.model.explain import Question, explain, of_request
 from store.model.grant import Membership
 from store.model.identity import Target
-from store.model.policy import DAY, HOUR, Circle, Threshold, Ticket
-from store.model.request import REASON_MOST, Change, Editing, Ending, Joining, Review
+from store.model.lifecycle import LAPSED
+from store.model.policy import DAY, HOUR, MINUTE, Circle, Threshold, Ticket
+from store.model.request import REASON_MOST, Change, Editing, Ending, Extension, Joining, Review
 from store.model.secret import Secret
 
 Story = dict[str, Any]
@@ -44,11 +45,27 @@ def stories() -> Iterator[Story]:
 def cards() -> Iterator[tuple[str, CardFacts]]:
     for kind, states in s.STATES.items():
         for state in states:
+            if state == "extended":
+                continue
             told = s.deliveries() if state == "merged" else ()
             yield f"{kind}-{state}", s.facts(s.request(kind, state), shows=kind == "open", deliveries=told)
+    yield from _extensions()
     yield from _votes()
     yield from _glasses()
     yield from _long()
+
+
+def _extensions() -> Iterator[tuple[str, CardFacts]]:
+    for state in ("pending", "denied", "withdrawn", "expired", "extended"):
+        name = "open-extended" if state == "extended" else f"extension-{state}"
+        yield name, s.facts(s.extension(state), soft=True)
+    lapsed = Ending(by=s.BEN, at_ms=s.NOW_MS, reason=LAPSED)
+    yield "extension-lapsed", s.facts(s.extension("expired", ending=lapsed))
+    yield "extension-for-another", s.facts(s.extension(beneficiary=s.EVE))
+    yield "extension-for-less", s.facts(s.extension("extended", granted_ms=10 * MINUTE))
+    longer = Extension(by="8R3N5YM0VC", longer_ms=30 * MINUTE, at_ms=s.NOW_MS)
+    yield "open-active-extended", s.facts(s.request("open", "active", extended=(longer,)), shows=True)
+    yield "access-active-extended-often", s.facts(s.request("access", "active", extended=(longer,) * 40))
 
 
 def _votes() -> Iterator[tuple[str, CardFacts]]:
@@ -130,6 +147,7 @@ def _told() -> Iterator[Story]:
         "merged": replace(facts, request=s.request("change", "merged"), deliveries=s.deliveries()),
         "active": replace(facts, request=s.request("open", "active")),
         "warning": replace(facts, request=s.request("open", "active")),
+        "extended": replace(facts, request=s.extension("extended")),
         "ended": replace(facts, request=s.request("open", "ended")),
         "failed": replace(facts, request=s.request("access", "failed")),
         "no_rule": replace(facts, rules=None),
@@ -196,8 +214,19 @@ def _forms() -> Iterator[Story]:
     )
     bare = replace(terms, enters=False, names=())
     yield _view("ask/change-nothing-in-slack", forms.ask_change(["payments/prod"], full, bare))
+    yield from _extends(terms, refused)
     yield from _edits(replace(terms, enters=False), refused)
     yield _view("ask/change-500-names", forms.ask_change(["payments/prod"], full, replace(terms, names=names)))
+
+
+def _extends(terms: Terms, refused: Terms) -> Iterator[Story]:
+    active = s.request("open", "active")
+    origin = Origin(parse_reference(active.reference), s.CHANNEL)
+    most, brief = replace(terms, max_ms=2 * HOUR), replace(terms, max_ms=7 * MINUTE)
+    yield _view("extend/open", forms.extend(s.facts(active), most, Prefill(), origin))
+    over = Prefill(duration_ms=9 * HOUR, reason=FOREVER, ticket="T" * 200)
+    yield _view("extend/longest", forms.extend(s.facts(active), brief, over, origin))
+    yield _view("extend/refused", forms.extend(s.facts(active), refused, Prefill(), origin))
 
 
 def _edits(terms: Terms, refused: Terms) -> Iterator[Story]:

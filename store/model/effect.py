@@ -16,7 +16,7 @@ Lane = Literal["slack", "connector", "hook"]
 News = Literal[
     "requested", "approved", "denied", "expired", "stale", "merged", "active", "warning", "ended", "failed", "broken",
     "countersigned", "disputed", "overdue", "no_rule", "trouble", "locked", "unlocked",
-    "reminder", "escalated", "edited",
+    "reminder", "escalated", "edited", "extended",
 ]  # fmt: skip
 
 

@@ -4,7 +4,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
 
     key                     type    holds
     countersign:installation string the installation id, minted once (the only key without the prefix)
-    request:R               hash    body, version; projected: kind state until holder environment touches
+    request:R               hash    body, version; projected: kind state until holder environment touches kin
     debt:R                  hash    body, version
     lock:U                  hash    body, version: whether U may break the glass
     payload:R:V             hash    entry id -> sealed entry of revision V, until it is merged, edited or the request ends

@@ -3,7 +3,7 @@
 from typing import Final
 
 from store.model.debt import Debt
-from store.model.request import LIVE, Change, Joining, Request
+from store.model.request import LIVE, Change, Extending, Joining, Request
 from store.redis.keys import Keys
 
 UNMERGED: Final = frozenset({"pending", "approved"})
@@ -19,7 +19,15 @@ def fields(request: Request) -> dict[str, str | int]:
         "holder": request.beneficiary,
         "environment": request.environment_id or "",
         "touches": " ".join(touch.name for touch in touches),
+        "kin": _kin(request),
     }
+
+
+def _kin(request: Request) -> str:
+    """The other side of an extension, which every decision on this one looks at."""
+    if isinstance(request.payload, Extending):
+        return "" if request.ended else request.payload.parent
+    return (request.extension or "") if request.state == "active" else ""
 
 
 def ranks(request: Request, approvers: frozenset[str]) -> dict[str, int]:

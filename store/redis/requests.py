@@ -27,7 +27,7 @@ from store.model.lifecycle import (
 )
 from store.model.people import Directory, People, Wanted
 from store.model.policy import PolicySet
-from store.model.request import CLOCK, RELAY, TERMINAL, Change, Payload, Request
+from store.model.request import CLOCK, RELAY, TERMINAL, Change, Extending, Payload, Request
 from store.model.sealed import Manifest, SealedEntry
 from store.model.standing import wanted
 from store.redis import projection
@@ -112,7 +112,8 @@ class Requests:
             try:
                 rule = rule_for(draft.kind, draft.target, policies)
                 people = await self._directory.people(wanted_to_ask(draft, rule))
-                asked = submit(draft, self._keys.installation, policies, people, loaded.now_ms)
+                held, grant = await self._grant(draft.payload)
+                asked = submit(draft, self._keys.installation, policies, people, loaded.now_ms, grant)
             except AccessError as refusal:
                 await self._note(
                     refusal, "submit", draft.requester, draft.id, draft.target.id, loaded.now_ms, command_id
@@ -121,6 +122,9 @@ class Requests:
             commit = self._commit(command_id, fingerprint, asked)
             commit.guard(self._keys.policy_head, loaded.policy)
             self._write(commit, None, asked.request, 0, policies)
+            if held is not None and grant is not None:
+                await self._write_siblings(commit, held, (grant.request,), asked.siblings)
+                self._recent.pop(grant.request.id, None)
             if entries:
                 payload = {entry.entry_id: entry.to_json() for entry in entries}
                 commit.fill(self._keys.payload(draft.id, asked.request.revision), payload)
@@ -253,6 +257,13 @@ class Requests:
         then = await self._policies.get(loaded.world.request.policy)
         return replace(loaded.world, policy_then=then, policy_now=await self._policies.get(loaded.policy))
 
+    async def _grant(self, payload: Payload) -> tuple[_Loaded | None, World | None]:
+        """What an extension would extend. Raises `NotFound`."""
+        if not isinstance(payload, Extending):
+            return None, None
+        loaded = await self._load(payload.parent, "")
+        return loaded, await self._world(loaded, payload.parent)
+
     async def _with_lock(self, loaded: _Loaded, command: Command) -> _Loaded:
         """And the lock that this command looks at. Few do, so it costs the others nothing; its version is guarded."""
         user = whose_lock(loaded.world.debt, command) if loaded.world is not None else None
@@ -330,10 +341,15 @@ class Requests:
         for delivery in result.deliveries:
             commit.write(keys.delivery(delivery.request, delivery.hook), 0, delivery.to_json())
             commit.rank(keys.index(f"hook:{after.environment_id}/{delivery.hook}"), delivery.request, delivery.version)
-        for sibling in result.siblings:
-            known = next(other for other in world.siblings if other.id == sibling.id)
+        await self._write_siblings(commit, loaded, world.siblings, result.siblings)
+
+    async def _write_siblings(
+        self, commit: Commit, loaded: _Loaded, before: Sequence[Request], after: Sequence[Request]
+    ) -> None:
+        for sibling in after:
+            known = next(other for other in before if other.id == sibling.id)
             policies = await self._policies.get(sibling.policy)
-            self._write(commit, known, sibling, loaded.versions[keys.request(sibling.id)], policies)
+            self._write(commit, known, sibling, loaded.versions[self._keys.request(sibling.id)], policies)
 
     def _carry(self, commit: Commit, before: Request, after: Request, entries: Sequence[SealedEntry] | None) -> None:
         """The sealed values of the new revision, `entries` or those there were; the old one keeps none."""

@@ -8,9 +8,9 @@ from bot.slack.views.change import NAMES_SHOWN, touched
 from bot.slack.views.facts import Block, CardFacts, Message
 from bot.slack.views.hooks import lines
 from bot.slack.views.next_steps import next_step
-from bot.slack.views.status import broken, decided, edited, headline, owed, progress, standing, title, votes
+from bot.slack.views.status import broken, decided, edited, extended, headline, owed, progress, standing, title, votes
 from bot.slack.views.words import cleaned, date, mention, people, spoken
-from store.model.request import REASON_MOST, Change, Joining, Request
+from store.model.request import REASON_MOST, Change, Extending, Joining, Request
 
 __all__ = ["CardFacts", "Message", "for_approvers", "for_requester"]
 
@@ -58,7 +58,7 @@ def _body(facts: CardFacts, *, whole: bool) -> list[Block]:
     parts = [b.header(title(facts)), b.fields(_fields(facts)), _typed(request, whole=whole)]
     if isinstance(request.payload, Change):
         parts.append(b.rich(*touched(request.payload, None if whole else NAMES_SHOWN)))
-    so = [sentence for sentence in (edited(request), decided(request), standing(facts)) if sentence]
+    so = [sentence for sentence in (edited(request), decided(request), extended(request), standing(facts)) if sentence]
     if so:
         parts.append(b.section("\n".join(so)))
     decision, ending = request.decision, request.ending
@@ -84,8 +84,13 @@ def _fields(facts: CardFacts) -> list[tuple[str, str]]:
     if request.beneficiary != request.requester:
         pairs.append(("For", mention(request.beneficiary)))
     does = {"open": "Open: read its secrets", "access": "Join: be a member", "change": "Change its secrets"}
-    pairs += [("Target", f"`{request.target}`"), ("Action", does[request.kind])]
-    if request.duration_ms is not None:
+    longer = request.payload if isinstance(request.payload, Extending) else None
+    pairs += [("Target", f"`{request.target}`"), ("Action", "Keep it longer" if longer else does[request.kind])]
+    if longer is not None:
+        pairs += [("Longer by", _duration(request)), ("Of request", f"`{longer.parent}`")]
+        if request.state == "pending":
+            pairs += [("Ends", date(longer.until_ms)), ("Would end", date(longer.until_ms + longer.duration_ms))]
+    elif request.duration_ms is not None:
         pairs.append(("Access duration", _duration(request)))
         if request.state == "pending" and rules is not None:
             pairs.append(("Use within", f"{spoken(rules.grant_expiration_ms)} of the approval"))
@@ -147,7 +152,7 @@ def _deciding(facts: CardFacts) -> list[b.Element]:
     request = facts.request
     match request.state:
         case "pending" if facts.rules is not None:
-            glass = [buttons.break_glass(facts)] if buttons.breakable(facts.rules) else []
+            glass = [buttons.break_glass(facts)] if buttons.breakable(facts) else []
             return [buttons.approve(request), buttons.deny(request), *glass]
         case "approved" if request.kind == "change":
             return [buttons.merge(request)]

@@ -21,16 +21,17 @@ from bot.slack.views.change import NAMES_SHOWN, touched
 from bot.slack.views.facts import Block, CardFacts, Prefill, Terms, View, WhoIsAsked
 from bot.slack.views.reading import BadForm, typed
 from bot.slack.views.status import action
-from bot.slack.views.words import channel, cut, places, plural, spoken
-from store.model.policy import HOUR
+from bot.slack.views.words import channel, cut, date, mention, places, plural, spoken
+from store.model.policy import HOUR, MINUTE
 from store.model.request import REASON_MOST, Change, Request
 
 __all__ = [
-    "Asked", "AskedChange", "BadForm", "Edited", "ask_access", "ask_change", "ask_open", "chosen_target", "edit",
+    "Asked", "AskedChange", "BadForm", "Edited", "ask_access", "ask_change", "ask_open", "chosen_target", "edit", "extend",
     "read_access", "read_change", "read_edit", "read_open", "so_far", "target_options",
 ]  # fmt: skip
 
 TICKET_MOST: Final = 200
+LONGER_MS: Final = 30 * MINUTE  # what an extension proposes by itself
 NAME_VALUE_MOST: Final = b.OPTION_VALUE_MOST
 TITLES: Final = {
     ids.ASK_OPEN: "Open an environment",
@@ -105,6 +106,30 @@ def target_options(targets: Sequence[str], query: str) -> list[dict[str, Any]]:
 def chosen_target(values: dict[str, Any]) -> str | None:
     """What the form says so far, for drawing it again with this target's terms."""
     return typed(values, ids.TARGET) or None
+
+
+def extend(facts: CardFacts, terms: Terms, prefill: Prefill, origin: Origin) -> View:
+    """More time for what somebody has. `terms.max_ms` is how much can be added."""
+    request = facts.request
+    ends = f" until {date(request.lease.until_ms)}" if request.lease else ""
+    about = b.section(f"{mention(request.beneficiary)} has `{request.target}`{ends}. If this is approved, it goes on.")
+    if terms.who.refusal is not None:
+        refused = [about, b.plain_section(f"This cannot be asked for: {terms.who.refusal}")]
+        return b.modal(ids.EXTEND_TIME, "Extend", refused, origin=origin)
+    wanted_ms = prefill.duration_ms or LONGER_MS
+    options = [lengths.choice(length) for length in lengths.offered(terms.max_ms, wanted_ms)]
+    initial = lengths.choice(min(wanted_ms, terms.max_ms))
+    over = f"You wanted {spoken(wanted_ms)}. " if prefill.duration_ms and prefill.duration_ms > terms.max_ms else ""
+    hint = f"{over}{spoken(terms.max_ms)} more are possible: all of it counts, from the first use."
+    longer = b.entry("How much longer", ids.DURATION, b.select(ids.DURATION, options, "Choose a time", initial=initial))
+    blocks = [
+        about,
+        {**longer, "hint": b.plain(hint, b.LABEL_MOST)},
+        *_why(prefill, required=terms.reason_required),
+        *_ticket(prefill, terms),
+        _who(terms.who),
+    ]
+    return b.modal(ids.EXTEND_TIME, "Extend", blocks, origin=origin, submit="Request")
 
 
 def _form(callback: str, targets: Sequence[str], prefill: Prefill, terms: Terms | None, middle: list[Block]) -> View:

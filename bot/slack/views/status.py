@@ -5,7 +5,8 @@ from typing import Final
 from bot.slack.views.facts import CardFacts
 from bot.slack.views.words import date, mention, people, places, plural, spoken
 from store.model.debt import Debt
-from store.model.request import Change, Request, State
+from store.model.lifecycle import LAPSED
+from store.model.request import Change, Extending, Request, State
 
 STATES: Final[dict[State, str]] = {
     "pending": "Waiting for approval",
@@ -18,6 +19,7 @@ STATES: Final[dict[State, str]] = {
     "withdrawn": "Withdrawn",
     "expired": "Expired",
     "merged": "Merged",
+    "extended": "Approved: it ends later",
     "ended": "Ended",
     "failed": "Failed",
 }
@@ -53,6 +55,8 @@ def title(facts: CardFacts) -> str:
 
 def subject(request: Request) -> str:
     """Plain text: `open payments/prod`."""
+    if isinstance(request.payload, Extending):
+        return f"more time for {request.target}"
     does = {"open": "open", "access": "access to", "change": "change"}
     return f"{does[request.kind]} {request.target}"
 
@@ -68,6 +72,8 @@ def action(request: Request) -> str:
     match request.payload:
         case Change() as change:
             return f"change {plural(len(change.touches), 'secret')} in {target}"
+        case Extending():
+            return f"keep {target} for {length} longer"
         case _ if request.kind == "access":
             return f"have {target} for {length}"
         case _:
@@ -127,6 +133,15 @@ def edited(request: Request) -> str | None:
     return f"Edited by {mention(edit.by)} {date(edit.at_ms)}{dropped}."
 
 
+def extended(request: Request) -> str | None:
+    """What has moved its end since the first use."""
+    if not request.extended:
+        return None
+    said = [f"by {spoken(each.longer_ms)} {date(each.at_ms)}, with request `{each.by}`" for each in request.extended]
+    left = f", and {len(said) - 5} times more" if len(said) > 5 else ""
+    return f"Extended {'; '.join(said[-5:])}{left}."
+
+
 def decided(request: Request) -> str | None:
     """Who decided, and when."""
     decision = request.decision
@@ -155,6 +170,10 @@ def standing(facts: CardFacts) -> str | None:
             return f"Decided, not confirmed yet: {has} may still be a member. This is tried again until the outside system shows that they are gone."
         case "withdrawn" if ending:
             return f"Withdrawn by {mention(ending.by)} {date(ending.at_ms)}."
+        case "extended" if isinstance(request.payload, Extending):
+            return f"{has} keeps it until {date(request.payload.until_ms + (request.granted_ms or 0))}."
+        case "expired" if ending and ending.reason == LAPSED:
+            return f"What it would have extended ended {date(ending.at_ms)}."
         case "expired" if ending:
             word = "Nobody used it" if request.decision else "Nobody decided"
             return f"{word} in time. It expired {date(ending.at_ms)}."

@@ -15,7 +15,7 @@ from store.model.policy import MINUTE
 __all__ = ["announce", "hook_line", "passed", "tell"]
 
 _LOCKED: Final = "Who broke it breaks no glass until an owner unlocks them in App Home."
-_WITH_BUTTONS: Final = frozenset({"approved", "active"})  # the next step is one click away
+_WITH_BUTTONS: Final = frozenset({"approved", "active", "warning"})  # the next step is one click away
 
 
 def tell(facts: CardFacts, news: News, *, link: str | None = None, to: str | None = None) -> Message:
@@ -68,6 +68,8 @@ def _happened(facts: CardFacts, news: News, reader: str | None) -> str:
             return f"*{word}:* {what}. Asked {date(request.since_ms)}, and not decided yet."
         case "approved":
             return _so("Approved", what, how)
+        case "extended":
+            return f"*Extended:* {what}. {how} {standing(facts) or ''}".strip()
         case "denied":
             return _so("Denied", what, how)
         case "expired":
@@ -129,7 +131,7 @@ def _next(facts: CardFacts, news: News, reader: str) -> str:
             return f"Approve or deny it{_before(facts)}."
         case "reminder" | "escalated":
             return _to_decide(facts)
-        case "approved" | "denied" | "expired" | "stale" | "merged" | "active" | "ended" | "failed":
+        case "approved" | "denied" | "expired" | "stale" | "merged" | "active" | "ended" | "failed" | "extended":
             # The card may have moved on since this was news: then its next step is the true one.
             return next_step(facts, reader)[0]
         case "edited":
@@ -140,7 +142,9 @@ def _next(facts: CardFacts, news: News, reader: str) -> str:
         case "warning":
             if request.ended or request.state == "revoking":
                 return "Nothing: it has ended already."
-            return "Finish what you are doing, or ask again for more time."
+            if buttons.extensible(facts):
+                return "Finish what you are doing, or extend it: who decides must agree before it ends."
+            return "Finish what you are doing, or ask again when it has ended."
         case "broken" | "countersigned" | "disputed" | "overdue" | "no_rule" | "trouble" | "locked" | "unlocked":
             return _next_for_all(facts, news, reader)
 

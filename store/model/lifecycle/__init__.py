@@ -30,6 +30,7 @@ from store.model.errors import Conflict, Forbidden
 from store.model.lifecycle.asking import Draft, rule_for, submit, wanted_to_ask
 from store.model.lifecycle.deciding import break_glass, count, review
 from store.model.lifecycle.editing import draft_of, edit
+from store.model.lifecycle.extending import LAPSED, lapse, more_for, room_ms
 from store.model.lifecycle.locking import unlock, whose_lock, why_locked
 from store.model.lifecycle.merging import merge_by_hand
 from store.model.lifecycle.owing import settle
@@ -42,11 +43,14 @@ from store.model.request import LIVE, Ending
 UNDECIDED: Final = frozenset({"pending", "approved", "stale"})
 
 __all__ = [
+    "LAPSED",
     "Draft",
     "Transition",
     "World",
     "draft_of",
+    "more_for",
     "next_calls",
+    "room_ms",
     "rule_for",
     "still_calls",
     "submit",
@@ -60,6 +64,10 @@ __all__ = [
 
 def transition(world: World, command: Command, people: People) -> Transition:
     """Raises `Forbidden` for who may not, `Conflict` for what is no longer possible."""
+    return lapse(world, _transition(world, command, people), command.actor)
+
+
+def _transition(world: World, command: Command, people: People) -> Transition:
     state = world.request.state
     if world.out_of_time and not isinstance(command, (Due, End, Trouble, Refused, Countersign, Dispute, Overdue)):
         over = {"pending": "before it was decided", "approved": "before it was used"}.get(state, "already")
@@ -152,6 +160,7 @@ def _too_late(world: World, command: Command) -> str:
         "withdrawn": "This was withdrawn by the person who asked.",
         "expired": "This expired before it was used." if request.decision else "This expired before it was decided.",
         "merged": "This was merged already.",
+        "extended": "This was approved already, and it ends later now.",
         "ended": "This has ended.",
         "failed": "This could not be granted, and is over.",
     }[request.state]

@@ -191,6 +191,7 @@ def check_projected(now: Evidence, one: Asked, environment: str) -> None:
         "holder": one.beneficiary,
         "environment": "" if one.kind == "access" else environment,
         "touches": " ".join(one.touches) if one.state in MOVES else "",
+        "kin": "",
     }
 
 

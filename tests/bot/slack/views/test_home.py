@@ -56,7 +56,7 @@ def test_a_debt_waits_for_somebody_else() -> None:
 
 def test_a_grant_shows_its_clock_and_how_to_end_it() -> None:
     view = home(HomeFacts(s.DEV, grants=(s.facts(s.request("open", "active"), shows=True),)))
-    assert buttons(view)[:2] == ["show_values", "end"]
+    assert buttons(view)[:3] == ["show_values", "extend", "end"]
     assert "You have it until <!date^" in words(view["blocks"])
 
 
