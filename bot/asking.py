@@ -34,32 +34,51 @@ class Asking:
         self._random = random
 
     async def open(
-        self, user: str, target: Target, *, duration_ms: int | None, reason: str, ticket: str | None, command_id: str
+        self,
+        user: str,
+        target: Target,
+        *,
+        duration_ms: int | None,
+        reason: str,
+        ticket: str | None,
+        command_id: str,
+        beneficiary: str | None = None,
     ) -> Outcome:
+        """`beneficiary` None: for who asks."""
         rule, config = await self._rule("open", target)
         environment = await self._environments.ensure(_environment(target), secure=config.secure)
         payload = Opening(environment_id=environment.id, duration_ms=duration_ms or rule.access.default_ms)
-        draft = Draft(self._id(), "open", target, user, user, payload, reason, ticket)
+        draft = Draft(self._id(), "open", target, user, beneficiary or user, payload, reason, ticket)
         return await self._requests.submit(draft, command_id)
 
     async def access(
-        self, user: str, target: Target, *, duration_ms: int | None, reason: str, ticket: str | None, command_id: str
+        self,
+        user: str,
+        target: Target,
+        *,
+        duration_ms: int | None,
+        reason: str,
+        ticket: str | None,
+        command_id: str,
+        beneficiary: str | None = None,
     ) -> Outcome:
+        """`beneficiary` None: for who asks."""
         rule, config = await self._rule("access", target)
         if config.connector is None or config.group is None:
             raise Invalid(f"{target} names no outside group to join.", code="no_group")
-        person = (await self._directory.people(Wanted(users=frozenset((user,))))).persons.get(user)
+        whom = beneficiary or user
+        person = (await self._directory.people(Wanted(users=frozenset((whom,))))).persons.get(whom)
         if person is None:
-            raise Unavailable(
-                "Slack has not told us in time who you are. Try again in a moment.", code="people_unknown"
-            )
+            who = "you are" if whom == user else "this is for"
+            raise Unavailable(f"Slack has not told us in time who {who}. Try again in a moment.", code="people_unknown")
         if person.email is None:
+            whose = "of yours" if whom == user else f"of {person.name}"
             raise Forbidden(
-                f"Slack tells no e-mail address of yours, and {config.connector} knows people by it.", code="no_account"
+                f"Slack tells no e-mail address {whose}, and {config.connector} knows people by it.", code="no_account"
             )
-        membership = Membership(connector=config.connector, group=config.group, user=user, account=person.email)
+        membership = Membership(connector=config.connector, group=config.group, user=whom, account=person.email)
         payload = Joining(membership=membership, duration_ms=duration_ms or rule.access.default_ms)
-        draft = Draft(self._id(), "access", target, user, user, payload, reason, ticket)
+        draft = Draft(self._id(), "access", target, user, whom, payload, reason, ticket)
         return await self._requests.submit(draft, command_id)
 
     async def change(

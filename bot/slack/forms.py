@@ -41,6 +41,7 @@ FIELDS: Final = {
     "ticket_required": ids.TICKET,
     "bad_ticket": ids.TICKET,
     "too_long": ids.DURATION,
+    "not_for_them": ids.WHOM,
 }
 
 
@@ -91,7 +92,12 @@ class Forms:
             target = Target.parse(targets[0])
         terms = await self._pictures.terms(user, kind, target) if target is not None else None
         filled = Prefill(
-            target.id if target else None, prefill.duration_ms, prefill.reason, prefill.ticket, prefill.channel
+            target.id if target else None,
+            prefill.duration_ms,
+            prefill.reason,
+            prefill.ticket,
+            prefill.channel,
+            prefill.whom,
         )
         await self._open(trigger, FORMS[kind](targets, filled, terms))
 
@@ -252,6 +258,7 @@ class Forms:
             reason=form.reason,
             ticket=form.ticket,
             command_id=sent.command_id,
+            beneficiary=form.whom,
         )
 
     async def edited(self, ack: AsyncAck, body: dict[str, Any]) -> None:

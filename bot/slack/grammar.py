@@ -4,7 +4,7 @@ import difflib
 import html
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from bot.policy_file import durations
@@ -15,12 +15,13 @@ from store.model.request import Kind
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What is missing is asked for in the modal. `target` is canonical."""
+    """What is missing is asked for in the modal. `target` is canonical; `whom` None: for who asks."""
 
     kind: Kind
     target: str | None = None
     duration_ms: int | None = None
     reason: str = ""
+    whom: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,8 @@ _WITH_ID: Final[dict[str, Callable[[str], Parsed]]] = {"show": Show, "why": Why,
 _WORDS: Final = ("request", *_ALONE, *_WITH_ID, "extend", "unlock")
 _UNITS: Final = (("hours?|hrs?", "h"), ("minutes?|mins?", "m"), ("seconds?|secs?", "s"))
 _PERSON: Final = re.compile(r"<@([UW][A-Z0-9]{2,20})(?:\|[^<>]*)?>|([UW][A-Z0-9]{2,20})")
+_FOR_WHOM: Final = re.compile(r"(?<!\S)for\s+<@([UW][A-Z0-9]{2,20})(?:\|[^<>]*)?>(?!\S)", re.IGNORECASE)
+_BECAUSE: Final = re.compile(r"(?<!\S)because(?!\S)", re.IGNORECASE)
 _LINK: Final = re.compile(r"<([^<>|]*)(?:\|([^<>]*))?>")
 
 
@@ -115,10 +118,11 @@ def parse(text: str, *, organization: str | None = None) -> Parsed:
     if not words:
         return Help()
     first, rest = words[0].lower(), words[1:]
-    if first == "request":
-        return _ask(rest, organization)
-    if first in _KINDS:  # "open payments/prod" says enough
-        return _ask(words, organization)
+    if first == "request" or first in _KINDS:  # "open payments/prod" says enough
+        left, whom = _for_whom(text)
+        words = unescaped(left).split()
+        asked = _ask(words[1:] if first == "request" else words, organization)
+        return asked if whom is None or isinstance(asked, Mistake) else _asked_for(asked, whom)
     if first in _ALONE:
         return _ALONE[first]
     if first == "why" and not _like_an_id(rest):
@@ -161,6 +165,10 @@ def _ask(words: list[str], organization: str | None) -> Parsed:
         return Mistake(
             f"{shown(' '.join(about[1:]))} is one word too many. Write “for” before a duration and “because” before a reason, as in {_EXAMPLE}"
         )
+    if length and length[0].startswith("@"):
+        return Mistake(
+            f"{shown(length[0])} is nobody I know. Pick the person from the list that Slack offers after “@”."
+        )
     if wanted and kind == "change":
         return Mistake(
             "A change has no duration: leave out “for”. For example: /countersign request change payments/prod because …"
@@ -173,6 +181,22 @@ def _ask(words: list[str], organization: str | None) -> Parsed:
     except ValueError as error:
         return Mistake(f"After “for” stands a duration. {str(error)[:200]}")
     return Ask(kind, target, duration_ms, " ".join(reason))
+
+
+def _for_whom(text: str) -> tuple[str, str | None]:
+    """The text as Slack sends it without `for @somebody`, and who that is. What stands after “because” is a reason."""
+    because = _BECAUSE.search(text)
+    end = because.start() if because else len(text)
+    found = _FOR_WHOM.search(text, 0, end)
+    return (text, None) if found is None else (f"{text[: found.start()]} {text[found.end() :]}", found[1])
+
+
+def _asked_for(asked: Parsed, whom: str) -> Parsed:
+    if not isinstance(asked, Ask):
+        return asked
+    if asked.kind == "change":
+        return Mistake("A change is for nobody in particular: leave out “for”, and say the rest in the reason.")
+    return replace(asked, whom=whom)
 
 
 def _like_an_id(words: list[str]) -> bool:

@@ -50,6 +50,7 @@ TARGET: Final = "target"
 DURATION: Final = "duration"
 REASON: Final = "reason"
 TICKET: Final = "ticket"
+WHOM: Final = "whom"
 SET: Final = "set"
 REMOVE: Final = "remove"
 

@@ -64,7 +64,7 @@ class Slash:
         policies = await self._policies.current()
         match grammar.parse(body.get("text", ""), organization=policies.organization):
             case grammar.Ask() as ask:
-                prefill = Prefill(ask.target, ask.duration_ms, ask.reason, "", channel)
+                prefill = Prefill(ask.target, ask.duration_ms, ask.reason, "", channel, ask.whom)
                 await self._forms.ask(user, ask.kind, prefill, body["trigger_id"])
                 return None
             case grammar.Pending():

@@ -208,6 +208,7 @@ def _forms() -> Iterator[Story]:
         yield _view(
             f"ask/{kind}-longest", draw([LONG_TARGET], Prefill(LONG_TARGET, reason=FOREVER, ticket=FOREVER), terms)
         )
+    yield _view("ask/open-for-another", forms.ask_open(["payments/prod"], replace(full, whom=s.EVE), terms))
     yield _view("ask/open-prefilled", forms.ask_open(["payments/prod"], full, terms))
     yield _view(
         "ask/change-values-not-in-slack", forms.ask_change(["payments/prod"], full, replace(terms, enters=False))

@@ -69,6 +69,7 @@ class Prefill:
     reason: str = ""
     ticket: str = ""
     channel: str | None = None  # where an answer goes
+    whom: str | None = None  # for whom, where it is not for who asks
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,11 +43,11 @@ WHAT: Final = {ids.ASK_OPEN: "Environment", ids.ASK_ACCESS: "Role", ids.ASK_CHAN
 
 def ask_open(targets: Sequence[str], prefill: Prefill, terms: Terms | None) -> View:
     """`terms` None: no target is chosen yet; the form asks for it first. A choice arrives as action `target`."""
-    return _form(ids.ASK_OPEN, targets, prefill, terms, _lasting(prefill, terms))
+    return _form(ids.ASK_OPEN, targets, prefill, terms, [*_lasting(prefill, terms), _whom(prefill)])
 
 
 def ask_access(targets: Sequence[str], prefill: Prefill, terms: Terms | None) -> View:
-    return _form(ids.ASK_ACCESS, targets, prefill, terms, _lasting(prefill, terms))
+    return _form(ids.ASK_ACCESS, targets, prefill, terms, [*_lasting(prefill, terms), _whom(prefill)])
 
 
 def ask_change(targets: Sequence[str], prefill: Prefill, terms: Terms | None) -> View:
@@ -200,6 +200,17 @@ def _lasting(prefill: Prefill, terms: Terms | None) -> list[Block]:
     hint = f"You wanted {spoken(prefill.duration_ms or 0)}: {spoken(most_ms)} is the most there is." if over else ""
     block_id = f"{ids.DURATION}:{prefill.target}" if terms and prefill.target else ids.DURATION
     return [b.entry("Access duration", block_id, field, hint=hint or "It runs from the first use.")]
+
+
+def _whom(prefill: Prefill) -> Block:
+    field: b.Element = {
+        "type": "users_select",
+        "action_id": ids.WHOM,
+        "placeholder": b.plain("For me", b.PLACEHOLDER_MOST),
+        **({"initial_user": prefill.whom} if prefill.whom else {}),
+    }
+    hint = "Leave it empty to ask for yourself. Whom it is for activates it; the rule must let them ask as well."
+    return b.entry("For whom", ids.WHOM, field, hint=hint, optional=True)
 
 
 def _why(prefill: Prefill, *, required: bool) -> list[Block]:

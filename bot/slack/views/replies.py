@@ -14,6 +14,7 @@ TEXT_MOST: Final = 1_000
 COMMANDS: Final = (
     ("request open payments/prod for 2h because INC-41", "ask to read an environment's secrets"),
     ("request access role:aws-admin for 1h because …", "ask to be a member of a group for a time"),
+    ("request open payments/prod for @name for 2h", "the same for somebody else, who then uses it"),
     ("request change payments/prod", "ask to set or remove secrets"),
     ("pending", "what waits for your decision"),
     ("mine", "what you asked for"),

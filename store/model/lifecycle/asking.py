@@ -61,6 +61,7 @@ def admitted(draft: Draft, policies: PolicySet, people: People, now_ms: int, par
     demand(
         Standing(may=asks, why=f"The rule “{rule.name}” does not name you among those who may ask for {draft.target}.")
     )
+    _check_beneficiary(draft, rule, people)
     _check_words(draft, rule)
     if isinstance(draft.payload, Extending):
         admit(draft.requester, draft.beneficiary, draft.kind, draft.target.id, draft.payload, rule, parent, now_ms)
@@ -112,6 +113,16 @@ def submit(
         siblings=(waits(grant, request),) if grant is not None else (),
         good_until_ms=min(people.good_until_ms, request.timers["deadline"]),
     )
+
+
+def _check_beneficiary(draft: Draft, rule: Policy, people: People) -> None:
+    """Nobody has for somebody what they could not ask for themselves."""
+    if draft.beneficiary == draft.requester:
+        return
+    name = people.persons[draft.beneficiary].name
+    if (asks := rule.requesters.has(draft.beneficiary, people)) is not True:
+        why = f"The rule “{rule.name}” does not name {name} among those who may have {draft.target}."
+        raise Forbidden(why, code="not_known" if asks is None else "not_for_them")
 
 
 def _check_payload(draft: Draft, policies: PolicySet) -> None:

@@ -5,7 +5,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.slack import grammar
-from bot.slack.grammar import Ask, Cancel, Done, Help, Mine, Mistake, Parsed, Pending, Show, Unlock, Why, WhyAsk, parse
+from bot.slack.grammar import (
+    Ask,
+    Cancel,
+    Done,
+    Extend,
+    Help,
+    Mine,
+    Mistake,
+    Parsed,
+    Pending,
+    Show,
+    Unlock,
+    Why,
+    WhyAsk,
+    parse,
+)
 
 MINUTE, HOUR = 60_000, 3_600_000
 ID = "7Q2M4XK9TB"
@@ -47,6 +62,14 @@ ID = "7Q2M4XK9TB"
         ("request open payments/prod because we wait for 2h", Ask("open", "payments/prod", None, "we wait for 2h")),
         ("request open for 2h", Ask("open", None, 2 * HOUR)),
         ("request open because", Ask("open")),
+        ("request open payments/prod for <@U0BEN|ben> for 2h", Ask("open", "payments/prod", 2 * HOUR, "", "U0BEN")),
+        ("open payments/prod for 2h for <@U0BEN> because x", Ask("open", "payments/prod", 2 * HOUR, "x", "U0BEN")),
+        ("request access For <@W0BEN>", Ask("access", None, None, "", "W0BEN")),
+        ("request open a/b because it is for <@U0BEN|ben>", Ask("open", "a/b", None, "it is for @ben")),
+        ("extend", Extend()),
+        ("extend 7Q2M4XK9TB", Extend("7Q2M4XK9TB")),
+        ("extend `7q2m4xk9tb` for 1 h 30 min because we wait", Extend("7Q2M4XK9TB", 90 * MINUTE, "we wait")),
+        ("Extend for 30m", Extend(None, 30 * MINUTE)),
         ("Request Open Payments/Prod For 2H Because Why", Ask("open", "payments/prod", 2 * HOUR, "Why")),
         ("request open acme/payments/prod", Ask("open", "payments/prod")),
     ],
@@ -136,3 +159,20 @@ def test_it_answers_whatever_is_typed(text: str) -> None:
     assert isinstance(parsed, Parsed.__args__)
     if isinstance(parsed, Mistake):
         assert 0 < len(parsed.sentence) < 600
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("extend soon", "is not a request id"),
+        (f"extend {ID} please", "is one word too many"),
+        (f"extend {ID} for ever", "After “for” stands a duration."),
+        ("request open payments/prod for @omra for 1h", "“@omra” is nobody I know."),
+        ("request open payments/prod for <@U0BEN> for <@U0EVE>", "“@U0EVE” is nobody I know."),
+        ("request change payments/prod for <@U0BEN>", "A change is for nobody in particular"),
+    ],
+)
+def test_what_is_wrong_with_more_time_and_with_whom_it_is_for(text: str, sentence: str) -> None:
+    parsed = parse(text)
+    assert isinstance(parsed, Mistake)
+    assert sentence in parsed.sentence

@@ -189,6 +189,7 @@ class Reference:
         demand(facts.sound(wish.requester))
         demand(facts.sound(wish.beneficiary))
         demand(facts.within(rule.requesters, wish.requester))
+        demand(facts.within(rule.requesters, wish.beneficiary))
         demand(wish.wants_ms is None or wish.wants_ms <= rule.access.max_ms)
         # Of the others nothing is known yet but where they are members.
         able = set().union(*(threshold.circle.users for threshold in rule.approvals))
