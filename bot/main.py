@@ -34,13 +34,14 @@ from bot.watch import Watch
 from scheduler.clock import Clock
 from scheduler.gauges import Gauges
 from scheduler.grants import Grants
+from scheduler.leavers import Leavers
 from scheduler.metrics import Metrics
 from scheduler.relay import Performer, Relay
 from scheduler.sweep import Sweep
 from scheduler.webhooks import Webhooks
 from store.keys.file import KeyFile
 from store.keys.ring import Keyring
-from store.model.effect import Align, Announce, Count, Redeploy, ShowCard, Tell
+from store.model.effect import Align, Announce, Count, Depart, Redeploy, ShowCard, Tell
 from store.model.secret import Secret
 from store.redis.audit import AuditLog
 from store.redis.cards import Cards
@@ -111,12 +112,14 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     quarantine = Quarantine(redis, keys, scripts)
     grants = Grants(requests, outside.connector, turns, quarantine, metrics, watch.fit)
     webhooks = Webhooks(deliveries, environments, policies, requests, outside.outgoing, metrics, random.random)
+    leavers = Leavers(requests, directory, outbox)
     performers: dict[type, Performer] = {
         ShowCard: delivery.show_card,
         Tell: delivery.tell,
         Announce: delivery.announce,
         Count: delivery.count,
         Align: grants.align,
+        Depart: leavers.depart,
         Redeploy: webhooks.redeploy,
     }
     relay = Relay(outbox, performers, metrics, random.random)
@@ -126,6 +129,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         metrics,
         watch=watch.look,
         gauges=Gauges(relay, outbox, timers, metrics).measure,
+        leavers=leavers.look,
     )
 
     def counted(command: str, answer: str) -> None:
@@ -183,6 +187,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         unlocking=unlocking,
         extending=extending,
         slash=slash,
+        left=leavers.heard,
         committed=clock.nudge,
         counted=counted,
     ).register(bolt_app)

@@ -31,7 +31,7 @@ Counted = Callable[[str, str], None]  # command, answer
 
 
 class Listeners:
-    """`committed` is called after each commit, so that its effects are looked at at once."""
+    """`committed` is called after each commit, so that its effects are looked at at once; `left` where Slack says that somebody is gone."""
 
     def __init__(
         self,
@@ -44,6 +44,7 @@ class Listeners:
         unlocking: Unlocking,
         extending: Extending,
         slash: Slash,
+        left: Callable[[str, str], Awaitable[None]],
         committed: Callable[[], None],
         counted: Counted,
     ) -> None:
@@ -55,6 +56,7 @@ class Listeners:
         self._unlocking = unlocking
         self._extending = extending
         self._slash = slash
+        self._left = left
         self._committed = committed
         self._counted = counted
 
@@ -134,12 +136,15 @@ class Listeners:
         if event.get("tab", "home") == "home":
             self._replies.opened_home(event["user"])
 
-    async def _on_people(self, event: dict[str, Any]) -> None:
+    async def _on_people(self, event: dict[str, Any], body: dict[str, Any]) -> None:
         """What we know of this person or group may be wrong from now on."""
         changed = event.get("user", {}).get("id") if event["type"] == "user_change" else None
         principal = changed or event.get("subteam_id") or event.get("subteam", {}).get("id")
         if principal:
             await self._directory.drop(principal)
+        if changed and self._directory.bars(event["user"]):
+            await self._left(changed, body["event_id"])
+            self._committed()
 
     async def _on_trouble(self, event: dict[str, Any]) -> None:
         log.error("slack takes something away", event_type=event["type"], channel=event.get("channel"))

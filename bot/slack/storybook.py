@@ -18,13 +18,14 @@ from store.model.grant import Membership
 from store.model.identity import Target
 from store.model.lifecycle import LAPSED
 from store.model.policy import DAY, HOUR, MINUTE, Circle, Threshold, Ticket
-from store.model.request import REASON_MOST, Change, Editing, Ending, Extension, Joining, Review
+from store.model.request import CLOCK, REASON_MOST, Change, Editing, Ending, Extension, Joining, Review
 from store.model.secret import Secret
 
 Story = dict[str, Any]
 LINK: Final = "https://example.slack.com/archives/C0PAYMENTS/p1772550000000100"
 LONG_TARGET: Final = f"{'a' * 50}/{'b' * 49}"
 CALLS: Final = ("requested", "reminder", "escalated")
+LEFT: Final = Ending(by=CLOCK, at_ms=s.NOW_MS, reason="Dev Patel is deactivated in Slack.")
 FOREVER: Final = "W" * REASON_MOST
 
 
@@ -83,6 +84,9 @@ def _votes() -> Iterator[tuple[str, CardFacts]]:
     yield "open-pending-bare", s.facts(s.request("open", reason="", ticket=None))
     kept = "Still a member because of request 8R3N5YM0VC."
     yield "access-ended-kept", s.facts(s.request("access", "ended", note=kept))
+    yield "open-ended-left", s.facts(s.request("open", "ended", ending=LEFT))
+    yield "access-revoking-left", s.facts(s.request("access", "revoking", ending=LEFT))
+    yield "change-withdrawn-left", s.facts(s.request("change", "withdrawn", ending=LEFT))
     trouble = "okta answered 200, and the person is still a member."
     yield "access-revoking-trouble", s.facts(s.request("access", "revoking", note=trouble))
     yield "change-merged-no-hooks", s.facts(s.request("change", "merged"))
@@ -148,6 +152,7 @@ def _told() -> Iterator[Story]:
         "active": replace(facts, request=s.request("open", "active")),
         "warning": replace(facts, request=s.request("open", "active")),
         "extended": replace(facts, request=s.extension("extended")),
+        "withdrawn": replace(facts, request=s.request("open", "withdrawn", ending=LEFT)),
         "ended": replace(facts, request=s.request("open", "ended")),
         "failed": replace(facts, request=s.request("access", "failed")),
         "no_rule": replace(facts, rules=None),

@@ -16,7 +16,7 @@ Lane = Literal["slack", "connector", "hook"]
 News = Literal[
     "requested", "approved", "denied", "expired", "stale", "merged", "active", "warning", "ended", "failed", "broken",
     "countersigned", "disputed", "overdue", "no_rule", "trouble", "locked", "unlocked",
-    "reminder", "escalated", "edited", "extended",
+    "reminder", "escalated", "edited", "extended", "withdrawn",
 ]  # fmt: skip
 
 
@@ -78,6 +78,18 @@ class Count(_Effect):
         return f"count:{self.request}"
 
 
+class Depart(_Effect):
+    """Slack has said that somebody is gone: ask it whether that is so, and take back what they hold."""
+
+    lane: ClassVar[Lane] = "slack"
+    type: Literal["depart"] = "depart"
+    user: UserId
+
+    @property
+    def key(self) -> str:
+        return f"depart:{self.user}"
+
+
 class Align(_Effect):
     """The outside membership becomes what the live grants say."""
 
@@ -107,4 +119,6 @@ class Redeploy(_Effect):
         return f"redeploy:{self.environment_id}/{self.hook}"
 
 
-Effect: TypeAlias = Annotated[ShowCard | Tell | Announce | Count | Align | Redeploy, Field(discriminator="type")]
+Effect: TypeAlias = Annotated[
+    ShowCard | Tell | Announce | Count | Depart | Align | Redeploy, Field(discriminator="type")
+]

@@ -25,6 +25,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     command:C               hash    fingerprint, answer; for 24 hours
     cards:R                 hash    place -> where the card is and what it shows
     index:mine:U            zset    requests that U asked for or that are for U, by creation
+    index:live              zset    requests by which anybody holds something now, by creation
     index:live:U            zset    requests by which U holds something now, by creation
     index:waiting:P         zset    pending requests that the user or group P may decide, by creation
     index:member:M          zset    requests that hold the membership M, by creation

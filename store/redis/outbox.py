@@ -7,15 +7,15 @@ from typing import Any
 from pydantic import TypeAdapter
 from redis.asyncio import Redis
 
-from store.model.effect import Align, Announce, Count, Effect, Lane, Redeploy, ShowCard, Tell
+from store.model.effect import Align, Announce, Count, Depart, Effect, Lane, Redeploy, ShowCard, Tell
 from store.model.errors import Unavailable
 from store.redis.clock import Skew
 from store.redis.commit import Commit, text
 from store.redis.keys import Keys
 from store.redis.scripts import Scripts
 
-KINDS: dict[str, type[ShowCard | Tell | Announce | Count | Align | Redeploy]] = {
-    "show_card": ShowCard, "tell": Tell, "announce": Announce, "count": Count, "align": Align, "redeploy": Redeploy,
+KINDS: dict[str, type[ShowCard | Tell | Announce | Count | Depart | Align | Redeploy]] = {
+    "show_card": ShowCard, "tell": Tell, "announce": Announce, "count": Count, "depart": Depart, "align": Align, "redeploy": Redeploy,
 }  # fmt: skip
 _TYPE: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 

@@ -36,7 +36,7 @@ def ranks(request: Request, approvers: frozenset[str]) -> dict[str, int]:
     if request.state == "pending":
         names |= {f"waiting:{principal}" for principal in approvers}
     if request.state in LIVE:
-        names.add(f"live:{request.beneficiary}")
+        names |= {"live", f"live:{request.beneficiary}"}
         if isinstance(request.payload, Joining):
             names.add(f"member:{request.payload.membership.key}")
     if request.state in UNMERGED and isinstance(request.payload, Change):

@@ -11,7 +11,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 
 from store.model.audit import Audit
-from store.model.command import Activate, Approve, Break, Command, Edit, Merge, Tally
+from store.model.command import Activate, Approve, Break, Command, Edit, Leave, Merge, Tally
 from store.model.debt import Debt
 from store.model.errors import AccessError, Conflict, Invalid, NotFound, Unavailable
 from store.model.lifecycle import (
@@ -179,6 +179,11 @@ class Requests:
         ids = await self._redis.zrange(self._keys.index(index), 0, most - 1, desc=newest_first)
         return await self.read([text(member) for member in ids])
 
+    async def page(self, index: str, start: int, most: int) -> list[Request]:
+        """The requests of one index from place `start` on, oldest first."""
+        ids = await self._redis.zrange(self._keys.index(index), start, start + most - 1)
+        return await self.read([text(member) for member in ids])
+
     async def waiting(self, principals: Sequence[str], *, most: int) -> list[str]:
         """Ids of pending requests that one of these users and groups may decide, oldest first."""
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -277,6 +282,9 @@ class Requests:
     async def _people(self, world: World, command: Command) -> People:
         """Nothing for what the clock or the outside says, unless votes are counted."""
         actor, machine = command.actor, command.actor in (CLOCK, RELAY)
+        if isinstance(command, Leave):
+            concerned = frozenset((world.request.requester, world.request.beneficiary))
+            return await self._directory.people(Wanted(users=concerned), patient=True)
         if machine and not isinstance(command, Tally):
             return People(as_of_ms=world.now_ms)
         if isinstance(command, Edit):

@@ -6,7 +6,7 @@ from bot.slack.views.facts import CardFacts
 from bot.slack.views.words import date, mention, people, places, plural, spoken
 from store.model.debt import Debt
 from store.model.lifecycle import LAPSED
-from store.model.request import Change, Extending, Request, State
+from store.model.request import CLOCK, Change, Extending, Request, State
 
 STATES: Final[dict[State, str]] = {
     "pending": "Waiting for approval",
@@ -168,6 +168,8 @@ def standing(facts: CardFacts) -> str | None:
             return f"{has} has access now."
         case "revoking":
             return f"Decided, not confirmed yet: {has} may still be a member. This is tried again until the outside system shows that they are gone."
+        case "withdrawn" if ending and ending.by == CLOCK:
+            return f"Withdrawn by itself {date(ending.at_ms)}: whom it concerns may do nothing here any more."
         case "withdrawn" if ending:
             return f"Withdrawn by {mention(ending.by)} {date(ending.at_ms)}."
         case "extended" if isinstance(request.payload, Extending):
@@ -204,7 +206,8 @@ def _ended(request: Request) -> str:
     ending = request.ending
     somebody = ending is not None and ending.by.startswith(("U", "W"))
     who = mention(ending.by) if ending is not None and somebody else "itself"
-    why = ", because its time was over" if ending is not None and ending.by == "clock" else ""
+    timely = ending is not None and ending.by == CLOCK and not ending.reason
+    why = ", because its time was over" if timely else ""
     sure = (
         " The outside system shows that they are no longer a member."
         if request.kind == "access" and not request.note

@@ -72,6 +72,8 @@ def _happened(facts: CardFacts, news: News, reader: str | None) -> str:
             return f"*Extended:* {what}. {how} {standing(facts) or ''}".strip()
         case "denied":
             return _so("Denied", what, how)
+        case "withdrawn":
+            return _so("Withdrawn", what, standing(facts) or "")
         case "expired":
             return f"*Expired:* {what}. {standing(facts) or ''}".strip()
         case "stale":
@@ -131,7 +133,18 @@ def _next(facts: CardFacts, news: News, reader: str) -> str:
             return f"Approve or deny it{_before(facts)}."
         case "reminder" | "escalated":
             return _to_decide(facts)
-        case "approved" | "denied" | "expired" | "stale" | "merged" | "active" | "ended" | "failed" | "extended":
+        case (
+            "approved"
+            | "denied"
+            | "expired"
+            | "stale"
+            | "merged"
+            | "active"
+            | "ended"
+            | "failed"
+            | "extended"
+            | "withdrawn"
+        ):
             # The card may have moved on since this was news: then its next step is the true one.
             return next_step(facts, reader)[0]
         case "edited":
@@ -208,6 +221,8 @@ def _why(facts: CardFacts, news: News) -> list[Block]:
             return [b.said("Why it was disputed", debt.reason)]
         case "disputed" if debt is not None and debt.reason:
             return [b.said("Why it was disputed", debt.reason)]
+        case "withdrawn" if ending is not None and ending.reason:
+            return [b.said("Why", ending.reason)]
         case "ended" if ending is not None and ending.reason and ending.reason != request.note:
             return [b.said("Why", ending.reason), *_noted(facts)]
         case "ended" | "failed" | "trouble" | "stale":

@@ -17,6 +17,7 @@ from store.model.command import (
     Due,
     Edit,
     End,
+    Leave,
     Merge,
     Overdue,
     Present,
@@ -31,6 +32,7 @@ from store.model.lifecycle.asking import Draft, rule_for, submit, wanted_to_ask
 from store.model.lifecycle.deciding import break_glass, count, review
 from store.model.lifecycle.editing import draft_of, edit
 from store.model.lifecycle.extending import LAPSED, lapse, more_for, room_ms
+from store.model.lifecycle.leaving import leave
 from store.model.lifecycle.locking import unlock, whose_lock, why_locked
 from store.model.lifecycle.merging import merge_by_hand
 from store.model.lifecycle.owing import settle
@@ -69,7 +71,9 @@ def transition(world: World, command: Command, people: People) -> Transition:
 
 def _transition(world: World, command: Command, people: People) -> Transition:
     state = world.request.state
-    if world.out_of_time and not isinstance(command, (Due, End, Trouble, Refused, Countersign, Dispute, Overdue)):
+    if world.out_of_time and not isinstance(
+        command, (Due, End, Trouble, Refused, Countersign, Dispute, Overdue, Leave)
+    ):
         over = {"pending": "before it was decided", "approved": "before it was used"}.get(state, "already")
         raise Conflict(f"The time for this was over {over}.", code="out_of_time")
     match command:
@@ -89,6 +93,8 @@ def _transition(world: World, command: Command, people: People) -> Transition:
             return merge_by_hand(world, command, people)
         case End() if state in ("granting", "active"):
             return end(world, command, people)
+        case Leave() if state in UNDECIDED or state in ("granting", "active"):
+            return leave(world, command.actor, people)
         case Due():
             return due(world, command)
         case Present() | Absent() | Refused() | Trouble() if state in LIVE:
@@ -97,7 +103,7 @@ def _transition(world: World, command: Command, people: People) -> Transition:
             return settle(world, world.debt, command, people)
         case (
             Approve() | Deny() | Tally() | Break() | Edit() | Withdraw() | Activate() | Merge() | End()
-            | Present() | Absent() | Refused() | Trouble() | Countersign() | Dispute() | Overdue()
+            | Present() | Absent() | Refused() | Trouble() | Countersign() | Dispute() | Overdue() | Leave()
         ):  # fmt: skip
             raise Conflict(_too_late(world, command), code="too_late")
         case _:

@@ -223,6 +223,7 @@ def check_indexes(now: Evidence, environment: str, policies: Mapping[int, Policy
                 for principal in threshold.circle.users | threshold.circle.groups:
                     put(f"index:waiting:{principal}", one.id, one.created_ms)
         if one.state in ("granting", "active", "revoking"):
+            put("index:live", one.id, one.created_ms)
             put(f"index:live:{one.beneficiary}", one.id, one.created_ms)
             if one.kind == "access":
                 put(f"index:member:okta/admins/{one.beneficiary}", one.id, one.created_ms)

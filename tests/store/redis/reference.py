@@ -19,6 +19,7 @@ from store.model.command import (
     Due,
     Edit,
     End,
+    Leave,
     Merge,
     Overdue,
     Present,
@@ -260,8 +261,8 @@ class Reference:
                 return self._report(one, command, now_ms)
             case Countersign() | Dispute() | Overdue():
                 return self._settle(one, command, facts, now_ms)
-            case Edit():
-                raise NotImplementedError("No history edits.")
+            case Edit() | Leave():
+                raise NotImplementedError("In no history somebody edits, or leaves.")
 
     def _count(self, one: Asked, command: Approve | Deny | Tally, facts: Facts, now_ms: int) -> Result:
         both = self.both(one)

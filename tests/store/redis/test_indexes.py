@@ -49,6 +49,7 @@ def expected(requests: list[Request], debts: list[Debt]) -> dict[str, dict[str, 
         if each.state == "pending":
             stand(f"index:waiting:{LEADS}", each.id, each.created_ms)
         if each.state in ("granting", "active", "revoking"):
+            stand("index:live", each.id, each.created_ms)
             stand(f"index:live:{each.beneficiary}", each.id, each.created_ms)
             if isinstance(each.payload, Joining):
                 stand(f"index:member:okta/admins/{each.beneficiary}", each.id, each.created_ms)
