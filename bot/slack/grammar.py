@@ -68,6 +68,7 @@ class Done:
     """Without an id: the only thing this person holds, if it is only one."""
 
     id: str | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,8 @@ _EXTEND_EXAMPLE: Final = "/countersign extend ID for 30m because …"
 _WHY_EXAMPLE: Final = "/countersign why open payments/prod for 2h"
 _KINDS: Final[dict[str, Kind]] = {"open": "open", "access": "access", "change": "change"}
 _ALONE: Final[dict[str, Parsed]] = {"pending": Pending(), "mine": Mine(), "help": Help()}
-_WITH_ID: Final[dict[str, Callable[[str], Parsed]]] = {"show": Show, "why": Why, "cancel": Cancel, "done": Done}
-_WORDS: Final = ("request", *_ALONE, *_WITH_ID, "extend", "unlock")
+_WITH_ID: Final[dict[str, Callable[[str], Parsed]]] = {"show": Show, "why": Why, "cancel": Cancel}
+_WORDS: Final = ("request", *_ALONE, *_WITH_ID, "done", "end", "extend", "unlock")
 _UNITS: Final = (("hours?|hrs?", "h"), ("minutes?|mins?", "m"), ("seconds?|secs?", "s"))
 _PERSON: Final = re.compile(r"<@([UW][A-Z0-9]{2,20})(?:\|[^<>]*)?>|([UW][A-Z0-9]{2,20})")
 _FOR_WHOM: Final = re.compile(r"(?<!\S)for\s+<@([UW][A-Z0-9]{2,20})(?:\|[^<>]*)?>(?!\S)", re.IGNORECASE)
@@ -129,6 +130,8 @@ def parse(text: str, *, organization: str | None = None) -> Parsed:
         return _why(rest, organization)
     if first in _WITH_ID:
         return _about(first, rest)
+    if first in ("done", "end"):
+        return _done(first, rest)
     if first == "extend":
         return _extend(rest)
     if first == "unlock":
@@ -244,15 +247,21 @@ def _duration(words: list[str]) -> int:
 
 def _about(word: str, rest: list[str]) -> Parsed:
     if not rest:
-        return (
-            Done()
-            if word == "done"
-            else Mistake(f"Say which request: /countersign {word} ID. The id stands at the bottom of its card.")
-        )
+        return Mistake(f"Say which request: /countersign {word} ID. The id stands at the bottom of its card.")
     if len(rest) > 1:
         return Mistake(f"One request at a time: /countersign {word} ID.")
     try:
         return _WITH_ID[word](parse_request_id(rest[0].strip("`")))
+    except Invalid as error:
+        return Mistake(error.sentence)
+
+
+def _done(word: str, words: list[str]) -> Parsed:
+    about, _, reason = _split(words, "because")
+    if len(about) > 1:
+        return Mistake(f"One request at a time: /countersign {word} ID.")
+    try:
+        return Done(parse_request_id(about[0].strip("`")) if about else None, " ".join(reason))
     except Invalid as error:
         return Mistake(error.sentence)
 

@@ -63,7 +63,7 @@ class Listeners:
     def register(self, app: AsyncApp) -> None:
         for action in COMMANDS:
             app.action(action)(self._on_command)
-        for action in (ids.DENY, ids.BREAK_GLASS, ids.DISPUTE, ids.SHOW_VALUES, ids.EDIT, ids.MORE):
+        for action in (ids.DENY, ids.BREAK_GLASS, ids.DISPUTE, ids.END_NOW, ids.SHOW_VALUES, ids.EDIT, ids.MORE):
             app.action(action)(self._on_view)
         for action in (ids.HOME_ASK_OPEN, ids.HOME_ASK_ACCESS, ids.HOME_ASK_CHANGE):
             app.action(action)(self._on_ask)
@@ -76,7 +76,7 @@ class Listeners:
         for callback in (ids.ASK_OPEN, ids.ASK_ACCESS, ids.ASK_CHANGE):
             app.view(callback)(self._forms.asked)
         app.view(ids.EDIT_REQUEST)(self._forms.edited)
-        for callback in (ids.DENY_REASON, ids.BREAK_REASON, ids.DISPUTE_REASON, ids.APPROVE_LESS):
+        for callback in (ids.DENY_REASON, ids.BREAK_REASON, ids.DISPUTE_REASON, ids.END_REASON, ids.APPROVE_LESS):
             app.view(callback)(self._forms.decided)
         for shortcut in (ids.SHORTCUT_OPEN, ids.SHORTCUT_ACCESS, ids.SHORTCUT_CHANGE):
             app.shortcut(shortcut)(self._on_shortcut)

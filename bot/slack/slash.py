@@ -94,9 +94,11 @@ class Slash:
                 outcome = await self._requests.apply(request, Withdraw(id=f"slash:{body['trigger_id']}", actor=user))
                 self._committed()
                 return words.sentence(outcome.answer)
-            case grammar.Done(id=request):
+            case grammar.Done(id=request, reason=reason):
                 ended = request or await self._only(user, "done")
-                outcome = await self._requests.apply(ended, End(id=f"slash:{body['trigger_id']}", actor=user))
+                outcome = await self._requests.apply(
+                    ended, End(id=f"slash:{body['trigger_id']}", actor=user, reason=reason or None)
+                )
                 self._committed()
                 return words.sentence(outcome.answer)
             case grammar.Extend(id=request) as more:

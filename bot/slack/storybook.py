@@ -260,6 +260,7 @@ def _modals() -> Iterator[Story]:
     yield _view("modal/break", modals.break_reason(facts, origin))
     yield _view("modal/break-change", modals.break_reason(s.facts(s.request("change"), soft=True), origin))
     yield _view("modal/dispute", modals.dispute_reason(s.request("open", "active", broken=True), origin))
+    yield _view("modal/end", modals.end_reason(s.request("access", "active", beneficiary=s.EVE), origin))
     yield _view("modal/approve-less", modals.approve_less(request, origin))
     yield _view("modal/unlock", locked.unlock_reason(s.lock()))
     yield _view("modal/unlock-again", locked.unlock_reason(s.lock(causes=3)))

@@ -22,6 +22,7 @@ COMMANDS: Final = (
     ("why ID", "who decides it, and what is missing"),
     ("why open payments/prod for 2h", "the same before anybody is asked"),
     ("done ID", "give back what you have; without ID, if you have one thing only"),
+    ("end ID because …", "the same of what somebody else has, for approvers and owners"),
     ("extend ID for 30m because …", "ask for more time for what you have"),
     ("cancel ID", "withdraw a request of yours"),
     ("unlock @name because …", "for owners: let somebody break the glass again; without a name, who may not"),
