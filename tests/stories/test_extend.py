@@ -149,3 +149,22 @@ async def test_nobody_breaks_the_glass_for_more_time_and_what_it_gave_is_extende
     assert "break_glass" not in actions_of(more)
     await press(house, seed.INES, more, "approve")
     await says(house, active, "Extended by 30 min")
+
+
+async def test_of_two_grants_of_one_membership_the_extended_one_keeps_it(house: House) -> None:
+    """Both would end at the same time: one does, and the person stays a member by the other until that ends too."""
+    first = await held(house, "access role:database-admin")
+    second = await held(house, "access role:database-admin")
+    own = await own_card(house, seed.ROSA, f"{request_of(second)}` · asked", "What next", button="extend")
+    await press(house, seed.ROSA, own, "extend")
+    assert (await house.workspace.submit(seed.ROSA, modal(house, seed.ROSA).id, {"reason": {"reason": "more"}})).ok
+    more = await card(house, "Waiting for approval", "Keep it longer", request_of(second))
+    await press(house, seed.BEN, more, "approve")
+    await says(house, second, "Extended by 30 min")
+    await house.advance(15 * MINUTE)
+    await says(house, first, "Ended by itself", f"Still a member because of request {request_of(second)}.")
+    await quiet(house)
+    assert house.directory.members(seed.ROLE_GROUP) == ["rosa@example.com"]
+    await house.advance(30 * MINUTE)
+    await says(house, second, "Ended by itself", "no longer a member")
+    assert house.directory.members(seed.ROLE_GROUP) == []

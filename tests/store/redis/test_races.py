@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from store.model.command import Activate, Command, Due, End, Merge, Present, Withdraw
+from store.model.command import Activate, Command, Due, End, Leave, Merge, Present, Withdraw
 from store.model.errors import AccessError, Conflict
 from store.model.policy import HOUR, Access
 from store.model.request import Request
@@ -335,3 +335,23 @@ async def test_what_is_asked_while_it_ends_is_asked_of_nothing(corridor):
         await corridor.longer(held)
     assert refusal.value.detail == "not_active"
     assert await count(corridor, "request.submitted") == 1
+
+
+async def test_who_leaves_while_more_time_is_agreed_to_holds_nothing(corridor):
+    held = await active(corridor, "access")
+    asked = await corridor.longer(held)
+    await corridor.apply(asked, command_for(asked, approve, ANA))
+    corridor.crowd.changed[REQ] = {"active": False}
+    leave = Leave(id="gone", actor="clock")
+    await at_once(corridor, (asked, command_for(asked, approve, BOB)), (held, leave))
+    assert await corridor.state(held) == "revoking"
+    assert await corridor.state(asked) in ("extended", "expired")
+    assert await count(corridor, "grant.revoking") == 1
+
+
+async def test_who_is_found_gone_by_many_at_once_is_gone_once(corridor):
+    held = await active(corridor)
+    corridor.crowd.changed[REQ] = {"guest": True}
+    answers = await at_once(corridor, *[(held, Leave(id=f"gone{place}", actor="clock")) for place in range(8)])
+    assert answers.count("Ended.") == 1
+    assert await count(corridor, "grant.ended") == 1
