@@ -7,10 +7,10 @@ from store.model.command import Edit
 from store.model.errors import Conflict, Forbidden, Invalid, Unavailable
 from store.model.grant import Membership
 from store.model.identity import POLICIES, Target, request_id
-from store.model.lifecycle import Draft, rule_for
+from store.model.lifecycle import Draft, more_for, rule_for
 from store.model.people import Directory, Wanted
 from store.model.policy import Policy, PolicySet, TargetConfig
-from store.model.request import Amendment, Change, Door, Joining, Opening, Request
+from store.model.request import Amendment, Change, Door, Extending, Joining, Opening, Request
 from store.redis.environments import Environments, Value
 from store.redis.policies import Policies, fingerprint
 from store.redis.requests import Outcome, Requests
@@ -34,32 +34,51 @@ class Asking:
         self._random = random
 
     async def open(
-        self, user: str, target: Target, *, duration_ms: int | None, reason: str, ticket: str | None, command_id: str
+        self,
+        user: str,
+        target: Target,
+        *,
+        duration_ms: int | None,
+        reason: str,
+        ticket: str | None,
+        command_id: str,
+        beneficiary: str | None = None,
     ) -> Outcome:
+        """`beneficiary` None: for who asks."""
         rule, config = await self._rule("open", target)
         environment = await self._environments.ensure(_environment(target), secure=config.secure)
         payload = Opening(environment_id=environment.id, duration_ms=duration_ms or rule.access.default_ms)
-        draft = Draft(self._id(), "open", target, user, user, payload, reason, ticket)
+        draft = Draft(self._id(), "open", target, user, beneficiary or user, payload, reason, ticket)
         return await self._requests.submit(draft, command_id)
 
     async def access(
-        self, user: str, target: Target, *, duration_ms: int | None, reason: str, ticket: str | None, command_id: str
+        self,
+        user: str,
+        target: Target,
+        *,
+        duration_ms: int | None,
+        reason: str,
+        ticket: str | None,
+        command_id: str,
+        beneficiary: str | None = None,
     ) -> Outcome:
+        """`beneficiary` None: for who asks."""
         rule, config = await self._rule("access", target)
         if config.connector is None or config.group is None:
             raise Invalid(f"{target} names no outside group to join.", code="no_group")
-        person = (await self._directory.people(Wanted(users=frozenset((user,))))).persons.get(user)
+        whom = beneficiary or user
+        person = (await self._directory.people(Wanted(users=frozenset((whom,))))).persons.get(whom)
         if person is None:
-            raise Unavailable(
-                "Slack has not told us in time who you are. Try again in a moment.", code="people_unknown"
-            )
+            who = "you are" if whom == user else "this is for"
+            raise Unavailable(f"Slack has not told us in time who {who}. Try again in a moment.", code="people_unknown")
         if person.email is None:
+            whose = "of yours" if whom == user else f"of {person.name}"
             raise Forbidden(
-                f"Slack tells no e-mail address of yours, and {config.connector} knows people by it.", code="no_account"
+                f"Slack tells no e-mail address {whose}, and {config.connector} knows people by it.", code="no_account"
             )
-        membership = Membership(connector=config.connector, group=config.group, user=user, account=person.email)
+        membership = Membership(connector=config.connector, group=config.group, user=whom, account=person.email)
         payload = Joining(membership=membership, duration_ms=duration_ms or rule.access.default_ms)
-        draft = Draft(self._id(), "access", target, user, user, payload, reason, ticket)
+        draft = Draft(self._id(), "access", target, user, whom, payload, reason, ticket)
         return await self._requests.submit(draft, command_id)
 
     async def change(
@@ -94,6 +113,18 @@ class Asking:
         """The same request, for `new` instead of version `base`."""
         amendment, body = _amendment(new, base)
         return await self._requests.apply(request.id, replace(command, amendment=amendment), policies=body)
+
+    async def extend(
+        self, user: str, request: str, *, duration_ms: int, reason: str, ticket: str | None, command_id: str
+    ) -> Outcome:
+        """More time for what is held already: a request of its own."""
+        grant = await self._requests.get(request)
+        held = grant.request
+        rule = rule_for(held.kind, held.asked, grant.policy_now)
+        lease, _ = more_for(grant, user, rule.access.max_ms)
+        payload = Extending(parent=held.id, until_ms=lease.until_ms, duration_ms=duration_ms)
+        draft = Draft(self._id(), held.kind, held.asked, user, held.beneficiary, payload, reason, ticket)
+        return await self._requests.submit(draft, command_id)
 
     async def edit(
         self, request: Request, command: Edit, values: Mapping[str, Value], left: Collection[str]

@@ -22,6 +22,7 @@ from bot.settings import Mode, Settings
 from bot.slack.app import Identity, Running, bolt
 from bot.slack.delivery import Delivery
 from bot.slack.directory import SlackDirectory
+from bot.slack.extending import Extending
 from bot.slack.filling import Filling
 from bot.slack.forms import Forms
 from bot.slack.homes import Homes
@@ -40,6 +41,7 @@ from bot.watch import Watch
 from scheduler.clock import Clock
 from scheduler.gauges import Gauges
 from scheduler.grants import Grants
+from scheduler.leavers import Leavers
 from scheduler.mail import Mailing
 from scheduler.metrics import Metrics
 from scheduler.notices import Notices
@@ -52,6 +54,7 @@ from store.model.effect import (
     Align,
     Announce,
     Count,
+    Depart,
     Mail,
     MailApprovers,
     Post,
@@ -162,12 +165,14 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     webhooks = Webhooks(deliveries, environments, policies, requests, outside.outgoing, metrics, random.random)
     notices = Notices(requests, policies, environments, outside.outgoing, outbox, metrics, random.random)
     mailing = Mailing(settings.mail, letter, requests, directory, outbox, metrics, random.random, keys.installation)
+    leavers = Leavers(requests, directory, outbox)
     performers: dict[type, Performer] = {
         ShowCard: delivery.show_card,
         Tell: delivery.tell,
         Announce: delivery.announce,
         Count: delivery.count,
         Align: grants.align,
+        Depart: leavers.depart,
         Redeploy: webhooks.redeploy,
         Post: delivery.post,
         Signal: notices.signal,
@@ -182,6 +187,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         metrics,
         watch=watch.look,
         gauges=Gauges(relay, outbox, timers, metrics).measure,
+        leavers=leavers.look,
     )
 
     bootstrap = Bootstrap(settings.policies, policies, SlackLookup(slack), dial, skew)
@@ -227,9 +233,18 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         committed=clock.nudge,
         counted=counted,
     )
+    extending = Extending(
+        slack=slack,
+        asking=asking,
+        pictures=pictures,
+        replies=replies,
+        committed=clock.nudge,
+        counted=counted,
+    )
     slash = Slash(
         forms=forms,
         unlocking=unlocking,
+        extending=extending,
         requests=requests,
         policies=policies,
         pictures=pictures,
@@ -247,9 +262,11 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         directory=directory,
         forms=forms,
         unlocking=unlocking,
+        extending=extending,
         slash=slash,
         homes=homes,
         rulebook=rulebook,
+        left=leavers.heard,
         committed=clock.nudge,
         counted=counted,
     ).register(bolt_app)

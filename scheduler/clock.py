@@ -18,6 +18,7 @@ SWEEP_S: Final = 0.5
 RELAY_S: Final = 0.5  # for what other replicas have put, and for what is tried again; our own is nudged
 GAUGES_S: Final = 5.0
 WATCH_S: Final = 60.0
+LEAVERS_S: Final = 15.0
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -25,9 +26,9 @@ Job = Callable[[], Awaitable[object]]
 
 
 class Clock:
-    """`watch` looks once a minute whether Redis still keeps what it is told; `gauges` measures what waits."""
+    """`watch` looks once a minute whether Redis still keeps what it is told; `gauges` measures what waits; `leavers` looks around."""
 
-    def __init__(self, relay: Relay, sweep: Sweep, metrics: Metrics, *, watch: Job, gauges: Job) -> None:
+    def __init__(self, relay: Relay, sweep: Sweep, metrics: Metrics, *, watch: Job, gauges: Job, leavers: Job) -> None:
         self._relay = relay
         self._sweep = sweep
         self._metrics = metrics
@@ -36,6 +37,7 @@ class Clock:
             **{f"relay {lane}": (self._relayed(lane), RELAY_S) for lane in relay.lanes},
             "gauges": (gauges, GAUGES_S),
             "watch": (watch, WATCH_S),
+            "leavers": (leavers, LEAVERS_S),
         }
         # Nothing is pickled and nothing is missed: the jobs live in memory, and what is due lies in Redis.
         defaults = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}

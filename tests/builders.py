@@ -1,6 +1,7 @@
 """Policies, people and requests for tests: small, whole, and different only where the test says so."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 from store.model.command import Approve, Break, Deny, Edit
@@ -9,7 +10,7 @@ from store.model.identity import POLICIES, Target
 from store.model.lifecycle import Draft, World, submit
 from store.model.people import Group, People, Person
 from store.model.policy import HOUR, Access, Circle, Hook, Policy, PolicySet, TargetConfig, Threshold
-from store.model.request import Amendment, Change, Joining, Opening, Payload, Request, Touch
+from store.model.request import Amendment, Change, Extending, Joining, Opening, Payload, Request, Touch
 from store.model.sealed import Held, Manifest
 
 INSTALLATION: Final = "testing"
@@ -153,6 +154,30 @@ def world(asked: Request, *, now_ms: int = NOW, rules: PolicySet | None = None, 
             **changed,
         }
     )
+
+
+def longer(grant: World, *, duration_ms: int = HOUR, **changed: Any) -> Draft:
+    """More time for what is active there."""
+    held = grant.request
+    assert held.lease is not None
+    made = Extending(parent=held.id, until_ms=held.lease.until_ms, duration_ms=duration_ms)
+    fields: dict[str, Any] = {
+        "id": "REQVEST0X1",
+        "kind": held.kind,
+        "target": held.asked,
+        "requester": held.requester,
+        "beneficiary": held.beneficiary,
+        "payload": made,
+        "reason": "one more look",
+    }
+    return Draft(**{**fields, **changed})
+
+
+def extension(grant: World, *, policy_now: PolicySet | None = None, **changed: Any) -> World:
+    """The same moment, seen from an extension that was just asked for: what it would extend lies beside it."""
+    rules = policy_now or grant.policy_now
+    made = submit(longer(grant, **changed), INSTALLATION, rules, people(grant.now_ms), grant.now_ms, grant)
+    return replace(grant, request=made.request, siblings=made.siblings, policy_then=rules, policy_now=rules, debt=None)
 
 
 def approve(asked: Request, by: str, **changed: Any) -> Approve:

@@ -60,6 +60,10 @@ class SlackDirectory:
             groups={fact.id: fact for _, fact in found.values() if isinstance(fact, Group)},
         )
 
+    def bars(self, user: dict[str, Any]) -> bool:
+        """Does this user object of Slack's say that the person may do nothing here?"""
+        return person(user, self._team_id()).barred is not None
+
     async def drop(self, name: str) -> None:
         """Slack says that something changed: what is being answered now, by Slack or by Redis, may be from before that."""
         _bounded(self._changed_ms)[name] = self._now_ms()
@@ -134,6 +138,8 @@ class SlackDirectory:
             _bounded(self._known)[fact.id] = (known_ms, fact)
 
     async def _person(self, user: str) -> Person:
+        if not self._team_id():
+            raise Unavailable("Slack has not told us yet which workspace is ours.", code="team_unknown")
         try:
             answer = await self._slack.call("users.info", user=user)
         except SlackRefused as error:

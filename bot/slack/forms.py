@@ -22,7 +22,7 @@ from bot.slack.views.facts import CardFacts, Message, Offer, Prefill, Terms, Vie
 from bot.slack.views.forms import BadForm
 from bot.slack.views.reading import block_of
 from bot.slack.wire import Slack, SlackRefused
-from store.model.command import Approve, Break, Command, Deny, Dispute, Edit
+from store.model.command import Approve, Break, Command, Deny, Dispute, Edit, End
 from store.model.errors import AccessError, Forbidden, Invalid, NotFound, Unavailable
 from store.model.identity import Target
 from store.model.lifecycle import World, why_locked
@@ -53,6 +53,7 @@ FIELDS: Final = {
     "ticket_required": ids.TICKET,
     "bad_ticket": ids.TICKET,
     "too_long": ids.DURATION,
+    "not_for_them": ids.WHOM,
 }
 
 
@@ -199,6 +200,8 @@ class Forms:
             )
         elif pressed.action == ids.DENY:
             await self._open(pressed.trigger, modals.deny_reason(world.request, origin))
+        elif pressed.action == ids.END_NOW:
+            await self._open(pressed.trigger, modals.end_reason(world.request, origin))
         else:
             await self._open(pressed.trigger, modals.dispute_reason(world.request, origin))
 
@@ -303,6 +306,7 @@ class Forms:
             reason=form.reason,
             ticket=form.ticket,
             command_id=sent.command_id,
+            beneficiary=form.whom,
         )
 
     async def edited(self, ack: AsyncAck, body: dict[str, Any]) -> None:
@@ -343,7 +347,7 @@ class Forms:
         return await self._asking.edit(world.request, edit, values, form.left)
 
     async def decided(self, ack: AsyncAck, body: dict[str, Any]) -> None:
-        """Deny, break glass, dispute, approve for less: a verdict with a reason or a number."""
+        """Deny, break glass, dispute, end, approve for less: with a reason or a number."""
         sent = submission(body)
         origin = ids.parse_metadata(sent.metadata)
         try:
@@ -413,6 +417,8 @@ def _verdict(sent: Submission, about: ids.Reference) -> Command:
             return Deny(**known, **content, reason=modals.read_reason(sent.values))  # type: ignore[arg-type]
         case ids.BREAK_REASON:
             return Break(**known, **content, reason=modals.read_reason(sent.values))  # type: ignore[arg-type]
+        case ids.END_REASON:
+            return End(**known, reason=modals.read_remark(sent.values))
         case ids.DISPUTE_REASON:
             return Dispute(**known, reason=modals.read_reason(sent.values))
         case _:

@@ -4,7 +4,7 @@ import difflib
 import html
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from bot.policy_file import durations
@@ -16,12 +16,13 @@ from store.model.request import Kind
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What is missing is asked for in the modal. `target` is canonical."""
+    """What is missing is asked for in the modal. `target` is canonical; `whom` None: for who asks."""
 
     kind: Kind
     target: str | None = None
     duration_ms: int | None = None
     reason: str = ""
+    whom: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class AskSomething:
     target: str | None = None
     duration_ms: int | None = None
     reason: str = ""
+    whom: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,16 @@ class Done:
     """Without an id: the only thing this person holds, if it is only one."""
 
     id: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Extend:
+    """Without an id: the only thing this person holds, if it is only one. What is missing is asked for in the modal."""
+
+    id: str | None = None
+    duration_ms: int | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +115,22 @@ class Mistake:
 
 
 Parsed: TypeAlias = (
-    Ask | AskSomething | Audit | Pending | Mine | Help | Show | Why | WhyAsk | Cancel | Done | Unlock | Mistake
+    Ask | AskSomething | Audit | Pending | Mine | Help | Show | Why | WhyAsk | Cancel | Done | Extend | Unlock | Mistake
 )
 
 
 _EXAMPLE: Final = "/countersign request open payments/prod for 2h because INC-41"
 _UNLOCK_EXAMPLE: Final = "Name one person, and why: /countersign unlock @omar because we talked about INC-7"
+_EXTEND_EXAMPLE: Final = "/countersign extend ID for 30m because …"
 _WHY_EXAMPLE: Final = "/countersign why open payments/prod for 2h"
 _KINDS: Final[dict[str, Kind]] = {"open": "open", "access": "access", "change": "change"}
 _ALONE: Final[dict[str, Parsed]] = {"pending": Pending(), "mine": Mine(), "help": Help()}
-_WITH_ID: Final[dict[str, Callable[[str], Parsed]]] = {"show": Show, "why": Why, "cancel": Cancel, "done": Done}
-_WORDS: Final = ("request", *_KINDS, *_ALONE, *_WITH_ID, "audit", "unlock")
+_WITH_ID: Final[dict[str, Callable[[str], Parsed]]] = {"show": Show, "why": Why, "cancel": Cancel}
+_WORDS: Final = ("request", *_KINDS, *_ALONE, *_WITH_ID, "audit", "done", "end", "extend", "unlock")
 _UNITS: Final = (("hours?|hrs?", "h"), ("minutes?|mins?", "m"), ("seconds?|secs?", "s"))
 _PERSON: Final = re.compile(r"<@([UW][A-Z0-9]{2,20})(?:\|[^<>]*)?>|([UW][A-Z0-9]{2,20})")
+_FOR_WHOM: Final = re.compile(r"(?<!\S)for\s+<@([UW][A-Z0-9]{2,20})(?:\|[^<>]*)?>(?!\S)", re.IGNORECASE)
+_BECAUSE: Final = re.compile(r"(?<!\S)because(?!\S)", re.IGNORECASE)
 _LINK: Final = re.compile(r"<([^<>|]*)(?:\|([^<>]*))?>")
 
 
@@ -125,16 +140,21 @@ def parse(text: str, *, organization: str | None = None) -> Parsed:
     if not words:
         return Help()
     first, rest = words[0].lower(), words[1:]
-    if first == "request":
-        return _ask(rest, organization)
-    if first in _KINDS:  # "open payments/prod" says enough
-        return _ask(words, organization)
+    if first == "request" or first in _KINDS:  # "open payments/prod" says enough
+        left, whom = _for_whom(text)
+        words = unescaped(left).split()
+        asked = _ask(words[1:] if first == "request" else words, organization)
+        return asked if whom is None or isinstance(asked, Mistake) else _asked_for(asked, whom)
     if first in _ALONE:
         return _ALONE[first]
     if first == "why" and not _like_an_id(rest):
         return _why(rest, organization)
     if first in _WITH_ID:
         return _about(first, rest)
+    if first in ("done", "end"):
+        return _done(first, rest)
+    if first == "extend":
+        return _extend(rest)
     if first == "unlock":
         return _unlock(text)
     if first == "audit":
@@ -182,6 +202,10 @@ def _ask(words: list[str], organization: str | None) -> Parsed:
         return Mistake(
             f"{shown(' '.join(about[1:]))} is one word too many. Write “for” before a duration and “because” before a reason, as in {_EXAMPLE}"
         )
+    if length and length[0].startswith("@"):
+        return Mistake(
+            f"{shown(length[0])} is nobody I know. Pick the person from the list that Slack offers after “@”."
+        )
     if wanted and kind == "change":
         return Mistake(
             "A change has no duration: leave out “for”. For example: /countersign request change payments/prod because …"
@@ -218,6 +242,24 @@ def _without_a_word(about: list[str], kind: Kind, wanted: bool) -> str | None:  
 
 def _bare(text: str) -> str:
     return shown(text).strip("“”")
+
+
+def _for_whom(text: str) -> tuple[str, str | None]:
+    """The text as Slack sends it without `for @somebody`, and who that is. What stands after “because” is a reason."""
+    because = _BECAUSE.search(text)
+    end = because.start() if because else len(text)
+    found = _FOR_WHOM.search(text, 0, end)
+    return (text, None) if found is None else (f"{text[: found.start()]} {text[found.end() :]}", found[1])
+
+
+def _asked_for(asked: Parsed, whom: str) -> Parsed:
+    if isinstance(asked, AskSomething):
+        return replace(asked, whom=whom)
+    if not isinstance(asked, Ask):
+        return asked
+    if asked.kind == "change":
+        return Mistake("A change is for nobody in particular: leave out “for”, and say the rest in the reason.")
+    return replace(asked, whom=whom)
 
 
 def _like_an_id(words: list[str]) -> bool:
@@ -269,11 +311,7 @@ def _duration(words: list[str]) -> int:
 
 def _about(word: str, rest: list[str]) -> Parsed:
     if not rest:
-        return (
-            Done()
-            if word == "done"
-            else Mistake(f"Say which request: /countersign {word} ID. The id stands at the bottom of its card.")
-        )
+        return Mistake(f"Say which request: /countersign {word} ID. The id stands at the bottom of its card.")
     if len(rest) > 1:
         return Mistake(f"One request at a time: /countersign {word} ID.")
     try:
@@ -281,6 +319,30 @@ def _about(word: str, rest: list[str]) -> Parsed:
         return Audit(about) if word == "audit" else _WITH_ID[word](about)
     except Invalid as error:
         return Mistake(error.sentence)
+
+
+def _done(word: str, words: list[str]) -> Parsed:
+    about, _, reason = _split(words, "because")
+    if len(about) > 1:
+        return Mistake(f"One request at a time: /countersign {word} ID.")
+    try:
+        return Done(parse_request_id(about[0].strip("`")) if about else None, " ".join(reason))
+    except Invalid as error:
+        return Mistake(error.sentence)
+
+
+def _extend(words: list[str]) -> Parsed:
+    before, _, reason = _split(words, "because")
+    about, wanted, length = _split(before, "for")
+    if len(about) > 1:
+        return Mistake(f"{shown(' '.join(about[1:]))} is one word too many. For example: {_EXTEND_EXAMPLE}")
+    try:
+        request = parse_request_id(about[0].strip("`")) if about else None
+        return Extend(request, _duration(length) if wanted else None, " ".join(reason))
+    except Invalid as error:
+        return Mistake(error.sentence)
+    except ValueError as error:
+        return Mistake(f"After “for” stands a duration. {str(error)[:200]}")
 
 
 def _unlock(text: str) -> Parsed:

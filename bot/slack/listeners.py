@@ -15,6 +15,7 @@ from bot.slack import doors, ids
 from bot.slack.delivery import Delivery
 from bot.slack.directory import SlackDirectory
 from bot.slack.doors import Click, click, speaker
+from bot.slack.extending import Extending
 from bot.slack.forms import Forms
 from bot.slack.homes import Homes
 from bot.slack.replies import Replies
@@ -32,7 +33,7 @@ Counted = Callable[[str, str], None]  # command, answer
 
 
 class Listeners:
-    """`committed` is called after each commit, so that its effects are looked at at once."""
+    """`committed` is called after each commit, so that its effects are looked at at once; `left` where Slack says that somebody is gone."""
 
     def __init__(
         self,
@@ -43,9 +44,11 @@ class Listeners:
         directory: SlackDirectory,
         forms: Forms,
         unlocking: Unlocking,
+        extending: Extending,
         slash: Slash,
         homes: Homes,
         rulebook: Rulebook,
+        left: Callable[[str, str], Awaitable[None]],
         committed: Callable[[], None],
         counted: Counted,
     ) -> None:
@@ -55,19 +58,23 @@ class Listeners:
         self._directory = directory
         self._forms = forms
         self._unlocking = unlocking
+        self._extending = extending
         self._slash = slash
         self._homes = homes
         self._rulebook = rulebook
+        self._left = left
         self._committed = committed
         self._counted = counted
 
     def register(self, app: AsyncApp) -> None:
         for action in COMMANDS:
             app.action(action)(self._on_command)
-        for action in (ids.DENY, ids.BREAK_GLASS, ids.DISPUTE, ids.SHOW_VALUES, ids.EDIT, ids.MORE):
+        for action in (ids.DENY, ids.BREAK_GLASS, ids.DISPUTE, ids.END_NOW, ids.SHOW_VALUES, ids.EDIT, ids.MORE):
             app.action(action)(self._on_view)
         for action in (ids.HOME_ASK_OPEN, ids.HOME_ASK_ACCESS, ids.HOME_ASK_CHANGE):
             app.action(action)(self._on_ask)
+        app.action(ids.EXTEND)(self._on_extend)
+        app.view(ids.EXTEND_TIME)(self._extending.sent)
         app.action(ids.HOME_UNLOCK)(self._on_unlock)
         app.action(GOING)(self._on_go)
         app.action(ids.HOME_POLICY_CHANGES)(self._on_policy_changes)
@@ -78,7 +85,7 @@ class Listeners:
         for callback in (ids.ASK_OPEN, ids.ASK_ACCESS, ids.ASK_CHANGE):
             app.view(callback)(self._forms.asked)
         app.view(ids.EDIT_REQUEST)(self._forms.edited)
-        for callback in (ids.DENY_REASON, ids.BREAK_REASON, ids.DISPUTE_REASON, ids.APPROVE_LESS):
+        for callback in (ids.DENY_REASON, ids.BREAK_REASON, ids.DISPUTE_REASON, ids.END_REASON, ids.APPROVE_LESS):
             app.view(callback)(self._forms.decided)
         for shortcut in (ids.SHORTCUT_OPEN, ids.SHORTCUT_ACCESS, ids.SHORTCUT_CHANGE):
             app.shortcut(shortcut)(self._on_shortcut)
@@ -111,6 +118,11 @@ class Listeners:
     async def _on_ask(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         pressed = click(body)
         await self._answered(pressed, self._forms.ask_from_home(pressed))
+        await ack()
+
+    async def _on_extend(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        pressed = click(body)
+        await self._answered(pressed, self._extending.open_for(pressed))
         await ack()
 
     async def _on_unlock(self, ack: AsyncAck, body: dict[str, Any]) -> None:
@@ -167,13 +179,17 @@ class Listeners:
         if event.get("tab", "home") == "home" and isinstance(user := event.get("user"), str):
             self._replies.opened_home(user)
 
-    async def _on_people(self, event: dict[str, Any]) -> None:
+    async def _on_people(self, event: dict[str, Any], body: dict[str, Any]) -> None:
         """What we know of this person or group may be wrong from now on."""
         changed = event.get("user") if event["type"] == "user_change" else event.get("subteam")
         named = changed.get("id") if isinstance(changed, dict) else None
         principal = named or event.get("subteam_id")
-        if isinstance(principal, str):
-            await self._directory.drop(principal)
+        if not isinstance(principal, str):
+            return
+        await self._directory.drop(principal)
+        if event["type"] == "user_change" and isinstance(changed, dict) and self._directory.bars(changed):
+            await self._left(principal, str(body.get("event_id")))
+            self._committed()
 
     async def _on_trouble(self, event: dict[str, Any]) -> None:
         log.error("slack takes something away", event_type=event["type"], channel=event.get("channel"))

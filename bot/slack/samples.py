@@ -27,6 +27,7 @@ from store.model.request import (
     Change,
     Decision,
     Ending,
+    Extending,
     Joining,
     Kind,
     Opening,
@@ -50,7 +51,7 @@ UNDELIVERED: Final = (
 REASON: Final = "The nightly settlement stopped at 02:40; I need the processor's key to replay it."
 
 STATES: Final[dict[Kind, tuple[State, ...]]] = {
-    "open": ("pending", "approved", "active", "denied", "withdrawn", "expired", "ended"),
+    "open": ("pending", "approved", "active", "denied", "withdrawn", "expired", "extended", "ended"),
     "access": (
         "pending", "approved", "granting", "active", "revoking", "denied", "withdrawn", "expired", "ended", "failed",
     ),
@@ -186,6 +187,13 @@ def request(kind: Kind, state: State = "pending", *, names: int = 2, broken: boo
     if state in ("pending", "approved", "stale"):
         made["timers"] = {"deadline": NOW_MS + 8 * HOUR}
     return Request.model_construct(**{**_defaults(), **made, **fields})
+
+
+def extension(state: State = "pending", **fields: Any) -> Request:
+    """More time for a request that is active."""
+    longer = Extending(parent="8R3N5YM0VC", until_ms=NOW_MS + HOUR, duration_ms=30 * MINUTE)
+    granted = {"granted_ms": 30 * MINUTE} if state == "extended" else {}
+    return request("open", state, **{"payload": longer, **granted, **fields})
 
 
 def _defaults() -> dict[str, Any]:

@@ -7,6 +7,7 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.slack import grammar
 from bot.slack.doors import Line, line
+from bot.slack.extending import Extending
 from bot.slack.forms import Forms
 from bot.slack.pictures import Pictures
 from bot.slack.replies import Replies
@@ -36,6 +37,7 @@ class Slash:
         *,
         forms: Forms,
         unlocking: Unlocking,
+        extending: Extending,
         requests: Requests,
         policies: Policies,
         pictures: Pictures,
@@ -46,6 +48,7 @@ class Slash:
     ) -> None:
         self._forms = forms
         self._unlocking = unlocking
+        self._extending = extending
         self._requests = requests
         self._policies = policies
         self._pictures = pictures
@@ -69,11 +72,11 @@ class Slash:
         policies = await self._policies.current()
         match grammar.parse(typed.text, organization=policies.organization):
             case grammar.Ask() as ask:
-                prefill = Prefill(ask.target, ask.duration_ms, ask.reason, "", channel)
+                prefill = Prefill(ask.target, ask.duration_ms, ask.reason, "", channel, ask.whom)
                 await self._forms.ask(user, ask.kind, prefill, typed.trigger)
                 return None
             case grammar.AskSomething() as ask:
-                prefill = Prefill(ask.target, ask.duration_ms, ask.reason, "", channel)
+                prefill = Prefill(ask.target, ask.duration_ms, ask.reason, "", channel, ask.whom)
                 await self._forms.ask(user, None, prefill, typed.trigger)
                 return None
             case grammar.Audit(id=about):
@@ -102,11 +105,18 @@ class Slash:
                 outcome = await self._requests.apply(request, Withdraw(id=f"slash:{typed.trigger}", actor=user))
                 self._committed()
                 return words.sentence(outcome.answer)
-            case grammar.Done(id=request):
-                ended = request or await self._only(user)
-                outcome = await self._requests.apply(ended, End(id=f"slash:{typed.trigger}", actor=user))
+            case grammar.Done(id=request, reason=reason):
+                ended = request or await self._only(user, "done")
+                outcome = await self._requests.apply(
+                    ended, End(id=f"slash:{typed.trigger}", actor=user, reason=reason or None)
+                )
                 self._committed()
                 return words.sentence(outcome.answer)
+            case grammar.Extend(id=request) as more:
+                held = request or await self._only(user, "extend")
+                wish = Prefill(None, more.duration_ms, more.reason, "", channel)
+                await self._extending.open(user, held, wish, typed.trigger)
+                return None
             case grammar.Unlock(user=locked, reason=reason):
                 return await self._unlocking.command(user, locked, reason, typed.trigger)
             case grammar.Mistake(sentence=sentence, target=target):
@@ -157,12 +167,12 @@ class Slash:
             wanted(world.request, world.rules, user) if world.rules else world.policy_now.owners.wanted
         )
 
-    async def _only(self, user: str) -> str:
+    async def _only(self, user: str, verb: str) -> str:
         live = [
             request for request in await self._requests.listed(f"live:{user}", most=2) if request.state != "revoking"
         ]
         if not live:
             raise NotFound("You hold nothing now.")
         if len(live) > 1:
-            raise Invalid("You hold several things. Say which one: /countersign done ID", code="which")
+            raise Invalid(f"You hold several things. Say which one: /countersign {verb} ID", code="which")
         return live[0].id

@@ -38,15 +38,17 @@ from store.model.errors import Forbidden
 from store.model.explain import Question, explain, of_request
 from store.model.grant import Membership
 from store.model.identity import Target
+from store.model.lifecycle import LAPSED
 from store.model.people import Group, People, Wanted
-from store.model.policy import DAY, HOUR, Circle, Threshold, Ticket
-from store.model.request import REASON_MOST, Change, Editing, Ending, Joining, Kind, Review
+from store.model.policy import DAY, HOUR, MINUTE, Circle, Threshold, Ticket
+from store.model.request import CLOCK, REASON_MOST, Change, Editing, Ending, Extension, Joining, Kind, Review
 from store.model.secret import Secret
 
 Story = dict[str, Any]
 LINK: Final = "https://example.slack.com/archives/C0PAYMENTS/p1772550000000100"
 LONG_TARGET: Final = f"{'a' * 50}/{'b' * 49}"
 CALLS: Final = ("requested", "reminder", "escalated")
+LEFT: Final = Ending(by=CLOCK, at_ms=s.NOW_MS, reason="Dev Patel is deactivated in Slack.")
 FOREVER: Final = "W" * REASON_MOST
 NOTHING: Final = Wanted()
 WELL: Final = (
@@ -81,11 +83,27 @@ def stories() -> Iterator[Story]:
 def cards() -> Iterator[tuple[str, CardFacts]]:
     for kind, states in s.STATES.items():
         for state in states:
+            if state == "extended":
+                continue
             told = s.deliveries() if state == "merged" and kind == "change" else ()
             yield f"{kind}-{state}", s.facts(s.request(kind, state), shows=kind == "open", deliveries=told)
+    yield from _extensions()
     yield from _votes()
     yield from _glasses()
     yield from _long()
+
+
+def _extensions() -> Iterator[tuple[str, CardFacts]]:
+    for state in ("pending", "denied", "withdrawn", "expired", "extended"):
+        name = "open-extended" if state == "extended" else f"extension-{state}"
+        yield name, s.facts(s.extension(state), soft=True)
+    lapsed = Ending(by=s.BEN, at_ms=s.NOW_MS, reason=LAPSED)
+    yield "extension-lapsed", s.facts(s.extension("expired", ending=lapsed))
+    yield "extension-for-another", s.facts(s.extension(beneficiary=s.EVE))
+    yield "extension-for-less", s.facts(s.extension("extended", granted_ms=10 * MINUTE))
+    longer = Extension(by="8R3N5YM0VC", longer_ms=30 * MINUTE, at_ms=s.NOW_MS)
+    yield "open-active-extended", s.facts(s.request("open", "active", extended=(longer,)), shows=True)
+    yield "access-active-extended-often", s.facts(s.request("access", "active", extended=(longer,) * 40))
 
 
 def _votes() -> Iterator[tuple[str, CardFacts]]:
@@ -103,6 +121,9 @@ def _votes() -> Iterator[tuple[str, CardFacts]]:
     yield "open-pending-bare", s.facts(s.request("open", reason="", ticket=None))
     kept = "Still a member because of request 8R3N5YM0VC."
     yield "access-ended-kept", s.facts(s.request("access", "ended", note=kept))
+    yield "open-ended-left", s.facts(s.request("open", "ended", ending=LEFT))
+    yield "access-revoking-left", s.facts(s.request("access", "revoking", ending=LEFT))
+    yield "change-withdrawn-left", s.facts(s.request("change", "withdrawn", ending=LEFT))
     trouble = "okta answered 200, and the person is still a member."
     yield "access-revoking-trouble", s.facts(s.request("access", "revoking", note=trouble))
     yield "change-merged-no-hooks", s.facts(s.request("change", "merged"))
@@ -185,6 +206,8 @@ def _told() -> Iterator[Story]:
         "merged": replace(facts, request=s.request("change", "merged"), deliveries=s.deliveries()),
         "active": replace(facts, request=s.request("open", "active")),
         "warning": replace(facts, request=s.request("open", "active")),
+        "extended": replace(facts, request=s.extension("extended")),
+        "withdrawn": replace(facts, request=s.request("open", "withdrawn", ending=LEFT)),
         "ended": replace(facts, request=s.request("open", "ended")),
         "failed": replace(facts, request=s.request("access", "failed")),
         "no_rule": replace(facts, rules=None),
@@ -274,12 +297,14 @@ def _forms() -> Iterator[Story]:
     kinds: tuple[Kind, ...] = ("open", "access", "change")
     for kind, (draw, targets) in asked.items():
         yield _view(f"ask/{kind}-or-another", draw(targets, Prefill(targets[0], kinds=kinds), terms))
+    yield _view("ask/open-for-another", forms.ask_open(["payments/prod"], replace(full, whom=s.EVE), terms))
     yield _view("ask/open-prefilled", forms.ask_open(["payments/prod"], full, terms))
     yield _view(
         "ask/change-values-not-in-slack", forms.ask_change(["payments/prod"], full, replace(terms, enters=False))
     )
     bare = replace(terms, enters=False, names=())
     yield _view("ask/change-nothing-in-slack", forms.ask_change(["payments/prod"], full, bare))
+    yield from _extends(terms, refused)
     yield from _edits(replace(terms, enters=False), refused)
     yield _view("ask/change-500-names", forms.ask_change(["payments/prod"], full, replace(terms, names=names)))
 
@@ -293,6 +318,16 @@ def _wide(terms: Terms) -> Iterator[Story]:
     question = Question(s.DEV, "open", Target.parse("payments/prod"), HOUR)
     who = WhoIsAsked(explain(question, s.policies(rule), people))
     yield _view("ask/open-crowds", forms.ask_open(["payments/prod"], Prefill("payments/prod"), replace(terms, who=who)))
+
+
+def _extends(terms: Terms, refused: Terms) -> Iterator[Story]:
+    active = s.request("open", "active")
+    origin = Origin(parse_reference(active.reference), s.CHANNEL)
+    most, brief = replace(terms, max_ms=2 * HOUR), replace(terms, max_ms=7 * MINUTE)
+    yield _view("extend/open", forms.extend(s.facts(active), most, Prefill(), origin))
+    over = Prefill(duration_ms=9 * HOUR, reason=FOREVER, ticket="T" * 200)
+    yield _view("extend/longest", forms.extend(s.facts(active), brief, over, origin))
+    yield _view("extend/refused", forms.extend(s.facts(active), refused, Prefill(), origin))
 
 
 def _edits(terms: Terms, refused: Terms) -> Iterator[Story]:
@@ -321,6 +356,7 @@ def _modals() -> Iterator[Story]:
     yield _view("modal/break", modals.break_reason(facts, origin))
     yield _view("modal/break-change", modals.break_reason(s.facts(s.request("change"), soft=True), origin))
     yield _view("modal/dispute", modals.dispute_reason(s.request("open", "active", broken=True), origin))
+    yield _view("modal/end", modals.end_reason(s.request("access", "active", beneficiary=s.EVE), origin))
     yield _view("modal/approve-less", modals.approve_less(request, origin))
     yield _view("modal/unlock", locked.unlock_reason(s.lock()))
     yield _view("modal/unlock-again", locked.unlock_reason(s.lock(causes=3)))

@@ -146,6 +146,11 @@ class Trouble(_Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Leave(_Command):
+    """Slack is said to know that somebody whom this concerns may do nothing here any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unlock(_Command):
     """An owner lets `user` break the glass again: of a person, not of a request. `seen_ms`: the newest cause they saw."""
 
@@ -156,5 +161,5 @@ class Unlock(_Command):
 
 Command: TypeAlias = (
     Approve | Deny | Break | Countersign | Dispute | Edit | Withdraw | Activate | Merge | End
-    | Tally | Due | Overdue | Present | Absent | Refused | Trouble
+    | Tally | Due | Overdue | Present | Absent | Refused | Trouble | Leave
 )  # fmt: skip

@@ -17,7 +17,7 @@ Lane = Literal["slack", "connector", "hook", "mail"]
 News = Literal[
     "requested", "approved", "denied", "expired", "stale", "merged", "active", "warning", "ended", "failed", "broken",
     "countersigned", "disputed", "overdue", "no_rule", "trouble", "locked", "unlocked",
-    "reminder", "escalated", "edited", "undelivered", "channel_closed", "refused",
+    "reminder", "escalated", "edited", "extended", "withdrawn", "undelivered", "channel_closed", "refused",
 ]  # fmt: skip
 Decided = Literal[
     "approved", "denied", "broken", "countersigned", "disputed", "overdue"
@@ -82,6 +82,18 @@ class Count(_Effect):
     @property
     def key(self) -> str:
         return f"count:{self.request}"
+
+
+class Depart(_Effect):
+    """Slack has said that somebody is gone: ask it whether that is so, and take back what they hold."""
+
+    lane: ClassVar[Lane] = "slack"
+    type: Literal["depart"] = "depart"
+    user: UserId
+
+    @property
+    def key(self) -> str:
+        return f"depart:{self.user}"
 
 
 class Align(_Effect):
@@ -193,6 +205,6 @@ def _apart(detail: str | None) -> str:
 
 
 Effect: TypeAlias = Annotated[
-    ShowCard | Tell | Announce | Count | Align | Redeploy | Post | Signal | Mail | MailApprovers | Recovered,
+    ShowCard | Tell | Announce | Count | Depart | Align | Redeploy | Post | Signal | Mail | MailApprovers | Recovered,
     Field(discriminator="type"),
 ]

@@ -14,11 +14,13 @@ Kind = Literal["open", "access", "change", "policy"]
 Door = Literal["slack", "terminal"]
 State = Literal[
     "pending", "approved", "stale", "granting", "active", "revoking",
-    "denied", "withdrawn", "expired", "merged", "ended", "failed",
+    "denied", "withdrawn", "expired", "merged", "extended", "ended", "failed",
 ]  # fmt: skip
 Timer = Literal["deadline", "warning", "remind", "escalate"]
 
-TERMINAL: Final[frozenset[State]] = frozenset({"denied", "withdrawn", "expired", "merged", "ended", "failed"})
+TERMINAL: Final[frozenset[State]] = frozenset(
+    {"denied", "withdrawn", "expired", "merged", "extended", "ended", "failed"}
+)
 LIVE: Final[frozenset[State]] = frozenset({"granting", "active", "revoking"})  # something is held, or may be
 
 CLOCK: Final = "clock"  # the actor of what time does by itself
@@ -82,7 +84,16 @@ class Amendment(Part):
         return self.base + 1
 
 
-Payload = Annotated[Opening | Joining | Change | Amendment, Field(discriminator="type")]
+class Extending(Part):
+    """To keep what request `parent` gave for `duration_ms` longer than until `until_ms`, when it would end."""
+
+    type: Literal["extension"] = "extension"
+    parent: RequestId
+    until_ms: int
+    duration_ms: Annotated[int, Field(gt=0)]
+
+
+Payload = Annotated[Opening | Joining | Change | Amendment | Extending, Field(discriminator="type")]
 
 
 class Review(Part):
@@ -120,6 +131,14 @@ class Editing(Part):
     dropped: bool
 
 
+class Extension(Part):
+    """By how much the request `by` has moved the end of this one, and when it did."""
+
+    by: RequestId
+    longer_ms: int
+    at_ms: int
+
+
 class Request(Record):
     """`version` counts commits and lives beside the body; `revision` counts what is asked, and votes hold for one of them."""
 
@@ -142,6 +161,8 @@ class Request(Record):
     decision: Decision | None = None
     granted_ms: int | None = None  # duration that was agreed
     lease: Lease | None = None
+    extended: tuple[Extension, ...] = ()  # each has moved the end of the lease
+    extension: RequestId | None = None  # the newest that was asked for, unless it was used
     ending: Ending | None = None
     edited: Editing | None = None  # what made the present revision
     note: str | None = None  # what an outside system said, where it refused or differs
@@ -187,6 +208,8 @@ def digest(installation: str, request: Request) -> str:
         case Joining() as joining:
             of = joining.membership
             fields += [of.connector, of.group, of.user, of.account, str(joining.duration_ms)]
+        case Extending() as longer:
+            fields += ["extension", longer.parent, str(longer.until_ms), str(longer.duration_ms)]
         case Change() as change:
             fields.append(change.environment_id)
             for touch in sorted(change.touches, key=lambda touch: touch.name):

@@ -4,7 +4,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
 
     key                     type    holds
     countersign:installation string the installation id, minted once (the only key without the prefix)
-    request:R               hash    body, version; projected: kind state until holder environment touches say
+    request:R               hash    body, version; projected: kind state until holder environment touches say kin
     debt:R                  hash    body, version
     lock:U                  hash    body, version: whether U may break the glass
     payload:R:V             hash    entry id -> sealed entry of revision V, until it is merged, edited or the request ends;
@@ -28,6 +28,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     cards:R                 hash    place -> where the card is and what it shows
     closed                  hash    channel -> why it is closed to us, since when, ms, and whether the owners know
     index:mine:U            zset    requests that U asked for or that are for U, by creation
+    index:live              zset    requests by which anybody holds something now, by creation
     index:live:U            zset    requests by which U holds something now, by creation
     index:open:U            zset    those of index:mine:U that are not over, and by which U holds nothing now, by creation
     index:waiting:P         zset    pending requests that the user or group P may decide, by deadline

@@ -12,6 +12,7 @@ from store.model.effect import (
     Align,
     Announce,
     Count,
+    Depart,
     Effect,
     Lane,
     Mail,
@@ -30,8 +31,8 @@ from store.redis.keys import Keys
 from store.redis.scripts import Scripts
 
 KINDS: dict[str, type[Effect]] = {
-    "show_card": ShowCard, "tell": Tell, "announce": Announce, "count": Count, "align": Align, "redeploy": Redeploy,
-    "post": Post, "signal": Signal, "mail": Mail, "mail_approvers": MailApprovers,
+    "show_card": ShowCard, "tell": Tell, "announce": Announce, "count": Count, "depart": Depart, "align": Align,
+    "redeploy": Redeploy, "post": Post, "signal": Signal, "mail": Mail, "mail_approvers": MailApprovers,
     "recovered": Recovered,
 }  # fmt: skip
 _TYPE: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])

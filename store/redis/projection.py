@@ -3,7 +3,7 @@
 from typing import Final
 
 from store.model.debt import Debt
-from store.model.request import LIVE, Amendment, Change, Joining, Request
+from store.model.request import LIVE, Amendment, Change, Extending, Joining, Request
 from store.redis.keys import Keys
 
 UNMERGED: Final = frozenset({"pending", "approved"})
@@ -24,6 +24,7 @@ def fields(request: Request) -> dict[str, str | int]:
         "environment": environment,
         "touches": "" if request.ended else " ".join(touches),
         "say": say(request),
+        "kin": _kin(request),
     }
 
 
@@ -35,6 +36,13 @@ def say(request: Request) -> str:
     return " ".join((request.kind, request.target, str(request.policy), request.requester, request.beneficiary, *heard))
 
 
+def _kin(request: Request) -> str:
+    """The other side of an extension, which every decision on this one looks at."""
+    if isinstance(request.payload, Extending):
+        return "" if request.ended else request.payload.parent
+    return (request.extension or "") if request.state == "active" else ""
+
+
 def ranks(request: Request, approvers: frozenset[str]) -> dict[str, int]:
     """Index -> score. `approvers`: the users and groups named by the rule it was made under."""
     names = {f"mine:{user}" for user in (request.requester, request.beneficiary)}
@@ -42,7 +50,7 @@ def ranks(request: Request, approvers: frozenset[str]) -> dict[str, int]:
         holds = {request.beneficiary} if request.state in LIVE else set()
         names |= {f"open:{user}" for user in {request.requester, request.beneficiary} - holds}
     if request.state in LIVE:
-        names.add(f"live:{request.beneficiary}")
+        names |= {"live", f"live:{request.beneficiary}"}
         if isinstance(request.payload, Joining):
             names.add(f"member:{request.payload.membership.key}")
     if request.state in UNMERGED:

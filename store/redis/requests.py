@@ -12,7 +12,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 
 from store.model.audit import Audit
-from store.model.command import Activate, Approve, Break, Command, Edit, Merge, Tally
+from store.model.command import Activate, Approve, Break, Command, Edit, Leave, Merge, Tally
 from store.model.debt import Debt
 from store.model.effect import Announce
 from store.model.enactment import Enactment
@@ -30,7 +30,7 @@ from store.model.lifecycle import (
 )
 from store.model.people import Directory, People, Wanted
 from store.model.policy import PolicySet
-from store.model.request import CLOCK, RELAY, TERMINAL, Amendment, Change, Payload, Request
+from store.model.request import CLOCK, RELAY, TERMINAL, Amendment, Change, Extending, Payload, Request
 from store.model.sealed import Manifest, SealedEntry
 from store.model.standing import wanted
 from store.redis import projection
@@ -138,7 +138,8 @@ class Requests:
             try:
                 rule = rule_for(draft.kind, draft.target, in_force)
                 people = await self._directory.people(wanted_to_ask(draft, rule))
-                asked = submit(draft, self._keys.installation, in_force, people, loaded.now_ms)
+                held, grant = await self._grant(draft.payload)
+                asked = submit(draft, self._keys.installation, in_force, people, loaded.now_ms, grant)
             except AccessError as refusal:
                 await self._note(
                     refusal, "submit", draft.requester, draft.id, draft.target.id, loaded.now_ms, command_id
@@ -148,6 +149,9 @@ class Requests:
             commit.guard(self._keys.policy_head, loaded.policy)
             commit.fill(self._keys.command(command_id), {"request": draft.id})
             self._write(commit, None, asked.request, 0, in_force)
+            if held is not None and grant is not None:
+                await self._write_siblings(commit, held, (grant.request,), asked.siblings)
+                self._recent.pop(grant.request.id, None)
             if payload := _payload(entries, policies):
                 commit.fill(self._keys.payload(draft.id, asked.request.revision), payload)
             if isinstance(done := await self._run(commit, asked), Outcome):
@@ -224,6 +228,11 @@ class Requests:
     async def listed(self, index: str, *, most: int, newest_first: bool = True) -> list[Request]:
         """The requests of one index, such as `mine:U1`."""
         ids = await self._redis.zrange(self._keys.index(index), 0, most - 1, desc=newest_first)
+        return await self.read([text(member) for member in ids])
+
+    async def page(self, index: str, start: int, most: int) -> list[Request]:
+        """The requests of one index from place `start` on, oldest first."""
+        ids = await self._redis.zrange(self._keys.index(index), start, start + most - 1)
         return await self.read([text(member) for member in ids])
 
     async def part(self, index: str, *, first: int, most: int) -> tuple[list[str], int, int]:
@@ -332,6 +341,13 @@ class Requests:
         then = await self._policies.get(loaded.world.request.policy)
         return replace(loaded.world, policy_then=then, policy_now=await self._policies.get(loaded.policy))
 
+    async def _grant(self, payload: Payload) -> tuple[_Loaded | None, World | None]:
+        """What an extension would extend. Raises `NotFound`."""
+        if not isinstance(payload, Extending):
+            return None, None
+        loaded = await self._load(payload.parent, "")
+        return loaded, await self._world(loaded, payload.parent)
+
     async def _with_lock(self, loaded: _Loaded, command: Command) -> _Loaded:
         """And the lock that this command looks at. Few do, so it costs the others nothing; its version is guarded."""
         user = whose_lock(loaded.world.debt, command) if loaded.world is not None else None
@@ -345,6 +361,9 @@ class Requests:
     async def _people(self, world: World, command: Command) -> People:
         """Nothing for what the clock or the outside says, unless votes are counted."""
         actor, machine = command.actor, command.actor in (CLOCK, RELAY)
+        if isinstance(command, Leave):
+            concerned = frozenset((world.request.requester, world.request.beneficiary))
+            return await self._directory.people(Wanted(users=concerned), patient=True)
         if machine and not isinstance(command, Tally):
             return People(as_of_ms=world.now_ms)
         if isinstance(command, Edit):
@@ -430,10 +449,15 @@ class Requests:
         for delivery in result.deliveries:
             commit.write(keys.delivery(delivery.request, delivery.hook), 0, delivery.to_json())
             commit.rank(keys.index(f"hook:{after.environment_id}/{delivery.hook}"), delivery.request, delivery.version)
-        for sibling in result.siblings:
-            known = next(other for other in world.siblings if other.id == sibling.id)
+        await self._write_siblings(commit, loaded, world.siblings, result.siblings)
+
+    async def _write_siblings(
+        self, commit: Commit, loaded: _Loaded, before: Sequence[Request], after: Sequence[Request]
+    ) -> None:
+        for sibling in after:
+            known = next(other for other in before if other.id == sibling.id)
             policies = await self._policies.get(sibling.policy)
-            self._write(commit, known, sibling, loaded.versions[keys.request(sibling.id)], policies)
+            self._write(commit, known, sibling, loaded.versions[self._keys.request(sibling.id)], policies)
 
     def _carry(self, commit: Commit, before: Request, after: Request, payload: dict[str, str] | None) -> None:
         """The payload of the new revision, `payload` or that which there was; the old one keeps none."""

@@ -75,7 +75,11 @@ async def clock(
     async def watch() -> None:
         await rooms.come("watch")
 
-    clock = Clock(relay, Sweep(corridor.timers, corridor.requests, metrics), metrics, watch=watch, gauges=gauges)
+    async def leavers() -> None:
+        await rooms.come("leavers")
+
+    sweep = Sweep(corridor.timers, corridor.requests, metrics)
+    clock = Clock(relay, sweep, metrics, watch=watch, gauges=gauges, leavers=leavers)
     yield clock
     await clock.stop()
 
@@ -96,13 +100,13 @@ async def relay(corridor: Corridor, metrics: Metrics, rooms: Rooms, performed: l
 @pytest.fixture
 def rarely(monkeypatch: pytest.MonkeyPatch) -> None:
     """No tick comes by itself: what happens, happens by a nudge."""
-    for name in ("SWEEP_S", "RELAY_S", "GAUGES_S", "WATCH_S"):
+    for name in ("SWEEP_S", "RELAY_S", "GAUGES_S", "WATCH_S", "LEAVERS_S"):
         monkeypatch.setattr(clocking, name, 3_600.0)
 
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SWEEP_S", "RELAY_S", "GAUGES_S", "WATCH_S"):
+    for name in ("SWEEP_S", "RELAY_S", "GAUGES_S", "WATCH_S", "LEAVERS_S"):
         monkeypatch.setattr(clocking, name, 0.02)
 
 

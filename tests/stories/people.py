@@ -57,6 +57,12 @@ async def press(house: House, user: str, message: Message, action: str, **more: 
     return await house.workspace.click(user, message.channel, message.ts, action, **more)
 
 
+async def end_now(house: House, user: str, message: Message, reason: str = "") -> Seen:
+    """*End now* on the card of what somebody else has, and its form sent off."""
+    await press(house, user, message, "end_now")
+    return await house.workspace.submit(user, modal(house, user).id, {"reason": {"reason": reason}})
+
+
 async def says(house: House, message: Message, *words: str) -> Message:
     """Waits until this very message says so."""
 

@@ -7,7 +7,7 @@ from playground.house import House
 from playground.slack.records import Message
 from playground.slack.sight import actions_of, text_of
 from store.model.policy import HOUR, MINUTE
-from tests.stories.people import after, again, approved, asks, late, own_card, press, request_of, says, seen
+from tests.stories.people import after, again, approved, asks, end_now, late, own_card, press, request_of, says, seen
 
 ROSA = "rosa@example.com"
 
@@ -70,8 +70,12 @@ def away(house: House) -> int:
 @pytest.mark.parametrize("user", [seed.ROSA, seed.BEN, seed.ANA], ids=["the member", "an approver", "the owner"])
 async def test_it_is_ended_early_by(house: House, user: str) -> None:
     asked = await joined(house)
-    shown = await own_card(house, user, "You have it", button="end") if user == seed.ROSA else asked
-    await press(house, user, again(house, shown), "end")
+    if user == seed.ROSA:
+        await press(house, user, await own_card(house, user, "You have it", button="end"), "end")
+    else:
+        assert (await end_now(house, user, again(house, asked), "INC-7 is over")).ok
+        await says(house, asked, "Why it was ended", "INC-7 is over")
+        await own_card(house, seed.ROSA, "*Ended:*", f"<@{user}>", "INC-7 is over")
     await says(house, asked, f"Ended by <@{user}>", "no longer a member")
     assert members(house) == []
 
@@ -93,7 +97,7 @@ async def test_ending_one_by_hand_leaves_what_somebody_else_holds(house: House) 
     hers = await joined(house)
     his = await joined(house, seed.OMAR)
     assert sorted(members(house)) == ["omar@example.com", ROSA]
-    await press(house, seed.BEN, again(house, hers), "end")
+    await end_now(house, seed.BEN, again(house, hers))
     await says(house, hers, "Ended by <@U0BEN>")
     assert members(house) == ["omar@example.com"]
     assert "has access now" in text_of(again(house, his))

@@ -178,7 +178,7 @@ def values_of(house: House, user: str) -> dict[str, str | None]:
     for fields in state_values(view.blocks, view.values).values():
         for action, held in fields.items():
             option = held.get("selected_option")
-            found[action] = option["value"] if option else held.get("value")
+            found[action] = option["value"] if option else held.get("selected_user", held.get("value"))
     return found
 
 
@@ -190,7 +190,7 @@ async def test_choosing_another_target_keeps_what_was_typed(house: House) -> Non
     assert values_of(house, seed.ROSA)["reason"] == "INC-7 it burns"
     assert values_of(house, seed.ROSA)["duration"] == str(15 * MINUTE)
 
-    typed = {"reason": {"reason": "INC-8 it burns more"}}
+    typed = {"reason": {"reason": "INC-8 it burns more"}, "whom": {"whom": seed.OMAR}}
     await house.workspace.view_action(seed.ROSA, view, "target", value="payments/staging", values=typed)
     await form(house, seed.ROSA, "“staging” decides")
     assert values_of(house, seed.ROSA) == {
@@ -198,9 +198,10 @@ async def test_choosing_another_target_keeps_what_was_typed(house: House) -> Non
         "target": "payments/staging",
         "duration": str(HOUR),
         "reason": "INC-8 it burns more",
+        "whom": seed.OMAR,
     }
     assert (await house.workspace.submit(seed.ROSA, view)).ok
-    await card(house, "payments/staging", "INC-8 it burns more", "1 h")
+    await card(house, "payments/staging", "INC-8 it burns more", "1 h", "<@U0OMAR>")
 
 
 async def test_a_time_that_was_asked_for_stays_with_another_target(house: House) -> None:

@@ -17,6 +17,7 @@ from tests.stories.people import (
     audited,
     card,
     command,
+    end_now,
     late,
     modal,
     own_card,
@@ -221,7 +222,7 @@ async def brought_to(house: House, state: str, asked: Message) -> None:
         await press(house, seed.ROSA, await own_card(house, seed.ROSA, button="activate"), "activate")
         await says(house, asked, "has access now")
     if state == "ended":
-        await press(house, seed.BEN, again(house, asked), "end")
+        await end_now(house, seed.BEN, again(house, asked))
 
 
 SHOWN = {
@@ -267,16 +268,25 @@ async def test_who_is_done_says_so_and_reads_nothing_more(house: House) -> None:
 async def test_access_is_ended_at_once_by(house: House, user: str) -> None:
     active = await active_for(house, seed.ROSA)
     asked = await card(house, request_of(active))
-    await press(house, user, asked, "end")
+    assert (await end_now(house, user, asked)).ok
     await says(house, asked, f"Ended by <@{user}>")
     await own_card(house, seed.ROSA, "*Ended:*", f"<@{user}>")
 
 
 async def test_a_colleague_cannot_end_it_and_is_told_who_can(house: House) -> None:
     asked = await card(house, request_of(await active_for(house, seed.ROSA)))
-    sentence = await after(house, seed.OMAR, press(house, seed.OMAR, asked, "end"))
-    assert sentence == "Only the person who has it, an approver or an owner can end this."
+    await end_now(house, seed.OMAR, asked, "I say so")
+    sentence = "Only the person who has it, an approver or an owner can end this."
+    assert sentence in text_of(modal(house, seed.OMAR))
+    assert sentence in await command(house, seed.OMAR, f"end {request_of(asked)} because I say so")
     assert "has access now" in text_of(again(house, asked))
+
+
+async def test_it_is_ended_by_a_command_that_says_why(house: House) -> None:
+    asked = await card(house, request_of(await active_for(house, seed.ROSA)))
+    assert "Ended." in await command(house, seed.BEN, f"end {request_of(asked)} because INC-7 is over")
+    await says(house, asked, "Ended by <@U0BEN>", "INC-7 is over")
+    await own_card(house, seed.ROSA, "*Ended:*", "<@U0BEN>", "INC-7 is over")
 
 
 async def test_nobody_starts_the_time_of_somebody_else(house: House) -> None:

@@ -16,6 +16,7 @@ from tests.stories.people import (
     ask,
     asks,
     card,
+    end_now,
     forged,
     late,
     modal,
@@ -60,7 +61,7 @@ async def test_every_envelope_delivered_twice_changes_nothing(open_house: OpenHo
         "activate",
     )
     await says(house, asked, "has access now")
-    await press(house, seed.BEN, again(house, asked), "end")
+    await end_now(house, seed.BEN, again(house, asked))
     await says(house, asked, "Ended by <@U0BEN>")
     await quiet(house)
     assert await events(house, request) == {

@@ -7,7 +7,7 @@ from typing import Any
 from bot.slack import ids
 from bot.slack.views import lengths
 from bot.slack.views.facts import Prefill
-from bot.slack.views.reading import BadForm, block_of, chosen, typed
+from bot.slack.views.reading import BadForm, block_of, chosen, person, typed
 from store.model.errors import Invalid
 from store.model.sealed import MAX_REQUEST_ENTRIES, check_name
 from store.model.secret import Secret
@@ -15,12 +15,13 @@ from store.model.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`duration_ms` None: the rule's default."""
+    """`duration_ms` None: the rule's default. `whom` None: for who asks."""
 
     target: str
     duration_ms: int | None = None
     reason: str = ""
     ticket: str | None = None
+    whom: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def read_edit(values: Mapping[str, Any]) -> Edited:
 def read_open(values: Mapping[str, Any]) -> Asked:
     """From `view["state"]["values"]`. Raises `BadForm`."""
     reason, ticket = _words(values)
-    return Asked(_target(values), lengths.read(typed(values, ids.DURATION)), reason, ticket)
+    return Asked(_target(values), lengths.read(typed(values, ids.DURATION)), reason, ticket, person(values, ids.WHOM))
 
 
 read_access = read_open  # the same fields
@@ -81,7 +82,8 @@ def so_far(values: Mapping[str, Any], channel: str | None = None) -> Prefill:
     """What a form that is still open holds, but for values: for drawing it again."""
     reason, ticket = _words(values)
     length = lengths.read(typed(values, ids.DURATION))
-    return Prefill(typed(values, ids.TARGET) or None, length, reason, ticket or "", channel)
+    whom = person(values, ids.WHOM)
+    return Prefill(typed(values, ids.TARGET) or None, length, reason, ticket or "", channel, whom)
 
 
 def _target(values: Mapping[str, Any]) -> str:

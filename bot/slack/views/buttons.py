@@ -7,16 +7,25 @@ from bot.slack.views import blocks as b
 from bot.slack.views.facts import CardFacts
 from bot.slack.views.status import subject
 from bot.slack.views.words import spoken
+from store.model.lifecycle import room_ms
 from store.model.policy import MINUTE
-from store.model.request import Request
-from store.model.standing import Rules
+from store.model.request import Extending, Request
 
 LEAST_MS: Final = MINUTE  # what is no longer than this cannot be approved for less
 
 
-def breakable(rules: Rules) -> bool:
-    """Soft under both policies, and each names somebody who may pass: an empty list is nobody."""
+def breakable(facts: CardFacts) -> bool:
+    """Soft under both policies, and each names somebody who may pass: an empty list is nobody. Never for more time."""
+    rules = facts.rules
+    if rules is None or isinstance(facts.request.payload, Extending):
+        return False
     return rules.soft and not any(policy.bypassers.empty for policy in rules.both)
+
+
+def extensible(facts: CardFacts) -> bool:
+    """The rules leave room for a minute more at least."""
+    rules = facts.rules
+    return rules is not None and room_ms(facts.request, rules.max_access_ms) >= LEAST_MS
 
 
 def _button(label: str, action_id: str, request: Request, **more: Any) -> b.Element:
@@ -80,15 +89,17 @@ def show_values(request: Request) -> b.Element:
     return _button("Show values", ids.SHOW_VALUES, request, style="primary")
 
 
+def extend(request: Request) -> b.Element:
+    return _button("Extend", ids.EXTEND, request)
+
+
 def done(request: Request) -> b.Element:
     return _button("I'm done", ids.END, request)
 
 
 def end_now(request: Request) -> b.Element:
-    sure = b.confirm(
-        "End this access now?", "It is taken back at once. To have it again, it must be asked again.", "End it now"
-    )
-    return _button("End now", ids.END, request, style="danger", confirm=sure)
+    """Its form says what comes of it, so it needs no question of its own."""
+    return _button("End now", ids.END_NOW, request, style="danger")
 
 
 def more(facts: CardFacts, *, whole: bool) -> b.Element:

@@ -8,9 +8,21 @@ from bot.slack.views.change import NAMES_SHOWN, touched
 from bot.slack.views.facts import Block, CardFacts, Message
 from bot.slack.views.hooks import lines
 from bot.slack.views.next_steps import next_step
-from bot.slack.views.status import broken, decided, edited, headline, owed, progress, standing, title, unusable, votes
+from bot.slack.views.status import (
+    broken,
+    decided,
+    edited,
+    extended,
+    headline,
+    owed,
+    progress,
+    standing,
+    title,
+    unusable,
+    votes,
+)
 from bot.slack.views.words import cleaned, date, mention, people, spoken
-from store.model.request import MERGED, REASON_MOST, Amendment, Change, Joining, Request
+from store.model.request import MERGED, REASON_MOST, Amendment, Change, Extending, Joining, Request
 
 __all__ = ["CardFacts", "Message", "for_approvers", "for_requester"]
 
@@ -60,7 +72,7 @@ def _body(facts: CardFacts, *, whole: bool) -> list[Block]:
         parts.append(b.rich(*touched(request.payload, None if whole else NAMES_SHOWN)))
     if isinstance(request.payload, Amendment):
         parts += amendment.changes(facts.proposed, whole=whole)
-    so = [sentence for sentence in (edited(request), decided(request), standing(facts)) if sentence]
+    so = [sentence for sentence in (edited(request), decided(request), extended(request), standing(facts)) if sentence]
     if so:
         parts.append(b.section("\n".join(so)))
     decision, ending = request.decision, request.ending
@@ -91,8 +103,13 @@ def _fields(facts: CardFacts) -> list[tuple[str, str]]:
         "change": "Change its secrets",
         "policy": "Change the policies",
     }
-    pairs += [("Target", f"`{request.target}`"), ("Action", does[request.kind])]
-    if request.duration_ms is not None:
+    longer = request.payload if isinstance(request.payload, Extending) else None
+    pairs += [("Target", f"`{request.target}`"), ("Action", "Keep it longer" if longer else does[request.kind])]
+    if longer is not None:
+        pairs += [("Longer by", _duration(request)), ("Of request", f"`{longer.parent}`")]
+        if request.state == "pending":
+            pairs += [("Ends", date(longer.until_ms)), ("Would end", date(longer.until_ms + longer.duration_ms))]
+    elif request.duration_ms is not None:
         pairs.append(("Access duration", _duration(request)))
         if request.state == "pending" and rules is not None:
             pairs.append(("Use within", f"{spoken(rules.grant_expiration_ms)} of the approval"))
@@ -157,7 +174,7 @@ def _deciding(facts: CardFacts) -> list[b.Element]:
     request = facts.request
     match request.state:
         case "pending" if facts.rules is not None:
-            glass = [buttons.break_glass(facts)] if buttons.breakable(facts.rules) else []
+            glass = [buttons.break_glass(facts)] if buttons.breakable(facts) else []
             return [buttons.approve(request), buttons.deny(request), *glass]
         case "approved" if request.kind in MERGED and not unusable(facts):
             return [buttons.merge(request)]

@@ -100,6 +100,7 @@ class Prefill:
     reason: str = ""
     ticket: str = ""
     channel: str | None = None  # where an answer goes
+    whom: str | None = None  # for whom, where it is not for who asks
     kinds: tuple[Kind, ...] = ()  # what this person may ask for at all, to choose from
 
 

@@ -22,16 +22,17 @@ from bot.slack.views.change import NAMES_SHOWN, touched
 from bot.slack.views.facts import Block, CardFacts, Prefill, Terms, View
 from bot.slack.views.reading import BadForm, typed
 from bot.slack.views.status import action
-from bot.slack.views.words import cut, plural, spoken
-from store.model.policy import HOUR
+from bot.slack.views.words import cut, date, mention, plural, spoken
+from store.model.policy import HOUR, MINUTE
 from store.model.request import REASON_MOST, Amendment, Change, Kind, Request
 
 __all__ = [
-    "Asked", "AskedChange", "BadForm", "Edited", "ask_access", "ask_change", "ask_open", "chosen_target", "edit",
+    "Asked", "AskedChange", "BadForm", "Edited", "ask_access", "ask_change", "ask_open", "chosen_target", "edit", "extend",
     "read_access", "read_change", "read_edit", "read_open", "so_far", "target_options",
 ]  # fmt: skip
 
 TICKET_MOST: Final = 200
+LONGER_MS: Final = 30 * MINUTE  # what an extension proposes by itself
 NAME_VALUE_MOST: Final = b.OPTION_VALUE_MOST
 TITLES: Final = {
     ids.ASK_OPEN: "Open an environment",
@@ -45,11 +46,15 @@ WHAT: Final = {ids.ASK_OPEN: "Environment", ids.ASK_ACCESS: "Role", ids.ASK_CHAN
 
 def ask_open(targets: Sequence[str], prefill: Prefill, terms: Terms | None) -> View:
     """`terms` None: no target is chosen yet; the form asks for it first. A choice arrives as action `target`."""
-    return _form(ids.ASK_OPEN, targets, prefill, terms, _announced(_lasting(prefill, terms)))
+    return _form(ids.ASK_OPEN, targets, prefill, terms, _access(prefill, terms))
 
 
 def ask_access(targets: Sequence[str], prefill: Prefill, terms: Terms | None) -> View:
-    return _form(ids.ASK_ACCESS, targets, prefill, terms, _announced(_lasting(prefill, terms)))
+    return _form(ids.ASK_ACCESS, targets, prefill, terms, _access(prefill, terms))
+
+
+def _access(prefill: Prefill, terms: Terms | None) -> list[Block]:
+    return [*_announced(_lasting(prefill, terms)), _whom(prefill)]
 
 
 def ask_change(targets: Sequence[str], prefill: Prefill, terms: Terms | None) -> View:
@@ -114,6 +119,30 @@ def target_options(targets: Sequence[str], query: str) -> list[dict[str, Any]]:
 def chosen_target(values: Mapping[str, Any]) -> str | None:
     """What the form says so far, for drawing it again with this target's terms."""
     return typed(values, ids.TARGET) or None
+
+
+def extend(facts: CardFacts, terms: Terms, prefill: Prefill, origin: Origin) -> View:
+    """More time for what somebody has. `terms.max_ms` is how much can be added."""
+    request = facts.request
+    ends = f" until {date(request.lease.until_ms)}" if request.lease else ""
+    about = b.section(f"{mention(request.beneficiary)} has `{request.target}`{ends}. If this is approved, it goes on.")
+    if terms.who.refusal is not None:
+        refused = [about, b.plain_section(f"This cannot be asked for: {terms.who.refusal}")]
+        return b.modal(ids.EXTEND_TIME, "Extend", refused, origin=origin)
+    wanted_ms = prefill.duration_ms or LONGER_MS
+    options = [lengths.choice(length) for length in lengths.offered(terms.max_ms, wanted_ms)]
+    initial = lengths.choice(min(wanted_ms, terms.max_ms))
+    over = f"You wanted {spoken(wanted_ms)}. " if prefill.duration_ms and prefill.duration_ms > terms.max_ms else ""
+    hint = f"{over}{spoken(terms.max_ms)} more are possible: all of it counts, from the first use."
+    longer = b.entry("How much longer", ids.DURATION, b.select(ids.DURATION, options, "Choose a time", initial=initial))
+    blocks = [
+        about,
+        {**longer, "hint": b.plain(hint, b.LABEL_MOST)},
+        *_why(prefill, required=terms.reason_required),
+        *_ticket(prefill, terms),
+        *who_is_asked(terms.who),
+    ]
+    return b.modal(ids.EXTEND_TIME, "Extend", blocks, origin=origin, submit="Request")
 
 
 def _form(callback: str, targets: Sequence[str], prefill: Prefill, terms: Terms | None, middle: list[Block]) -> View:
@@ -206,6 +235,17 @@ def _lasting(prefill: Prefill, terms: Terms | None) -> list[Block]:
     hint = f"You wanted {spoken(prefill.duration_ms or 0)}: {spoken(most_ms)} is the most there is." if over else ""
     block_id = f"{ids.DURATION}:{prefill.target}" if terms and prefill.target else ids.DURATION
     return [b.entry("Access duration", block_id, field, hint=hint or "It runs from the first use.")]
+
+
+def _whom(prefill: Prefill) -> Block:
+    field: b.Element = {
+        "type": "users_select",
+        "action_id": ids.WHOM,
+        "placeholder": b.plain("For me", b.PLACEHOLDER_MOST),
+        **({"initial_user": prefill.whom} if prefill.whom else {}),
+    }
+    hint = "Leave it empty to ask for yourself. Whom it is for activates it; the rule must let them ask as well."
+    return b.entry("For whom", ids.WHOM, field, hint=hint, optional=True)
 
 
 def _why(prefill: Prefill, *, required: bool) -> list[Block]:

@@ -22,9 +22,11 @@ __all__ = [
     "deny_reason",
     "details",
     "dispute_reason",
+    "end_reason",
     "notice",
     "read_cap",
     "read_reason",
+    "read_remark",
     "values",
 ]
 
@@ -58,6 +60,20 @@ def break_reason(facts: CardFacts, origin: Origin) -> View:
 def dispute_reason(request: Request, origin: Origin) -> View:
     about = f"You do not agree that {mention(request.requester)} had to {action(request)} without the approvals. Access that still runs ends at once, and everybody concerned is told."
     return _reason(ids.DISPUTE_REASON, "Dispute", "Dispute", b.section(about), "What is wrong?", "", origin)
+
+
+def end_reason(request: Request, origin: Origin) -> View:
+    """Nobody has to say why: it may be urgent."""
+    whom = mention(request.beneficiary)
+    about = f"{whom} may {action(request)}. It is taken back at once; to have it again, it must be asked again. They are told that you ended it, and why."
+    field = b.text_input(ids.REASON, most=REASON_MOST, multiline=True, focus=True)
+    blocks = [b.section(about), b.entry("Why?", ids.REASON, field, optional=True)]
+    return b.modal(ids.END_REASON, "End this access", blocks, origin=origin, submit="End it now")
+
+
+def read_remark(state: Mapping[str, Any]) -> str | None:
+    """A reason that may be left out."""
+    return typed(state, ids.REASON).strip()[:REASON_MOST] or None
 
 
 def _reason(callback: str, title: str, submit: str, about: Block, label: str, hint: str, origin: Origin) -> View:

@@ -44,7 +44,8 @@ def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
             return "Wait a moment: you get a message when the membership is confirmed.", [buttons.done(request)]
         case "active":
             shows = [buttons.show_values(request)] if mine and facts.shows and request.kind == "open" else []
-            return f"{whose} it{until}.{_use(facts) if mine else ''}", [*shows, buttons.done(request)]
+            longer = [buttons.extend(request)] if buttons.extensible(facts) else []
+            return f"{whose} it{until}.{_use(facts) if mine else ''}", [*shows, *longer, buttons.done(request)]
         case "revoking":
             return "There is nothing to do: it is being taken back, and you get a message when it is gone.", []
         case "denied":
@@ -56,6 +57,8 @@ def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
             return f"{again}." if request.decision else f"{again}, and tell an approver that you wait.", []
         case "merged":
             return _merged(facts), []
+        case "extended":
+            return "Nothing: it goes on without an interruption.", []
         case "ended":
             return "There is nothing to do. Ask again if you need more time.", []
         case "failed":

@@ -29,6 +29,12 @@ def chosen(values: Mapping[str, Any], action_id: str) -> tuple[str, ...]:
     return tuple(str(one.get("value") or "") for one in options) if isinstance(options, list) else ()
 
 
+def person(values: Mapping[str, Any], action_id: str) -> str | None:
+    """Who was chosen in a list of people."""
+    picked = _state(values, action_id)[1].get("selected_user")
+    return picked if isinstance(picked, str) and picked else None
+
+
 def block_of(values: Mapping[str, Any], action_id: str) -> str:
     """Where a sentence about this field belongs; the action id itself where the field is not on the form."""
     return _state(values, action_id)[0]

@@ -14,6 +14,7 @@ TEXT_MOST: Final = 1_000
 COMMANDS: Final = (
     ("request open payments/prod for 2h because INC-41", "ask to read an environment's secrets"),
     ("request access role:aws-admin for 1h because …", "ask to be a member of a group for a time"),
+    ("request open payments/prod for @name for 2h", "the same for somebody else, who then uses it"),
     ("request change payments/prod", "ask to set or remove secrets"),
     ("pending", "what waits for your decision"),
     ("mine", "what you asked for"),
@@ -21,6 +22,8 @@ COMMANDS: Final = (
     ("why ID", "who decides it, and what is missing"),
     ("why open payments/prod for 2h", "the same before anybody is asked"),
     ("done ID", "give back what you have; without ID, if you have one thing only"),
+    ("end ID because …", "the same of what somebody else has, for approvers and owners"),
+    ("extend ID for 30m because …", "ask for more time for what you have"),
     ("cancel ID", "withdraw a request of yours"),
     ("audit", "for owners: what was done and tried; with an ID, of that request"),
     ("unlock @name because …", "for owners: let somebody break the glass again; without a name, who may not"),

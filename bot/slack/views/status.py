@@ -5,7 +5,8 @@ from typing import Final
 from bot.slack.views.facts import CardFacts
 from bot.slack.views.words import date, mention, people, places, plural, spoken
 from store.model.debt import Debt
-from store.model.request import MERGED, Amendment, Change, Request, State
+from store.model.lifecycle import LAPSED
+from store.model.request import CLOCK, MERGED, Amendment, Change, Extending, Request, State
 
 STATES: Final[dict[State, str]] = {
     "pending": "Waiting for approval",
@@ -18,6 +19,7 @@ STATES: Final[dict[State, str]] = {
     "withdrawn": "Withdrawn",
     "expired": "Expired",
     "merged": "Merged",
+    "extended": "Approved: it ends later",
     "ended": "Ended",
     "failed": "Failed",
 }
@@ -58,6 +60,8 @@ def title(facts: CardFacts) -> str:
 
 def subject(request: Request) -> str:
     """Plain text: `open payments/prod`."""
+    if isinstance(request.payload, Extending):
+        return f"more time for {request.target}"
     does = {"open": "open", "access": "access to", "change": "change", "policy": "change the policies,"}
     return f"{does[request.kind]} {request.target}"
 
@@ -75,6 +79,8 @@ def action(request: Request) -> str:
             return f"change {plural(len(change.touches), 'secret')} in {target}"
         case Amendment():
             return "change the policies, `policy:main`"
+        case Extending():
+            return f"keep {target} for {length} longer"
         case _ if request.kind == "access":
             return f"have {target} for {length}"
         case _:
@@ -133,6 +139,15 @@ def edited(request: Request) -> str | None:
     return f"Edited by {mention(edit.by)} {date(edit.at_ms)}{dropped}."
 
 
+def extended(request: Request) -> str | None:
+    """What has moved its end since the first use."""
+    if not request.extended:
+        return None
+    said = [f"by {spoken(each.longer_ms)} {date(each.at_ms)}, with request `{each.by}`" for each in request.extended]
+    left = f", and {len(said) - 5} times more" if len(said) > 5 else ""
+    return f"Extended {'; '.join(said[-5:])}{left}."
+
+
 def decided(request: Request) -> str | None:
     """Who decided, and when."""
     decision = request.decision
@@ -161,8 +176,14 @@ def standing(facts: CardFacts) -> str | None:
             return f"{has} has access now."
         case "revoking":
             return f"Decided, not confirmed yet: {has} may still be a member. This is tried again until the outside system shows that they are gone."
+        case "withdrawn" if ending and ending.by == CLOCK:
+            return f"Withdrawn by itself {date(ending.at_ms)}: whom it concerns may do nothing here any more."
         case "withdrawn" if ending:
             return f"Withdrawn by {mention(ending.by)} {date(ending.at_ms)}."
+        case "extended" if isinstance(request.payload, Extending):
+            return f"{has} keeps it until {date(request.payload.until_ms + (request.granted_ms or 0))}."
+        case "expired" if ending and ending.reason == LAPSED:
+            return f"What it would have extended ended {date(ending.at_ms)}."
         case "expired" if ending:
             word = "Nobody used it" if request.decision else "Nobody decided"
             return f"{word} in time. It expired {date(ending.at_ms)}."
@@ -199,7 +220,8 @@ def _ended(request: Request) -> str:
     ending = request.ending
     somebody = ending is not None and ending.by.startswith(("U", "W"))
     who = mention(ending.by) if ending is not None and somebody else "itself"
-    why = ", because its time was over" if ending is not None and ending.by == "clock" else ""
+    timely = ending is not None and ending.by == CLOCK and not ending.reason
+    why = ", because its time was over" if timely else ""
     sure = (
         " The outside system shows that they are no longer a member."
         if request.kind == "access" and not request.note

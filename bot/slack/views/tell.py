@@ -15,7 +15,7 @@ from store.model.policy import MINUTE
 __all__ = ["announce", "hook_line", "notice", "passed", "tell"]
 
 _LOCKED: Final = "Whoever broke it cannot break a glass again until an owner unlocks them in App Home."
-_WITH_BUTTONS: Final = frozenset({"approved", "active"})  # the next step is one click away
+_WITH_BUTTONS: Final = frozenset({"approved", "active", "warning"})  # the next step is one click away
 
 
 def tell(facts: CardFacts, news: News, *, link: str | None = None, to: str | None = None) -> Message:
@@ -74,8 +74,12 @@ def _happened(facts: CardFacts, news: News, reader: str | None) -> str:
             return f"*{word}:* {what}. Asked {date(request.since_ms)}, and not decided yet."
         case "approved":
             return _so("Approved", what, how)
+        case "extended":
+            return f"*Extended:* {what}. {how} {standing(facts) or ''}".strip()
         case "denied":
             return _so("Denied", what, how)
+        case "withdrawn":
+            return _so("Withdrawn", what, standing(facts) or "")
         case "expired":
             return f"*Expired:* {what}. {standing(facts) or ''}".strip()
         case "stale":
@@ -143,7 +147,18 @@ def _next(facts: CardFacts, news: News, reader: str) -> str:
             return f"Approve or deny it{_before(facts)}."
         case "reminder" | "escalated":
             return _to_decide(facts)
-        case "approved" | "denied" | "expired" | "stale" | "merged" | "active" | "ended" | "failed":
+        case (
+            "approved"
+            | "denied"
+            | "expired"
+            | "stale"
+            | "merged"
+            | "active"
+            | "ended"
+            | "failed"
+            | "extended"
+            | "withdrawn"
+        ):
             # The card may have moved on since this was news: then its next step is the true one.
             return next_step(facts, reader)[0]
         case "edited":
@@ -154,7 +169,9 @@ def _next(facts: CardFacts, news: News, reader: str) -> str:
         case "warning":
             if request.ended or request.state == "revoking":
                 return "There is nothing to do: it has ended already."
-            return "Finish what you are doing, or ask again for more time."
+            if buttons.extensible(facts):
+                return "Finish what you are doing, or extend it: who decides must agree before it ends."
+            return "Finish what you are doing, or ask again when it has ended."
         case (
             "broken"
             | "countersigned"
@@ -236,6 +253,8 @@ def _why(facts: CardFacts, news: News) -> list[Block]:
             return [b.said("Why it was disputed", debt.reason)]
         case "disputed" if debt is not None and debt.reason:
             return [b.said("Why it was disputed", debt.reason)]
+        case "withdrawn" if ending is not None and ending.reason:
+            return [b.said("Why", ending.reason)]
         case "ended" if ending is not None and ending.reason and ending.reason != request.note:
             return [b.said("Why", ending.reason), *_noted(facts)]
         case "ended" | "failed" | "trouble" | "stale":

@@ -17,6 +17,7 @@ from store.model.command import (
     Due,
     Edit,
     End,
+    Leave,
     Merge,
     Overdue,
     Present,
@@ -30,6 +31,8 @@ from store.model.errors import Conflict, Forbidden
 from store.model.lifecycle.asking import Draft, rule_for, submit, wanted_to_ask
 from store.model.lifecycle.deciding import break_glass, count, review
 from store.model.lifecycle.editing import draft_of, edit
+from store.model.lifecycle.extending import LAPSED, lapse, more_for, room_ms
+from store.model.lifecycle.leaving import leave
 from store.model.lifecycle.locking import unlock, whose_lock, why_locked
 from store.model.lifecycle.merging import merge_by_hand
 from store.model.lifecycle.notifying import named
@@ -43,12 +46,15 @@ from store.model.request import LIVE, MERGED, Ending
 UNDECIDED: Final = frozenset({"pending", "approved", "stale"})
 
 __all__ = [
+    "LAPSED",
     "Draft",
     "Transition",
     "World",
     "draft_of",
+    "more_for",
     "named",
     "next_calls",
+    "room_ms",
     "rule_for",
     "still_calls",
     "submit",
@@ -62,8 +68,14 @@ __all__ = [
 
 def transition(world: World, command: Command, people: People) -> Transition:
     """Raises `Forbidden` for who may not, `Conflict` for what is no longer possible."""
+    return lapse(world, _transition(world, command, people), command.actor)
+
+
+def _transition(world: World, command: Command, people: People) -> Transition:
     state = world.request.state
-    if world.out_of_time and not isinstance(command, (Due, End, Trouble, Refused, Countersign, Dispute, Overdue)):
+    if world.out_of_time and not isinstance(
+        command, (Due, End, Trouble, Refused, Countersign, Dispute, Overdue, Leave)
+    ):
         over = {"pending": "before it was decided", "approved": "before it was used"}.get(state, "already")
         raise Conflict(f"The time for this was over {over}.", code="out_of_time")
     match command:
@@ -83,6 +95,8 @@ def transition(world: World, command: Command, people: People) -> Transition:
             return merge_by_hand(world, command, people)
         case End() if state in ("granting", "active"):
             return end(world, command, people)
+        case Leave() if state in UNDECIDED or state in ("granting", "active"):
+            return leave(world, command.actor, people)
         case Due():
             return due(world, command)
         case Present() | Absent() | Refused() | Trouble() if state in LIVE:
@@ -91,7 +105,7 @@ def transition(world: World, command: Command, people: People) -> Transition:
             return settle(world, world.debt, command, people)
         case (
             Approve() | Deny() | Tally() | Break() | Edit() | Withdraw() | Activate() | Merge() | End()
-            | Present() | Absent() | Refused() | Trouble() | Countersign() | Dispute() | Overdue()
+            | Present() | Absent() | Refused() | Trouble() | Countersign() | Dispute() | Overdue() | Leave()
         ):  # fmt: skip
             raise Conflict(_too_late(world, command), code="too_late")
         case _:
@@ -154,6 +168,7 @@ def _too_late(world: World, command: Command) -> str:
         "withdrawn": "This was withdrawn by the person who asked.",
         "expired": "This expired before it was used." if request.decision else "This expired before it was decided.",
         "merged": "This was merged already.",
+        "extended": "This was approved already, and it ends later now.",
         "ended": "This has ended.",
         "failed": "This could not be granted, and is over.",
     }[request.state]

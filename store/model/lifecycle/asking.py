@@ -5,11 +5,24 @@ from dataclasses import dataclass
 from store.model.effect import ShowCard
 from store.model.errors import Conflict, Forbidden, Invalid, Unavailable
 from store.model.identity import Target
+from store.model.lifecycle.extending import admit, decide_by, waits
 from store.model.lifecycle.reminding import next_calls
-from store.model.lifecycle.world import Transition, audit, changed, demand, spoken
+from store.model.lifecycle.world import Transition, World, audit, changed, demand, spoken
 from store.model.people import People, Wanted
 from store.model.policy import Policy, PolicySet
-from store.model.request import REASON_MOST, Amendment, Change, Door, Joining, Kind, Opening, Payload, Request, digest
+from store.model.request import (
+    REASON_MOST,
+    Amendment,
+    Change,
+    Door,
+    Extending,
+    Joining,
+    Kind,
+    Opening,
+    Payload,
+    Request,
+    digest,
+)
 from store.model.standing import Standing, may_act, reachable
 
 
@@ -44,8 +57,11 @@ def rule_for(kind: str, target: Target, policies: PolicySet) -> Policy:
     return rule
 
 
-def admitted(draft: Draft, policies: PolicySet, people: People) -> Policy:
-    """The rule it is asked under. Raises `Invalid`, `Forbidden`, or `Conflict` where nobody could ever decide it."""
+def admitted(draft: Draft, policies: PolicySet, people: People, now_ms: int, parent: Request | None = None) -> Policy:
+    """The rule it is asked under. `parent`: what an extension would extend.
+
+    Raises `Invalid`, `Forbidden`, or `Conflict` where nobody could ever decide it.
+    """
     rule = rule_for(draft.kind, draft.target, policies)
     if people.lacks(wanted_to_ask(draft, rule)):
         raise Unavailable(
@@ -58,9 +74,13 @@ def admitted(draft: Draft, policies: PolicySet, people: People) -> Policy:
     demand(
         Standing(may=asks, why=f"The rule “{rule.name}” does not name you among those who may ask for {draft.target}.")
     )
+    _check_beneficiary(draft, rule, people)
     _check_words(draft, rule)
-    _check_payload(draft, policies)
-    if isinstance(draft.payload, Opening | Joining) and draft.payload.duration_ms > rule.access.max_ms:
+    if isinstance(draft.payload, Extending):
+        admit(draft.requester, draft.beneficiary, draft.kind, draft.target.id, draft.payload, rule, parent, now_ms)
+    else:
+        _check_payload(draft, policies)
+    if isinstance(draft.payload, Opening | Joining | Extending) and draft.payload.duration_ms > rule.access.max_ms:
         raise Invalid(f"{draft.target} can be had for {spoken(rule.access.max_ms)} at most.", code="too_long")
     if not reachable(rule, () if rule.self_approval else (draft.requester, draft.beneficiary), people):
         raise Conflict(
@@ -70,9 +90,17 @@ def admitted(draft: Draft, policies: PolicySet, people: People) -> Policy:
     return rule
 
 
-def submit(draft: Draft, installation: str, policies: PolicySet, people: People, now_ms: int) -> Transition:
-    """Takes a request in. Raises as `admitted` does."""
-    rule = admitted(draft, policies, people)
+def submit(
+    draft: Draft,
+    installation: str,
+    policies: PolicySet,
+    people: People,
+    now_ms: int,
+    grant: World | None = None,
+) -> Transition:
+    """Takes a request in. `grant`: what an extension would extend, and what lies beside it. Raises as `admitted` does."""
+    parent = grant.request if grant is not None else None
+    rule = admitted(draft, policies, people, now_ms, parent)
     request = Request(
         id=draft.id,
         kind=draft.kind,
@@ -88,7 +116,7 @@ def submit(draft: Draft, installation: str, policies: PolicySet, people: People,
         rule=rule.name,
         created_ms=now_ms,
         since_ms=now_ms,
-        timers={"deadline": now_ms + rule.request_ttl_ms, **next_calls(rule, now_ms, now_ms)},
+        timers={"deadline": decide_by(draft.payload, rule, now_ms), **next_calls(rule, now_ms, now_ms)},
     )
     request = changed(request, digest=digest(installation, request))
     return Transition(
@@ -106,8 +134,19 @@ def submit(draft: Draft, installation: str, policies: PolicySet, people: People,
             ),
         ),
         effects=(ShowCard(request=request.id),),
-        good_until_ms=people.good_until_ms,
+        siblings=(waits(grant, request),) if grant is not None else (),
+        good_until_ms=min(people.good_until_ms, request.timers["deadline"]),
     )
+
+
+def _check_beneficiary(draft: Draft, rule: Policy, people: People) -> None:
+    """Nobody has for somebody what they could not ask for themselves."""
+    if draft.beneficiary == draft.requester:
+        return
+    name = people.persons[draft.beneficiary].name
+    if (asks := rule.requesters.has(draft.beneficiary, people)) is not True:
+        why = f"The rule “{rule.name}” does not name {name} among those who may have {draft.target}."
+        raise Forbidden(why, code="not_known" if asks is None else "not_for_them")
 
 
 def _check_payload(draft: Draft, policies: PolicySet) -> None:

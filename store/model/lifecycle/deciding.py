@@ -5,7 +5,8 @@ from dataclasses import replace
 from store.model.command import Approve, Break, Deny
 from store.model.debt import Debt
 from store.model.effect import Announce, Count, ShowCard
-from store.model.errors import Forbidden, Invalid, Unavailable
+from store.model.errors import Conflict, Forbidden, Invalid, Unavailable
+from store.model.lifecycle.extending import extend
 from store.model.lifecycle.locking import not_locked
 from store.model.lifecycle.merging import merge
 from store.model.lifecycle.notifying import mails, notices
@@ -22,7 +23,7 @@ from store.model.lifecycle.world import (
     tell,
 )
 from store.model.people import People
-from store.model.request import MERGED, REASON_MOST, Decision, Request, Review
+from store.model.request import MERGED, REASON_MOST, Decision, Extending, Request, Review
 from store.model.standing import Rules, counted_approvers, may_bypass, may_review, tally
 
 
@@ -87,6 +88,8 @@ def approve(
 ) -> Transition:
     """Approved, and whatever the policy lets follow by itself."""
     now_ms = world.now_ms
+    if isinstance(request.payload, Extending):
+        return extend(world, request, request.payload, rules, decision, actor, caps)
     granted = min([request.duration_ms, rules.max_access_ms, *caps]) if request.duration_ms is not None else None
     lasts = request.kind in MERGED
     wait_ms = rules.merge_within_ms if lasts else rules.grant_expiration_ms
@@ -128,6 +131,8 @@ def break_glass(world: World, command: Break, people: People) -> Transition:
     request, now_ms = world.request, world.now_ms
     same_content(request, command.revision, command.digest)
     rules = rules_of(world)
+    if isinstance(request.payload, Extending):
+        raise Conflict("More time needs the approvals: nobody breaks the glass for it.", code="not_for_this")
     demand(may_bypass(rules, command.actor, people))
     not_locked(world)
     if not command.reason.strip():

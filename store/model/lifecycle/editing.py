@@ -6,6 +6,7 @@ from store.model.command import Edit
 from store.model.effect import ShowCard, Tell
 from store.model.errors import Conflict, Forbidden, Invalid
 from store.model.lifecycle.asking import Draft, admitted
+from store.model.lifecycle.extending import decide_by
 from store.model.lifecycle.reminding import next_calls
 from store.model.lifecycle.world import Transition, World, audit, changed, moved_to, same_content
 from store.model.people import People
@@ -40,7 +41,7 @@ def edit(world: World, command: Edit, people: People) -> Transition:
     asker = people.persons.get(request.requester)
     if asker is not None and asker.barred and command.actor != request.requester:
         raise Forbidden(f"{asker.name} asked for this, and they are {asker.barred}.", code="forbidden")
-    rule = admitted(draft, world.policy_now, people)
+    rule = admitted(draft, world.policy_now, people, now_ms, world.kin)
     payload = _rebased(draft.payload, world.head) if isinstance(draft.payload, Change) else draft.payload
     asked = changed(request, reason=draft.reason.strip(), ticket=draft.ticket, payload=payload)
     if request.state == "pending" and asked == request:
@@ -49,7 +50,7 @@ def edit(world: World, command: Edit, people: People) -> Transition:
         asked,
         "pending",
         now_ms,
-        deadline=now_ms + rule.request_ttl_ms,
+        deadline=decide_by(payload, rule, now_ms),
         revision=request.revision + 1,
         policy=world.policy_now.number,
         rule=rule.name,
@@ -69,7 +70,7 @@ def edit(world: World, command: Edit, people: People) -> Transition:
             ShowCard(request=request.id),
             *(Tell(request=request.id, news="edited", to=voter, at_ms=now_ms) for voter in voters),
         ),
-        good_until_ms=people.good_until_ms,
+        good_until_ms=min(people.good_until_ms, edited.timers["deadline"]),
     )
 
 

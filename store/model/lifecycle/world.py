@@ -10,7 +10,7 @@ from store.model.effect import Effect, News, Tell
 from store.model.errors import Conflict, Forbidden
 from store.model.lock import Lock
 from store.model.policy import PolicySet
-from store.model.request import Amendment, Request, Timer
+from store.model.request import Amendment, Extending, Request, Timer
 from store.model.sealed import Manifest
 from store.model.standing import Rules, Standing, rules_for
 
@@ -26,7 +26,7 @@ class World:
     installation: str
     debt: Debt | None = None
     head: Manifest | None = None  # of the environment, for a change
-    siblings: tuple[Request, ...] = ()  # other open changes that touch the same names, or the policies
+    siblings: tuple[Request, ...] = ()  # of what is merged: others that touch the same; of all others: its kin
     lock: Lock | None = None  # of who breaks the glass, or broke it: read by the commands that look at it, and guarded
 
     @property
@@ -34,6 +34,13 @@ class World:
         """The deadline of this state has passed; that the clock has not said so yet changes nothing."""
         deadline = self.request.timers.get("deadline")
         return deadline is not None and self.now_ms >= deadline
+
+    @property
+    def kin(self) -> Request | None:
+        """Of an extension, what it would extend; of a grant, the extension that was asked for last and not used."""
+        of = self.request
+        name = of.payload.parent if isinstance(of.payload, Extending) else of.extension
+        return next((sibling for sibling in self.siblings if sibling.id == name), None)
 
     @cached_property
     def rules(self) -> Rules | None:

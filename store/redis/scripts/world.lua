@@ -5,12 +5,13 @@
 --           request body or false, its version, debt body or false, its version,
 --           head body or false, its version, { sibling body, version, ... } }
 --
+-- Of an extension the only sibling is what it would extend, and of that the extension.
 -- The head and the siblings are named by fields projected beside the body; all keys share one hash tag.
 
 local function world(now, request_key, debt_key, policy_key, command_key, prefix, most)
   local seen = redis.call('HMGET', command_key, 'fingerprint', 'answer')
   local policy = redis.call('HGET', policy_key, 'version')
-  local request = redis.call('HMGET', request_key, 'body', 'version', 'environment', 'touches')
+  local request = redis.call('HMGET', request_key, 'body', 'version', 'environment', 'touches', 'kin')
   local debt = redis.call('HMGET', debt_key, 'body', 'version')
   local head = { false, false }
   local siblings = {}
@@ -31,6 +32,10 @@ local function world(now, request_key, debt_key, policy_key, command_key, prefix
         end
       end
     end
+  end
+  if request[5] and request[5] ~= '' then
+    local kin = redis.call('HMGET', prefix .. 'request:' .. request[5], 'body', 'version')
+    if kin[1] then siblings = kin end
   end
   return { now, seen[1], seen[2], policy, request[1], request[2], debt[1], debt[2], head[1], head[2], siblings }
 end

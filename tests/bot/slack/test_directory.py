@@ -378,3 +378,9 @@ async def test_no_more_is_kept_than_there_is_room_for(directory, monkeypatch):
     for user in BARRED:
         await directory.people(Wanted(users=frozenset({user})))
     assert len(directory._known) == 3
+
+
+async def test_while_nobody_knows_which_workspace_is_ours_nobody_is_a_stranger(slack, real_redis, clock):
+    directory = SlackDirectory(slack, Facts(real_redis, Keys(INSTALLATION)), team_id=lambda: "", now_ms=clock)
+    assert (await directory.people(ANA)).persons == {}
+    await directory.close()

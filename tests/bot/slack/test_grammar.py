@@ -12,6 +12,7 @@ from bot.slack.grammar import (
     Audit,
     Cancel,
     Done,
+    Extend,
     Help,
     Mine,
     Mistake,
@@ -64,6 +65,17 @@ ID = "7Q2M4XK9TB"
         ("request open payments/prod because we wait for 2h", Ask("open", "payments/prod", None, "we wait for 2h")),
         ("request open for 2h", Ask("open", None, 2 * HOUR)),
         ("request open because", Ask("open")),
+        ("request open payments/prod for <@U0BEN|ben> for 2h", Ask("open", "payments/prod", 2 * HOUR, "", "U0BEN")),
+        ("open payments/prod for 2h for <@U0BEN> because x", Ask("open", "payments/prod", 2 * HOUR, "x", "U0BEN")),
+        ("request access For <@W0BEN>", Ask("access", None, None, "", "W0BEN")),
+        ("request open a/b because it is for <@U0BEN|ben>", Ask("open", "a/b", None, "it is for @ben")),
+        (f"end {ID} because INC-7 is over", Done(ID, "INC-7 is over")),
+        ("end", Done()),
+        ("done because I am", Done(None, "I am")),
+        ("extend", Extend()),
+        ("extend 7Q2M4XK9TB", Extend("7Q2M4XK9TB")),
+        ("extend `7q2m4xk9tb` for 1 h 30 min because we wait", Extend("7Q2M4XK9TB", 90 * MINUTE, "we wait")),
+        ("Extend for 30m", Extend(None, 30 * MINUTE)),
         ("Request Open Payments/Prod For 2H Because Why", Ask("open", "payments/prod", 2 * HOUR, "Why")),
         ("request open acme/payments/prod", Ask("open", "payments/prod")),
         ("request open for 2h payments/prod", Ask("open", "payments/prod", 2 * HOUR)),
@@ -203,3 +215,20 @@ def test_a_number_with_something_like_a_unit_is_understood(count: int, unit: str
 )  # fmt: skip
 def test_a_target_that_is_proposed_looks_like_it_or_is_the_only_one_that_holds_it(typed: str, near: str | None) -> None:
     assert meant.target(typed, ["payments/prod", "payments/staging", "role:aws-admin"]) == near
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("extend soon", "is not a request id"),
+        (f"extend {ID} please", "is one word too many"),
+        (f"extend {ID} for ever", "After “for” stands a duration."),
+        ("request open payments/prod for @omra for 1h", "“@omra” is nobody I know."),
+        ("request open payments/prod for <@U0BEN> for <@U0EVE>", "“@U0EVE” is nobody I know."),
+        ("request change payments/prod for <@U0BEN>", "A change is for nobody in particular"),
+    ],
+)
+def test_what_is_wrong_with_more_time_and_with_whom_it_is_for(text: str, sentence: str) -> None:
+    parsed = parse(text)
+    assert isinstance(parsed, Mistake)
+    assert sentence in parsed.sentence

@@ -136,3 +136,15 @@ def test_who_breaks_the_glass_is_no_approver():
     rules = policies(policy(enforcement="soft", bypassers=Circle(groups=frozenset({PAGER}))))
     with pytest.raises(Conflict):
         ask(rules, people(members={LEADS: {ANA}}))
+
+
+def test_nobody_has_for_somebody_what_they_could_not_ask_for_themselves():
+    only_who_asks = {DEVS: {REQ}}
+    with pytest.raises(Forbidden) as refusal:
+        submit(draft(beneficiary=BEN), INSTALLATION, policies(), people(members=only_who_asks), NOW)
+    assert refusal.value.detail == "not_for_them"
+    assert "does not name Uben" in refusal.value.sentence
+    with pytest.raises(Forbidden) as refusal:
+        submit(draft(requester=BEN, beneficiary=REQ), INSTALLATION, policies(), people(members=only_who_asks), NOW)
+    assert refusal.value.detail == "forbidden"
+    assert submit(draft(beneficiary=BEN), INSTALLATION, policies(), people(), NOW).request.beneficiary == BEN

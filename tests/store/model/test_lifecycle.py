@@ -36,6 +36,7 @@ from tests.builders import (
     approve,
     deny,
     edit,
+    extension,
     head,
     people,
     policies,
@@ -64,6 +65,8 @@ denied        .         .       .        .         .          .         .       
 withdrawn     .         .       .        .         .          .         .       .         .         .        .       .        .        .
 expired       .         .       .        .         .          .         .       .         .         .        .       .        .        .
 merged#       .         .       .        .         .          .         .       .         .         .        .       .        .        .
+pending+      extended  denied  pending  .         withdrawn  .         .       .         expired   .        .       .        .        pending
+extended+     .         .       .        .         .          .         .       .         .         .        .       .        .        .
 ended         .         .       .        .         .          .         .       .         .         .        .       .        .        .
 failed*       .         .       .        .         .          .         .       .         .         .        .       .        .        .
 """
@@ -83,10 +86,14 @@ def do(at: World, *commands: Command, now_ms: int | None = None) -> World:
 
 def in_state(row: str) -> World:
     """A request that came to this state by a history of commands. A pending one lacks one approval."""
-    state, kind = row.rstrip("*#"), KINDS.get(row[-1], "open")
+    state, kind = row.rstrip("*#+"), KINDS.get(row[-1], "open")
     start = world(request(kind, rules=RULES), rules=RULES)
     asked = start.request
     approved = [approve(asked, ANA), approve(asked, BOB)]
+    if row.endswith("+"):
+        more = extension(do(start, *approved, Activate(id="a", actor=REQ)), duration_ms=30 * MINUTE)
+        votes = [approve(more.request, ANA), approve(more.request, BOB)]
+        return do(more, *(votes if state == "extended" else votes[:1]))
     activate, end = Activate(id="a", actor=REQ), End(id="e", actor=REQ)
     match state:
         case "pending":
@@ -160,14 +167,14 @@ def command(name: str, asked: Request) -> Command:
 
 
 def test_the_table_has_every_state_and_every_command():
-    assert {row[0].rstrip("*#") for row in ROWS} == set(get_args(State))
-    assert set(HEADER) | OF_A_DEBT == {each.__name__ for each in get_args(Command)}
+    assert {row[0].rstrip("*#+") for row in ROWS} == set(get_args(State))
+    assert set(HEADER) | OF_A_DEBT | {"Leave"} == {each.__name__ for each in get_args(Command)}
 
 
 @pytest.mark.parametrize(("row", "name", "expected"), CELLS)
 def test_each_state_answers_each_command(row, name, expected):
     at = in_state(row)
-    assert at.request.state == row.rstrip("*#")
+    assert at.request.state == row.rstrip("*#+")
     told = command(name, at.request)
     if isinstance(told, Due):
         at = replace(at, now_ms=told.at_ms)

@@ -12,7 +12,7 @@ from store.model.command import Command, Due, Overdue, Tally, Unlock
 from store.model.errors import AccessError
 from store.model.lifecycle import Draft
 from store.model.policy import Circle, Policy
-from store.model.request import CLOCK, RELAY, Change, Opening, Payload
+from store.model.request import CLOCK, RELAY, Change, Extending, Opening, Payload
 from store.model.sealed import SealedEntry
 from store.model.secret import Secret
 from store.redis.environments import Value
@@ -303,6 +303,29 @@ class Contest:
             deadline=None,
         )
         return Wish(draft, entries, asked, values)
+
+    def more(self, held: Asked, requester: str, duration_ms: int, off_ms: int) -> Wish:
+        """More time for what is active; `off_ms`: how wrong its end is."""
+        assert held.lease is not None
+        payload = Extending(parent=held.id, until_ms=held.lease[1] + off_ms, duration_ms=duration_ms)
+        fields: dict[str, Any] = {"identity": self.corridor.id(), "requester": requester, "payload": payload}
+        draft = builders.draft(held.kind, beneficiary=held.beneficiary, **fields)
+        asked = Asked(
+            id=draft.id,
+            kind=held.kind,
+            requester=requester,
+            beneficiary=held.beneficiary,
+            policy=0,
+            digest=_digest(draft),
+            created_ms=0,
+            since_ms=0,
+            wants_ms=duration_ms,
+            touches={},
+            deadline=None,
+            parent=held.id,
+            from_ms=payload.until_ms,
+        )
+        return Wish(draft, (), asked, {})
 
     async def sweep(self, replica: int, most: int) -> None:
         """As the scheduler does it."""

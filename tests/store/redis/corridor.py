@@ -189,6 +189,14 @@ class Corridor:
         assert outcome.request is not None
         return outcome.request
 
+    async def longer(self, held: Request, *, duration_ms: int = HOUR, **changed: Any) -> Request:
+        """More time for what is active."""
+        world = await self.requests.get(held.id)
+        draft = builders.longer(world, duration_ms=duration_ms, **{"id": self.id(), **changed})
+        outcome = await self.requests.submit(draft, f"ask:{draft.id}")
+        assert outcome.request is not None
+        return outcome.request
+
     async def approved(self, kind: str = "open", *by: str, requester: str = REQ, **values: str | None) -> Request:
         """Asked, and approved by these people, else by two leads."""
         asked = await self.ask(kind, requester=requester, **values)

@@ -15,7 +15,7 @@ from tests.store.redis.reference import Asked, Owed, Verdict, locked
 
 MOVES = {
     "": {"pending"},
-    "pending": {"approved", "denied", "withdrawn", "expired", "merged", "stale", "active", "granting"},
+    "pending": {"approved", "denied", "withdrawn", "expired", "merged", "stale", "active", "granting", "extended"},
     "approved": {"active", "granting", "merged", "stale", "withdrawn", "expired"},
     "stale": {"withdrawn", "expired", "pending"},
     "granting": {"active", "failed", "revoking"},
@@ -29,6 +29,7 @@ EVENTS = {
     "withdrawn": "request.withdrawn",
     "expired": "request.expired",
     "merged": "change.merged",
+    "extended": "request.approved",
     "stale": "request.stale",
     "granting": "grant.started",
     "active": "grant.activated",
@@ -125,6 +126,10 @@ def written(fields: Mapping[str, str], debt: Mapping[str, str] | None) -> Asked:
         note=body.get("note"),
         merged=body.get("merged"),
         owed=Owed(owed["by"], owed["due_ms"], owed["state"]) if owed else None,
+        parent=payload.get("parent"),
+        from_ms=payload.get("until_ms"),
+        extension=body.get("extension"),
+        longer=tuple((each["by"], each["longer_ms"], each["at_ms"]) for each in body["extended"]),
     )
 
 
@@ -133,7 +138,9 @@ def digest(body: Mapping[str, Any]) -> str:
     payload = body["payload"]
     fields = ["countersign request 1", INSTALLATION, body["id"], str(body["revision"]), body["kind"], body["target"]]
     fields += [body["requester"], body["beneficiary"]]
-    if membership := payload.get("membership"):
+    if parent := payload.get("parent"):
+        fields += ["extension", parent, str(payload["until_ms"])]
+    elif membership := payload.get("membership"):
         fields += [membership[name] for name in ("connector", "group", "user", "account")]
     else:
         fields.append(payload["environment_id"])
@@ -170,7 +177,8 @@ def check_history(was: Evidence, now: Evidence, one: Asked) -> None:
     assert int(new["version"]) in (version, version + 1)
     if new["body"] != old["body"]:
         assert int(new["version"]) == version + 1
-        assert {entry.get("request") for entry in now.new} >= {one.id}
+        waits = one.extension in now.asked and one.extension not in was.asked  # that is written in the extension's name
+        assert waits or {entry.get("request") for entry in now.new} >= {one.id}
     if before is not None and before.state not in MOVES:
         assert new["body"] == old["body"]
     edited = before is not None and one.revision == before.revision + 1
@@ -190,11 +198,29 @@ def check_history(was: Evidence, now: Evidence, one: Asked) -> None:
     if before is not None and not edited:
         for name in ("policy", "digest", "revision", "reason", "wants_ms", "touches"):
             assert getattr(one, name) == getattr(before, name)
-        for name in ("lease", "granted_ms", "basis", "by", "merged"):  # said once, and never again
+        for name in ("granted_ms", "basis", "by", "merged", "parent", "from_ms"):  # said once, and never again
             assert not getattr(before, name) or getattr(one, name) == getattr(before, name)
+        check_end(was, now, before, one)
         if (one.owed and one.owed.state) != (before.owed and before.owed.state):
             news = one.owed.state.replace("open", "broken") if one.owed else ""
             assert any(member.startswith(f"announce:{one.id}:{news}:") for member in now.of["lane:slack"])
+
+
+def check_end(was: Evidence, now: Evidence, before: Asked, one: Asked) -> None:
+    """It moves while it is held, by one extension that is decided in the same step, and used by that."""
+    if before.lease in (None, one.lease):
+        assert one.longer == before.longer
+        return
+    assert before.lease is not None
+    assert one.lease is not None
+    assert (before.state, one.state) == ("active", "active")
+    *former, (by, longer_ms, at_ms) = one.longer
+    assert tuple(former) == before.longer
+    assert one.lease == (before.lease[0], before.lease[1] + longer_ms)
+    assert before.lease[0] <= at_ms < before.lease[1]
+    used = now.asked[by]
+    assert (used.parent, used.state, used.granted_ms, used.from_ms) == (one.id, "extended", longer_ms, before.lease[1])
+    assert was.asked[by].state == "pending"
 
 
 def check_standing(one: Asked) -> None:
@@ -204,11 +230,11 @@ def check_standing(one: Asked) -> None:
     assert len({verdict.by for verdict in one.verdicts}) == len(one.verdicts)
     assert (one.owed is not None) is (one.basis == "break-glass")
     assert (one.basis == "denial") is (one.state == "denied")
-    if one.state in ("approved", "granting", "active", "revoking", "merged", "failed", "ended"):
+    if one.state in ("approved", "granting", "active", "revoking", "merged", "extended", "failed", "ended"):
         assert one.basis in ("quorum", "break-glass")
     assert (one.lease is not None) is (one.state in ("granting", "active", "revoking", "failed", "ended"))
     if one.lease is not None and one.granted_ms is not None:
-        assert one.lease[1] - one.lease[0] == one.granted_ms > 0
+        assert one.lease[1] - one.lease[0] == one.granted_ms + sum(longer_ms for _, longer_ms, _ in one.longer) > 0
         assert one.deadline in (None, one.lease[1])
     assert (one.merged is not None) is (one.state == "merged")
 
@@ -226,8 +252,9 @@ def check_projected(now: Evidence, one: Asked, environment: str) -> None:
         "state": one.state,
         "until": str(one.lease[1] if one.lease else 0),
         "holder": one.beneficiary,
-        "environment": "" if one.kind == "access" else environment,
+        "environment": "" if one.kind == "access" or one.parent else environment,
         "touches": " ".join(one.touches) if one.state in MOVES else "",
+        "kin": (one.parent if one.state in MOVES else one.extension if one.state == "active" else None) or "",
     }
 
 
@@ -267,6 +294,7 @@ def check_indexes(
                     assert one.deadline is not None
                     put(f"index:waiting:{principal}", one.id, one.deadline)
         if one.state in ("granting", "active", "revoking"):
+            put("index:live", one.id, one.created_ms)
             put(f"index:live:{one.beneficiary}", one.id, one.created_ms)
             if one.kind == "access":
                 put(f"index:member:okta/admins/{one.beneficiary}", one.id, one.created_ms)

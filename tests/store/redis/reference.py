@@ -20,6 +20,7 @@ from store.model.command import (
     Due,
     Edit,
     End,
+    Leave,
     Merge,
     Overdue,
     Present,
@@ -80,7 +81,10 @@ class Owed:
 
 @dataclass(frozen=True)
 class Asked:
-    """A request, as anybody would write it down. `touches`: name -> (entry it was made against, entry it brings)."""
+    """A request, as anybody would write it down. `touches`: name -> (entry it was made against, entry it brings).
+
+    Of an extension: `parent`, and its end that it is about. Of what was extended: by which, by how much, when.
+    """
 
     id: str
     kind: str
@@ -107,6 +111,10 @@ class Asked:
     note: str | None = None
     merged: int | None = None
     owed: Owed | None = None
+    parent: str | None = None
+    from_ms: int | None = None
+    extension: str | None = None
+    longer: tuple[tuple[str, int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -210,6 +218,8 @@ class Reference:
             deadline=now_ms + rule.request_ttl_ms,
             **calls(rule, now_ms, now_ms),
         )
+        if wish.parent is not None:
+            return self._more(asked, rule, facts, now_ms)
         return Result(asked, good_until_ms=facts.as_of_ms + FRESH_MS)
 
     def _admitted(self, wish: Asked, facts: Facts) -> Policy:
@@ -222,6 +232,7 @@ class Reference:
         demand(facts.sound(wish.requester))
         demand(facts.sound(wish.beneficiary))
         demand(facts.within(rule.requesters, wish.requester))
+        demand(facts.within(rule.requesters, wish.beneficiary))
         demand(wish.wants_ms is None or wish.wants_ms <= rule.access.max_ms)
         # Of the others nothing is known yet but where they are members.
         able = set().union(*(threshold.circle.users for threshold in rule.approvals))
@@ -269,6 +280,25 @@ class Reference:
         )
         return Result(again, good_until_ms=facts.as_of_ms + FRESH_MS)
 
+    def _more(self, asked: Asked, rule: Policy, facts: Facts, now_ms: int) -> Result:
+        held, length_ms = self._held(asked, now_ms)
+        demand(asked.requester in (held.requester, held.beneficiary))
+        demand((asked.kind, asked.beneficiary) == (held.kind, held.beneficiary))
+        demand((asked.wants_ms or 0) <= rule.access.max_ms - length_ms)
+        demand(held.extension is None or self.requests[held.extension].state != "pending")
+        deadline = min(asked.deadline or 0, asked.from_ms or 0)
+        others = (replace(held, extension=asked.id),)
+        return Result(replace(asked, deadline=deadline), others, good_until_ms=min(facts.as_of_ms + FRESH_MS, deadline))
+
+    def _held(self, asked: Asked, now_ms: int) -> tuple[Asked, int]:
+        """What would be extended, and how long that is so far: active, and with the end that was seen."""
+        held = self.requests[asked.parent or ""]
+        if held.lease is None:
+            raise No
+        starts_ms, until_ms = held.lease
+        demand(held.state == "active" and starts_ms <= now_ms < until_ms == asked.from_ms)
+        return held, until_ms - starts_ms
+
     # -- deciding -----------------------------------------------------------------------------------------------------
 
     def both(self, one: Asked) -> tuple[Policy, Policy]:
@@ -284,7 +314,14 @@ class Reference:
         return all_of([facts.sound(user), *(names(rule, user, facts) for rule in both)])
 
     def judge(self, one: Asked, command: Command, facts: Facts, now_ms: int) -> Result:
-        """What must become of it. Raises `No`."""
+        """What must become of it, and of the extension that waits for it. Raises `No`."""
+        result = self._judge(one, command, facts, now_ms)
+        waits = self.requests.get(one.extension or "")
+        if one.state != "active" or result.asked.state == "active" or waits is None or waits.state != "pending":
+            return result
+        return replace(result, others=(*result.others, moved(waits, "expired", now_ms)))
+
+    def _judge(self, one: Asked, command: Command, facts: Facts, now_ms: int) -> Result:
         demand(one.deadline is None or now_ms < one.deadline or isinstance(command, NO_TIME_NEEDED))
         in_time = facts.as_of_ms + FRESH_MS
         match command:
@@ -325,6 +362,8 @@ class Reference:
                 return self._settle(one, command, facts, now_ms)
             case Edit():
                 return self.edit(one, command, facts, now_ms)
+            case Leave():
+                raise NotImplementedError("In no history somebody leaves.")
 
     def _count(self, one: Asked, command: Approve | Deny | Tally, facts: Facts, now_ms: int) -> Result:
         both = self.both(one)
@@ -360,6 +399,7 @@ class Reference:
     def _break(self, one: Asked, command: Break, facts: Facts, now_ms: int) -> Result:
         both = self.both(one)
         demand((command.revision, command.digest) == (one.revision, one.digest))
+        demand(one.parent is None)
         demand(all(rule.enforcement == "soft" for rule in both))
         demand(facts.sound(command.actor))
         demand(all_of(facts.within(rule.bypassers, command.actor) for rule in both))
@@ -372,6 +412,8 @@ class Reference:
         return replace(self._approved(broken, both, caps, now_ms), good_until_ms=good_until_ms)
 
     def _approved(self, one: Asked, both: tuple[Policy, Policy], caps: list[int], now_ms: int) -> Result:
+        if one.parent is not None:
+            return self._extended(one, both, caps, now_ms)
         if one.wants_ms is None:
             one = moved(one, "approved", now_ms, deadline=now_ms + min(rule.merge_within_ms for rule in both))
             at_once = all(rule.merge == "on-approval" for rule in both)
@@ -381,6 +423,17 @@ class Reference:
         one = replace(moved(one, "approved", now_ms, deadline=now_ms + waits_ms), granted_ms=granted_ms)
         at_once = all(rule.access.activate == "on-approval" for rule in both)
         return self._start(one, now_ms) if at_once else Result(one)
+
+    def _extended(self, one: Asked, both: tuple[Policy, Policy], caps: list[int], now_ms: int) -> Result:
+        held, length_ms = self._held(one, now_ms)
+        assert held.lease is not None
+        granted_ms = min([one.wants_ms or 0, *(rule.access.max_ms - length_ms for rule in both), *caps])
+        demand(granted_ms > 0)
+        lease = (held.lease[0], held.lease[1] + granted_ms)
+        later = in_use(replace(held, lease=lease), now_ms)
+        longer = (*held.longer, (one.id, granted_ms, now_ms))
+        others = (replace(later, since_ms=held.since_ms, longer=longer, extension=None),)
+        return Result(replace(moved(one, "extended", now_ms), granted_ms=granted_ms), others)
 
     # -- using --------------------------------------------------------------------------------------------------------
 

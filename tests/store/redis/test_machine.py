@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 import pytest
-from hypothesis import HealthCheck, seed, settings
+from hypothesis import HealthCheck, event, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from redis.asyncio import Redis
@@ -204,6 +204,33 @@ class Histories(RuleBasedStateMachine, Contest):
         self.drafts.append(wish)
         if not later:
             self.run(self.ask(wish, 0, self.meanwhile(meanwhile, pick)))
+
+    @rule(
+        which=picks,
+        requester=st.sampled_from([None, None, None, BEN, STRANGER]),
+        duration_ms=st.sampled_from([10 * MINUTE, 10 * MINUTE, HOUR, 4 * HOUR]),
+        off_ms=st.sampled_from([0, 0, 0, 0, 1, -1]),
+        votes=st.lists(st.sampled_from([ANA, BOB, CAT]), max_size=3, unique=True),
+        cap_ms=st.sampled_from([None, None, 7 * MINUTE]),
+        replica=replicas,
+        meanwhile=meanwhiles,
+    )
+    def somebody_wants_more_time(self, which, requester, duration_ms, off_ms, votes, cap_ms, replica, meanwhile):
+        """And some agree; meanwhile it may end."""
+        holds = [one for one in self.reference.requests.values() if one.state == "active"]
+        if not holds:
+            return
+        held = holds[which % len(holds)]
+        wish = self.more(held, requester or held.beneficiary, duration_ms, off_ms)
+        self.drafts.append(wish)
+        self.run(self.ask(wish, replica, self.meanwhile(meanwhile, which)))
+        content: dict[str, Any] = {"revision": 1, "digest": wish.asked.digest, "cap_ms": cap_ms}
+        for user in votes:
+            if wish.draft.id in self.reference.requests:
+                command = Approve(id=self.id(), actor=user, **content)
+                self.run(self.send(wish.draft.id, command, replica, self.meanwhile(meanwhile, which)))
+        if wish.draft.id in self.reference.requests:
+            event(f"more time: {self.reference.requests[wish.draft.id].state}")
 
     @rule(acts=acts)
     def people_may(self, acts: list[Act]) -> None:

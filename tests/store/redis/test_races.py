@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from store.model.command import Activate, Command, Due, End, Merge, Withdraw
+from store.model.command import Activate, Command, Due, End, Leave, Merge, Present, Withdraw
 from store.model.errors import AccessError, Conflict
-from store.model.policy import Access
+from store.model.policy import HOUR, Access
 from store.model.request import Request
 from tests.builders import ANA, BOB, CAT, DEVS, LEADS, NOW, REQ, approve, deny, leads, policy
 from tests.store.redis.corridor import Corridor, Gate, command_for
@@ -235,3 +235,123 @@ async def test_one_effect_is_in_one_hand(corridor):
     claims = await asyncio.gather(*(corridor.outbox.claim("slack", most=50, lease_ms=1_000) for _ in range(10)))
     members = [claimed.member for found in claims for claimed in found]
     assert len(members) == len(set(members)) == await corridor.outbox.depth("slack")
+
+
+def until(held: Request) -> int:
+    assert held.lease is not None
+    return held.lease.until_ms
+
+
+async def active(corridor: Corridor, kind: str = "open") -> Request:
+    held = await corridor.do(await corridor.approved(kind), Activate(id="use", actor=REQ))
+    return await corridor.do(held, Present(id="seen", actor="relay")) if kind == "access" else held
+
+
+@pytest.mark.parametrize("kind", ["open", "access"])
+@pytest.mark.parametrize("turn", range(3))
+async def test_more_time_that_is_agreed_to_while_it_ends_is_had_or_not_and_both_sides_say_the_same(
+    corridor, kind, turn
+):
+    held = await active(corridor, kind)
+    asked = await corridor.longer(held)
+    await corridor.apply(asked, command_for(asked, approve, ANA))
+    wishes = [(asked, command_for(asked, approve, BOB)), (held, End(id="end", actor=REQ))]
+    answers = await at_once(corridor, *(wishes if turn else wishes[::-1]))
+    states = [(await corridor.requests.get(each.id)).request.state for each in (held, asked)]
+    until_ms = until((await corridor.requests.get(held.id)).request)
+    over = "ended" if kind == "open" else "revoking"
+    if states[1] == "extended":  # first; then it was ended all the same
+        assert states[0] == over
+        assert until_ms == until(held) + HOUR
+    else:
+        assert (states, until_ms) == ([over, "expired"], until(held))
+        assert "too_late" in answers
+    assert await count(corridor, "grant.extended") == (states[1] == "extended")
+    assert await count(corridor, "grant.ended" if kind == "open" else "grant.revoking") == 1
+
+
+async def test_the_clock_that_strikes_while_more_time_is_agreed_to_ends_nothing_that_was_extended(corridor):
+    """Its time is over at the same millisecond for both: the approval is late, whoever looks first."""
+    held = await active(corridor)
+    asked = await corridor.longer(held)
+    await corridor.apply(asked, command_for(asked, approve, ANA))
+    corridor.skew_ms = held.timers["deadline"] - NOW - 1
+
+    async def strikes() -> None:
+        corridor.skew_ms += 1
+
+    corridor.scripts.gate = Gate(1, at_the_end=strikes)
+    with pytest.raises(Conflict) as refusal:
+        await corridor.apply(asked, command_for(asked, approve, BOB))
+    assert refusal.value.detail == "out_of_time"
+    corridor.scripts.gate = None
+    due = Due(id="d", actor="clock", timer="deadline", at_ms=held.timers["deadline"])
+    assert (await corridor.apply(held, due)).answer == "Ended."
+    assert await corridor.state(asked) == "expired"
+
+
+async def test_an_end_that_was_moved_is_not_the_end_the_clock_looked_at(corridor):
+    held = await active(corridor)
+    asked = await corridor.longer(held)
+    for user in (ANA, BOB):
+        await corridor.apply(asked, command_for(asked, approve, user))
+    corridor.skew_ms = held.timers["deadline"] - NOW
+    due = Due(id="d", actor="clock", timer="deadline", at_ms=held.timers["deadline"])
+    with pytest.raises(Conflict, match="This timer was moved"):
+        await corridor.apply(held, due)
+    assert await corridor.state(held) == "active"
+    assert int(await corridor.redis.hget(corridor.keys.request(held.id), "until")) == until(held) + HOUR
+
+
+async def test_of_two_questions_for_more_time_at_once_one_is_asked(corridor):
+    held = await active(corridor)
+    corridor.scripts.gate = Gate(2)
+    answers = await asyncio.gather(*(corridor.longer(held) for _ in range(2)), return_exceptions=True)
+    refused = [answer for answer in answers if isinstance(answer, Conflict)]
+    assert [refusal.detail for refusal in refused] == ["waits"]
+    assert await count(corridor, "request.submitted") == 2
+
+
+async def test_an_extension_that_ten_approve_at_once_is_used_once(corridor):
+    held = await active(corridor)
+    asked = await corridor.longer(held)
+    await corridor.apply(asked, command_for(asked, approve, ANA))
+    wishes = [(asked, approve(asked, user, id=f"{user}{place}")) for user in (BOB, CAT) for place in range(5)]
+    await at_once(corridor, *wishes)
+    now = (await corridor.requests.get(held.id)).request
+    assert until(now) == until(held) + HOUR
+    assert (len(now.extended), await count(corridor, "grant.extended")) == (1, 1)
+
+
+async def test_what_is_asked_while_it_ends_is_asked_of_nothing(corridor):
+    held = await active(corridor)
+
+    async def it_ends() -> None:
+        corridor.scripts.gate = None
+        await corridor.apply(held, End(id="end", actor=REQ))
+
+    corridor.scripts.gate = Gate(1, at_the_end=it_ends)
+    with pytest.raises(Conflict) as refusal:
+        await corridor.longer(held)
+    assert refusal.value.detail == "not_active"
+    assert await count(corridor, "request.submitted") == 1
+
+
+async def test_who_leaves_while_more_time_is_agreed_to_holds_nothing(corridor):
+    held = await active(corridor, "access")
+    asked = await corridor.longer(held)
+    await corridor.apply(asked, command_for(asked, approve, ANA))
+    corridor.crowd.changed[REQ] = {"active": False}
+    leave = Leave(id="gone", actor="clock")
+    await at_once(corridor, (asked, command_for(asked, approve, BOB)), (held, leave))
+    assert await corridor.state(held) == "revoking"
+    assert await corridor.state(asked) in ("extended", "expired")
+    assert await count(corridor, "grant.revoking") == 1
+
+
+async def test_who_is_found_gone_by_many_at_once_is_gone_once(corridor):
+    held = await active(corridor)
+    corridor.crowd.changed[REQ] = {"guest": True}
+    answers = await at_once(corridor, *[(held, Leave(id=f"gone{place}", actor="clock")) for place in range(8)])
+    assert answers.count("Ended.") == 1
+    assert await count(corridor, "grant.ended") == 1

@@ -20,11 +20,11 @@ EVERY = [(kind, state) for kind, states in s.STATES.items() for state in states]
 OFFERED: dict[tuple[Kind, State], tuple[list[str], list[str]]] = {
     ("open", "pending"): (["approve", "deny", "more"], ["edit", "withdraw"]),
     ("open", "approved"): ([], ["activate", "withdraw"]),
-    ("open", "active"): (["end"], ["show_values", "end"]),
+    ("open", "active"): (["end_now"], ["show_values", "extend", "end"]),
     ("access", "pending"): (["approve", "deny", "more"], ["edit", "withdraw"]),
     ("access", "approved"): ([], ["activate", "withdraw"]),
-    ("access", "granting"): (["end"], ["end"]),
-    ("access", "active"): (["end"], ["end"]),
+    ("access", "granting"): (["end_now"], ["end"]),
+    ("access", "active"): (["end_now"], ["extend", "end"]),
     ("change", "pending"): (["approve", "deny", "more"], ["edit", "withdraw"]),
     ("change", "approved"): (["merge"], ["merge", "withdraw"]),
     ("change", "stale"): ([], ["edit", "withdraw"]),
@@ -191,10 +191,10 @@ def test_nobody_decides_without_a_rule() -> None:
 @pytest.mark.parametrize(
     ("state", "pressed", "title", "says"),
     [
-        ("open", ["countersign", "dispute", "end"], "glass broken ·", "must countersign or dispute it before"),
-        ("countersigned", ["end"], "glass broken, countersigned ·", "Countersigned by <@U0BEN>"),
-        ("disputed", ["end"], "glass broken, disputed ·", "Disputed by <@U0BEN>"),
-        ("overdue", ["end"], "glass broken, nobody countersigned ·", "An owner must look at what was done."),
+        ("open", ["countersign", "dispute", "end_now"], "glass broken ·", "must countersign or dispute it before"),
+        ("countersigned", ["end_now"], "glass broken, countersigned ·", "Countersigned by <@U0BEN>"),
+        ("disputed", ["end_now"], "glass broken, disputed ·", "Disputed by <@U0BEN>"),
+        ("overdue", ["end_now"], "glass broken, nobody countersigned ·", "An owner must look at what was done."),
     ],
 )
 def test_a_broken_glass_is_never_silent(state: str, pressed: list[str], title: str, says: str) -> None:
@@ -239,11 +239,11 @@ def test_only_the_beneficiary_uses_what_was_approved() -> None:
 
 
 def test_values_are_offered_only_where_slack_may_show_them() -> None:
-    assert buttons(for_requester(s.facts(s.request("open", "active"))).blocks) == ["end"]
+    assert buttons(for_requester(s.facts(s.request("open", "active"))).blocks) == ["extend", "end"]
     assert "`payments/prod` does not show its values in Slack." in words(
         for_requester(s.facts(s.request("open", "active"))).blocks
     )
-    assert buttons(for_requester(s.facts(s.request("access", "active"), shows=True)).blocks) == ["end"]
+    assert buttons(for_requester(s.facts(s.request("access", "active"), shows=True)).blocks) == ["extend", "end"]
 
 
 def test_less_than_what_was_asked_is_said() -> None:

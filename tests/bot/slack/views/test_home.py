@@ -174,7 +174,7 @@ def test_a_debt_waits_for_somebody_else() -> None:
 def test_a_grant_shows_its_clock_and_how_to_end_it() -> None:
     grant = s.facts(s.request("open", "active"), shows=True)
     page = approvals.page(ApprovalsFacts(s.DEV, grants=one(grant)))
-    assert buttons(page)[:2] == ["show_values", "end"]
+    assert buttons(page)[:3] == ["show_values", "extend", "end"]
     assert "You have it until <!date^" in words(page)
 
 

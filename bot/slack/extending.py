@@ -1,0 +1,91 @@
+"""Extending: more time for what somebody holds, asked for in a form behind a button or the slash command."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck
+
+from bot.asking import Asking
+from bot.slack import ids
+from bot.slack.doors import Click, Submission, submission
+from bot.slack.forms import FIELDS
+from bot.slack.pictures import Pictures
+from bot.slack.replies import Replies
+from bot.slack.views import forms as ask
+from bot.slack.views import modals
+from bot.slack.views.facts import Prefill
+from bot.slack.views.reading import BadForm
+from bot.slack.wire import Slack
+from store.model.errors import AccessError, Conflict, Invalid
+from store.model.lifecycle import more_for
+from store.redis.requests import Outcome
+
+
+class Extending:
+    def __init__(
+        self,
+        *,
+        slack: Slack,
+        asking: Asking,
+        pictures: Pictures,
+        replies: Replies,
+        committed: Callable[[], None],
+        counted: Callable[[str, str], None],
+    ) -> None:
+        self._slack = slack
+        self._asking = asking
+        self._pictures = pictures
+        self._replies = replies
+        self._committed = committed
+        self._counted = counted
+
+    async def open_for(self, pressed: Click) -> None:
+        """The form behind a button. Raises `AccessError`."""
+        await self.open(pressed.user, pressed.reference.request, Prefill(channel=pressed.channel), pressed.trigger)
+
+    async def open(self, user: str, request: str, prefill: Prefill, trigger: str) -> None:
+        """Raises `AccessError`."""
+        world, facts = await self._pictures.card(request)
+        if facts.rules is None:
+            raise Conflict("No rule covers this any more, so nobody could decide it. Ask an owner.", code="no_rule")
+        _, room_ms = more_for(world, user, facts.rules.max_access_ms)
+        terms = await self._pictures.terms(user, world.request.kind, world.request.asked)
+        about = ids.parse_reference(world.request.reference)
+        view = ask.extend(facts, replace(terms, max_ms=room_ms), prefill, ids.Origin(about, prefill.channel))
+        await self._slack.call("views.open", trigger_id=trigger, view=view)
+
+    async def sent(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        sent = submission(body)
+        try:
+            outcome = await self._ask(sent)
+        except BadForm as error:
+            await ack(response_action="errors", errors=error.errors)
+            return
+        except AccessError as error:
+            self._counted(sent.callback, error.code)
+            block = FIELDS.get(error.detail)
+            if block is not None and block in sent.values:
+                await ack(response_action="errors", errors={block: error.sentence})
+            else:
+                await ack(response_action="update", view=modals.notice("Not asked", error.sentence))
+            return
+        self._counted(sent.callback, "ok" if outcome.news else "again")
+        self._committed()
+        await ack()
+
+    async def _ask(self, sent: Submission) -> Outcome:
+        about = ids.parse_metadata(sent.metadata).reference
+        if about is None:
+            raise Invalid("This form is not one of ours.", code="bad_payload")
+        form = ask.read_edit(sent.values)
+        if form.duration_ms is None:
+            raise BadForm({ids.DURATION: "Choose a time."})
+        return await self._asking.extend(
+            sent.user,
+            about.request,
+            duration_ms=form.duration_ms,
+            reason=form.reason,
+            ticket=form.ticket,
+            command_id=sent.command_id,
+        )
