@@ -7,6 +7,7 @@ import time
 
 import structlog
 from aiohttp import web
+from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.app import App
@@ -20,6 +21,7 @@ from bot.outside import Outside
 from bot.policies import Bootstrap
 from bot.settings import Mode, Settings
 from bot.slack.app import Identity, Running, bolt
+from bot.slack.conversation import Conversation
 from bot.slack.delivery import Delivery
 from bot.slack.directory import SlackDirectory
 from bot.slack.extending import Extending
@@ -209,82 +211,38 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     def counted(command: str, answer: str) -> None:
         metrics.commands.labels("slack", command, answer).inc()
 
-    asking = Asking(requests, environments, policies, directory, secrets.token_bytes)
-    filling = Filling(slack, replies)
-    forms = Forms(
+    talk = Conversation(
         slack=slack,
-        filling=filling,
-        locks=locks,
         requests=requests,
         policies=policies,
-        environments=environments,
-        asking=asking,
-        pictures=pictures,
-        replies=replies,
-        committed=clock.nudge,
-        counted=counted,
-    )
-    unlocking = Unlocking(
-        slack=slack,
         locks=locks,
-        policies=policies,
         directory=directory,
-        replies=replies,
-        committed=clock.nudge,
-        counted=counted,
-    )
-    extending = Extending(
-        slack=slack,
-        asking=asking,
+        asking=Asking(requests, environments, policies, directory, secrets.token_bytes),
         pictures=pictures,
         replies=replies,
         committed=clock.nudge,
         counted=counted,
     )
-    slash = Slash(
-        forms=forms,
-        unlocking=unlocking,
-        extending=extending,
-        requests=requests,
-        policies=policies,
-        pictures=pictures,
-        directory=directory,
-        replies=replies,
-        log=AuditLog(redis, keys),
-        committed=clock.nudge,
-    )
+    forms = Forms(talk, filling=Filling(slack, replies), environments=environments)
+    unlocking, extending = Unlocking(talk), Extending(talk)
     running = Running()
     bolt_app = bolt(AsyncWebClient(base_url=settings.slack_api_url), identity, running)
     Listeners(
-        requests=requests,
-        replies=replies,
+        talk,
         delivery=delivery,
-        directory=directory,
         forms=forms,
         unlocking=unlocking,
         extending=extending,
-        slash=slash,
+        slash=Slash(talk, forms=forms, unlocking=unlocking, extending=extending, log=AuditLog(redis, keys)),
         homes=homes,
         rulebook=rulebook,
         left=leavers.heard,
-        committed=clock.nudge,
-        counted=counted,
     ).register(bolt_app)
 
     deaf = asyncio.Event()
-    sockets = events = None
-    if settings.mode is Mode.SOCKET:
-        sockets = Sockets(bolt_app, _plain(settings.slack_app_token), settings.slack_api_url, deaf.set)
-    else:
-        events = SlackEvents(bolt_app, settings.slack_signing_secret or Secret(b""), time.time)  # noqa: TID251 - Slack signs this machine's time
-        events.prove()
-    health = Health(
-        {"redis": watch.redis, "policies": watch.policies(policies), "slack": _slack(identity, sockets)},
-        metrics.registry,
-    )
-    routes = health.routes()
-    if events is not None:
-        routes.append(web.post(PATH, events.handle))
+    sockets, routes = _hearing(settings, bolt_app, deaf)
+    checks = {"redis": watch.redis, "policies": watch.policies(policies), "slack": _slack(identity, sockets)}
+    routes += Health(checks, metrics.registry).routes()
     return App(
         settings=settings,
         embedded=embedded,
@@ -307,13 +265,22 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         requests=requests,
         environments=environments,
         policies=policies,
-        asking=asking,
+        asking=talk.asking,
         audit=AuditLog(redis, keys),
         metrics=metrics,
         ring=ring,
         slack=slack,
         deliveries=deliveries,
     )
+
+
+def _hearing(settings: Settings, app: AsyncApp, deaf: asyncio.Event) -> tuple[Sockets | None, list[web.RouteDef]]:
+    """How Slack is heard: over sockets of ours, or by a route of our site."""
+    if settings.mode is Mode.SOCKET:
+        return Sockets(app, _plain(settings.slack_app_token), settings.slack_api_url, deaf.set), []
+    events = SlackEvents(app, settings.slack_signing_secret or Secret(b""), time.time)  # noqa: TID251 - Slack signs this machine's time
+    events.prove()
+    return None, [web.post(PATH, events.handle)]
 
 
 def _plain(secret: Secret | None) -> str:

@@ -1,22 +1,18 @@
 """Extending: more time for what somebody holds, asked for in a form behind a button or the slash command."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck
 
-from bot.asking import Asking
 from bot.slack import ids
+from bot.slack.conversation import Conversation
 from bot.slack.doors import Click, Submission, submission
 from bot.slack.forms import FIELDS
-from bot.slack.pictures import Pictures
-from bot.slack.replies import Replies
 from bot.slack.views import forms as ask
 from bot.slack.views import modals
 from bot.slack.views.facts import Prefill
 from bot.slack.views.reading import BadForm
-from bot.slack.wire import Slack
 from store.model.errors import AccessError, Conflict, Invalid
 from store.model.lifecycle import more_for
 from store.redis.requests import Outcome
@@ -25,20 +21,14 @@ from store.redis.requests import Outcome
 class Extending:
     def __init__(
         self,
-        *,
-        slack: Slack,
-        asking: Asking,
-        pictures: Pictures,
-        replies: Replies,
-        committed: Callable[[], None],
-        counted: Callable[[str, str], None],
+        talk: Conversation,
     ) -> None:
-        self._slack = slack
-        self._asking = asking
-        self._pictures = pictures
-        self._replies = replies
-        self._committed = committed
-        self._counted = counted
+        self._slack = talk.slack
+        self._asking = talk.asking
+        self._pictures = talk.pictures
+        self._replies = talk.replies
+        self._committed = talk.committed
+        self._counted = talk.counted
 
     async def open_for(self, pressed: Click) -> None:
         """The form behind a button. Raises `AccessError`."""

@@ -1,19 +1,17 @@
 """Forms: modals that are opened, filled in and sent off."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, get_args
 
 from slack_bolt.async_app import AsyncAck
 
-from bot.asking import Asking
 from bot.slack import ids, meant
+from bot.slack.conversation import Conversation
 from bot.slack.doors import Click, Submission, choice, submission
 from bot.slack.filling import AT_HAND_S, Filling
-from bot.slack.pictures import Pictures
-from bot.slack.replies import Replies
 from bot.slack.views import amendment, modals
 from bot.slack.views import card as draw
 from bot.slack.views import forms as ask
@@ -21,7 +19,7 @@ from bot.slack.views import replies as words
 from bot.slack.views.facts import CardFacts, Message, Offer, Prefill, Terms, View
 from bot.slack.views.forms import BadForm
 from bot.slack.views.reading import block_of
-from bot.slack.wire import Slack, SlackRefused
+from bot.slack.wire import SlackRefused
 from store.model.command import Approve, Break, Command, Deny, Dispute, Edit, End
 from store.model.errors import AccessError, Forbidden, Invalid, NotFound, Unavailable
 from store.model.identity import Target
@@ -30,9 +28,7 @@ from store.model.lifecycle.world import same_content
 from store.model.policy import PolicySet
 from store.model.request import Kind
 from store.redis.environments import Environments, Value
-from store.redis.locks import Locks
-from store.redis.policies import Policies
-from store.redis.requests import Outcome, Requests
+from store.redis.requests import Outcome
 
 KINDS: Final = ask.KINDS
 FORMS: Final = {"open": ask.ask_open, "access": ask.ask_access, "change": ask.ask_change}
@@ -60,30 +56,22 @@ FIELDS: Final = {
 class Forms:
     def __init__(
         self,
+        talk: Conversation,
         *,
-        slack: Slack,
-        requests: Requests,
-        locks: Locks,
-        policies: Policies,
         environments: Environments,
-        asking: Asking,
-        pictures: Pictures,
         filling: Filling,
-        replies: Replies,
-        committed: Callable[[], None],
-        counted: Callable[[str, str], None],
     ) -> None:
-        self._slack = slack
-        self._requests = requests
-        self._locks = locks
-        self._policies = policies
+        self._slack = talk.slack
+        self._requests = talk.requests
+        self._locks = talk.locks
+        self._policies = talk.policies
         self._environments = environments
-        self._asking = asking
-        self._pictures = pictures
+        self._asking = talk.asking
+        self._pictures = talk.pictures
         self._filling = filling
-        self._replies = replies
-        self._committed = committed
-        self._counted = counted
+        self._replies = talk.replies
+        self._committed = talk.committed
+        self._counted = talk.counted
 
     # -- opening -------------------------------------------------------------------------------------------------------
 

@@ -12,36 +12,31 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_bolt.response import BoltResponse
 
 from bot.slack import doors, ids
+from bot.slack.conversation import Conversation
 from bot.slack.delivery import Delivery
-from bot.slack.directory import SlackDirectory
 from bot.slack.doors import Click, click, speaker
 from bot.slack.extending import Extending
 from bot.slack.forms import Forms
 from bot.slack.homes import Homes
-from bot.slack.replies import Replies
 from bot.slack.rulebook import Rulebook
 from bot.slack.slash import Slash
 from bot.slack.unlocking import Unlocking
 from bot.slack.views import modals
 from store.model.command import Activate, Approve, Command, Countersign, End, Merge, Withdraw
 from store.model.errors import AccessError, Invalid
-from store.redis.requests import Outcome, Requests
+from store.redis.requests import Outcome
 
 log = structlog.stdlib.get_logger(__name__)
 
-Counted = Callable[[str, str], None]  # command, answer
-
 
 class Listeners:
-    """`committed` is called after each commit, so that its effects are looked at at once; `left` where Slack says that somebody is gone."""
+    """`left` is called where Slack says that somebody is gone."""
 
     def __init__(
         self,
+        talk: Conversation,
         *,
-        requests: Requests,
-        replies: Replies,
         delivery: Delivery,
-        directory: SlackDirectory,
         forms: Forms,
         unlocking: Unlocking,
         extending: Extending,
@@ -49,13 +44,11 @@ class Listeners:
         homes: Homes,
         rulebook: Rulebook,
         left: Callable[[str, str], Awaitable[None]],
-        committed: Callable[[], None],
-        counted: Counted,
     ) -> None:
-        self._requests = requests
-        self._replies = replies
+        self._requests = talk.requests
+        self._replies = talk.replies
         self._delivery = delivery
-        self._directory = directory
+        self._directory = talk.directory
         self._forms = forms
         self._unlocking = unlocking
         self._extending = extending
@@ -63,8 +56,8 @@ class Listeners:
         self._homes = homes
         self._rulebook = rulebook
         self._left = left
-        self._committed = committed
-        self._counted = counted
+        self._committed = talk.committed
+        self._counted = talk.counted
 
     def register(self, app: AsyncApp) -> None:
         for action in COMMANDS:

@@ -1,16 +1,15 @@
 """Slash: `/countersign …`, answered to the person who typed it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any, Final
 
 from slack_bolt.async_app import AsyncAck
 
 from bot.slack import grammar
+from bot.slack.conversation import Conversation
 from bot.slack.doors import Line, line
 from bot.slack.extending import Extending
 from bot.slack.forms import Forms
-from bot.slack.pictures import Pictures
-from bot.slack.replies import Replies
 from bot.slack.unlocking import Unlocking
 from bot.slack.views import audited, why
 from bot.slack.views import card as draw
@@ -21,11 +20,9 @@ from store.model.errors import AccessError, Forbidden, Invalid, NotFound
 from store.model.explain import Question
 from store.model.identity import Target
 from store.model.lifecycle import World
-from store.model.people import Directory, People
+from store.model.people import People
 from store.model.standing import may_review, wanted
 from store.redis.audit import AuditLog
-from store.redis.policies import Policies
-from store.redis.requests import Requests
 
 AUDIT_SHOWN: Final = 15
 AUDIT_READ: Final = 2_000  # entries that are looked through for those of one request; the command line has them all
@@ -34,28 +31,23 @@ AUDIT_READ: Final = 2_000  # entries that are looked through for those of one re
 class Slash:
     def __init__(
         self,
+        talk: Conversation,
         *,
         forms: Forms,
         unlocking: Unlocking,
         extending: Extending,
-        requests: Requests,
-        policies: Policies,
-        pictures: Pictures,
-        directory: Directory,
-        replies: Replies,
         log: AuditLog,
-        committed: Callable[[], None],
     ) -> None:
         self._forms = forms
         self._unlocking = unlocking
         self._extending = extending
-        self._requests = requests
-        self._policies = policies
-        self._pictures = pictures
-        self._directory = directory
-        self._replies = replies
+        self._requests = talk.requests
+        self._policies = talk.policies
+        self._pictures = talk.pictures
+        self._directory = talk.directory
+        self._replies = talk.replies
         self._log = log
-        self._committed = committed
+        self._committed = talk.committed
 
     async def command(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         typed = line(body)

@@ -1,24 +1,19 @@
 """Unlocking: an owner lets somebody break the glass again, from App Home or by the slash command."""
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from slack_bolt.async_app import AsyncAck
 
 from bot.slack import ids
+from bot.slack.conversation import Conversation
 from bot.slack.doors import Click, submission
-from bot.slack.replies import Replies
 from bot.slack.views import locked as draw
 from bot.slack.views import modals
 from bot.slack.views import replies as words
 from bot.slack.views.facts import Message
 from bot.slack.views.reading import BadForm
-from bot.slack.wire import Slack
 from store.model.command import Unlock
 from store.model.errors import AccessError, Conflict, Forbidden
-from store.model.people import Directory
-from store.redis.locks import Locks
-from store.redis.policies import Policies
 
 LISTED: Final = 100
 
@@ -26,22 +21,15 @@ LISTED: Final = 100
 class Unlocking:
     def __init__(
         self,
-        *,
-        slack: Slack,
-        locks: Locks,
-        policies: Policies,
-        directory: Directory,
-        replies: Replies,
-        committed: Callable[[], None],
-        counted: Callable[[str, str], None],
+        talk: Conversation,
     ) -> None:
-        self._slack = slack
-        self._locks = locks
-        self._policies = policies
-        self._directory = directory
-        self._replies = replies
-        self._committed = committed
-        self._counted = counted
+        self._slack = talk.slack
+        self._locks = talk.locks
+        self._policies = talk.policies
+        self._directory = talk.directory
+        self._replies = talk.replies
+        self._committed = talk.committed
+        self._counted = talk.counted
 
     async def open_for(self, pressed: Click) -> None:
         """The form behind the button on App Home. Raises `AccessError`."""
