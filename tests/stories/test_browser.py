@@ -146,21 +146,23 @@ async def test_a_message_is_asked_about_by_keyboard_and_the_form_follows_every_c
     """The menu of a message, then the form: what is chosen in it draws it again, and what was typed stays."""
     keys = page.keyboard
     first = page.locator("#log [data-ts]").first
+    await expect(first).to_contain_text("delivered")  # and is not drawn again
     await reach(page, first.get_by_role("button", name="Message shortcuts"))
     await keys.press("Enter")
+    await expect(page.get_by_role("menuitem", name="Ask approval about this")).to_be_focused()
     await keys.press("Enter")
     form = page.get_by_role("dialog", name="Open an environment")
     await expect(form).to_be_visible()
     reason = form.get_by_label("Reason")
     await expect(reason).to_have_value(re.compile(r"^About http"))
     await reach(page, form.get_by_label("Environment"))
-    await keys.type("payments/prod")
+    await keys.press("p")  # payments/prod; every letter more would be typed into a form that is drawn again
     await expect(form).to_contain_text("“open production” decides")
     await expect(form).to_contain_text("2 people could give it: enough")
     await reach(page, reason)
     await keys.type("INC-7 payments fail")
     await reach(page, form.locator("select").first)
-    await keys.type("Change")
+    await keys.press("c")
     change = page.get_by_role("dialog", name="Change secrets")
     await expect(change).to_contain_text("2 approvals are needed, all different")
     await expect(change.get_by_label("Reason")).to_have_value(re.compile(r"INC-7 payments fail$"))
