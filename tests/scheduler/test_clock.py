@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 
@@ -196,7 +197,7 @@ async def test_ticks_go_on_after_redis_was_silent(corridor, clock, relay, rooms,
 async def test_only_a_sweep_that_came_to_its_end_is_one(corridor, clock, rooms, monkeypatch):
     whole = corridor.timers.due
 
-    async def silent(*, most: int) -> list[Timer]:  # noqa: ARG001 - as it is asked
+    async def silent(*, most: int) -> list[Timer]:
         await rooms.come("sweep")
         raise Unavailable("Redis does not answer.")
 
@@ -205,7 +206,7 @@ async def test_only_a_sweep_that_came_to_its_end_is_one(corridor, clock, rooms, 
     await rooms.have("sweep", 3)
     assert clock.swept_s_ago() is None
 
-    async def answers(*, most: int) -> list[Timer]:
+    async def answers(*, most: int) -> Any:
         await rooms.come("sweep again")
         return await whole(most=most)
 
