@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from store.model.effect import Lane, ShowCard
 from store.model.errors import Unavailable
 from store.model.policy import HOUR
 from store.redis.outbox import Claimed, Outbox
+from store.redis.timers import Timer
 from tests.store.redis.corridor import Corridor
 
 WITHIN_S = 10.0
@@ -193,6 +195,28 @@ async def test_ticks_go_on_after_redis_was_silent(corridor, clock, relay, rooms,
     await clock.stop()
     await relay.settled()
     assert performed == [identity]
+
+
+@pytest.mark.usefixtures("often")
+async def test_only_a_sweep_that_came_to_its_end_is_one(corridor, clock, rooms, monkeypatch):
+    whole = corridor.timers.due
+
+    async def silent(*, most: int) -> list[Timer]:
+        await rooms.come("sweep")
+        raise Unavailable("Redis does not answer.")
+
+    monkeypatch.setattr(corridor.timers, "due", silent)
+    clock.start()
+    await rooms.have("sweep", 3)
+    assert clock.swept_s_ago() is None
+
+    async def answers(*, most: int) -> Any:
+        await rooms.come("sweep again")
+        return await whole(most=most)
+
+    monkeypatch.setattr(corridor.timers, "due", answers)
+    await rooms.have("sweep again", 3)
+    assert clock.swept_s_ago() < WITHIN_S
 
 
 @pytest.mark.usefixtures("rarely")

@@ -1,5 +1,7 @@
 """App Home: what waits for me, what I hold, what I asked for, what I may ask for; all of it usable from there."""
 
+import asyncio
+
 import pytest
 
 from playground import seed
@@ -71,6 +73,8 @@ async def test_only_an_owner_sees_how_it_is(house: House) -> None:
 async def test_health_tells_what_is_wrong_now(house: House) -> None:
     (house.folder / "policies.yml").write_text("version: 1\nowners: {}\n", encoding="utf-8")
     house.app.metrics.alarms.labels("poison").inc()
+    while house.app.clock.swept_s_ago() is None:
+        await asyncio.sleep(0.01)  # a tick tells nobody
     asked = await asks(house, seed.OMAR, WORDS)
     await press(house, seed.OMAR, asked, "break_glass")
     await house.workspace.submit(seed.OMAR, modal(house, seed.OMAR).id, {"reason": {"reason": "It burns"}})
