@@ -127,6 +127,7 @@ def _measure(session: pytest.Session) -> int:
         started = time.process_time()
         session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if session.testsfailed:
+            print(f"\n{item.nodeid} fails without any mutant.", flush=True)
             return 1
         seconds.append(time.process_time() - started)
         for function in state()._stats:
