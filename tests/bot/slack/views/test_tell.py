@@ -30,7 +30,7 @@ TOLD: list[tuple[News, CardFacts, list[str], list[str]]] = [
     ("stale", s.facts(s.request("change", "stale")), ["*Out of date:*", "PROCESSOR_KEY_1", "Ask again on what is there now"], []),
     ("merged", s.facts(s.request("change", "merged")), ["*Merged as version 42:*", "the change is in"], []),
     ("active", s.facts(s.request("open", "active"), shows=True), ["*Active:* you may open", "You have it until "], ["show_values", "extend", "end"]),
-    ("warning", s.facts(s.request("open", "active")), ["*Ends soon:* you have `payments/prod`", "or extend it"], ["extend", "end"]),
+    ("warning", s.facts(s.request("open", "active")), ["*Ends soon:* your access to `payments/prod`", "or extend it"], ["extend", "end"]),
     ("ended", s.facts(s.request("open", "ended")), ["*Ended:* your access to `payments/prod`, by itself ", "its time was over"], []),
     ("failed", s.facts(s.request("access", "failed")), ["*Failed:*", "okta answered 403", "Show an owner"], []),
     ("no_rule", s.facts(s.request("open"), rules=None), ["*Nobody can decide:*", "An owner must add a rule"], []),
