@@ -254,7 +254,8 @@ def check_projected(now: Evidence, one: Asked, environment: str) -> None:
         "holder": one.beneficiary,
         "environment": "" if one.kind == "access" or one.parent else environment,
         "touches": " ".join(one.touches) if one.state in MOVES else "",
-        "kin": (one.parent if one.state in MOVES else one.extension if one.state == "active" else None) or "",
+        "kin": (one.parent if one.parent and one.state in MOVES else one.extension if one.state == "active" else None)
+        or "",
     }
 
 
