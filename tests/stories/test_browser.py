@@ -11,6 +11,7 @@ from playground import seed
 from playground.house import House
 from store.model.policy import MINUTE
 from tests.playground.page.conftest import FLAGS, WIDE
+from tests.stories.people import quiet
 
 ASK = "/countersign request open payments/prod for 15m because INC-7 payments fail"
 MESSAGES = "#rail [data-channel^=D]"
@@ -142,11 +143,11 @@ async def test_the_keyboard_is_enough(page: Page) -> None:
     await expect(newest(page)).to_contain_text("Ended: your access to payments/prod, by @Rosa Lind")
 
 
-async def test_a_message_is_asked_about_by_keyboard_and_the_form_follows_every_choice(page: Page) -> None:
+async def test_a_message_is_asked_about_by_keyboard_and_the_form_follows_every_choice(page: Page, house: House) -> None:
     """The menu of a message, then the form: what is chosen in it draws it again, and what was typed stays."""
+    await quiet(house)  # no card is drawn again under an open menu
     keys = page.keyboard
     first = page.locator("#log [data-ts]").first
-    await expect(first).to_contain_text("delivered")  # and is not drawn again
     await reach(page, first.get_by_role("button", name="Message shortcuts"))
     await keys.press("Enter")
     await expect(page.get_by_role("menuitem", name="Ask approval about this")).to_be_focused()
