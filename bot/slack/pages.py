@@ -7,7 +7,7 @@ from typing import Final
 from bot import VERSION
 from bot.doctor.finding import Finding, Word
 from bot.slack.ids import Place
-from bot.slack.pictures import Pictures, offers
+from bot.slack.pictures import Pictures, offered, offers
 from bot.slack.queue import Queue
 from bot.slack.views import approvals, environments, health
 from bot.slack.views.approvals import GRANTS, MINE, WAITING, ApprovalsFacts
@@ -98,7 +98,7 @@ class _Approvals:
             unsure=queue.unsure,
             grants=shown(live),
             mine=shown(open_),
-            kinds=frozenset(offer.kind for offer in offers(reader.user, reader.people, reader.policies)),
+            kinds=frozenset(kind for kind, _ in offered(reader.user, reader.people, reader.policies)),
             sure=reader.sure,
         )
         return Drawn(approvals.page(facts), lacking)
@@ -110,9 +110,9 @@ class _Approvals:
 
 
 async def _environments(reader: Reader, place: Place) -> Drawn:
-    offered = by_target(offers(reader.user, reader.people, reader.policies))
+    targets = by_target(offers(reader.user, reader.people, reader.policies))
     return Drawn(
-        environments.page(EnvironmentsFacts(place, _part(offered, place.part(0), environments.SIZE), reader.sure))
+        environments.page(EnvironmentsFacts(place, _part(targets, place.part(0), environments.SIZE), reader.sure))
     )
 
 

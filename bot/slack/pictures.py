@@ -14,7 +14,7 @@ from store.model.explain import wanted as groups_of
 from store.model.identity import Target
 from store.model.lifecycle import World, rule_for
 from store.model.people import Directory, People, Wanted
-from store.model.policy import Policy, PolicySet
+from store.model.policy import Asked, Policy, PolicySet
 from store.model.request import Amendment
 from store.model.sealed import TAMPERED
 from store.model.standing import may_act, may_review, reachable, still_needed, wanted
@@ -188,7 +188,9 @@ class Pictures:
 
 
 def offers(user: str, people: People, policies: PolicySet) -> list[Offer]:
-    """Nothing for who may not act, or of whom that is not known."""
-    if may_act(user, people).may is not True:
-        return []
-    return [Offer(kind, target) for kind, target in policies.offers(principals(user, people))]
+    return [Offer(kind, target) for kind, target in offered(user, people, policies)]
+
+
+def offered(user: str, people: People, policies: PolicySet) -> tuple[tuple[Asked, str], ...]:
+    """Kind and target of what they may ask for. Nothing for who may not act, or of whom that is not known."""
+    return policies.offers(principals(user, people)) if may_act(user, people).may is True else ()
