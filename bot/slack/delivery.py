@@ -58,6 +58,7 @@ ANNOUNCED: Final = frozenset(
 )
 FOR_OWNERS: Final = frozenset({"channel_closed", "refused", "undelivered"})  # which only an owner can mend
 OWED: Final = frozenset({"broken", "countersigned", "disputed", "overdue"})  # of the debt, whatever the request does
+ENDING: Final = frozenset({"active", "warning"})  # they say when it ends, which an extension moves
 COPIES_KNOWN: Final = 10_000  # places of cards that this process remembers, so that a click on one asks Redis nothing
 APPROVERS_TOLD: Final = 20  # in a DM of their own, where the channel is closed to us
 
@@ -422,6 +423,9 @@ def _moment(facts: CardFacts, news: str) -> str:
     """As long as this is the same, the buttons of that news still do what they say."""
     if facts.debt and news in OWED:
         return f"debt-{facts.debt.state}"
+    extended = len(facts.request.extended)
+    if extended and news in ENDING:
+        return f"{facts.request.state}-{extended}"
     return "unusable" if unusable(facts) else facts.request.state
 
 

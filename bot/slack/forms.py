@@ -23,10 +23,10 @@ from bot.slack.wire import SlackRefused
 from store.model.command import Approve, Break, Command, Deny, Dispute, Edit, End
 from store.model.errors import AccessError, Forbidden, Invalid, NotFound, Unavailable
 from store.model.identity import Target
-from store.model.lifecycle import World, why_locked
+from store.model.lifecycle import World, room_ms, why_locked
 from store.model.lifecycle.world import same_content
 from store.model.policy import PolicySet
-from store.model.request import Kind
+from store.model.request import Extending, Kind
 from store.redis.environments import Environments, Value
 from store.redis.requests import Outcome
 
@@ -208,7 +208,13 @@ class Forms:
         if pressed.user not in (request.requester, request.beneficiary):
             raise Forbidden("Only the person who asked can edit this.", code="not_the_requester")
         about = partial(self._terms, request.requester, request.kind, request.asked, request.duration_ms)
-        await self._filling.open(pressed.trigger, lambda terms: ask.edit(facts, terms, origin), about)
+
+        def drawn(terms: Terms) -> View:
+            if isinstance(request.payload, Extending) and world.kin is not None:
+                terms = replace(terms, max_ms=room_ms(world.kin, terms.max_ms))
+            return ask.edit(facts, terms, origin)
+
+        await self._filling.open(pressed.trigger, drawn, about)
 
     async def _more(self, pressed: Click) -> None:
         name, about = ids.parse_choice(pressed.value)

@@ -69,6 +69,9 @@ class Pictures:
             deliveries=await self._deliveries.of(request.id, request.hooks),
             asked=tuple(sorted(rules.now.approvers)) if rules else (),
             proposed=proposed,
+            waits=world.kin.id
+            if world.kin is not None and request.extension == world.kin.id and world.kin.state == "pending"
+            else None,
         )
 
     async def _proposed(self, world: World, *, patient: bool) -> Proposed | None:

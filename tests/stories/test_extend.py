@@ -52,6 +52,7 @@ async def test_access_goes_on_when_an_approver_agrees(any_house: House) -> None:
     asked = await longer(house, active, 30)
     assert {"approve", "deny"} <= set(actions_of(asked))
     assert "one more look" in text_of(asked)
+    assert "Longer by* 30 min" in " ".join(text_of(asked).split())
     await press(house, seed.BEN, asked, "approve")
     await says(house, asked, "Approved: it ends later", "<@U0ROSA> keeps it until")
     await says(house, active, "has access now", "Extended by 30 min")
@@ -70,6 +71,37 @@ async def test_access_goes_on_when_an_approver_agrees(any_house: House) -> None:
     )
     await house.advance(9 * MINUTE)
     await says(house, active, "Ended by itself")
+
+
+async def test_no_news_says_when_it_would_have_ended_without_the_extension(house: House) -> None:
+    active = await held(house)
+    began = await own_card(house, seed.ROSA, "*Active:* you may", button="extend")
+    await house.advance(13 * MINUTE)
+    warning = await own_card(house, seed.ROSA, "*Ends soon:*", button="extend")
+    await press(house, seed.BEN, await longer(house, active, 30), "approve")
+    for news in (began, warning):
+        over = await says(house, news, "*Active* by now, until ")
+        assert actions_of(over) == []
+
+
+async def test_the_warning_names_the_request_for_more_time_that_waits(house: House) -> None:
+    asked = await longer(house, await held(house), 30)
+    await house.advance(13 * MINUTE)
+    warning = await own_card(house, seed.ROSA, "*Ends soon:*")
+    assert f"More time is asked for already, as request `{request_of(asked)}`" in text_of(warning)
+
+
+async def test_how_much_longer_is_edited_within_what_the_rule_leaves(house: House) -> None:
+    active = await held(house)
+    asked = await longer(house, active, 30)
+    await press(house, seed.ROSA, await own_card(house, seed.ROSA, request_of(asked), button="edit"), "edit")
+    form = modal(house, seed.ROSA)
+    assert "3 h 45 min more are possible" in text_of(form)
+    sent = await house.workspace.submit(seed.ROSA, form.id, {"duration": {"duration": str(HOUR)}})
+    assert sent.ok, sent.errors
+    await says(house, asked, "Edited by <@U0ROSA>", "1 h")
+    await press(house, seed.BEN, again(house, asked), "approve")
+    await says(house, active, "Extended by 1 h")
 
 
 async def test_a_membership_stays_where_it_is_while_its_end_moves(house: House) -> None:

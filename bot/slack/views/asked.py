@@ -11,8 +11,8 @@ ASKING: Final = "Asking Slack who could approve it now …"
 SILENT: Final = "Slack has not told us in time who all of them are. You can ask all the same."
 
 
-def who_is_asked(who: WhoIsAsked) -> list[Block]:
-    """Nothing where nothing can be asked for: then the form says why."""
+def who_is_asked(who: WhoIsAsked, *, besides: tuple[str, ...] = ()) -> list[Block]:
+    """Nothing where nothing can be asked for: then the form says why. `besides`: what the form says by itself."""
     explanation = who.explained
     if explanation is None or who.refusal is not None:
         return []
@@ -21,7 +21,7 @@ def who_is_asked(who: WhoIsAsked) -> list[Block]:
     label = ""
     for named, line in explained.lines(explanation, speaks):
         label = named or label
-        if label in SAID:
+        if label in SAID and label not in besides:
             kept.append((named, line))
     blocks = [b.context("*Who is asked*"), *why.drawn(kept)]
     if who.asking:

@@ -59,6 +59,7 @@ class CardFacts:
     asked: tuple[str, ...] = ()  # users and groups who are asked
     decides: bool = False  # for a call that somebody must decide: whether who reads it may
     proposed: Proposed | None = None  # of a change of the policies; None where what lies there is not what was asked
+    waits: str | None = None  # the request for more time of it that nobody has decided yet
     lock: Lock | None = None  # for news of a lock: of the person who reads it
     undelivered: str | None = None  # for news of what did not arrive: where, and why
     closed: tuple[str, str] | None = None  # for news of a channel: which, and Slack's word for why

@@ -24,7 +24,7 @@ from bot.slack.views.reading import BadForm, typed
 from bot.slack.views.status import action
 from bot.slack.views.words import cut, date, mention, plural, spoken
 from store.model.policy import HOUR, MINUTE
-from store.model.request import REASON_MOST, Amendment, Change, Kind, Request
+from store.model.request import REASON_MOST, Amendment, Change, Extending, Kind, Request
 
 __all__ = [
     "Asked", "AskedChange", "BadForm", "Edited", "ask_access", "ask_change", "ask_open", "chosen_target", "edit", "extend",
@@ -88,14 +88,17 @@ def edit(facts: CardFacts, terms: Terms, origin: Origin) -> View:
                 "The policies stay as they are asked for: `countersign policy apply FILE --request` brings others."
             )
         ]
+    elif isinstance(request.payload, Extending):
+        middle = [_longer(request.payload.duration_ms, terms.max_ms)]
     else:
         middle = _lasting(prefill, terms)
+    besides = ("Time",) if isinstance(request.payload, Extending) else ()
     blocks = [
         *about,
         *middle,
         *_why(prefill, required=terms.reason_required),
         *_ticket(prefill, terms),
-        *who_is_asked(terms.who),
+        *who_is_asked(terms.who, besides=besides),
     ]
     return b.modal(ids.EDIT_REQUEST, title, blocks, origin=origin, submit=send)
 
@@ -130,19 +133,23 @@ def extend(facts: CardFacts, terms: Terms, prefill: Prefill, origin: Origin) -> 
         refused = [about, b.plain_section(f"This cannot be asked for: {terms.who.refusal}")]
         return b.modal(ids.EXTEND_TIME, "Extend", refused, origin=origin)
     wanted_ms = prefill.duration_ms or LONGER_MS
-    options = [lengths.choice(length) for length in lengths.offered(terms.max_ms, wanted_ms)]
-    initial = lengths.choice(min(wanted_ms, terms.max_ms))
     over = f"You wanted {spoken(wanted_ms)}. " if prefill.duration_ms and prefill.duration_ms > terms.max_ms else ""
-    hint = f"{over}{spoken(terms.max_ms)} more are possible: all of it counts, from the first use."
-    longer = b.entry("How much longer", ids.DURATION, b.select(ids.DURATION, options, "Choose a time", initial=initial))
     blocks = [
         about,
-        {**longer, "hint": b.plain(hint, b.LABEL_MOST)},
+        _longer(wanted_ms, terms.max_ms, over),
         *_why(prefill, required=terms.reason_required),
         *_ticket(prefill, terms),
-        *who_is_asked(terms.who),
+        *who_is_asked(terms.who, besides=("Time",)),
     ]
     return b.modal(ids.EXTEND_TIME, "Extend", blocks, origin=origin, submit="Request")
+
+
+def _longer(wanted_ms: int, room_ms: int, over: str = "") -> Block:
+    options = [lengths.choice(length) for length in lengths.offered(room_ms, min(wanted_ms, room_ms))]
+    initial = lengths.choice(min(wanted_ms, room_ms))
+    longer = b.entry("How much longer", ids.DURATION, b.select(ids.DURATION, options, "Choose a time", initial=initial))
+    hint = f"{over}{spoken(room_ms)} more are possible: all of it counts, from the first use."
+    return {**longer, "hint": b.plain(hint, b.LABEL_MOST)}
 
 
 def _form(callback: str, targets: Sequence[str], prefill: Prefill, terms: Terms | None, middle: list[Block]) -> View:

@@ -53,7 +53,9 @@ def notice(facts: CardFacts, news: Decided, *, link: str | None = None) -> Messa
 
 def passed(facts: CardFacts, link: str | None = None) -> Message:
     """What is left of news that asked for something, once that is over: one line, and where the card is."""
-    line = f"*{stands(facts)}* by now: {action(facts.request)}"
+    lease = facts.request.lease if facts.request.state == "active" else None
+    until = f", until {date(lease.until_ms)}" if lease is not None else ""
+    line = f"*{stands(facts)}* by now{until}: {action(facts.request)}"
     return Message(f"{line}.", b.fresh([b.context(f"{line} · {_place(facts, link)}")]))
 
 
@@ -61,8 +63,10 @@ def _happened(facts: CardFacts, news: News, reader: str | None) -> str:
     """One or two sentences, with nothing that somebody typed. `reader` None: for everybody."""
     request, debt = facts.request, facts.debt
     whose = "your request" if reader == request.requester else f"the request of {mention(request.requester)}"
-    what = f"{whose} to {action(request)}"
     you = reader == request.beneficiary
+    other = request.beneficiary != request.requester
+    whom = f" for {'you' if you else mention(request.beneficiary)}" if other else ""
+    what = f"{whose}{whom} to {action(request)}"
     them = mention(request.beneficiary)
     who, access = ("you", "your access") if you else (them, f"the access of {them}")
     how = decided(request) or ""
@@ -169,6 +173,8 @@ def _next(facts: CardFacts, news: News, reader: str) -> str:
         case "warning":
             if request.ended or request.state == "revoking":
                 return "There is nothing to do: it has ended already."
+            if facts.waits is not None:
+                return f"Finish what you are doing. More time is asked for already, as request `{facts.waits}`: it must be approved before this ends."
             if buttons.extensible(facts):
                 return "Finish what you are doing, or extend it: who decides must agree before it ends."
             return "Finish what you are doing, or ask again when it has ended."
