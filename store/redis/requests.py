@@ -47,7 +47,8 @@ AHEAD_MS: Final = 1_000  # how far this process's clock may be ahead of the serv
 BEHIND_MS: Final = 10_000  # and behind it, with the time on the way: what a server that stood hears late still counts
 SIBLINGS: Final = 24  # open changes of one name that are marked at once; the rest find out when they are merged
 
-FREEING: Final = TERMINAL - {"merged"} | {"revoking"}  # a commit that comes to these is let through by a full server
+# A commit that comes to these is let through by a full server: not what puts something into force, nor more time.
+FREEING: Final = TERMINAL - {"merged", "extended"} | {"revoking"}
 GIVING: Final = (Approve, Break, Activate, Merge, Tally)  # what may end in access
 
 # What a full server does not take. All else takes away, or says what is so already: a denial, a dispute, what the outside

@@ -42,6 +42,11 @@ TABLE: Final = "store/model/test_lifecycle.py::test_each_state_answers_each_comm
 DUE: Final = "store/model/test_lifecycle.py::test_the_clock_is_believed_no_earlier_than_the_deadline"
 FORM: Final = "stories/test_commands.py::test_a_shortcut_opens_the_form_or_says_why_not"
 OWNER_OF_MACHINE: Final = "Whoever may run programs as this machine's owner; it reads Redis and starts nothing."
+LONGER: Final = "store/model/test_extending.py::test_what_is_no_extension_of_this_is_refused"
+MORE_TIME: Final = "stories/test_extend.py::test_nobody_opens_the_form_for_more_of_what_somebody_else_holds"
+POLICIES: Final = "stories/test_policies.py::test_who_is_no_owner_does_not_read_them_also_by_an_owners_button"
+PAGES: Final = "stories/test_home.py::test_somebody_else_is_refused_an_owners_page_also_when_they_press_its_button"
+CHOICE: Final = "stories/test_filling.py::test_every_choice_draws_it_again_and_keeps_what_was_typed"
 LOOKING: Final = "bot/cli/test_operator.py::test_looking_starts_nothing"
 
 DOORS: Final[dict[str, Row]] = {
@@ -61,6 +66,8 @@ DOORS: Final[dict[str, Row]] = {
     "action dispute": guarded("It opens the form; the form decides", DEBT),
     "action activate": guarded("The beneficiary", USE),
     "action end": guarded("Requester, beneficiary, approver or owner", END),
+    "action end_now": guarded("It opens the form; the form decides", END),
+    "action extend": guarded("Requester or beneficiary of what is held now", MORE_TIME),
     "action merge": guarded("Requester, beneficiary or approver", MERGE),
     "action withdraw": guarded("Requester or beneficiary", WITHDRAW),
     "action edit": guarded("Requester or beneficiary, on what is asked now", "stories/test_edit.py::test_only_who_asked_opens_the_form"),
@@ -69,11 +76,15 @@ DOORS: Final[dict[str, Row]] = {
         "stories/test_open.py::test_a_target_that_keeps_values_out_of_slack_says_so",
     ),
     "action more": guarded("What each choice of the menu says", "bot/slack/test_ids.py::test_anything_else_is_refused"),
-    "action target": harmless("It draws the form again; sending it off decides.", FORM),
+    "action kind": harmless("It draws the form again; sending it off decides.", CHOICE),
+    "action target": harmless("It draws the form again; sending it off decides.", CHOICE),
+    "action duration": harmless("It draws the form again; sending it off decides.", CHOICE),
     "action home_ask_open": harmless("It opens a form; sending it off decides.", FORM),
     "action home_ask_access": harmless("It opens a form; sending it off decides.", FORM),
     "action home_ask_change": harmless("It opens a form; sending it off decides.", FORM),
     "action home_unlock": guarded("An owner", UNLOCK),
+    "action home_go_[a-z0-9_]+": guarded("Each to their own pages; an owner's page to owners", PAGES),
+    "action home_policy_changes": guarded("An owner", POLICIES),
     "action .*": guarded("Nobody: a button of another version is told so", "bot/slack/test_doors.py::test_what_is_no_click_of_ours"),
     "menu approve_less": guarded("It opens the form on what is asked now; the form decides", OLD),
     "menu details": harmless("The card again, whole, for who saw the card.", "bot/slack/test_storybook.py::test_slack_takes_it"),
@@ -89,6 +100,8 @@ DOORS: Final[dict[str, Row]] = {
     "view deny_reason": guarded("An approver of both policies, not for themselves", REVIEW),
     "view approve_less": guarded("An approver of both policies, not for themselves", REVIEW),
     "view break_reason": guarded("A bypasser of both policies, who is not locked, with a reason", BREAK),
+    "view end_reason": guarded("Requester, beneficiary, approver or owner", END),
+    "view extend_time": guarded("Requester or beneficiary of what is active, on the end that was seen", LONGER),
     "view dispute_reason": guarded("An approver who neither asked nor broke it", DEBT),
     "view unlock_reason": guarded("An owner, and not their own", UNLOCK),
     "options target": harmless("Targets that this person may ask for.", "stories/test_home.py::test_an_empty_home_says_what_would_stand_there_and_what_can_be_asked"),
@@ -96,8 +109,13 @@ DOORS: Final[dict[str, Row]] = {
     "shortcut open_environment": harmless("It opens a form; sending it off decides.", FORM),
     "shortcut request_access": harmless("It opens a form; sending it off decides.", FORM),
     "shortcut change_secrets": harmless("It opens a form; sending it off decides.", FORM),
+    "shortcut ask_about": harmless(
+        "It opens a form; sending it off decides.", "stories/test_commands.py::test_a_message_is_asked_about_with_a_link_to_it"
+    ),
     "command /countersign": guarded("What each of its words says", "bot/slack/test_grammar.py::test_a_mistake_gets_a_helpful_answer"),
     "slash Ask": harmless("It opens a form; sending it off decides.", FORM),
+    "slash AskSomething": harmless("It opens a form; sending it off decides.", FORM),
+    "slash Audit": guarded("An owner", "stories/test_commands.py::test_owners_read_what_was_done_and_of_one_request"),
     "slash Pending": guarded("What this person may decide", SEEN),
     "slash Mine": guarded("What this person asked for or holds", SEEN),
     "slash Help": harmless("How to use it.", "stories/test_commands.py::test_whatever_is_typed_is_answered_with_a_sentence"),
@@ -109,13 +127,14 @@ DOORS: Final[dict[str, Row]] = {
         "stories/test_commands.py::test_before_asking_one_is_told_what_would_become_of_it_and_nobody_else_hears_of_it",
     ),
     "slash Cancel": guarded("Requester or beneficiary", WITHDRAW),
+    "slash Extend": guarded("Requester or beneficiary of what is held now", MORE_TIME),
     "slash Done": guarded("Requester, beneficiary, approver or owner", END),
     "slash Unlock": guarded("An owner, and not their own", UNLOCK),
     "event app_home_opened": guarded(
-        "Each sees their own; health is the owners'", "stories/test_home.py::test_the_owner_sees_how_it_is_and_nobody_else_does"
+        "Each sees their own; health is the owners'", "stories/test_home.py::test_who_is_an_owner_no_longer_is_where_everybody_begins"
     ),
     "event user_change": guarded(
-        "Slack alone; it makes us ask again and is not believed",
+        "Slack alone; it makes us ask again and is not believed: who left is asked of Slack before they lose anything",
         "stories/test_who_counts.py::test_slack_tells_of_the_change_and_the_very_next_click_knows_it",
     ),
     "event subteam_updated": guarded(
@@ -141,6 +160,10 @@ DOORS: Final[dict[str, Row]] = {
     "lifecycle Activate": guarded("The beneficiary", USE),
     "lifecycle Merge": guarded("Requester, beneficiary or approver", MERGE),
     "lifecycle End": guarded("Requester, beneficiary, approver or owner", END),
+    "lifecycle Leave": guarded(
+        "Only where Slack says by itself that somebody concerned is gone",
+        "store/model/test_leaving.py::test_nobody_loses_anything_while_everybody_is_there",
+    ),
     "lifecycle Unlock": guarded("An owner, and not their own", UNLOCK),
     "lifecycle Tally": guarded("The relay; votes as they count now", "store/model/test_reviews.py::test_every_vote_is_checked_again_at_the_deciding_moment"),
     "lifecycle Due": guarded("The clock, at the very moment that the record names", DUE),
@@ -162,6 +185,17 @@ DOORS: Final[dict[str, Row]] = {
     "cli hooks secret": guarded(
         "Who may read the key file; showing it is audited",
         "bot/cli/test_operator.py::test_a_hooks_secret_is_what_its_deliveries_are_signed_with_and_showing_it_is_noted",
+    ),
+    "cli hooks notice-secret": guarded(
+        "Who may read the key file; showing it is audited",
+        "bot/cli/test_operator.py::test_the_secret_of_a_receiver_under_notify_is_what_its_notices_are_signed_with",
+    ),
+    "cli policy apply": guarded(
+        "Somebody whom the rule for policy:main names as a requester; it is a request like any other, which its approvers decide", ASK
+    ),
+    "cli policy history": harmless(OWNER_OF_MACHINE, "bot/cli/test_policy_apply.py::test_a_file_is_asked_for_and_the_history_says_who_and_when"),
+    "cli policy recover": guarded(
+        "Whoever holds the key files, as an active person, with a reason; every owner is told", "stories/test_policies.py::test_the_machine_without_its_keys_recovers_nothing"
     ),
     "cli policy check": harmless("It reads a file.", "bot/cli/test_policy.py::test_a_sound_file_is_told_in_words"),
     "cli policy diff": harmless("It reads files.", "bot/cli/test_policy.py::test_two_files_are_compared_in_words"),

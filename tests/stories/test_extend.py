@@ -200,3 +200,14 @@ async def test_of_two_grants_of_one_membership_the_extended_one_keeps_it(house: 
     await house.advance(30 * MINUTE)
     await says(house, second, "Ended by itself", "no longer a member")
     assert house.directory.members(seed.ROLE_GROUP) == []
+
+
+async def test_nobody_opens_the_form_for_more_of_what_somebody_else_holds(house: House) -> None:
+    active = await held(house)
+    own = await own_card(house, seed.ROSA, request_of(active), "What next", button="extend")
+    sentence = f"There is no request {request_of(active)} here, or it is not yours to extend."
+    for user in (seed.OMAR, seed.BEN, seed.ANA):
+        await late(house, user, own, "extend")
+        assert house.workspace.modals(user) == []
+        assert sentence in await command(house, user, f"extend {request_of(active)} for 1h because x")
+        assert house.workspace.modals(user) == []

@@ -9,7 +9,7 @@ from playground.slack.sight import actions_of, text_of
 from store.model.people import FRESH_MS
 from store.model.policy import HOUR, MINUTE
 from tests.stories.faults import heard, struck
-from tests.stories.people import ask, card, forged, form, modal, quiet, told
+from tests.stories.people import ask, card, forged, form, modal, own_card, quiet, told
 from tests.stories.test_commands import values_of
 
 ASKING: Final = "Asking Slack who could approve it now"
@@ -179,6 +179,20 @@ async def test_who_may_ask_for_nothing_is_told_so(house: House) -> None:
     assert not house.workspace.modals(seed.BEN)
     await house.workspace.slash(seed.BEN, seed.APPROVALS, "/countersign", "request open payments/prod")
     await form(house, seed.BEN, "The rule “open production” does not name you among those who may ask")
+
+
+async def test_a_guest_whom_a_rule_names_is_offered_nothing(house: House) -> None:
+    """Nor is a target that was mistyped put right for them: they would learn which there are."""
+    house.workspace.set_kind(seed.ROSA, "guest")
+    await house.workspace.wait_for(lambda: seed.ROSA not in house.app.directory._known)
+    where = house.workspace.im(seed.ROSA).id
+    for words in ("request open", "request open payments/prd", "request access"):
+        await house.workspace.slash(seed.ROSA, where, "/countersign", words)
+    await own_card(house, seed.ROSA, "There is nothing here that you may ask to open.")
+    said = await own_card(house, seed.ROSA, "There is no target payments/prd here.")
+    assert "Did you mean" not in text_of(said)
+    await own_card(house, seed.ROSA, "There is nothing here that you may ask to join.")
+    assert house.workspace.modals(seed.ROSA) == []
 
 
 async def test_what_is_sent_off_is_what_the_form_was_about(house: House) -> None:

@@ -16,6 +16,7 @@ from store.model.command import (
     Dispute,
     Due,
     End,
+    Leave,
     Overdue,
     Present,
     Trouble,
@@ -268,6 +269,31 @@ async def test_in_a_full_server_access_is_taken_away(filling):
 
     claimed = await corridor.outbox.claim("connector", most=9, lease_ms=1_000)
     assert [await corridor.outbox.settle(each) for each in claimed] == ["done"]
+
+
+async def test_in_a_full_server_nobody_gets_more_time(filling):
+    corridor = filling
+    held = await corridor.approved("open", ANA, BOB)
+    held = await corridor.do(held, command_for(held, Activate, REQ))
+    longer = await corridor.longer(held)
+    await corridor.apply(longer, command_for(longer, approve, ANA))
+    await fill(corridor)
+    before = await corridor.dump()
+    with pytest.raises(Unavailable, match="Redis is full"):
+        await corridor.apply(longer, command_for(longer, approve, BOB))
+    assert await corridor.dump() == before
+
+
+async def test_in_a_full_server_who_left_loses_what_they_hold_and_asks_for_nothing(filling):
+    corridor = filling
+    held, waits = await corridor.approved(), await corridor.ask()
+    held = await corridor.do(held, command_for(held, Activate, REQ))
+    longer = await corridor.longer(held)
+    corridor.crowd.changed[REQ] = {"guest": True}
+    await fill(corridor)
+    assert (await corridor.do(held, command_for(held, Leave, "relay"))).state == "ended"
+    assert (await corridor.do(waits, command_for(waits, Leave, "relay"))).state == "withdrawn"
+    assert (await corridor.requests.get(longer.id)).request.state == "expired"
 
 
 async def test_in_a_full_server_what_gives_nothing_is_said_all_the_same(filling):
