@@ -31,6 +31,9 @@ ALARMS: Final = {
     "performer": "An effect ran into an error of ours; it is tried again",
     "revoking": "A membership could not be confirmed as taken back for a while; it is tried until it is",
     "hook": "A deploy hook was given up",
+    "mail": "A mail was given up",
+    "webhook": "A webhook that a rule names was given up",
+    "refused": "Slack keeps saying no to a message; it is tried ever more rarely",
     "timer": "A timer could not be worked off; it was put off by a minute",
 }
 

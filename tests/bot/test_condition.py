@@ -88,7 +88,7 @@ async def seen(real_redis: Redis) -> AsyncIterator[Seen]:
 async def test_where_all_is_well_every_part_says_so(seen: Seen) -> None:
     found = await seen.condition.look()
     assert {each.about for each in found} == {
-        "redis", "policies", "clock", "timers", "lane slack", "lane connector", "lane hook", "alarms", "hooks", "debts",
+        "redis", "policies", "clock", "timers", "lane slack", "lane connector", "lane hook", "lane mail", "alarms", "hooks", "debts",
         "memory", "disk",
     }  # fmt: skip
     assert [each for each in found if each.word is Word.FAIL] == []
