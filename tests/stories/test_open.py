@@ -368,6 +368,9 @@ async def test_a_message_that_is_no_card_is_not_drawn_over_with_one(house: House
     forged_card = seen(asked)
     forged_card.channel, forged_card.ts = mine.channel, mine.ts
     await late(house, seed.OMAR, forged_card, "approve")
+    await own_card(house, seed.OMAR, "does not name you as an approver")
+    await house.app.replies.drain(5)
+    house.app.clock.nudge()
     await quiet(house)
     assert request_of(asked) not in text_of(again(house, mine))
 
