@@ -35,6 +35,7 @@ from bot.slack.pictures import Pictures
 from bot.slack.recoveries import Recoveries
 from bot.slack.replies import Replies
 from bot.slack.rulebook import Rulebook
+from bot.slack.sight import Sight
 from bot.slack.slash import Slash
 from bot.slack.sockets import Sockets
 from bot.slack.unlocking import Unlocking
@@ -149,9 +150,10 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         directory,
     )
     replies = Replies(slack, homes)
+    cards = Cards(redis, keys, scripts)
     delivery = Delivery(
         slack,
-        Cards(redis, keys, scripts),
+        cards,
         Channels(redis, keys),
         pictures,
         requests,
@@ -223,7 +225,8 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         committed=clock.nudge,
         counted=counted,
     )
-    forms = Forms(talk, filling=Filling(slack, replies), environments=environments)
+    sight = Sight(talk, cards)
+    forms = Forms(talk, filling=Filling(slack, replies), environments=environments, sight=sight)
     unlocking, extending = Unlocking(talk), Extending(talk)
     running = Running()
     bolt_app = bolt(AsyncWebClient(base_url=settings.slack_api_url), identity, running)
@@ -233,9 +236,12 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         forms=forms,
         unlocking=unlocking,
         extending=extending,
-        slash=Slash(talk, forms=forms, unlocking=unlocking, extending=extending, log=AuditLog(redis, keys)),
+        slash=Slash(
+            talk, forms=forms, unlocking=unlocking, extending=extending, sight=sight, log=AuditLog(redis, keys)
+        ),
         homes=homes,
         rulebook=rulebook,
+        sight=sight,
         left=leavers.heard,
     ).register(bolt_app)
 

@@ -12,6 +12,7 @@ from bot.slack import ids, meant
 from bot.slack.conversation import Conversation
 from bot.slack.doors import Click, Submission, choice, submission
 from bot.slack.filling import AT_HAND_S, Filling
+from bot.slack.sight import Sight
 from bot.slack.views import amendment, modals
 from bot.slack.views import card as draw
 from bot.slack.views import forms as ask
@@ -60,6 +61,7 @@ class Forms:
         *,
         environments: Environments,
         filling: Filling,
+        sight: Sight,
     ) -> None:
         self._slack = talk.slack
         self._requests = talk.requests
@@ -69,6 +71,7 @@ class Forms:
         self._asking = talk.asking
         self._pictures = talk.pictures
         self._filling = filling
+        self._sight = sight
         self._replies = talk.replies
         self._committed = talk.committed
         self._counted = talk.counted
@@ -219,6 +222,7 @@ class Forms:
     async def _more(self, pressed: Click) -> None:
         name, about = ids.parse_choice(pressed.value)
         world, facts = await self._pictures.card(about.request)
+        await self._sight.demand_here(pressed, world)
         if name == ids.MORE_APPROVE_LESS:
             same_content(world.request, about.revision, about.digest)
             origin = ids.Origin(about, pressed.channel, pressed.ts)

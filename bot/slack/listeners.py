@@ -19,6 +19,7 @@ from bot.slack.extending import Extending
 from bot.slack.forms import Forms
 from bot.slack.homes import Homes
 from bot.slack.rulebook import Rulebook
+from bot.slack.sight import Sight
 from bot.slack.slash import Slash
 from bot.slack.unlocking import Unlocking
 from bot.slack.views import modals
@@ -43,6 +44,7 @@ class Listeners:
         slash: Slash,
         homes: Homes,
         rulebook: Rulebook,
+        sight: Sight,
         left: Callable[[str, str], Awaitable[None]],
     ) -> None:
         self._requests = talk.requests
@@ -55,6 +57,7 @@ class Listeners:
         self._slash = slash
         self._homes = homes
         self._rulebook = rulebook
+        self._sight = sight
         self._left = left
         self._committed = talk.committed
         self._counted = talk.counted
@@ -227,7 +230,12 @@ class Listeners:
                 request = pressed.reference.request
             except Invalid:
                 return
-            self._replies.later(self._delivery.refresh(request, pressed.channel, pressed.ts, pressed.command_id))
+            self._replies.later(self._refresh(request, pressed, pressed.channel, pressed.ts))
+
+    async def _refresh(self, request: str, pressed: Click, channel: str, ts: str) -> None:
+        """Nowhere but where its card may be seen: whatever message was clicked is drawn over."""
+        await self._sight.demand_here(pressed, await self._requests.get(request))
+        await self._delivery.refresh(request, channel, ts, pressed.command_id)
 
     async def _on_error(self, error: Exception, body: dict[str, Any]) -> BoltResponse:
         """Answered 200 whatever happened, or Slack would deliver it again and show a warning sign."""

@@ -13,6 +13,7 @@ from store.model.explain import LASTING, Explanation, Question, everybody, expla
 from store.model.explain import wanted as groups_of
 from store.model.identity import Target
 from store.model.lifecycle import World, rule_for
+from store.model.lifecycle.world import demand
 from store.model.people import Directory, People, Wanted
 from store.model.policy import Asked, Policy, PolicySet
 from store.model.request import Amendment
@@ -107,6 +108,7 @@ class Pictures:
         policies = await self._policies.current()
         rule = policies.rule(question.action, question.target)
         first = groups_of(question, policies)
+        demand(may_act(question.user, await self._directory.people(first)))  # who may not ask is told only that
         people = await (self._everybody(first, rule) if rule is not None else self._directory.people(first))
         return explain(question, policies, people)
 
@@ -171,6 +173,8 @@ class Pictures:
         except TimeoutError:
             people, asking = People(as_of_ms=0), True
         refusal = None
+        if (standing := may_act(user, people)).may is False:
+            return Terms(who=WhoIsAsked(refusal=standing.why))
         if rule.requesters.has(user, people) is False:
             refusal = f"The rule “{rule.name}” does not name you among those who may ask for {target}."
         elif not people.lacks(rule.wanted) and not reachable(rule, () if rule.self_approval else (user,), people):

@@ -10,6 +10,7 @@ from bot.slack.conversation import Conversation
 from bot.slack.doors import Line, line
 from bot.slack.extending import Extending
 from bot.slack.forms import Forms
+from bot.slack.sight import Sight
 from bot.slack.unlocking import Unlocking
 from bot.slack.views import audited, why
 from bot.slack.views import card as draw
@@ -20,8 +21,6 @@ from store.model.errors import AccessError, Forbidden, Invalid, NotFound
 from store.model.explain import Question
 from store.model.identity import Target
 from store.model.lifecycle import World
-from store.model.people import People
-from store.model.standing import may_review, wanted
 from store.redis.audit import AuditLog
 
 AUDIT_SHOWN: Final = 15
@@ -36,11 +35,13 @@ class Slash:
         forms: Forms,
         unlocking: Unlocking,
         extending: Extending,
+        sight: Sight,
         log: AuditLog,
     ) -> None:
         self._forms = forms
         self._unlocking = unlocking
         self._extending = extending
+        self._sight = sight
         self._requests = talk.requests
         self._policies = talk.policies
         self._pictures = talk.pictures
@@ -145,19 +146,8 @@ class Slash:
     async def _seen(self, user: str, request: str) -> tuple[World, CardFacts]:
         """Those who asked, who may decide and who own this see it; for everybody else it is not there."""
         world, facts = await self._pictures.card(request)
-        if user in (world.request.requester, world.request.beneficiary):
-            return world, facts
-        people = await self._people(world, user)
-        owner = world.policy_now.owners.has(user, people)
-        approver = world.rules is not None and may_review(world.request, world.rules, user, people).may
-        if not owner and not approver:
-            raise NotFound(f"There is no request {request} here, or it is not yours to see.")
+        await self._sight.demand(user, world)
         return world, facts
-
-    async def _people(self, world: World, user: str) -> People:
-        return await self._directory.people(
-            wanted(world.request, world.rules, user) if world.rules else world.policy_now.owners.wanted
-        )
 
     async def _only(self, user: str, verb: str) -> str:
         live = [

@@ -47,6 +47,7 @@ MORE_TIME: Final = "stories/test_extend.py::test_nobody_opens_the_form_for_more_
 POLICIES: Final = "stories/test_policies.py::test_who_is_no_owner_does_not_read_them_also_by_an_owners_button"
 PAGES: Final = "stories/test_home.py::test_somebody_else_is_refused_an_owners_page_also_when_they_press_its_button"
 CHOICE: Final = "stories/test_filling.py::test_every_choice_draws_it_again_and_keeps_what_was_typed"
+MENU: Final = "stories/test_open.py::test_a_menu_shows_a_request_to_whom_it_concerns_or_where_its_card_stands"
 LOOKING: Final = "bot/cli/test_operator.py::test_looking_starts_nothing"
 
 DOORS: Final[dict[str, Row]] = {
@@ -87,8 +88,8 @@ DOORS: Final[dict[str, Row]] = {
     "action home_policy_changes": guarded("An owner", POLICIES),
     "action .*": guarded("Nobody: a button of another version is told so", "bot/slack/test_doors.py::test_what_is_no_click_of_ours"),
     "menu approve_less": guarded("It opens the form on what is asked now; the form decides", OLD),
-    "menu details": harmless("The card again, whole, for who saw the card.", "bot/slack/test_storybook.py::test_slack_takes_it"),
-    "menu why": harmless("Who decides, for who saw the card.", "stories/test_open.py::test_whoever_wonders_is_told_who_decides_and_why"),
+    "menu details": guarded("Whoever it concerns, and whoever clicks its card where it stands", MENU),
+    "menu why": guarded("Whoever it concerns, and whoever clicks its card where it stands", MENU),
     # -- forms -------------------------------------------------------------------------------------------------------------
     "view ask_open": guarded("A requester of the rule, a reachable quorum, a target that is listed", ASK),
     "view ask_access": guarded("The same, and the membership that the policies name", ASK),
@@ -122,9 +123,9 @@ DOORS: Final[dict[str, Row]] = {
     "slash Mistake": guarded("What was typed is only text", "bot/slack/test_sender_replies.py::test_what_somebody_typed_is_only_text"),
     "slash Show": guarded("Requester, beneficiary, approver, owner; for the rest it is not there", SEEN),
     "slash Why": guarded("Requester, beneficiary, approver, owner; for the rest it is not there", SEEN),
-    "slash WhyAsk": harmless(
-        "About oneself, from the policies.",
-        "stories/test_commands.py::test_before_asking_one_is_told_what_would_become_of_it_and_nobody_else_hears_of_it",
+    "slash WhyAsk": guarded(
+        "An active person of the workspace, about oneself",
+        "stories/test_commands.py::test_who_may_nothing_here_is_told_that_and_not_who_could_approve",
     ),
     "slash Cancel": guarded("Requester or beneficiary", WITHDRAW),
     "slash Extend": guarded("Requester or beneficiary of what is held now", MORE_TIME),

@@ -3,6 +3,8 @@
 import random
 from typing import Final
 
+import pytest
+
 from bot.slack import grammar
 from playground import seed
 from playground.house import House
@@ -312,3 +314,19 @@ async def test_after_asking_why_names_who_could_still_decide_and_why_others_cann
     said = await command(house, seed.ROSA, f"why {request_of(asked)}")
     assert "who has approved it" in said
     assert "who is deactivated in Slack" in said
+
+
+@pytest.mark.parametrize(
+    ("user", "who"),
+    [("U0GIL", "a guest in this workspace"), ("U0SAM", "from another workspace")],
+    ids=["guest", "stranger"],
+)
+async def test_who_may_nothing_here_is_told_that_and_not_who_could_approve(house: House, user: str, who: str) -> None:
+    where = house.workspace.im(user).id
+    for words in ("why open payments/prod", "request open payments/prod"):
+        await house.workspace.slash(user, where, "/countersign", words)
+    said = text_of(await own_card(house, user, f"You are {who}."))
+    shown = text_of(await form(house, user, f"You are {who}."))
+    for each in (seed.BEN, seed.INES, "S0LEADS", "open production", seed.APPROVALS):
+        assert each not in said
+        assert each not in shown

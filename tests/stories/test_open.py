@@ -4,9 +4,11 @@ import pytest
 
 from playground import seed
 from playground.house import House
+from playground.slack.elements import find
 from playground.slack.records import Message
 from playground.slack.sight import actions_of, text_of
 from store.model.policy import HOUR, MINUTE
+from store.redis.cards import Card, Cards
 from tests.stories import rules
 from tests.stories.conftest import OpenHouse
 from tests.stories.people import (
@@ -22,6 +24,7 @@ from tests.stories.people import (
     modal,
     own_card,
     press,
+    quiet,
     request_of,
     says,
     seen,
@@ -331,6 +334,45 @@ async def test_whoever_wonders_is_told_who_decides_and_why(house: House) -> None
         return [said] if "Could now: " in said else []
 
     assert "You may decide this." in (await house.workspace.wait_for(named))[0]
+
+
+@pytest.mark.parametrize("choice", ["why", "details", "approve_less"])
+async def test_a_menu_shows_a_request_to_whom_it_concerns_or_where_its_card_stands(house: House, choice: str) -> None:
+    asked = await asked_for(house)
+    menu = find(asked.blocks, "more")[1]
+    value = f"{choice}|{menu['options'][0]['value'].partition('|')[2]}"
+    shown = seen(asked)
+    find(shown.blocks, "more")[1]["options"] = [{**menu["options"][0], "value": value}]
+    elsewhere = seen(shown)
+    elsewhere.channel = house.workspace.im(seed.OMAR).id
+    sentence = f"There is no request {request_of(asked)} here, or it is not yours to see."
+    requests = house.app.requests
+    cards = Cards(house.app.redis, requests._keys, requests._scripts)
+    await cards.keep(request_of(asked), Card("copy/by a click", elsewhere.channel, elsewhere.ts))
+    for times in (1, 2):  # a message that turned up by a click is no card either
+        await late(house, seed.OMAR, elsewhere, "more", value=value)
+        await own_card(house, seed.OMAR, sentence)
+        await quiet(house)
+        assert len([each for each in house.workspace.dm(seed.OMAR) if sentence in text_of(each)]) == times
+    assert house.workspace.modals(seed.OMAR) == []
+    for user, where in ((seed.OMAR, shown), (seed.ANA, elsewhere)):
+        await late(house, user, where, "more", value=value)
+        assert len(house.workspace.modals(user)) == 1
+
+
+async def test_a_message_that_is_no_card_is_not_drawn_over_with_one(house: House) -> None:
+    """Or a click that was made up would bring a card into any conversation."""
+    asked = await asked_for(house)
+    await house.workspace.slash(seed.OMAR, house.workspace.im(seed.OMAR).id, "/countersign", "help")
+    mine = await own_card(house, seed.OMAR, "/countersign")
+    forged_card = seen(asked)
+    forged_card.channel, forged_card.ts = mine.channel, mine.ts
+    await late(house, seed.OMAR, forged_card, "approve")
+    await own_card(house, seed.OMAR, "does not name you as an approver")
+    await house.app.replies.drain(5)
+    house.app.clock.nudge()
+    await quiet(house)
+    assert request_of(asked) not in text_of(again(house, mine))
 
 
 async def test_only_the_holder_reads_the_values(house: House) -> None:
