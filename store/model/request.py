@@ -177,7 +177,7 @@ class Request(Record):
 
     @property
     def duration_ms(self) -> int | None:
-        return self.payload.duration_ms if isinstance(self.payload, Opening | Joining) else None
+        return self.payload.duration_ms if isinstance(self.payload, Opening | Joining | Extending) else None
 
     @property
     def environment_id(self) -> str | None:

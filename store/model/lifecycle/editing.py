@@ -10,7 +10,19 @@ from store.model.lifecycle.extending import decide_by
 from store.model.lifecycle.reminding import next_calls
 from store.model.lifecycle.world import Transition, World, audit, changed, moved_to, same_content
 from store.model.people import People
-from store.model.request import Amendment, Change, Editing, Joining, Kind, Opening, Payload, Request, Touch, digest
+from store.model.request import (
+    Amendment,
+    Change,
+    Editing,
+    Extending,
+    Joining,
+    Kind,
+    Opening,
+    Payload,
+    Request,
+    Touch,
+    digest,
+)
 from store.model.sealed import MAX_REQUEST_ENTRIES, Manifest, tampered
 
 
@@ -94,7 +106,7 @@ def _what(before: Request, after: Request) -> dict[str, str | int | None]:
 def _lasting(payload: Payload, duration_ms: int | None) -> Payload:
     if duration_ms is None:
         return payload
-    if not isinstance(payload, Opening | Joining):
+    if not isinstance(payload, Opening | Joining | Extending):
         raise Invalid("A change lasts: it has no duration.", code="bad_duration")
     if duration_ms <= 0:
         raise Invalid("Ask for longer than nothing.", code="bad_duration")
