@@ -15,9 +15,9 @@ from store.model.grant import Membership
 from store.model.identity import ALPHABET, Target, parse_request_id, request_id, shown
 from store.model.policy import HOUR
 from store.model.record import Record
-from store.model.request import TERMINAL, Request, State, digest
+from store.model.request import TERMINAL, Extending, Request, State, digest
 from store.model.secret import Secret
-from tests.builders import ENVIRONMENT, INSTALLATION, REQ, edit, held, payload, request, touch
+from tests.builders import ENVIRONMENT, INSTALLATION, NOW, REQ, edit, held, payload, request, touch
 
 OPEN, ACCESS = request("open"), request("access")
 TOUCHES = (touch("A", base=1, to=2), touch("B", to=1))
@@ -119,6 +119,10 @@ def test_the_digests_are_these():
         digest(INSTALLATION, with_entry(mode=0o600))
         == "3ba6ebb5d39896ef865decc59b68bc8582db29ab2d60c161f507b533857034c6"
     )
+    longer = Extending(parent=OPEN.id, until_ms=NOW + HOUR, duration_ms=HOUR)
+    extension = OPEN.model_copy(update={"id": "REQVEST0X1", "payload": longer})
+    assert digest(INSTALLATION, extension) == "84798519fbfca44aac4dfb88f43420bb81fce03890df0fba711115c1d21f8702"
+    assert request("policy").digest == "10a2e299a83a9d56f9461bbea595665638cbc18f69ab708f28414ae358117262"
 
 
 @pytest.mark.parametrize(
