@@ -1,6 +1,7 @@
 """Forms that are fixed from the first commit: digests, targets, ids, fingerprints; and what never shows."""
 
 import copy
+import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 from typing import get_args
@@ -287,6 +288,16 @@ def test_an_edit_is_known_by_what_it_asks(other):
     assert (
         replace(EDIT, id="2", touches=(touch("A", to=7), touch("B", base=1, to=None))).fingerprint == EDIT.fingerprint
     )
+
+
+def test_the_fingerprint_of_an_edit_is_of_this_text():
+    """A known answer: a retry that comes after an update is still the same command."""
+    said = (
+        "('Edit', [('actor', 'UREQ'), ('revision', 1), "
+        f"('digest', '{EDIT.digest}'), ('reason', 'because'), ('ticket', None), ('duration_ms', None), ('amendment', None)], "
+        "[('A', False), ('B', True)])"
+    )
+    assert EDIT.fingerprint == hashlib.sha256(said.encode()).hexdigest()
 
 
 def test_commands_that_say_nothing_else_are_told_apart_by_their_kind():
