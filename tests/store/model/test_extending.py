@@ -167,6 +167,35 @@ def test_its_digest_is_of_what_it_extends_by_how_much_and_from_when():
     assert len(seen) == 4
 
 
+@pytest.mark.parametrize(
+    ("user", "most_ms", "at", "sentence"),
+    [
+        (ANA, 4 * HOUR, lambda at: at, "There is no request REQVEST001 here, or it is not yours to extend."),
+        (
+            REQ, HOUR, lambda at: at,
+            "payments/prod can be had for 1 h at most, from the first use: nothing can be added.",
+        ),
+        (
+            REQ, 4 * HOUR, lambda at: replace(at, request=extension(at).siblings[0], siblings=(extension(at).request,)),
+            "More time was asked for already, as request REQVEST0X1. Withdraw that, or edit it.",
+        ),
+        (
+            REQ, 4 * HOUR, lambda at: replace(at, now_ms=NOW + HOUR),
+            "Only what is active can be extended, and this is not. Ask for it anew.",
+        ),
+    ],
+)  # fmt: skip
+def test_why_nobody_may_ask_is_said(user, most_ms, at, sentence):
+    with pytest.raises(AccessError) as refusal:
+        more_for(at(grant()), user, most_ms)
+    assert refusal.value.sentence == sentence
+
+
+def test_the_last_millisecond_can_be_asked_for_and_what_nobody_has_used_cannot_be_extended():
+    assert more_for(grant(), REQ, HOUR + 1) == (Lease(starts_ms=NOW, until_ms=NOW + HOUR), 1)
+    assert room_ms(request(), HOUR) == 0
+
+
 # -- deciding ----------------------------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """Forms that are fixed from the first commit: digests, targets, ids, fingerprints; and what never shows."""
 
 import copy
+import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 from typing import get_args
@@ -15,9 +16,9 @@ from store.model.grant import Membership
 from store.model.identity import ALPHABET, Target, parse_request_id, request_id, shown
 from store.model.policy import HOUR
 from store.model.record import Record
-from store.model.request import TERMINAL, Request, State, digest
+from store.model.request import TERMINAL, Extending, Request, State, digest
 from store.model.secret import Secret
-from tests.builders import ENVIRONMENT, INSTALLATION, REQ, edit, held, payload, request, touch
+from tests.builders import ENVIRONMENT, INSTALLATION, NOW, REQ, edit, held, payload, request, touch
 
 OPEN, ACCESS = request("open"), request("access")
 TOUCHES = (touch("A", base=1, to=2), touch("B", to=1))
@@ -119,6 +120,10 @@ def test_the_digests_are_these():
         digest(INSTALLATION, with_entry(mode=0o600))
         == "3ba6ebb5d39896ef865decc59b68bc8582db29ab2d60c161f507b533857034c6"
     )
+    longer = Extending(parent=OPEN.id, until_ms=NOW + HOUR, duration_ms=HOUR)
+    extension = OPEN.model_copy(update={"id": "REQVEST0X1", "payload": longer})
+    assert digest(INSTALLATION, extension) == "84798519fbfca44aac4dfb88f43420bb81fce03890df0fba711115c1d21f8702"
+    assert request("policy").digest == "10a2e299a83a9d56f9461bbea595665638cbc18f69ab708f28414ae358117262"
 
 
 @pytest.mark.parametrize(
@@ -283,6 +288,16 @@ def test_an_edit_is_known_by_what_it_asks(other):
     assert (
         replace(EDIT, id="2", touches=(touch("A", to=7), touch("B", base=1, to=None))).fingerprint == EDIT.fingerprint
     )
+
+
+def test_the_fingerprint_of_an_edit_is_of_this_text():
+    """A known answer: a retry that comes after an update is still the same command."""
+    said = (
+        "('Edit', [('actor', 'UREQ'), ('revision', 1), "
+        f"('digest', '{EDIT.digest}'), ('reason', 'because'), ('ticket', None), ('duration_ms', None), ('amendment', None)], "
+        "[('A', False), ('B', True)])"
+    )
+    assert EDIT.fingerprint == hashlib.sha256(said.encode()).hexdigest()
 
 
 def test_commands_that_say_nothing_else_are_told_apart_by_their_kind():

@@ -64,4 +64,6 @@ def test_whom_it_looks_at():
     rules = policies(main(requesters=asks(CAT)))
     assert wanted(rules).groups == {LEADS}
     assert everybody(rules, people()) >= {CAT, OWNER, ANA, BOB}
+    ruleless = policies(main(actions=frozenset({"open"})), owners=Circle(groups=frozenset({DEVS})))
+    assert wanted(ruleless).groups == {DEVS}
     assert everybody(policies(main(actions=frozenset({"open"}))), people()) == {OWNER}

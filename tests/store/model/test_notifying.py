@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from store.model.command import Countersign, Dispute, Overdue
-from store.model.effect import Effect, Mail, MailApprovers, Post, Signal, Tell, route
+from store.model.effect import Announce, Effect, Mail, MailApprovers, Post, Recovered, Signal, Tell, route
 from store.model.lifecycle import Transition, World, named, transition
 from store.model.policy import DAY, Notify, PolicySet
 from tests.builders import (
@@ -131,3 +131,13 @@ def test_what_is_told_of_two_addresses_does_not_coalesce():
     ]
     assert len({each.key for each in tells}) == 2
     assert route("https://a") != route("https://b")
+    for news in ("broken", "undelivered"):
+        loud = [Announce(request="REQVEST001", news=news, at_ms=NOW, detail=detail) for detail in (None, "a", "b")]
+        assert len({each.key for each in loud}) == 3
+    assert len(route("https://a")) == 32
+
+
+def test_of_a_recovery_everybody_is_told_once():
+    told_to = [Recovered(number=number, to=to) for number in (2, 3) for to in (None, OWNER, "C0AUDIT")]
+    assert len({each.key for each in told_to}) == len(told_to)
+    assert told_to[0].key == "recovered:2"

@@ -19,6 +19,7 @@ from store.model.command import (
     Dispute,
     Due,
     End,
+    Leave,
     Merge,
     Overdue,
     Present,
@@ -28,12 +29,13 @@ from store.model.command import (
     Withdraw,
 )
 from store.model.errors import AccessError
+from store.model.grant import Lease
 from store.model.identity import Target
 from store.model.lifecycle import Transition, World, submit, transition
 from store.model.lock import Cause, Lock
 from store.model.people import People
 from store.model.policy import DAY, HOUR, MINUTE, Access, Circle, Hook, TargetConfig, Ticket
-from store.model.request import Request, digest
+from store.model.request import Amendment, Request, Review, digest
 from tests.builders import (
     ANA,
     BEN,
@@ -52,8 +54,10 @@ from tests.builders import (
     deny,
     draft,
     edit,
+    extension,
     head,
     leads,
+    longer,
     payload,
     people,
     policies,
@@ -121,6 +125,27 @@ def do(at: World, step: Told, known: People | None = None) -> World:
     )
 
 
+def more(**changed: Any) -> Callable[[World], World]:
+    """Seen from the extension that is asked for in that moment."""
+    return lambda at: extension(at, **changed)
+
+
+def half(cap_ms: int | None = None, **changed: Any) -> Callable[[World], World]:
+    """The extension, with the first of its two approvals."""
+    return lambda at: replace(do(extension(at, **changed), yes(ANA, cap_ms=cap_ms)), now_ms=at.now_ms)
+
+
+def beside(at: World) -> World:
+    """The grant, and the extension that waits beside it."""
+    asked = extension(at)
+    return replace(at, request=asked.siblings[0], siblings=(asked.request,))
+
+
+def of(at: World, **changed: Any) -> World:
+    """Another record of the same request."""
+    return replace(at, request=at.request.model_copy(update=changed))
+
+
 ONE: Final = policies(policy(approvals=(leads(1),)))
 DEPLOYED: Final = TargetConfig(
     hooks=(
@@ -135,6 +160,10 @@ THERE: Final = by(Present, "relay")
 TALLY: Final = by(Tally, "relay")
 TROUBLE: Final = by(Trouble, "relay", sentence="Slow.")
 EXPIRE: Final = due("deadline")
+LEAVE: Final = by(Leave, "clock")
+GONE_AWAY: Final = people(LATER, UREQ={"active": False})
+OTHERS: Final = Amendment(base=2, content="d" * 64)
+LONGER: Final = Lease(starts_ms=NOW, until_ms=NOW + 2 * HOUR)
 OTHER_HEAD: Final = head().model_copy(update={"environment_id": "env2"})
 
 # name: kind, what went before, the step, and what is different from an hour's request under SLOW rules
@@ -216,6 +245,38 @@ STEPS: Final[dict[str, tuple[str, tuple[Told, ...], Told, dict[str, Any]]]] = {
     ),
     "a dispute of access that runs": ("open", (glass, ON), by(Dispute, ANA, reason="Nothing was down."), {}),
     "a debt that is overdue": ("open", (glass,), overdue, {"passed_ms": 24 * HOUR}),
+    "a denial that was written down without a reason": (
+        "open", (), TALLY,
+        {"then": lambda at: of(at, reviews=(Review(by=ANA, verdict="deny", at_ms=NOW),))},
+    ),
+    "a merge of policies beside others": (
+        "policy", YES, by(Merge),
+        {"siblings": (
+            request("policy", identity="REQVEST002"),
+            request("policy", identity="REQVEST003", beneficiary=BEN).model_copy(update={"state": "approved"}),
+            request("policy", identity="REQVEST004").model_copy(update={"state": "stale"}),
+        ), "rules": policies(soft(merge="by-hand", request_ttl_ms=2 * HOUR))},
+    ),
+    "the deciding vote on more time": (
+        "open", (*YES, by(Activate, BEN)), yes(BOB), {"beneficiary": BEN, "then": half(), "passed_ms": 30 * MINUTE},
+    ),
+    "the deciding vote on more time of a membership": ("access", (*YES, ON, THERE), yes(BOB), {"then": half()}),
+    "the deciding vote on more time, of which one agrees to a millisecond": (
+        "open", (*YES, ON), yes(BOB), {"then": half(cap_ms=1)},
+    ),
+    "the deciding vote on more time in the moment of its next warning": (
+        "open", (*YES, ON), yes(BOB), {"then": half(duration_ms=5 * MINUTE), "passed_ms": 55 * MINUTE},
+    ),
+    "an edit of more time near the end of what it would extend": (
+        "open", (*YES, ON), again(duration_ms=2 * HOUR), {"then": more(), "passed_ms": 30 * MINUTE},
+    ),
+    "an end while more time is asked for": ("open", (*YES, by(Activate, BEN)), by(End, reason="Done."), {"beneficiary": BEN, "then": beside}),
+    "a requester who left while it was open": ("open", (), LEAVE, {"beneficiary": BEN, "known": GONE_AWAY}),
+    "a requester who left while it was stale": (
+        "change", (), LEAVE, {"beneficiary": BEN, "known": GONE_AWAY, "then": lambda at: of(at, state="stale")},
+    ),
+    "somebody who left while they could use it": ("open", YES, LEAVE, {"known": GONE_AWAY}),
+    "somebody who left while they used it": ("open", (*YES, ON), LEAVE, {"known": GONE_AWAY, "then": beside}),
 }  # fmt: skip
 
 
@@ -233,6 +294,7 @@ REFUSED: Final[dict[str, tuple[str, tuple[Told, ...], Told, dict[str, Any]]]] = 
     "late, failed": ("access", (*YES, ON, by(Refused, "relay", sentence="No.", absent=True)), TALLY, {}),
     "late, expired before it was decided": ("open", (EXPIRE,), TALLY, {}),
     "late, expired before it was used": ("open", (*YES, EXPIRE), TALLY, {}),
+    "late, extended": ("open", (*YES, ON), TALLY, {"then": lambda at: do(half()(at), yes(BOB))}),
     "early": ("open", (), ON, {}),
     "out of time, pending": ("open", (), yes(ANA), {"passed_ms": 8 * HOUR}),
     "out of time, approved": ("open", YES, ON, {"passed_ms": 9 * HOUR}),
@@ -286,6 +348,24 @@ REFUSED: Final[dict[str, tuple[str, tuple[Told, ...], Told, dict[str, Any]]]] = 
     "an edit of too many": ("change", (), again(touches=tuple(touch(f"A{number}") for number in range(101))), {}),
     "an edit without an environment": ("change", (), again(reason="x"), {"then": lambda at: replace(at, head=None)}),
     "an edit on another environment": ("change", (), again(reason="x"), {"then": lambda at: replace(at, head=OTHER_HEAD)}),
+    "an edit of access that brings policies": ("open", (), again(amendment=OTHERS), {}),
+    "a dispute without a reason": ("open", (glass,), by(Dispute, ANA, reason=" "), {}),
+    "a glass for more time": ("open", (*YES, ON), glass, {"then": more()}),
+    "more time for what moved": (
+        "open", (*YES, ON), yes(BOB),
+        {"then": lambda at: replace(half()(at), siblings=(at.request.model_copy(update={"lease": LONGER}),))},
+    ),
+    "more time for what has ended": (
+        "open", (*YES, ON), yes(BOB),
+        {"then": lambda at: replace(half()(at), siblings=(at.request.model_copy(update={"state": "ended"}),))},
+    ),
+    "more time than the rules of now have": (
+        "open", (*YES, ON), yes(BOB),
+        {"then": lambda at: replace(half()(at), policy_now=policies(soft(access=Access(max_ms=HOUR)), number=3))},
+    ),
+    "a leaver of whom nothing is known": ("open", (), LEAVE, {"known": people(LATER, without=[REQ])}),
+    "a leaver who is still here": ("open", (), LEAVE, {}),
+    "a leaver who asked for somebody else and it is decided": ("open", YES, LEAVE, {"beneficiary": BEN, "known": GONE_AWAY}),
     "an edit that leaves nothing": ("change", (), again(touches=(touch(base=1, to=None),)), {}),
 }  # fmt: skip
 
@@ -308,9 +388,27 @@ ASKED: Final[dict[str, dict[str, Any]]] = {
     "a request for the secrets of an application": {"target": Target.parse("payments/prod#api")},
     "a request that names a secret twice": {"kind": "change", "touches": (touch("A"), touch("A", to=2))},
     "a request for another membership": {"kind": "access", "target": PROD},
+    "a request from a terminal": {"door": "terminal"},
+    "a request for policies that are made on others": {"kind": "policy", "payload": OTHERS},
+    "a request for somebody who may not have it": {
+        "beneficiary": BEN, "rules": policies(policy(requesters=Circle(users=frozenset({REQ})))),
+    },
+}  # fmt: skip
+
+# More time for an open grant of an hour since now, unless `held` says what is different.
+LONGER_ASKED: Final[dict[str, dict[str, Any]]] = {
+    "more time": {"held": {"beneficiary": BEN}},
+    "as much more time as there is": {"duration_ms": 3 * HOUR},
+    "too much more time": {"duration_ms": 3 * HOUR + 1},
+    "more time where there is none": {"held": {"duration_ms": 4 * HOUR}},
+    "more time by somebody else": {"requester": BEN},
+    "more time for somebody else": {"beneficiary": BEN},
+    "more time for what was moved": {"at": lambda at: of(at, lease=LONGER)},
+    "more time for what is over": {"at": lambda at: of(at, state="ended")},
+    "more time while some is asked for": {"at": beside, "id": "REQVEST0X2"},
 }
 
-NAMES: Final = (*STEPS, *REFUSED, *ASKED)
+NAMES: Final = (*STEPS, *REFUSED, *ASKED, *LONGER_ASKED)
 PAGE: Final = Path(__file__).with_name("told.txt")
 EXPECTED: Final = dict(
     block.removeprefix("# ").strip().split("\n", 1) for block in PAGE.read_text(encoding="utf-8").split("\n\n")
@@ -328,11 +426,19 @@ def test_each_step_says_changes_writes_down_and_tells(name):
 
 def told(name: str) -> str:
     try:
-        at, result = _asked(**ASKED[name]) if name in ASKED else _taken(*{**STEPS, **REFUSED}[name])
+        at, result = _result(name)
     except AccessError as refusal:
         return f"{type(refusal).__name__} {refusal.detail}: {refusal.sentence}"
     assert result.request.digest == digest(INSTALLATION, result.request)
-    return "\n".join(_lines(at, result, None if name in ASKED else at.request))
+    return "\n".join(_lines(at, result, None if name in {**ASKED, **LONGER_ASKED} else at.request))
+
+
+def _result(name: str) -> tuple[World, Transition]:
+    if name in ASKED:
+        return _asked(**ASKED[name])
+    if name in LONGER_ASKED:
+        return _asked_longer(**LONGER_ASKED[name])
+    return _taken(*{**STEPS, **REFUSED}[name])
 
 
 def _taken(kind: str, before: tuple[Told, ...], last: Told, changed: dict[str, Any]) -> tuple[World, Transition]:
@@ -351,6 +457,18 @@ def _asked(**changed: Any) -> tuple[World, Transition]:
     rules, known = changed.pop("rules", policies()), changed.pop("known", people())
     result = submit(draft(changed.pop("kind", "open"), **changed), INSTALLATION, rules, known, NOW)
     return world(result.request, rules=rules), result
+
+
+def _asked_longer(
+    held: Mapping[str, Any] | None = None, at: Callable[[World], World] = lambda at: at, **changed: Any
+) -> tuple[World, Transition]:
+    grant = world(request(rules=SLOW, **(held or {})), rules=SLOW)
+    for step in (*YES, by(Activate, grant.request.beneficiary)):
+        grant = do(grant, step)
+    wanted = longer(grant, **changed)  # as it was seen
+    grant = at(grant)
+    result = submit(wanted, INSTALLATION, SLOW, people(), NOW, grant)
+    return replace(grant, request=result.request, siblings=(grant.request,)), result
 
 
 def _lines(at: World, result: Transition, before: Request | None) -> Iterator[str]:
@@ -375,6 +493,8 @@ def _lines(at: World, result: Transition, before: Request | None) -> Iterator[st
             yield from _different(name, was, is_now, at.now_ms)
     if result.head is not None:
         yield f"head {result.head.number}: {' '.join(result.head.entries)}"
+    if result.policies is not None:
+        yield f"policies {_words(result.policies.model_dump(), at.now_ms)}"
     for sibling in result.siblings:
         [old] = [each for each in at.siblings if each.id == sibling.id]
         yield from _different(sibling.id, old, sibling, at.now_ms)
