@@ -71,6 +71,7 @@ targets:
     group: database-admins
   countersign/connectors:
     channel: C0APPROVALS
+    values_in_slack: enter
 connectors:
   directory: {{type: scim, url: "{scim}", credentials: countersign/connectors}}
 policies:

@@ -128,7 +128,7 @@ def apply(
     if not found.proposed.changes:
         click.echo(f"No difference: version {found.base.number} in force means the same.", err=True)
     elif outcome is not None and outcome.request is not None:
-        click.echo(f"Asked as request {outcome.request.id}. {outcome.answer}", err=True)
+        click.echo(f"Request {outcome.request.id}: {outcome.answer}", err=True)
     return 0
 
 

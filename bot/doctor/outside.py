@@ -23,7 +23,12 @@ async def connectors(outside: Outside, policies: PolicySet) -> AsyncIterator[Fin
         except AccessError as error:
             yield fail("connectors", f"{name}: {error.sentence}")
         else:
-            told = f", and the groups {', '.join(sorted(set(named)))} can be read" if named else ""
+            known = sorted(set(named))
+            told = (
+                f", and {'the group' if len(known) == 1 else 'the groups'} {', '.join(known)} can be read"
+                if named
+                else ""
+            )
             yield ok("connectors", f"{name} answers{told}.")
 
 

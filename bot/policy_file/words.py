@@ -69,7 +69,9 @@ def _waiting(policy: Policy, names: Mapping[str, str]) -> str:
     sentences = [f"A request waits {time(policy.request_ttl_ms)} for a decision."]
     if policy.remind:
         sentences.append(f"Approvers are reminded after {_list([time(ms) for ms in policy.remind])}.")
-    sentences += [f"After {time(each.after_ms)} {_people(each.to, names)} are told." for each in policy.escalate]
+    sentences += [
+        f"After {time(each.after_ms)} word also goes to {_people(each.to, names)}." for each in policy.escalate
+    ]
     return " ".join(sentences)
 
 

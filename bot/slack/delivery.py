@@ -153,6 +153,9 @@ class Delivery:
                 return None
             # Said once and not drawn again, so it must be true: what is still needed is counted with every fact at hand.
             facts = replace(await self._pictures.facts(world, patient=True), decides=decides)
+        if effect.news == "broken" and world.rules is not None:  # an owner hears of it, and need not be an approver
+            people = await self._directory.people(wanted(world.request, world.rules, effect.to), patient=True)
+            facts = replace(facts, decides=may_review(world.request, world.rules, effect.to, people).may)
         facts = replace(facts, undelivered=effect.detail)
         known = await self._cards.of(effect.request)
         about_self = effect.to in (world.request.requester, world.request.beneficiary)

@@ -83,7 +83,7 @@ class _Approvals:
         waits = _part(queue.ids, place.part(WAITING), approvals.SIZES[WAITING], more=queue.left > 0)
         live = await self._ids(f"live:{reader.user}", place, GRANTS)
         open_ = await self._ids(f"open:{reader.user}", place, MINE)
-        cards, lacking = await self._pictures.several([*waits.items, *live.items, *open_.items])
+        cards, lacking = await self._pictures.several([*waits.items, *live.items, *open_.items], reader=reader.user)
         card_of = {card.request.id: card for card in cards}
 
         def shown(part: Part[str]) -> Part[CardFacts]:

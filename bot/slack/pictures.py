@@ -18,7 +18,7 @@ from store.model.people import Directory, People, Wanted
 from store.model.policy import Asked, Policy, PolicySet
 from store.model.request import Amendment
 from store.model.sealed import TAMPERED
-from store.model.standing import may_act, may_review, reachable, still_needed, wanted
+from store.model.standing import may_act, may_bypass, may_review, reachable, still_needed, wanted
 from store.redis.deliveries import Deliveries
 from store.redis.environments import Environments
 from store.redis.policies import Policies
@@ -57,7 +57,9 @@ class Pictures:
         )
         return await self._facts(world, people, patient=patient)
 
-    async def _facts(self, world: World, people: People, *, patient: bool = False) -> CardFacts:
+    async def _facts(
+        self, world: World, people: People, *, patient: bool = False, reader: str | None = None
+    ) -> CardFacts:
         request, rules = world.request, world.rules
         target = world.policy_now.target(request.asked)
         proposed = await self._proposed(world, patient=patient) if request.kind == "policy" else None
@@ -70,9 +72,8 @@ class Pictures:
             deliveries=await self._deliveries.of(request.id, request.hooks),
             asked=tuple(sorted(rules.now.approvers)) if rules else (),
             proposed=proposed,
-            waits=world.kin.id
-            if world.kin is not None and request.extension == world.kin.id and world.kin.state == "pending"
-            else None,
+            waits=_waits(world),
+            passes=may_bypass(rules, reader, people).may if reader and rules else None,
         )
 
     async def _proposed(self, world: World, *, patient: bool) -> Proposed | None:
@@ -118,15 +119,18 @@ class Pictures:
         persons = sorted(everybody(rule, people))[:PERSONS_MOST]
         return await self._directory.people(first | Wanted(users=frozenset(persons)))
 
-    async def several(self, ids: Sequence[str]) -> tuple[tuple[CardFacts, ...], Wanted]:
-        """Those that are there, in that order, and what Slack has not told yet of the people they are about."""
+    async def several(self, ids: Sequence[str], *, reader: str | None = None) -> tuple[tuple[CardFacts, ...], Wanted]:
+        """Those that are there, in that order, and what Slack has not told yet of the people they are about.
+
+        `reader`: the one person who sees them, and is offered only what they may do.
+        """
         worlds = await self._requests.worlds(ids)
-        needs = Wanted()
+        needs = Wanted(users=frozenset((reader,))) if reader else Wanted()
         for world in worlds:
             needs |= wanted(world.request, world.rules) if world.rules else Wanted()
         people = await self._directory.people(needs)  # all at once: each look may wait for Slack
         lacking = Wanted(needs.users - people.persons.keys(), needs.groups - people.groups.keys())
-        return tuple([await self._facts(world, people) for world in worlds]), lacking
+        return tuple([await self._facts(world, people, reader=reader) for world in worlds]), lacking
 
     async def waiting(self, user: str) -> tuple[tuple[CardFacts, ...], int]:
         """What waits for this person's word, and how many more there are at the least."""
@@ -192,6 +196,12 @@ class Pictures:
             enters=config is not None and config.enters,
             names=names,
         )
+
+
+def _waits(world: World) -> str | None:
+    """The request for more time of this one, while nobody has decided it."""
+    kin = world.kin
+    return kin.id if kin is not None and kin.id == world.request.extension and kin.state == "pending" else None
 
 
 def offers(user: str, people: People, policies: PolicySet) -> list[Offer]:

@@ -58,6 +58,8 @@ async def test_the_glass_is_broken_with_a_reason_and_everybody_concerned_is_told
     for user in (seed.BEN, seed.INES, seed.ANA, seed.OMAR):
         await own_card(house, user, "*The glass was broken:*", "own request to open", WHY)
     assert not any("glass was broken" in text_of(message) for message in house.workspace.dm(seed.ROSA))
+    for user, offered in ((seed.BEN, ["countersign", "dispute"]), (seed.ANA, [])):  # an owner, and no approver
+        assert actions_of(await own_card(house, user, "*The glass was broken:*")) == offered
 
     activate = await own_card(house, seed.OMAR, "Activate for 30 min", button="activate")
     await press(house, seed.OMAR, activate, "activate")

@@ -89,7 +89,7 @@ def _waiting(facts: CardFacts) -> list[Block]:
         reason += amendment.brief(facts.proposed)
     if facts.rules is None:
         return [about, *reason]
-    glass = [buttons.break_glass(facts)] if buttons.breakable(facts) else []
+    glass = [buttons.break_glass(facts)] if buttons.breakable(facts) and facts.passes is not False else []
     return [
         about,
         *reason,

@@ -6,12 +6,15 @@ from typing import Final
 
 from bot.slack.views import blocks as b
 from bot.slack.views.facts import Message
-from bot.slack.views.words import cleaned
+from bot.slack.views.words import cleaned, spoken
 from store.model.audit import Audit
 from store.model.request import CLOCK, RELAY
 
 DETAIL_MOST: Final = 120
 DETAILS_MOST: Final = 4
+PEOPLE_MOST: Final = 8
+LENGTHS: Final = frozenset({"longer_ms", "granted_ms", "cap_ms"})
+TYPED: Final = frozenset({"reason", "note", "said"})  # by somebody: it names nobody
 MACHINES: Final = {CLOCK: "the clock", RELAY: "the relay"}
 _PERSON: Final = re.compile(r"[UW][A-Z0-9]{2,20}")
 
@@ -32,20 +35,38 @@ def _entry(number: int, entry: Audit) -> list[b.Element]:
     event = entry.event.replace(".", " ").replace("_", " ")
     person = _PERSON.fullmatch(entry.actor) is not None
     who: b.Element = (
-        {"type": "user", "user_id": entry.actor}
-        if person
-        else b.text(MACHINES.get(entry.actor) or cleaned(entry.actor, DETAIL_MOST))
+        _user(entry.actor) if person else b.text(MACHINES.get(entry.actor) or cleaned(entry.actor, DETAIL_MOST))
     )
     about = " ".join(cleaned(part, 150) for part in (entry.target, entry.request) if part)
     pairs = [(name, value) for name, value in entry.details.items() if value not in (None, "")][:DETAILS_MOST]
-    told = "; ".join(f"{name}: {cleaned(str(value), DETAIL_MOST)}" for name, value in pairs)
     pieces = [
         b.text(f"{number} · "),
         b.date_element(entry.at_ms),
         b.text(" · "),
         b.text(event, bold=True),
-        b.text(" by "),
+        b.text(", made by " if entry.event == "attempt.refused" else " by "),
         who,
     ]
-    tail = " · ".join(part for part in (about, told) if part)
-    return [*pieces, b.text(f" · {tail}")] if tail else pieces
+    if about:
+        pieces.append(b.text(f" · {about}"))
+    for place, (name, value) in enumerate(pairs):
+        pieces += [b.text("; " if place else " · "), *_detail(name, value)]
+    return pieces
+
+
+def _detail(name: str, value: str | int) -> list[b.Element]:
+    """People by name, moments in the reader's zone, lengths in words; everything else as it is."""
+    label = name.removesuffix("_ms").replace("_", " ")
+    if name in LENGTHS and isinstance(value, int):
+        return [b.text(f"{label}: {spoken(value)}")]
+    if name.endswith("_ms") and isinstance(value, int):
+        return [b.text(f"{label}: "), b.date_element(value)]
+    people = value.split(" ") if isinstance(value, str) and name not in TYPED else []
+    if people and len(people) <= PEOPLE_MOST and all(_PERSON.fullmatch(each) for each in people):
+        named = [piece for each in people for piece in (b.text(" "), _user(each))]
+        return [b.text(f"{label}:"), *named]
+    return [b.text(f"{label}: {cleaned(str(value), DETAIL_MOST)}")]
+
+
+def _user(id_: str) -> b.Element:
+    return {"type": "user", "user_id": id_}

@@ -233,7 +233,8 @@ def waiting(rule: Policy, tongue: Tongue) -> list[str]:
     if rule.remind:
         found.append(f"Approvers are reminded after {tongue.row([tongue.time(each) for each in rule.remind])}.")
     found += [
-        f"After {tongue.time(each.after_ms)}, {tongue.circle(each.to)} are told." for each in rule.escalate[:STEPS]
+        f"After {tongue.time(each.after_ms)}, word also goes to {tongue.circle(each.to)}."
+        for each in rule.escalate[:STEPS]
     ]
     if len(rule.escalate) > STEPS:
         found.append(f"And {len(rule.escalate) - STEPS} more steps after that.")

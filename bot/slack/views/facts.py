@@ -57,7 +57,10 @@ class CardFacts:
     shows: bool = False  # this target shows values in Slack
     deliveries: tuple[Delivery, ...] = ()
     asked: tuple[str, ...] = ()  # users and groups who are asked
-    decides: bool = False  # for a call that somebody must decide: whether who reads it may
+    decides: bool | None = None  # for a call that somebody must decide: whether who reads it may; None: not known
+    passes: bool | None = (
+        None  # whether the one person who reads it may break the glass; None: not known, or many read it
+    )
     proposed: Proposed | None = None  # of a change of the policies; None where what lies there is not what was asked
     waits: str | None = None  # the request for more time of it that nobody has decided yet
     lock: Lock | None = None  # for news of a lock: of the person who reads it

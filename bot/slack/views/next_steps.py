@@ -59,6 +59,8 @@ def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
             return _merged(facts), []
         case "extended":
             return "Nothing: it goes on without an interruption.", []
+        case "ended" if facts.debt is not None and facts.debt.state == "disputed":
+            return "Talk to whoever disputed it, and to an owner.", []
         case "ended":
             return "There is nothing to do. Ask again if you need more time.", []
         case "failed":

@@ -38,7 +38,7 @@ def announce(facts: CardFacts, news: News, *, link: str | None = None, to: str |
     request, debt = facts.request, facts.debt
     happened, step = _happened(facts, news, to), _next_for_all(facts, news, to)
     own = to is not None and to in (request.requester, request.beneficiary, debt.by if debt else None)
-    pressed = buttons.of_debt(facts) if news == "broken" and not own else []
+    pressed = buttons.of_debt(facts) if news == "broken" and not own and facts.decides is not False else []
     row = [b.actions(*pressed)] if pressed else []
     next_line = [b.section(f"*What next:* {step}")] if step else []
     blocks = [b.section(happened), *_why(facts, news), *next_line, *row, _where(facts, link)]

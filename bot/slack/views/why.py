@@ -30,7 +30,9 @@ def before(explanation: Explanation, reader: str) -> Message:
     blocks = [b.rich(b.line(*_elements(answer, bold=True))), *drawn(explained.lines(explanation, speaks))]
     if explanation.verdict != "refused":
         question = f"{explanation.question.action} {explanation.question.target}"
-        blocks.append(b.context(f"Nobody was asked or told. To ask: `/countersign request {question}`"))
+        asked_ms = explanation.question.duration_ms
+        length = f" for {spoken(asked_ms).replace(' min', 'm').replace(' ', '')}" if asked_ms else ""
+        blocks.append(b.context(f"Nobody was asked or told. To ask: `/countersign request {question}{length}`"))
     return Message(_plain(answer), b.fresh(blocks))
 
 

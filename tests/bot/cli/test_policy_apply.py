@@ -49,7 +49,7 @@ async def test_a_file_is_asked_for_and_the_history_says_who_and_when(lived_in: H
     assert "S0LEADS       @payments-leads" in ran.out
     assert "rule “open production”: changed\n  approvals: [{count: 1" in ran.out
     asked = await card(lived_in, "Waiting for approval", "Two leads")
-    request = ran.err.split("Asked as request ")[1].partition(".")[0]
+    request = ran.err.split("Request ")[1].partition(":")[0]
     assert f"Request `{request}`" in str(asked.blocks)
     shown = await run_here("request", "show", request, **environ)
     assert "change of version 1 of the policies" in shown.out

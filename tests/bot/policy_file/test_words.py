@@ -59,7 +59,7 @@ def test_a_soft_rule_with_everything():
         "Access to a role begins with the approval.",
         "An approved change is merged by hand within 24 hours.",
         "Deploys are not there yet. @leads and ana@example.com are to press Deploy.",
-        "A request waits 8 hours for a decision. Approvers are reminded after 15 minutes and 1 hour. After 2 hours @leads and ana@example.com are told.",
+        "A request waits 8 hours for a decision. Approvers are reminded after 15 minutes and 1 hour. After 2 hours word also goes to @leads and ana@example.com.",
         "A request needs a reason and a ticket like ^X-[0-9]+$.",
         "Decisions are announced to #audit and s@example.com.",
     ]

@@ -310,3 +310,10 @@ def test_a_sentence_is_plain_and_never_empty(text: str) -> None:
 def test_samples_are_what_they_seem() -> None:
     assert isinstance(s.debt("open"), Debt)
     assert isinstance(s.request("change").payload, Change)
+
+
+@pytest.mark.parametrize(("passes", "offered"), [(True, True), (None, True), (False, False)])
+def test_the_glass_is_not_offered_to_who_may_not_break_it(passes: bool | None, offered: bool) -> None:  # noqa: FBT001 - a row
+    waits = s.facts(s.request("open"), soft=True, passes=passes)
+    page = approvals.page(ApprovalsFacts(s.BEN, waiting=one(waits)))
+    assert ("break_glass" in buttons(page)) is offered

@@ -178,3 +178,8 @@ def test_who_had_voted_hears_that_it_is_asked_anew(state: State, step: str) -> N
     assert step in said
     assert not buttons(message.blocks)
     assert f"<{LINK}|Open the card>" in said
+
+
+def test_access_that_a_dispute_ended_is_something_to_talk_about() -> None:
+    ended = s.facts(s.request("open", "ended", broken=True), debt=s.debt("disputed"))
+    assert "Talk to whoever disputed it, and to an owner." in tell(ended, "ended").text

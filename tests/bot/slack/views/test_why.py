@@ -68,7 +68,7 @@ def test_it_says_who_is_told_and_when():
         "The card goes to @C0CARDS. You get it as a direct message too.",
         "The decision is announced to @C0AUDIT and security@example.com.",
         "The request expires after 8 h without a decision. Approvers are reminded after 15 min and 1 h.",
-        f"After 2 h, @{PAGER} are told.",
+        f"After 2 h, word also goes to @{PAGER}.",
         "A reason and a ticket like ^OPS-[0-9]+$.",
         "could break the glass, with a reason, for 1 h at most",
     ):
