@@ -5,6 +5,7 @@ from typing import Final
 from store.model.effect import ShowCard
 from store.model.errors import Conflict, Invalid, NotFound
 from store.model.grant import Lease
+from store.model.lifecycle.notifying import notices
 from store.model.lifecycle.world import Transition, World, audit, changed, moved_to, spoken, tell
 from store.model.policy import Policy
 from store.model.request import Decision, Ending, Extending, Extension, Payload, Request, Timer
@@ -116,7 +117,12 @@ def extend(
             audit(done, "request.approved", actor, now_ms, basis=decision.basis, by=" ".join(decision.by)),
             audit(kept, "grant.extended", actor, now_ms, by=request.id, longer_ms=granted, until_ms=until_ms),
         ),
-        effects=(ShowCard(request=done.id), ShowCard(request=kept.id), *tell(done, "extended", now_ms)),
+        effects=(
+            ShowCard(request=done.id),
+            ShowCard(request=kept.id),
+            *tell(done, "extended", now_ms),
+            *notices(done, rules, "approved", now_ms, decision.by),
+        ),
         siblings=(kept,),
     )
 

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from store.model.command import Activate, Due, End, Present, Withdraw
+from store.model.effect import Post
 from store.model.errors import AccessError, Conflict, Forbidden
 from store.model.grant import Lease
 from store.model.lifecycle import LAPSED, World, draft_of, more_for, room_ms, submit, transition
-from store.model.policy import HOUR, MINUTE, Access
+from store.model.policy import HOUR, MINUTE, Access, Notify
 from tests.builders import (
     ANA,
     BEN,
@@ -218,6 +219,14 @@ def test_the_end_moves_and_nothing_else(kind):
     assert {f"card:{done.request.id}", f"card:{held.id}"} <= keys
     assert not any(key.startswith("member:") for key in keys)
     assert done.good_until_ms <= NOW + HOUR
+
+
+def test_what_the_rule_names_hears_that_it_is_approved():
+    rules = policies(soft(notify=Notify(channels=("C0AUDIT",))))
+    asked = extension(grant(rules=rules))
+    (post,) = [effect for effect in agreed(asked).effects if isinstance(effect, Post)]
+    assert (post.request, post.news, post.channel) == (asked.request.id, "approved", "C0AUDIT")
+    assert set(post.by) == {ANA, BOB}
 
 
 def test_an_approval_is_used_once():
