@@ -74,7 +74,7 @@ async def test_a_secret_value_is_nowhere_but_where_it_was_typed_and_where_it_is_
 
 CERTAIN: Final = {
     "log": b"listener failed",
-    "append-only file": b"HINCRBY",
+    "append-only file": b"ZADD",
     "Redis": b"INC-7",
     "calls to Slack": b"chat.postMessage",
     "what Slack sent": b"block_actions",

@@ -39,7 +39,7 @@ async def test_who_asked_for_somebody_who_left_is_told_why_it_is_over(house: Hou
     await approved(house, asked, seed.BEN)
     house.workspace.set_kind(seed.OMAR, "deactivated")
     await says(house, asked, "Withdrawn by itself")
-    await own_card(house, seed.ROSA, "*Withdrawn:* your request to open", "is deactivated in Slack.")
+    await own_card(house, seed.ROSA, "*Withdrawn:* your request", "is deactivated in Slack.")
 
 
 async def test_a_new_name_is_no_farewell(house: House) -> None:

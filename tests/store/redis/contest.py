@@ -317,6 +317,7 @@ class Contest:
             beneficiary=held.beneficiary,
             policy=0,
             digest=_digest(draft),
+            reason=draft.reason,
             created_ms=0,
             since_ms=0,
             wants_ms=duration_ms,

@@ -259,6 +259,11 @@ class Reference:
         wants_ms = one.wants_ms if command.duration_ms is None else command.duration_ms
         wish = replace(one, reason=command.reason, wants_ms=wants_ms)
         rule = self._admitted(wish, facts)
+        deadline = now_ms + rule.request_ttl_ms
+        if one.parent is not None:
+            _, length_ms = self._held(one, now_ms)
+            demand((wants_ms or 0) <= rule.access.max_ms - length_ms)
+            deadline = min(deadline, one.from_ms or 0)
         touches = {
             name: (self.head.get(name), entry)
             for name, (_, entry) in one.touches.items()
@@ -268,7 +273,7 @@ class Reference:
         wish = replace(wish, reason=wish.reason.strip(), touches=touches)
         demand(one.state == "stale" or wish != one)
         again = replace(
-            moved(wish, "pending", now_ms, deadline=now_ms + rule.request_ttl_ms),
+            moved(wish, "pending", now_ms, deadline=deadline),
             policy=self.number,
             digest=NEW_DIGEST,
             revision=one.revision + 1,
