@@ -76,8 +76,8 @@ async def test_a_hooks_secret_is_what_its_deliveries_are_signed_with_and_showing
     assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{32}\n", shown.out)
     assert shown.out.strip() == lived_in.hooks.secrets["api"]
     assert "whsec_" not in shown.err
-    [(_, entry)] = await lived_in.app.audit.newest(most=1)
-    assert (entry.event, entry.target, entry.details) == ("hook.secret_shown", "payments/prod", {"hook": "api"})
+    [entry] = [entry for _, entry in await lived_in.app.audit.newest(most=50) if entry.event == "hook.secret_shown"]
+    assert (entry.target, entry.details) == ("payments/prod", {"hook": "api"})
 
 
 async def test_the_secret_of_a_receiver_under_notify_is_what_its_notices_are_signed_with(house: House, run_here: Run):
@@ -90,8 +90,8 @@ async def test_the_secret_of_a_receiver_under_notify_is_what_its_notices_are_sig
     assert shown.code == 0
     assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{32}\n", shown.out)
     assert "whsec_" not in shown.err
-    [(_, entry)] = await app.audit.newest(most=1)
-    assert (entry.event, entry.details) == ("hook.secret_shown", {"hook": url})
+    [entry] = [entry for _, entry in await app.audit.newest(most=50) if entry.event == "hook.secret_shown"]
+    assert entry.details == {"hook": url}
     house.hooks.secrets["decisions"] = shown.out.strip()
     await house.workspace.wait_for(lambda: house.workspace.bot_connected)
     await ask(house, seed.ROSA, "open payments/prod for 1h because INC-7")
