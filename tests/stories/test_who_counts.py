@@ -86,8 +86,8 @@ async def test_who_is_deactivated_meanwhile_cannot_use_what_was_approved(house: 
     asked = await asks(house, seed.ROSA, WORDS)
     await approved(house, asked, seed.BEN)
     activate = seen(await own_card(house, seed.ROSA, "Activate it when you are ready", button="activate"))
-    house.workspace.set_kind(seed.ROSA, "deactivated")
-    await heard(house, seed.ROSA)
+    house.workspace.person(seed.ROSA).kind = "deactivated"  # and Slack's news of it is on its way
+    await forgotten(house)
     await late(house, seed.ROSA, activate, "activate")
     assert await audited(house, "attempt.refused", seed.ROSA) == {"command": "activate", "code": "forbidden"}
     assert "not activated it yet" in text_of(again(house, asked))
