@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -59,17 +59,22 @@ class Transcript:
             "schema": SCHEMA,
             "last_us": state._last_us,  # noqa: SLF001  # this module is State's memory
             "channels": [
-                asdict(channel) | {"members": sorted(channel.members) if channel.members is not None else None}
+                _fields(channel) | {"members": sorted(channel.members) if channel.members is not None else None}
                 for channel in state.channels.values()
             ],
-            "messages": [asdict(message) for messages in state.messages_by_channel.values() for message in messages],
-            "homes": [asdict(home) for home in state.homes.values()],
+            "messages": [_fields(message) for messages in state.messages_by_channel.values() for message in messages],
+            "homes": [_fields(home) for home in state.homes.values()],
         }
         self._path.parent.mkdir(parents=True, exist_ok=True)
         aside = self._path.with_suffix(".new")
         with aside.open("w", encoding="utf-8") as file:
-            json.dump(kept, file, ensure_ascii=False)
+            file.write(json.dumps(kept, ensure_ascii=False))  # in C, which `dump` is not
             file.flush()
             os.fsync(file.fileno())
         aside.replace(self._path)
         self.written.set()
+
+
+def _fields(record: Channel | Message | View) -> Json:
+    """Not copied as by `asdict`: the whole workspace is written each time."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}

@@ -40,14 +40,19 @@ async def test_every_door_has_its_row(open_house: OpenHouse) -> None:
     assert over_sockets == set(listing.bolt_doors(listing.bolt_of(house.app)))
 
 
-def test_every_test_that_is_named_is_there() -> None:
+def test_every_test_that_is_named_is_there(request: pytest.FixtureRequest) -> None:
     """As pytest collects them: a test that was renamed guards nothing."""
-    named = {row.test for row in DOORS.values()}
-    files = sorted({test.partition("::")[0] for test in named})
+    collected = {item.nodeid.partition("[")[0] for item in request.session.items}
+    missing = sorted({row.test for row in DOORS.values()} - collected)
+    if missing:  # where only a part of the tests is run
+        collected = _collected(sorted({test.partition("::")[0] for test in missing}))
+    assert sorted(set(missing) - collected) == [], "tests/doors/table.py names tests that pytest does not find."
+
+
+def _collected(files: list[str]) -> set[str]:
     asked = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *files]
     said = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False).stdout
-    collected = {line.partition("[")[0] for line in said.splitlines()}
-    assert sorted(named - collected) == [], "tests/doors/table.py names tests that pytest does not find."
+    return {line.partition("[")[0] for line in said.splitlines()}
 
 
 def test_every_guard_was_seen_to_be_missed() -> None:

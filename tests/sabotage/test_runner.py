@@ -9,7 +9,7 @@ from tests.sabotage import runner
 from tests.sabotage.runner import Edit, NotGreen, Result
 
 TREE: Final = {
-    "pyproject.toml": '[tool.pytest.ini_options]\npythonpath = ["."]\nasyncio_default_fixture_loop_scope = "function"\n',
+    "pyproject.toml": '[tool.pytest.ini_options]\npythonpath = ["."]\n',
     "door.py": """
 LEAST = 3
 
@@ -64,7 +64,10 @@ LIMIT_S: Final = 20
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Path:
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Its pytest knows no plugin but the one that the runner needs: to start the others takes longer than the tests."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", "pytest_timeout")
     for name, text in TREE.items():
         (tmp_path / name).write_text(text)
     (tmp_path / ".venv").mkdir()

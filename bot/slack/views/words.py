@@ -26,6 +26,9 @@ _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Cn", "Co"})
 
 def cleaned(text: str, most: int | None = None) -> str:
     """What somebody typed, on one line, without anything that is not seen or turns the line around; cut at `most`."""
+    if text.isascii() and text.isprintable():  # nearly everything
+        line = " ".join(text.split())
+        return line if most is None else cut(line, most)
     kept: list[str] = []
     marks = 0
     for letter in text:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import Any
 
 from redis.asyncio import Redis
@@ -58,9 +59,13 @@ class Evidence:
     """One look. `of`: key without the prefix -> its content; `new`: audit entries since the look before."""
 
     of: Mapping[str, Any] = field(default_factory=dict)
-    asked: Mapping[str, Asked] = field(default_factory=dict)
     entries: int = 0
     new: tuple[dict[str, Any], ...] = ()
+
+    @cached_property
+    def asked(self) -> Mapping[str, Asked]:
+        debts = {name: debt["body"] for name, debt in self.named("debt").items()}
+        return {name: written(fields["body"], debts.get(name)) for name, fields in self.named("request").items()}
 
     @property
     def locks(self) -> dict[str, float]:
@@ -68,9 +73,18 @@ class Evidence:
         bodies = {user: json.loads(lock["body"]) for user, lock in self.named("lock").items()}
         return {user: body["causes"][0]["at_ms"] for user, body in bodies.items() if "opened" not in body}
 
-    def named(self, kind: str) -> dict[str, Any]:
+    def named(self, kind: str) -> Mapping[str, Any]:
         """Of one kind, by the rest of the name."""
-        return {key.partition(":")[2]: found for key, found in self.of.items() if key.startswith(f"{kind}:")}
+        return self._kinds.get(kind, {})
+
+    @cached_property
+    def _kinds(self) -> dict[str, dict[str, Any]]:
+        kinds: dict[str, dict[str, Any]] = {}
+        for key, found in self.of.items():
+            kind, colon, name = key.partition(":")
+            if colon:
+                kinds.setdefault(kind, {})[name] = found
+        return kinds
 
 
 async def look(redis: Redis, keys: Keys, before: Evidence) -> Evidence:
@@ -84,16 +98,15 @@ async def look(redis: Redis, keys: Keys, before: Evidence) -> Evidence:
     assert [number for number, _ in numbered] == [f"{before.entries + n}-0" for n in range(1, len(numbered) + 1)]
     entries = before.entries + len(numbered)
     assert int(of.get("audit:number", 0)) == entries
-    look = Evidence(of, {}, entries, tuple(json.loads(entry) for _, (_, entry) in numbered))
-    asked = {name: written(each, look.named("debt").get(name)) for name, each in look.named("request").items()}
-    return Evidence(of, asked, entries, look.new)
+    return Evidence(of, entries, tuple(json.loads(entry) for _, (_, entry) in numbered))
 
 
-def written(fields: Mapping[str, str], debt: Mapping[str, str] | None) -> Asked:
-    """A stored request in the reference's words."""
-    body = json.loads(fields["body"])
+@lru_cache(maxsize=1_000)  # most of what a look finds, the look before has found
+def written(request: str, debt: str | None) -> Asked:
+    """A stored request and what is owed for it in the reference's words."""
+    body = json.loads(request)
     payload, decision, lease = body["payload"], body.get("decision"), body.get("lease")
-    owed = json.loads(debt["body"]) if debt else None
+    owed = json.loads(debt) if debt else None
     assert body.get("timers", {}).keys() <= {"deadline", "warning", "remind", "escalate"}
     assert body["digest"] == digest(body)
     touches = {
