@@ -4,7 +4,8 @@ import functools
 import itertools
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any, Final
@@ -45,14 +46,20 @@ class ScimServer:
         self._types = {str(kind.name): kind for kind in provider.resource_types}
         self._models: dict[str, Any] = {name: provider.model_for(kind) for name, kind in self._types.items()}
         self.storage = _Kept(path, self._models, changed)
-        for email, name in users:
-            self._add(
-                "User",
-                "user_name",
-                {"userName": email, "displayName": name, "emails": [{"value": email, "primary": True}], "active": True},
-            )
-        for group in groups:
-            self._add("Group", "display_name", {"displayName": group})
+        with self.storage.at_once():
+            for email, name in users:
+                self._add(
+                    "User",
+                    "user_name",
+                    {
+                        "userName": email,
+                        "displayName": name,
+                        "emails": [{"value": email, "primary": True}],
+                        "active": True,
+                    },
+                )
+            for group in groups:
+                self._add("Group", "display_name", {"displayName": group})
         self._application = BearerTokenApplication(
             self.storage, provider, ScimService(provider, secret=_SECRET), bearer_tokens=[token]
         )
@@ -117,10 +124,19 @@ class _Kept(InMemoryStorage):
     def __init__(self, path: Path | None, models: dict[str, Any], changed: Callable[[], None]) -> None:
         super().__init__()
         self._path, self._changed = path, changed
+        self._later = False
         if path is not None and path.exists():
             kept = json.loads(path.read_text(encoding="utf-8"))
             self.resources = [models[raw["meta"]["resourceType"]].model_validate(raw) for raw in kept["resources"]]
             self.versions = itertools.count(kept["next_version"])
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """All that is created in it is written at its end."""
+        self._later = True
+        yield
+        self._later = False
+        self._write()
 
     def create(self, resource_type: ResourceType, resource: Resource[Any]) -> Resource[Any]:
         with self.lock:
@@ -145,7 +161,7 @@ class _Kept(InMemoryStorage):
         self._changed()
 
     def _write(self) -> None:
-        if self._path is None:
+        if self._path is None or self._later:
             return
         following = next(self.versions)
         self.versions = itertools.count(following)

@@ -1,6 +1,7 @@
 """What the app's manifest grants: scopes, events, commands, shortcuts."""
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ class Manifest:
 
     @classmethod
     def read(cls, path: Path) -> "Manifest":
-        return cls.parse(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return cls.parse(_tree(path.read_text(encoding="utf-8")))
 
     @classmethod
     def parse(cls, manifest: Json) -> "Manifest":
@@ -35,6 +36,12 @@ class Manifest:
             shortcuts=list(features.get("shortcuts") or []),
             home=bool(_at(manifest, "features", "app_home", "home_tab_enabled")),
         )
+
+
+@cache
+def _tree(text: str) -> Json:
+    tree: Json = yaml.safe_load(text)
+    return tree
 
 
 def _at(tree: Any, *path: str) -> Any:
