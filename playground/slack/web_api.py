@@ -30,6 +30,8 @@ class WebApi:
         except ValueError:
             return web.json_response({"ok": False, "error": "invalid_json"})
         fault = self._faults.take(method)
+        if fault is not None:
+            self._state.changed()  # before it has had its effect
         response: web.Response | None
         if fault is None or fault.after_effect or fault.kind == "delay":
             response = web.json_response(

@@ -92,8 +92,7 @@ async def test_a_snapshot_is_as_old_as_its_oldest_fact(directory, clock):
 async def test_a_fact_is_as_old_as_the_question(directory, town, clock):
     town.faults.delay("users.info", 0.05)
     learning = asyncio.create_task(directory.people(ANA))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0.02)
+    await town.wait_for(lambda: town.faults.struck)
     clock.now_ms += 9_000  # while Slack thinks
     assert (await learning).as_of_ms == NOW
 
