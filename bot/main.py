@@ -13,6 +13,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.app import App
 from bot.asking import Asking
 from bot.condition import Condition
+from bot.http import tokens as token_operations
+from bot.http.api import Api
+from bot.http.auth import Auth
 from bot.http.health import Check, Health
 from bot.http.server import HttpServer
 from bot.http.slack_events import PATH, SlackEvents
@@ -88,6 +91,7 @@ from store.redis.quarantine import Quarantine
 from store.redis.requests import Requests
 from store.redis.scripts import Scripts
 from store.redis.timers import Timers
+from store.redis.tokens import Tokens
 from store.redis.turns import Turns
 
 log = structlog.stdlib.get_logger(__name__)
@@ -249,6 +253,8 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     sockets, routes = _hearing(settings, bolt_app, deaf)
     checks = {"redis": watch.redis, "policies": watch.policies(policies), "slack": _slack(identity, sockets)}
     routes += Health(checks, metrics.registry).routes()
+    tokens = Tokens(redis, keys, scripts, skew)
+    routes += Api(token_operations.OPERATIONS, Auth(tokens, dial.now_ms)).routes()
     return App(
         settings=settings,
         embedded=embedded,
