@@ -4,7 +4,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
 
     key                     type    holds
     countersign:installation string the installation id, minted once (the only key without the prefix)
-    request:R               hash    body, version; projected: kind state until holder environment touches say kin
+    request:R               hash    body, version; projected: kind state until holder target environment touches say kin
     debt:R                  hash    body, version
     lock:U                  hash    body, version: whether U may break the glass
     payload:R:V             hash    entry id -> sealed entry of revision V, until it is merged, edited or the request ends;
@@ -12,8 +12,8 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     policy                  hash    version: the number of the policy set in force
     policy:N                string  policy set N, never changed
     policy:N:enactment         string  when and how set N came into force, never changed
-    environment:T           hash    body, version: what is known under the name T
-    head:E                  hash    body, version: the newest manifest; projected: entries (their ids)
+    environment:T           hash    body, version: what is known under the name T; projected: id
+    head:E                  hash    body, version: the newest manifest; projected: number mac entries (their ids)
     manifest:E:N            string  manifest N, never changed
     entries:E               hash    entry id -> sealed entry
     epoch:E:N               string  the wraps of environment key N
@@ -31,6 +31,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     index:live              zset    requests by which anybody holds something now, by creation
     index:live:U            zset    requests by which U holds something now, by creation
     index:open:U            zset    those of index:mine:U that are not over, and by which U holds nothing now, by creation
+    index:reads:U:T         zset    active requests by which U may read the secrets of T, by when they end
     index:waiting:P         zset    pending requests that the user or group P may decide, by deadline
     index:member:M          zset    requests that hold the membership M, by creation
     index:touch:E:NAME      zset    undecided changes of NAME in E, by creation; touch:policy:main: of the policies
@@ -42,7 +43,8 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     quarantine:C/G          string  until when, ms, nobody writes to group G of connector C, and why
     facts:ID                string  what Slack said of a user or group, for 30 seconds
     place:U                 string  where U is on App Home, for an hour
-    token:K                 hash    body, version; projected: kind holder hash until epoch targets actions
+    token:K                 hash    body, version; projected: kind holder hash until epoch targets actions;
+                                    used: when it was last used to read, ms, to the minute
     sessions:U              hash    version: counts how often all tokens of U were ended at once
     index:tokens:U          zset    tokens of U that were not revoked, by creation
 """

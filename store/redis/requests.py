@@ -428,10 +428,8 @@ class Requests:
         if result.head is not None and world.head is not None:
             head = await self._sign(result.head, world.head.epoch, world.head)
             environment = head.environment_id
-            ids = " ".join(held.entry_id for held in head.entries.values())
-            commit.write(
-                keys.head(environment), loaded.versions[keys.head(environment)], head.to_json(), {"entries": ids}
-            )
+            moved = loaded.versions[keys.head(environment)]
+            commit.write(keys.head(environment), moved, head.to_json(), projection.head_fields(head))
             commit.set(keys.manifest(environment, head.number), head.to_json())
             commit.adopt(keys.payload(before.id, before.revision), keys.entries(environment))
         if result.policies is not None:
