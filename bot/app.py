@@ -32,6 +32,7 @@ from store.redis.embedded import EmbeddedServer
 from store.redis.environments import Environments
 from store.redis.policies import Policies
 from store.redis.requests import Requests
+from store.redis.tokens import Tokens
 
 ACK_S: Final = 3.0  # Slack waits no longer for the answer to a click
 DRAIN_S: Final = (
@@ -76,6 +77,7 @@ class App:
     ring: Keyring
     slack: Slack
     deliveries: Deliveries
+    tokens: Tokens
     background: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def start(self) -> None:

@@ -283,6 +283,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         ring=ring,
         slack=slack,
         deliveries=deliveries,
+        tokens=tokens,
     )
 
 

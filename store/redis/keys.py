@@ -43,10 +43,10 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     quarantine:C/G          string  until when, ms, nobody writes to group G of connector C, and why
     facts:ID                string  what Slack said of a user or group, for 30 seconds
     place:U                 string  where U is on App Home, for an hour
-    token:K                 hash    body, version; projected: kind holder hash until epoch targets actions;
+    token:K                 hash    body, version; projected: kind holder hash until epoch targets actions; goes a day after its end;
                                     used: when it was last used to read, ms, to the minute
-    sessions:U              hash    version: counts how often all tokens of U were ended at once
-    index:tokens:U          zset    tokens of U that were not revoked, by creation
+    sessions:U              hash    version: counts how often all sessions of U were ended at once
+    index:tokens:U          zset    tokens of U that were not revoked, by creation; tokens:machines: those of all machines
 """
 
 from dataclasses import dataclass
@@ -152,5 +152,5 @@ class Keys:
     def token(self, token: str) -> str:
         return f"{self.prefix}token:{token}"
 
-    def sessions(self, user: str) -> str:
-        return f"{self.prefix}sessions:{user}"
+    def sessions(self, actor: str) -> str:
+        return f"{self.prefix}sessions:{actor}"

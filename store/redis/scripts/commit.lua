@@ -13,6 +13,7 @@
 --   fill   key                          field value ...       fields of a hash
 --   adopt  key, key                                           the fields of the first move into the second
 --   drop   key
+--   last   key                          ms                    it goes by itself after so long
 --   rank   zset                         member score
 --   unrank zset                         member
 --   put    lane, effect                 member body           coalesces; counts a generation
@@ -68,6 +69,8 @@ each(function(name, key, first, last)
     redis.call('DEL', KEYS[key])
   elseif name == 'drop' then
     redis.call('DEL', KEYS[key])
+  elseif name == 'last' then
+    redis.call('PEXPIRE', KEYS[key], ARGV[first])
   elseif name == 'rank' then
     redis.call('ZADD', KEYS[key], ARGV[first + 1], ARGV[first])
   elseif name == 'unrank' then

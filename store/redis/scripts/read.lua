@@ -25,12 +25,12 @@ if ARGV[4] ~= 'slack' then
   if now >= tonumber(token[3]) then return { 'token' } end
   if token[5] ~= (redis.call('HGET', ARGV[2] .. 'sessions:' .. token[4], 'version') or '0') then return { 'token' } end
   if now - (tonumber(token[8] or '') or 0) >= 60000 then redis.call('HSET', KEYS[3], 'used', spelled(now)) end
+  actor = token[4]
   if ARGV[4] == 'machine' then
     if not string.find(token[7], ' read ', 1, true) then return { 'not let' } end
     if not string.find(token[6], ' ' .. target .. ' ', 1, true) then return { 'not let' } end
-    actor, till = 'machine:' .. string.match(KEYS[3], '[^:]+$'), tonumber(token[3])
+    till = tonumber(token[3])
   else
-    actor = token[4]
     -- By the end of each: where the last one is over, all are.
     name = redis.call('ZREVRANGE', ARGV[2] .. 'index:reads:' .. actor .. ':' .. target, 0, 0)[1]
     if not name then return { 'none' } end
