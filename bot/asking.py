@@ -43,12 +43,15 @@ class Asking:
         ticket: str | None,
         command_id: str,
         beneficiary: str | None = None,
+        use_within_ms: int | None = None,
+        door: Door = "slack",
     ) -> Outcome:
-        """`beneficiary` None: for who asks."""
+        """`beneficiary` None: for who asks. `use_within_ms`: how long an approval waits for its first use, at the most."""
         rule, config = await self._rule("open", target)
         environment = await self._environments.ensure(_environment(target), secure=config.secure)
-        payload = Opening(environment_id=environment.id, duration_ms=duration_ms or rule.access.default_ms)
-        draft = Draft(self._id(), "open", target, user, beneficiary or user, payload, reason, ticket)
+        length = duration_ms or rule.access.default_ms
+        payload = Opening(environment_id=environment.id, duration_ms=length, use_within_ms=use_within_ms)
+        draft = Draft(self._id(), "open", target, user, beneficiary or user, payload, reason, ticket, door)
         return await self._requests.submit(draft, command_id)
 
     async def access(
@@ -61,8 +64,10 @@ class Asking:
         ticket: str | None,
         command_id: str,
         beneficiary: str | None = None,
+        use_within_ms: int | None = None,
+        door: Door = "slack",
     ) -> Outcome:
-        """`beneficiary` None: for who asks."""
+        """`beneficiary` None: for who asks. `use_within_ms`: how long an approval waits for its first use, at the most."""
         rule, config = await self._rule("access", target)
         if config.connector is None or config.group is None:
             raise Invalid(f"{target} names no outside group to join.", code="no_group")
@@ -77,8 +82,9 @@ class Asking:
                 f"Slack tells no e-mail address {whose}, and {config.connector} knows people by it.", code="no_account"
             )
         membership = Membership(connector=config.connector, group=config.group, user=whom, account=person.email)
-        payload = Joining(membership=membership, duration_ms=duration_ms or rule.access.default_ms)
-        draft = Draft(self._id(), "access", target, user, whom, payload, reason, ticket)
+        length = duration_ms or rule.access.default_ms
+        payload = Joining(membership=membership, duration_ms=length, use_within_ms=use_within_ms)
+        draft = Draft(self._id(), "access", target, user, whom, payload, reason, ticket, door)
         return await self._requests.submit(draft, command_id)
 
     async def change(
@@ -90,6 +96,7 @@ class Asking:
         reason: str,
         ticket: str | None,
         command_id: str,
+        door: Door = "slack",
     ) -> Outcome:
         """Seals before anything is stored."""
         _, config = await self._rule("change", target)
@@ -98,7 +105,7 @@ class Asking:
         environment = await self._environments.ensure(_environment(target), secure=config.secure)
         sealing = await self._environments.seal(environment, values)
         payload = Change(environment_id=environment.id, touches=sealing.touches)
-        draft = Draft(self._id(), "change", target, user, user, payload, reason, ticket)
+        draft = Draft(self._id(), "change", target, user, user, payload, reason, ticket, door)
         return await self._requests.submit(draft, command_id, sealing.entries)
 
     async def policies(
@@ -115,7 +122,15 @@ class Asking:
         return await self._requests.apply(request.id, replace(command, amendment=amendment), policies=body)
 
     async def extend(
-        self, user: str, request: str, *, duration_ms: int, reason: str, ticket: str | None, command_id: str
+        self,
+        user: str,
+        request: str,
+        *,
+        duration_ms: int,
+        reason: str,
+        ticket: str | None,
+        command_id: str,
+        door: Door = "slack",
     ) -> Outcome:
         """More time for what is held already: a request of its own."""
         grant = await self._requests.get(request)
@@ -123,7 +138,7 @@ class Asking:
         rule = rule_for(held.kind, held.asked, grant.policy_now)
         lease, _ = more_for(grant, user, rule.access.max_ms)
         payload = Extending(parent=held.id, until_ms=lease.until_ms, duration_ms=duration_ms)
-        draft = Draft(self._id(), held.kind, held.asked, user, held.beneficiary, payload, reason, ticket)
+        draft = Draft(self._id(), held.kind, held.asked, user, held.beneficiary, payload, reason, ticket, door)
         return await self._requests.submit(draft, command_id)
 
     async def edit(

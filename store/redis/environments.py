@@ -144,6 +144,11 @@ class Environments:
         """Values for whoever shows a token. `target` is canonical, `version` None the newest. Raises as `Reading.read`."""
         return await self._reading.read(Asked.by_token(bearer, target, version, known))
 
+    def records(self, read: Same) -> tuple[str, ...]:
+        """What moves when there is a newer version than what was read, or when the access by which it was read ends."""
+        head = self._keys.head(read.environment)
+        return (head, self._keys.request(read.request)) if read.request is not None else (head,)
+
     async def machine_read(self, target: str, name: str, *, purpose: str) -> Secret:
         """One value for this process itself, a connector's token. Audited. Raises `NotFound`."""
         environment = await self.find(target)

@@ -57,7 +57,8 @@ class Sheaf:
     def values(self) -> dict[str, Value]:
         """Copies, which go when whoever has asked lets go of them."""
         return {
-            name: Value(Secret(bytes(self.__bytes[start:end])), mode) for name, (start, end, mode) in self.__places.items()
+            name: Value(Secret(bytes(self.__bytes[start:end])), mode)
+            for name, (start, end, mode) in self.__places.items()
         }
 
     def wipe(self) -> None:

@@ -218,6 +218,10 @@ class Requests:
         """Raises `NotFound`."""
         return await self._world(await self._load(request_id, ""), request_id)
 
+    def record(self, request_id: str) -> str:
+        """What moves whenever anything is committed to it."""
+        return self._keys.request(request_id)
+
     async def nobody_decides(self, world: World) -> None:
         """No rule covers it under the policies of now: the owners hear of it, once under these. That they cannot be told now changes nothing."""
         about = f"no_rule:{world.request.id}:{world.policy_now.number}"
