@@ -232,6 +232,15 @@ class Requests:
             loaded = self._loaded(request_id, done)
         raise _contended()
 
+    async def answered(self, command_id: str, request_id: str | None = None) -> Outcome | None:
+        """What was answered under this id, where something was: for a wish whose means it has used up. `request_id`: what it was about, else what it asked for."""
+        answer, asked = await self._redis.hmget(self._keys.command(command_id), ["answer", "request"])
+        about = request_id or (text(asked) if asked is not None else None)
+        if answer is None or about is None:
+            return None
+        found = await self.read([about])
+        return Outcome(text(answer), found[0] if found else None, news=False)
+
     async def get(self, request_id: str) -> World:
         """Raises `NotFound`."""
         return await self._world(await self._load(request_id, ""), request_id)

@@ -45,7 +45,8 @@ async def test_it_is_sealed_at_once_and_taken_by_the_request(corridor):
 async def test_it_is_taken_once(corridor):
     reference = await sealed(corridor)
     await asked(corridor, A=reference)
-    assert (await asked(corridor, A=reference, command_id="view:1")).news is False
+    once = await asked(corridor, A=reference, command_id="view:1")  # the same form, delivered again
+    assert (once.news, once.request.requester) == (False, REQ)
     with pytest.raises(NotFound, match="works once"):
         await asked(corridor, B=reference, command_id="view:2")
 
@@ -157,5 +158,6 @@ async def test_an_edit_takes_one_too(corridor):
     reference = await sealed(corridor, b"other")
     after = (await corridor.asking().edit(first, edit(first), {"B": Pasted(reference)}, ())).request
     assert [touch.name for touch in after.payload.touches] == ["A", "B"]
+    assert (await corridor.asking().edit(first, edit(first), {"B": Pasted(reference)}, ())).news is False
     with pytest.raises(NotFound):
         await asked(corridor, C=reference, command_id="view:2")
