@@ -25,6 +25,7 @@ from scheduler.relay import Relay
 from store.keys.ring import Keyring
 from store.model.errors import AccessError, Unavailable
 from store.redis.audit import AuditLog
+from store.redis.blobs import Blobs
 from store.redis.client import Client
 from store.redis.clock import Dial
 from store.redis.deliveries import Deliveries
@@ -33,6 +34,7 @@ from store.redis.environments import Environments
 from store.redis.policies import Policies
 from store.redis.requests import Requests
 from store.redis.tokens import Tokens
+from store.redis.versions import Versions
 
 ACK_S: Final = 3.0  # Slack waits no longer for the answer to a click
 DRAIN_S: Final = (
@@ -70,6 +72,8 @@ class App:
     deaf: asyncio.Event  # set when this process can no longer hear Slack and had better be started again
     requests: Requests
     environments: Environments
+    versions: Versions
+    blobs: Blobs
     policies: Policies
     asking: Asking
     audit: AuditLog

@@ -75,4 +75,5 @@ class Waiting:
 
 def _gone(request: web.Request) -> bool:
     """Nobody hears the answer any more."""
-    return request.transport is None or request.transport.is_closing()
+    transport = request.transport
+    return not transport or transport.is_closing()

@@ -66,11 +66,12 @@ class Touch(Part):
 
 
 class Change(Part):
-    """To set or remove secrets. The sealed values lie in a payload of their own."""
+    """To set or remove secrets. The sealed values lie in a payload of their own, also those of an earlier version."""
 
     type: Literal["change"] = "change"
     environment_id: str
     touches: Annotated[tuple[Touch, ...], Field(min_length=1, max_length=100)]
+    back_to: Annotated[int, Field(ge=1)] | None = None  # the version whose entries it uses again
 
 
 class Amendment(Part):
@@ -232,6 +233,7 @@ def digest(installation: str, request: Request) -> str:
                     held.ciphertext_hash if held else "",
                     "" if held is None or held.mode is None else str(held.mode),
                 ]
+            fields += [] if change.back_to is None else ["back", str(change.back_to)]
         case Amendment() as amendment:
             fields += [str(amendment.base), amendment.content]
     sha = hashlib.sha256()

@@ -16,6 +16,7 @@ from store.model.request import Request, Touch
 from store.model.sealed import Epoch, Held, Manifest, SealedEntry, check_names, check_request
 from store.model.secret import Secret
 from store.model.token import Bearer
+from store.model.versions import VersionInfo
 from store.redis import projection
 from store.redis.clock import Skew, now_ms
 from store.redis.commit import Commit
@@ -24,16 +25,19 @@ from store.redis.opened import Opened, Same, Value
 from store.redis.reading import NOTHING_KNOWN, Asked, Known, Reading, open_entries
 from store.redis.scripts import Scripts
 
+__all__ = ["Environments", "Opened", "Same", "Sealing", "Value"]
+
 KEPT_EPOCHS: Final = 256
 SIGNING_BYTES: Final = 24  # of a hook's secret, as Standard Webhooks recommends
 
 
 @dataclass(frozen=True, slots=True)
 class Sealing:
-    """A change, sealed: what its request says, and what its payload holds."""
+    """A change, sealed: what its request says, and what its payload holds. `back_to`: the version whose entries these are."""
 
     touches: tuple[Touch, ...]
     entries: tuple[SealedEntry, ...]
+    back_to: int | None = None
 
 
 class Environments:
@@ -76,6 +80,9 @@ class Environments:
         commit.write(self._keys.head(environment.id), 0, head.to_json(), projection.head_fields(head))
         commit.set(self._keys.manifest(environment.id, 1), head.to_json())
         at_ms = await now_ms(self._redis, self._skew)
+        commit.set(self._keys.version(environment.id, 1), VersionInfo(number=1, at_ms=at_ms, by="clock").to_json())
+        commit.guard(self._keys.tombstone(environment.id), 0)  # an id is never used again
+        commit.rank(self._keys.index("environments"), target, at_ms)
         commit.audit([Audit(event="environment.created", actor="clock", at_ms=at_ms, target=target)])
         if (await commit.run(self._scripts, self._skew())).status == "ok":
             return environment
@@ -195,6 +202,10 @@ class Environments:
                 entry = SealedEntry.from_json(body)
                 found[name] = (await self._key(environment_id, entry.epoch)).open(name, entry)
         return found
+
+    async def key(self, environment_id: str, number: int) -> EnvironmentKey:
+        """Of one epoch, for what else is sealed with it. Raises `Unavailable`."""
+        return await self._key(environment_id, number)
 
     async def _key(self, environment_id: str, number: int) -> EnvironmentKey:
         if (known := self._epochs.get((environment_id, number))) is not None:

@@ -15,8 +15,11 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     environment:T           hash    body, version: what is known under the name T; projected: id
     head:E                  hash    body, version: the newest manifest; projected: number mac entries (their ids)
     manifest:E:N            string  manifest N, never changed
-    entries:E               hash    entry id -> sealed entry
+    version:E:N             string  how version N came about, never changed
+    entries:E               hash    entry id -> sealed entry; hook:H -> what deliveries to hook H are signed with
     epoch:E:N               string  the wraps of environment key N
+    tombstone:E             hash    version, body: of an environment that was deleted
+    blob:B                  hash    version, body: a value that somebody sealed, until it is taken, for an hour
     delivery:R:H            hash    body, version: how telling hook H of request R's version goes
     due                     zset    R/timer -> when, ms
     lane:L                  zset    effect -> next attempt, ms
@@ -38,6 +41,9 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     index:debts             zset    requests whose glass was broken and not yet looked at, by when it is due
     index:locks             zset    users whose break-glass is locked, by since when
     index:hook:E/H          zset    requests whose version hook H has not heard of yet, by version
+    index:environments      zset    targets that have an environment, by when it was made
+    index:deleted           zset    environments that were deleted, by when
+    index:blobs:U           zset    B/bytes of what U has sealed, by when it ends
     index:dead              zset    target#H of hooks that were given up, by when; out again when it hears of a version
     turn:NAME               string  who has the turn, for the length of a lease
     quarantine:C/G          string  until when, ms, nobody writes to group G of connector C, and why
@@ -93,6 +99,15 @@ class Keys:
 
     def manifest(self, environment: str, number: int) -> str:
         return f"{self.prefix}manifest:{environment}:{number}"
+
+    def version(self, environment: str, number: int) -> str:
+        return f"{self.prefix}version:{environment}:{number}"
+
+    def tombstone(self, environment: str) -> str:
+        return f"{self.prefix}tombstone:{environment}"
+
+    def blob(self, blob: str) -> str:
+        return f"{self.prefix}blob:{blob}"
 
     def entries(self, environment: str) -> str:
         return f"{self.prefix}entries:{environment}"

@@ -23,6 +23,7 @@ from bot.slack.views.status import (
 )
 from bot.slack.views.words import cleaned, date, mention, people, spoken
 from store.model.request import MERGED, REASON_MOST, Amendment, Change, Extending, Joining, Request
+from store.model.standing import first_use_ms
 
 __all__ = ["CardFacts", "Message", "for_approvers", "for_requester"]
 
