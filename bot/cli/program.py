@@ -12,7 +12,10 @@ from store.model.errors import AccessError
 
 # name → where it is defined. A module is imported when its command is asked for.
 COMMANDS: Final = {
-    "run": "bot.cli.run",
+    "run": "bot.cli.with_secrets",
+    "env": "bot.cli.env",
+    "secrets": "bot.cli.changing",
+    "seal": "bot.cli.seal",
     "serve": "bot.cli.serve",
     "doctor": "bot.cli.doctor",
     "policy": "bot.cli.policy",
@@ -23,10 +26,13 @@ COMMANDS: Final = {
 }
 SHORT: Final = {
     "run": "Run a program with an environment's secrets in its memory.",
+    "env": "Ask for an environment's secrets, and read them.",
+    "secrets": "Change secrets by a request, and see how they came about.",
+    "seal": "Seal a value for a form in Slack.",
     "serve": "Run the bot until it is told to stop.",
     "doctor": "Look at everything the bot stands on, and say what to do.",
     "policy": "Check, compare, explain and change policies.",
-    "request": "Look at requests, as the owner of this machine.",
+    "request": "Your requests: look at them, use them, end them.",
     "audit": "Read the audit log, as the owner of this machine.",
     "hooks": "What the receivers of deploy webhooks need.",
     "cards": "Print every card, modal and Home view as JSON lines.",

@@ -18,6 +18,7 @@ from store.model.errors import AccessError, Forbidden
 from store.model.token import Bearer
 
 KIB: Final = 1024
+NOW: Final = "Countersign-Now"  # by the one clock, in ms: what times in answers are to be compared with
 BODY_BYTES: Final = 64 * KIB  # of an operation that does not say otherwise
 
 log = structlog.stdlib.get_logger(__name__)
@@ -104,6 +105,8 @@ class Api:
                 response = await self._answered(operation, request, shown)
             except AccessError as error:
                 response, said = refused(error), error.detail
+            if not response.prepared:
+                response.headers[NOW] = str(self._auth.now_ms())
             took = time.perf_counter() - begun
             seconds.observe(took)
             self._metrics.commands.labels("http", operation.name, said).inc()

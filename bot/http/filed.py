@@ -14,7 +14,7 @@ from store.model.errors import Unavailable
 from store.model.identity import RequestId, UserId
 from store.model.lifecycle import World
 from store.model.policy import Threshold
-from store.model.request import MERGED, Change, Extending, Kind, State
+from store.model.request import MERGED, Change, Extending, Kind, Request, State
 from store.redis.cards import Cards
 from store.redis.policies import Policies
 
@@ -31,6 +31,7 @@ class Filed(Shape):
     """Times in ms. `waits_for`: users and groups whose word is missing, as the policies name them. `link`: its card in Slack.
 
     `extends`: the request whose access it would make longer. `entries`: what a change does, by name, never a value.
+    `by` and `why`: who brought it where it stands, as the policies name them, and what they said.
     """
 
     id: RequestId
@@ -53,6 +54,8 @@ class Filed(Shape):
     waits_for: tuple[str, ...] = ()
     link: str | None = None
     note: str | None = None
+    by: tuple[str, ...] = ()
+    why: str | None = None
     sentence: str
 
 
@@ -75,6 +78,7 @@ class Filing:
     ) -> Filed:
         request, payload = facts.request, facts.request.payload
         pending = request.state == "pending"
+        by, why = _last_word(request)
         where = _where(facts, names)
         return Filed(
             id=request.id,
@@ -99,6 +103,8 @@ class Filing:
             waits_for=_asked(facts.needed, names) if pending else (),
             link=link or self._links.get(request.id),
             note=request.note,
+            by=tuple(names.get(one, one) for one in by),
+            why=why,
             sentence=f"{said} {where}" if said else where,
         )
 
@@ -135,6 +141,16 @@ def _where(facts: CardFacts, names: Mapping[str, str]) -> str:
             return f"{stands}, until {utc(request.lease.until_ms)}."
         case _:
             return f"{stands}."
+
+
+def _last_word(request: Request) -> tuple[tuple[str, ...], str | None]:
+    """Of whoever ended it, else of those who decided."""
+    if request.ending is not None:
+        return (request.ending.by,), request.ending.reason
+    if request.decision is None:
+        return (), None
+    said = [one.reason for one in request.reviews if one.by in request.decision.by and one.reason]
+    return request.decision.by, request.decision.reason or (said[-1] if said else None)
 
 
 def _asked(thresholds: tuple[Threshold, ...], names: Mapping[str, str]) -> tuple[str, ...]:
