@@ -13,13 +13,16 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.app import App
 from bot.asking import Asking
 from bot.condition import Condition
-from bot.http import tokens as token_operations
+from bot.http.addresses import Addresses
 from bot.http.api import Api
 from bot.http.auth import Auth
 from bot.http.health import Check, Health
+from bot.http.login import LoginOperations
 from bot.http.server import HttpServer
 from bot.http.slack_events import PATH, SlackEvents
+from bot.http.tokens import TokenOperations
 from bot.letters import letter
+from bot.logging_in import LoggingIn
 from bot.outside import Outside
 from bot.policies import Bootstrap
 from bot.settings import Mode, Settings
@@ -39,6 +42,7 @@ from bot.slack.recoveries import Recoveries
 from bot.slack.replies import Replies
 from bot.slack.rulebook import Rulebook
 from bot.slack.sight import Sight
+from bot.slack.signing_in import SignedInPage, SigningIn, TokenNews
 from bot.slack.slash import Slash
 from bot.slack.sockets import Sockets
 from bot.slack.unlocking import Unlocking
@@ -69,6 +73,7 @@ from store.model.effect import (
     ShowCard,
     Signal,
     Tell,
+    TellToken,
 )
 from store.model.secret import Secret
 from store.redis.audit import AuditLog
@@ -84,6 +89,7 @@ from store.redis.inspection import Inspection
 from store.redis.installation import installation_id
 from store.redis.keys import Keys
 from store.redis.locks import Locks
+from store.redis.logins import Logins
 from store.redis.outbox import Outbox
 from store.redis.places import Places
 from store.redis.policies import Policies
@@ -93,6 +99,7 @@ from store.redis.scripts import Scripts
 from store.redis.timers import Timers
 from store.redis.tokens import Tokens
 from store.redis.turns import Turns
+from store.redis.uses import Uses
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -134,7 +141,11 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     deliveries = Deliveries(redis, keys, scripts, skew)
     outbox = Outbox(redis, keys, scripts, skew=skew)
     timers = Timers(redis, keys, scripts, skew)
-
+    tokens, uses = Tokens(redis, keys, scripts, skew), Uses(redis, keys, dial.now_ms)
+    logging_in = LoggingIn(
+        Logins(redis, keys, scripts, skew), tokens, directory, secrets.token_bytes, dial.now_ms, settings.session_ms
+    )
+    addresses = Addresses(settings.proxies)
     outside = Outside(policies, environments)
     locks = Locks(redis, keys, scripts, policies, directory, skew, dial.now_ms)
     pictures = Pictures(requests, policies, environments, deliveries, directory)
@@ -146,6 +157,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
             locks=locks,
             look=lambda: condition.look(),  # noqa: PLW0108 - it is made further down
             rules=rulebook.draw,
+            signed_in=SignedInPage(tokens, uses, dial.now_ms).draw,
             now_ms=dial.now_ms,
         ),
         Places(redis, keys),
@@ -173,7 +185,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     webhooks = Webhooks(deliveries, environments, policies, requests, outside.outgoing, metrics, random.random)
     notices = Notices(requests, policies, environments, outside.outgoing, outbox, metrics, random.random)
     mailing = Mailing(settings.mail, letter, requests, directory, outbox, metrics, random.random, keys.installation)
-    leavers = Leavers(requests, directory, outbox)
+    leavers = Leavers(requests, directory, outbox, tokens)
     performers: dict[type, Performer] = {
         ShowCard: delivery.show_card,
         Tell: delivery.tell,
@@ -186,6 +198,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         Signal: notices.signal,
         Mail: mailing.mail,
         MailApprovers: mailing.approvers,
+        TellToken: TokenNews(slack).told,
         Recovered: Recoveries(slack, policies, directory, outbox).told,
     }
     relay = Relay(outbox, performers, metrics, random.random, delivery.refused)
@@ -229,7 +242,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         committed=clock.nudge,
         counted=counted,
     )
-    sight = Sight(talk, cards)
+    sight, signing_in = Sight(talk, cards), SigningIn(talk, logging_in, tokens, dial.now_ms, settings.session_ms)
     forms = Forms(talk, filling=Filling(slack, replies), environments=environments, sight=sight)
     unlocking, extending = Unlocking(talk), Extending(talk)
     running = Running()
@@ -241,8 +254,15 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         unlocking=unlocking,
         extending=extending,
         slash=Slash(
-            talk, forms=forms, unlocking=unlocking, extending=extending, sight=sight, log=AuditLog(redis, keys)
+            talk,
+            forms=forms,
+            unlocking=unlocking,
+            extending=extending,
+            sight=sight,
+            signing_in=signing_in,
+            log=AuditLog(redis, keys),
         ),
+        signing_in=signing_in,
         homes=homes,
         rulebook=rulebook,
         sight=sight,
@@ -251,10 +271,14 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
 
     deaf = asyncio.Event()
     sockets, routes = _hearing(settings, bolt_app, deaf)
-    checks = {"redis": watch.redis, "policies": watch.policies(policies), "slack": _slack(identity, sockets)}
-    routes += Health(checks, metrics.registry).routes()
-    tokens = Tokens(redis, keys, scripts, skew)
-    routes += Api(token_operations.OPERATIONS, Auth(tokens, dial.now_ms)).routes()
+    routes += _health(watch, policies, identity, sockets, metrics)
+    routes += Api(
+        (
+            *LoginOperations(logging_in, tokens, addresses).operations(),
+            *TokenOperations(tokens, uses, policies, directory, dial.now_ms).operations(),
+        ),
+        Auth(tokens, dial.now_ms, lambda token, request: uses.note(token, addresses.of(request))),
+    ).routes()
     return App(
         settings=settings,
         embedded=embedded,
@@ -294,6 +318,13 @@ def _hearing(settings: Settings, app: AsyncApp, deaf: asyncio.Event) -> tuple[So
     events = SlackEvents(app, settings.slack_signing_secret or Secret(b""), time.time)  # noqa: TID251 - Slack signs this machine's time
     events.prove()
     return None, [web.post(PATH, events.handle)]
+
+
+def _health(
+    watch: Watch, policies: Policies, identity: Identity, sockets: Sockets | None, metrics: Metrics
+) -> list[web.RouteDef]:
+    checks = {"redis": watch.redis, "policies": watch.policies(policies), "slack": _slack(identity, sockets)}
+    return Health(checks, metrics.registry).routes()
 
 
 def _plain(secret: Secret | None) -> str:

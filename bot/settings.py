@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, Self
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict
 
 from bot import mail_settings
+from bot.policy_file import durations
 from scheduler.connectors.smtp import MailServer
 from store.model.errors import Invalid
 from store.model.secret import Secret
@@ -23,11 +25,15 @@ SIGNING_SECRET_LENGTH: Final = 20  # Slack's have 32; AsyncApp takes an empty on
 LEVELS: Final[tuple[Level, ...]] = ("debug", "info", "warning", "error")
 FORMATS: Final[tuple[Format, ...]] = ("json", "text")
 PLACE: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\s/]+)(:(?P<port>[0-9]{1,5}))?")
+SESSION_MS: Final = 12 * durations.HOUR_MS
+SHORTEST_MS: Final = 5 * durations.MINUTE_MS
+LONGEST_MS: Final = 720 * durations.HOUR_MS
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 NAMES: Final = (
     *("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_API_URL", "REDIS_URL"),
     *("COUNTERSIGN_DATA", "COUNTERSIGN_POLICIES", "COUNTERSIGN_KEYS", "COUNTERSIGN_HTTP", "COUNTERSIGN_LOG"),
+    *("COUNTERSIGN_PROXIES", "COUNTERSIGN_SESSION"),
     *mail_settings.NAMES,
 )
 OF_THE_CLI: Final = ("COUNTERSIGN_URL", "COUNTERSIGN_TOKEN")  # read where somebody uses a server, not where one runs
@@ -82,6 +88,8 @@ class Settings(BaseModel):
     keys: tuple[Path, ...]
     http: Address = Address("127.0.0.1", 8080)
     log: Log = Log()
+    proxies: tuple[IPv4Network | IPv6Network, ...] = ()  # whose X-Forwarded-For is believed
+    session_ms: int = SESSION_MS  # how long one login can be renewed
     mail: MailServer | None = None
     warnings: tuple[str, ...] = ()
 
@@ -105,6 +113,8 @@ class Settings(BaseModel):
             keys=reader.keys(data),
             http=reader.http(),
             log=reader.log(),
+            proxies=reader.proxies(),
+            session_ms=reader.session(),
             mail=mail_settings.read_mail(reader.get, reader.problems.append, reader.warnings.append),
         )
         if slack:
@@ -227,6 +237,36 @@ class _Reader:
             )
             return Address("127.0.0.1", 8080)
         return Address(match["host"].strip("[]"), int(match["port"]))
+
+    def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        found = []
+        for part in re.split(r"[\s,]+", self.get("COUNTERSIGN_PROXIES")):
+            try:
+                found += [ip_network(part)] if part else []
+            except ValueError:
+                self.problems.append(
+                    "COUNTERSIGN_PROXIES: addresses or networks are meant, separated by commas, like 10.0.0.0/8, 192.0.2.7."
+                )
+                return ()
+        if any(network.prefixlen == 0 for network in found):
+            self.problems.append(
+                "COUNTERSIGN_PROXIES: that is every address there is, so anybody could say where they come from."
+            )
+        return tuple(found)
+
+    def session(self) -> int:
+        if not (value := self.get("COUNTERSIGN_SESSION")):
+            return SESSION_MS
+        try:
+            session_ms = durations.parse(value)
+        except ValueError as error:
+            self.problems.append(f"COUNTERSIGN_SESSION: {error}")
+            return SESSION_MS
+        if not SHORTEST_MS <= session_ms <= LONGEST_MS:
+            self.problems.append(
+                "COUNTERSIGN_SESSION: a login holds for 5 minutes at least and 30 days (720h) at most."
+            )
+        return session_ms
 
     def log(self) -> Log:
         level, form = Log()

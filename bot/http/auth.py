@@ -36,14 +36,24 @@ class Caller:
 
 
 class Auth:
-    def __init__(self, tokens: Tokens, now_ms: Callable[[], int]) -> None:
+    """`used` hears of each token that was let in, and must not keep anybody waiting."""
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        now_ms: Callable[[], int],
+        used: Callable[[Token, web.Request], None] = lambda *_: None,
+    ) -> None:
         self._tokens = tokens
         self._now_ms = now_ms
+        self._used = used
 
     async def caller(self, request: web.Request) -> Caller:
         """Raises `Forbidden` (`no_token`, `bad_token`)."""
         shown = bearer(request)
-        return Caller(await self._tokens.show(shown, self._now_ms()), shown)
+        token = await self._tokens.show(shown, self._now_ms())
+        self._used(token, request)
+        return Caller(token, shown)
 
 
 def bearer(request: web.Request) -> Bearer:

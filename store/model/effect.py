@@ -12,6 +12,7 @@ from store.model.grant import Membership
 from store.model.identity import RequestId, UserId
 from store.model.policy import Circle
 from store.model.record import Record
+from store.model.token import TokenId
 
 Lane = Literal["slack", "connector", "hook", "mail"]
 News = Literal[
@@ -138,6 +139,24 @@ class Recovered(_Effect):
         return f"recovered:{self.number}" if self.to is None else f"recovered:{self.number}:{self.to}"
 
 
+class TellToken(_Effect):
+    """One person learns what became of a token of theirs. What it was is said here: the token may be gone by then."""
+
+    lane: ClassVar[Lane] = "slack"
+    type: Literal["tell_token"] = "tell_token"
+    news: Literal["logged_in", "expires"]
+    to: UserId
+    token: TokenId
+    name: str  # of the computer, or of the machine
+    at_ms: int  # when it happened, or will
+    address: str | None = None
+    fingerprint: str | None = None
+
+    @property
+    def key(self) -> str:
+        return f"token:{self.token}:{self.news}:{self.at_ms}"
+
+
 class _Notice(_Effect):
     """A decision, told where the rule says. What it was is said here, so that it is the same at every try."""
 
@@ -205,6 +224,18 @@ def _apart(detail: str | None) -> str:
 
 
 Effect: TypeAlias = Annotated[
-    ShowCard | Tell | Announce | Count | Depart | Align | Redeploy | Post | Signal | Mail | MailApprovers | Recovered,
+    ShowCard
+    | Tell
+    | Announce
+    | Count
+    | Depart
+    | Align
+    | Redeploy
+    | Post
+    | Signal
+    | Mail
+    | MailApprovers
+    | Recovered
+    | TellToken,
     Field(discriminator="type"),
 ]

@@ -43,6 +43,10 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     facts:ID                string  what Slack said of a user or group, for 30 seconds
     place:U                 string  where U is on App Home, for an hour
     token:K                 hash    body, version; projected: kind holder hash until epoch targets actions; goes a day after its end
+    used:K                  string  when token K was last shown, ms, and from which address; until a day after its end
+    login:L                 hash    body, version: a computer that asked to log in, for ten minutes
+    login:code:C            string  the login whose code is C, as long
+    count:NAME              string  how often somebody has tried, for the length of a window
     sessions:U              hash    version: counts how often all sessions of U were ended at once
     index:tokens:U          zset    tokens of U that were not revoked, by creation; tokens:machines: those of all machines
 """
@@ -152,3 +156,15 @@ class Keys:
 
     def sessions(self, actor: str) -> str:
         return f"{self.prefix}sessions:{actor}"
+
+    def used(self, token: str) -> str:
+        return f"{self.prefix}used:{token}"
+
+    def login(self, login: str) -> str:
+        return f"{self.prefix}login:{login}"
+
+    def login_code(self, code: str) -> str:
+        return f"{self.prefix}login:code:{code}"
+
+    def count(self, name: str) -> str:
+        return f"{self.prefix}count:{name}"
