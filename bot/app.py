@@ -8,6 +8,7 @@ import structlog
 
 from bot.asking import Asking
 from bot.http.server import HttpServer
+from bot.logging_in import LoggingIn
 from bot.outside import Outside
 from bot.policies import Bootstrap
 from bot.settings import Settings
@@ -33,6 +34,7 @@ from store.redis.environments import Environments
 from store.redis.policies import Policies
 from store.redis.requests import Requests
 from store.redis.tokens import Tokens
+from store.redis.uses import Uses
 
 ACK_S: Final = 3.0  # Slack waits no longer for the answer to a click
 DRAIN_S: Final = (
@@ -78,6 +80,8 @@ class App:
     slack: Slack
     deliveries: Deliveries
     tokens: Tokens
+    uses: Uses
+    logging_in: LoggingIn
     background: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def start(self) -> None:
@@ -111,6 +115,7 @@ class App:
             await self.sockets.close()
         await self.http.stop()
         await self.running.ended(left())
+        await self.uses.drain()
         await self.clock.stop()
         await self.relay.drain(left())
         await self.replies.drain(left())

@@ -277,7 +277,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
             *LoginOperations(logging_in, tokens, addresses).operations(),
             *TokenOperations(tokens, uses, policies, directory, dial.now_ms).operations(),
         ),
-        Auth(tokens, dial.now_ms, lambda token, request: uses.note(token, addresses.of(request))),
+        Auth(tokens, dial.now_ms, lambda shown, request: uses.note(shown, addresses.of(request))),
     ).routes()
     return App(
         settings=settings,
@@ -308,6 +308,8 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         slack=slack,
         deliveries=deliveries,
         tokens=tokens,
+        uses=uses,
+        logging_in=logging_in,
     )
 
 

@@ -18,6 +18,9 @@ COMMANDS: Final = {
     "request": "bot.cli.request",
     "audit": "bot.cli.audit",
     "hooks": "bot.cli.hooks",
+    "login": "bot.cli.login",
+    "whoami": "bot.cli.whoami",
+    "logout": "bot.cli.logout",
     "cards": "bot.cli.cards",
 }
 SHORT: Final = {
@@ -27,6 +30,9 @@ SHORT: Final = {
     "request": "Look at requests, as the owner of this machine.",
     "audit": "Read the audit log, as the owner of this machine.",
     "hooks": "What the receivers of deploy webhooks need.",
+    "login": "Log this computer in at a server, as yourself.",
+    "whoami": "For whom this computer speaks.",
+    "logout": "End the session of this computer.",
     "cards": "Print every card, modal and Home view as JSON lines.",
 }
 INTERRUPTED: Final = 130

@@ -42,7 +42,7 @@ class Auth:
         self,
         tokens: Tokens,
         now_ms: Callable[[], int],
-        used: Callable[[Token, web.Request], None] = lambda *_: None,
+        used: Callable[[Bearer, web.Request], None] = lambda *_: None,
     ) -> None:
         self._tokens = tokens
         self._now_ms = now_ms
@@ -52,7 +52,7 @@ class Auth:
         """Raises `Forbidden` (`no_token`, `bad_token`)."""
         shown = bearer(request)
         token = await self._tokens.show(shown, self._now_ms())
-        self._used(token, request)
+        self._used(shown, request)
         return Caller(token, shown)
 
 

@@ -224,18 +224,7 @@ def _apart(detail: str | None) -> str:
 
 
 Effect: TypeAlias = Annotated[
-    ShowCard
-    | Tell
-    | Announce
-    | Count
-    | Depart
-    | Align
-    | Redeploy
-    | Post
-    | Signal
-    | Mail
-    | MailApprovers
-    | Recovered
+    ShowCard | Tell | Announce | Count | Depart | Align | Redeploy | Post | Signal | Mail | MailApprovers | Recovered
     | TellToken,
     Field(discriminator="type"),
-]
+]  # fmt: skip

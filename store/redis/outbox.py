@@ -23,6 +23,7 @@ from store.model.effect import (
     ShowCard,
     Signal,
     Tell,
+    TellToken,
 )
 from store.model.errors import Unavailable
 from store.redis.clock import Skew
@@ -34,6 +35,7 @@ KINDS: dict[str, type[Effect]] = {
     "show_card": ShowCard, "tell": Tell, "announce": Announce, "count": Count, "depart": Depart, "align": Align,
     "redeploy": Redeploy, "post": Post, "signal": Signal, "mail": Mail, "mail_approvers": MailApprovers,
     "recovered": Recovered,
+    "tell_token": TellToken,
 }  # fmt: skip
 _TYPE: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
