@@ -49,7 +49,7 @@ def binary() -> str:
     return found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def server() -> Iterator[Bao]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -72,7 +72,7 @@ async def bao(server: Bao) -> Bao:
     async with asyncio.timeout(UP_S):
         while True:
             try:
-                if "keys" in await server.ask("GET", "sys/health") or await server.ask("GET", "sys/health"):
+                if (await server.ask("GET", "sys/health")).get("initialized"):
                     break
             except aiohttp.ClientError:
                 await asyncio.sleep(0.05)
@@ -160,12 +160,17 @@ async def test_a_key_or_an_engine_that_is_not_there_is_said(bao: Bao, token: Pat
         await holder.close()
 
 
-async def test_a_sealed_server_and_a_dead_one_are_said(token: Path) -> None:
+async def test_a_server_that_is_not_there_is_said(token: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         dead = Transit(f"transit+http://127.0.0.1:{free.getsockname()[1]}/transit/countersign", token, random=Draws())
         assert await refusal(dead) == "no_answer"
         await dead.close()
+
+
+async def test_a_sealed_server_is_said(holder: Transit, bao: Bao) -> None:
+    await bao.ask("PUT", "sys/seal")
+    assert await refusal(holder) == "sealed"
 
 
 @pytest.mark.parametrize(
