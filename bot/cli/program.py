@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "request": "bot.cli.request",
     "audit": "bot.cli.audit",
     "hooks": "bot.cli.hooks",
+    "keyserver": "bot.cli.keyserver",
     "cards": "bot.cli.cards",
 }
 SHORT: Final = {
@@ -27,6 +28,7 @@ SHORT: Final = {
     "request": "Look at requests, as the owner of this machine.",
     "audit": "Read the audit log, as the owner of this machine.",
     "hooks": "What the receivers of deploy webhooks need.",
+    "keyserver": "A key holder on a host of its own, and who may call it.",
     "cards": "Print every card, modal and Home view as JSON lines.",
 }
 INTERRUPTED: Final = 130
