@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 
 from bot.asking import Asking
+from bot.holders import Keeping
 from bot.http.server import HttpServer
 from bot.outside import Outside
 from bot.policies import Bootstrap
@@ -22,7 +23,6 @@ from bot.watch import Watch
 from scheduler.clock import Clock
 from scheduler.metrics import Metrics
 from scheduler.relay import Relay
-from store.keys.ring import Keyring
 from store.model.errors import AccessError, Unavailable
 from store.redis.audit import AuditLog
 from store.redis.client import Client
@@ -73,7 +73,7 @@ class App:
     asking: Asking
     audit: AuditLog
     metrics: Metrics
-    ring: Keyring
+    keeping: Keeping
     slack: Slack
     deliveries: Deliveries
     background: set[asyncio.Task[None]] = field(default_factory=set)
@@ -81,6 +81,7 @@ class App:
     async def start(self) -> None:
         """Raises `AccessError` for what no waiting would mend. A Slack that is silent is waited for: taking back goes on."""
         await self.dial.sync()
+        await self.keeping.rosters.begin()
         await self.watch.first_look()
         await self.http.start()
         try:
@@ -115,6 +116,8 @@ class App:
         await self.directory.close()
         await self.outside.close()
         await self.slack.close()
+        self.keeping.ring.forget()
+        await self.keeping.holders.close()
         await self.redis.aclose()
         if self.embedded is not None:
             await self.embedded.stop()

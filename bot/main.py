@@ -13,6 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.app import App
 from bot.asking import Asking
 from bot.condition import Condition
+from bot.holders import Keeping, configured
 from bot.http import tokens as token_operations
 from bot.http.api import Api
 from bot.http.auth import Auth
@@ -45,6 +46,7 @@ from bot.slack.unlocking import Unlocking
 from bot.slack.wire import Slack
 from bot.watch import Watch
 from scheduler.clock import Clock
+from scheduler.custody import Custody
 from scheduler.gauges import Gauges
 from scheduler.grants import Grants
 from scheduler.leavers import Leavers
@@ -54,13 +56,12 @@ from scheduler.notices import Notices
 from scheduler.relay import Performer, Relay
 from scheduler.sweep import Sweep
 from scheduler.webhooks import Webhooks
-from store.keys.file import KeyFile
-from store.keys.ring import Keyring
 from store.model.effect import (
     Align,
     Announce,
     Count,
     Depart,
+    Entrust,
     Mail,
     MailApprovers,
     Post,
@@ -86,7 +87,6 @@ from store.redis.keys import Keys
 from store.redis.locks import Locks
 from store.redis.outbox import Outbox
 from store.redis.places import Places
-from store.redis.policies import Policies
 from store.redis.quarantine import Quarantine
 from store.redis.requests import Requests
 from store.redis.scripts import Scripts
@@ -120,17 +120,20 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     scripts = Scripts(redis)
     dial = Dial(redis, skew, time.monotonic)
     metrics = Metrics()
-    holders = [await KeyFile.load_or_make(path, random=secrets.token_bytes) for path in settings.keys]
-    ring = Keyring(holders, keys.installation, secrets.token_bytes, time.monotonic)
+    holders = await configured(settings, secrets.token_bytes, make=not await redis.exists(keys.roster))
+    keeping = Keeping.of(holders, redis, keys, scripts, secrets.token_bytes, skew)
+    ring, policies, rosters = keeping.ring, keeping.policies, keeping.rosters
+    custody = Custody(rosters, keeping.epochs, ring, policies, metrics)
 
-    watch = Watch(redis, dial, ring, metrics)
+    watch = Watch(redis, dial, ring, metrics, custody.look)
     slack = Slack.at(settings.slack_api_url, _plain(settings.slack_bot_token))
     identity = Identity(slack, _plain(settings.slack_bot_token))
     directory = SlackDirectory(slack, Facts(redis, keys), team_id=lambda: identity.team_id, now_ms=dial.now_ms)
 
-    policies = Policies(redis, keys, scripts)
     environments = Environments(redis, keys, scripts, ring, skew, secrets.token_bytes, watch.fit)
-    requests = Requests(redis, keys, scripts, policies, directory, environments.sign, skew, dial.now_ms, watch.fit)
+    requests = Requests(
+        redis, keys, scripts, policies, directory, environments.sign, skew, dial.now_ms, watch.fit, rosters.enrol
+    )
     deliveries = Deliveries(redis, keys, scripts, skew)
     outbox = Outbox(redis, keys, scripts, skew=skew)
     timers = Timers(redis, keys, scripts, skew)
@@ -186,6 +189,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         Signal: notices.signal,
         Mail: mailing.mail,
         MailApprovers: mailing.approvers,
+        Entrust: custody.entrust,
         Recovered: Recoveries(slack, policies, directory, outbox).told,
     }
     relay = Relay(outbox, performers, metrics, random.random, delivery.refused)
@@ -205,6 +209,8 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         policies=policies,
         environments=environments,
         ring=ring,
+        rosters=rosters,
+        faults=holders.faults,
         outside=outside,
         bootstrap=bootstrap,
         clock=clock,
@@ -280,7 +286,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         asking=talk.asking,
         audit=AuditLog(redis, keys),
         metrics=metrics,
-        ring=ring,
+        keeping=keeping,
         slack=slack,
         deliveries=deliveries,
     )

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from keyserver.callers import Callers
 from keyserver.ledger import Ledger
 from keyserver.pace import Pace
+from keyserver.rosters import Rosters
 from store.keys.file import KeyFile
 from store.keys.holder import KEY_BYTES, MAX_CONTEXT_BYTES, MAX_WRAPPED_BYTES
 from store.keys.identity import Identity, pin_of
@@ -39,18 +40,21 @@ class KeyServing:
         callers: Callers,
         ledger: Ledger,
         pace: Pace,
+        rosters: Rosters,
         now: Callable[[], datetime],
     ) -> None:
         self._key = key
         self._callers = callers
         self._ledger = ledger
         self._pace = pace
+        self._rosters = rosters
         self._now = now
         self._writing = asyncio.Lock()
         self._tls = identity.answering(())
         self._admitting: asyncio.Task[None] | None = None
         app = web.Application(client_max_size=MOST_BYTES)
         app.add_routes([web.post("/v1/wrap", self._wrap), web.post("/v1/unwrap", self._unwrap)])
+        app.add_routes([web.post("/v1/roster", self._learn)])
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=ENDS_S)
 
     async def start(self, host: str, port: int) -> int:
@@ -91,15 +95,31 @@ class KeyServing:
         try:
             caller = self._caller(request)
             if (retry_s := self._pace.wait_s(caller)) > 0:
-                raise Unavailable("Too many keys were asked for in a minute.", code="too_many")
+                raise _too_many()
             retry_s = None
-            value, context = await _read(request, given)
+            value, context, told = await _read(request, given)
             about = _about(context)
+            if did == "unwrap":
+                self._rosters.admit(caller, context, told)
             answer = await keep(value, context)
             await self._note(caller, did, about, "done")
         except AccessError as error:
             return await self._refused(error, caller, did, about, retry_s)
         return web.json_response({field: base64.b64encode(answer).decode()})
+
+    async def _learn(self, request: web.Request) -> web.Response:
+        caller, about = "", ""
+        try:
+            caller = self._caller(request)
+            if (retry_s := self._pace.wait_s(caller)) > 0:
+                return await self._refused(_too_many(), caller, "roster", about, retry_s)
+            installation, text, wrapped = await _introduction(request)
+            roster = await self._rosters.learn(caller, installation, text, wrapped, self._key.unwrap)
+            about = f"{installation}/{roster.number}"
+            await self._note(caller, "roster", about, "done")
+        except AccessError as error:
+            return await self._refused(error, caller, "roster", about, None)
+        return web.json_response({"roster": str(roster.number)})
 
     async def _refused(
         self, error: AccessError, caller: str, did: str, about: str, retry_s: float | None
@@ -129,8 +149,21 @@ class KeyServing:
             await asyncio.to_thread(lambda: self._ledger.write(**line, about=about, answer=answer))
 
 
-async def _read(request: web.Request, given: str) -> tuple[bytes, bytes]:
-    """(what is to be wrapped or unwrapped, its context). Raises `Invalid`."""
+def _too_many() -> Unavailable:
+    return Unavailable("Too many keys were asked for in a minute.", code="too_many")
+
+
+async def _introduction(request: web.Request) -> tuple[str, str, bytes]:
+    """(installation, the roster as it is stored, its key as this key server wrapped it). Raises `Invalid`."""
+    try:
+        body = _BODY.validate_json(await request.read())
+        return body["installation"][:64], body["roster"], base64.b64decode(body["wrapped"], validate=True)
+    except (ValidationError, KeyError, binascii.Error, ValueError, web.HTTPRequestEntityTooLarge):
+        raise Invalid("The body is to be JSON with “installation”, “roster” and “wrapped”.", code="bad_body") from None
+
+
+async def _read(request: web.Request, given: str) -> tuple[bytes, bytes, str]:
+    """(what is to be wrapped or unwrapped, its context, the roster that the caller follows). Raises `Invalid`."""
     try:
         body: dict[str, Any] = _BODY.validate_json(await request.read())
         value = base64.b64decode(body[given], validate=True)
@@ -140,7 +173,7 @@ async def _read(request: web.Request, given: str) -> tuple[bytes, bytes]:
     right = len(value) == KEY_BYTES if given == "key" else 0 < len(value) <= MAX_WRAPPED_BYTES
     if not right or len(context) > MAX_CONTEXT_BYTES:
         raise Invalid(f"“{given}” or “context” is not as long as it should be.", code="bad_body")
-    return value, context
+    return value, context, str(body.get("roster", ""))
 
 
 def _about(context: bytes) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from keyserver.callers import Callers
 
 LISTEN: Final = "0.0.0.0:8490"
-PER_MINUTE: Final = 120
+PER_MINUTE: Final = 600
 
 folder_option = click.option(
     "--data",
@@ -54,13 +54,14 @@ def serve(data: Path | None, listen: str, per_minute: int) -> None:
 def show(data: Path | None, output: str) -> None:
     """Print the pin and the fingerprint of this key server. Compare them with what Slack shows before you approve it."""
     from store.keys.server import FINGERPRINT_DIGITS
+    from store.model.roster import spaced
 
     pin = asyncio.run(_pin(_folder(data)))
     if output == "json":
         print_json({"pin": pin, "fingerprint": pin[:FINGERPRINT_DIGITS]})
         return
     click.echo(f"{pin}")
-    click.echo(f"The fingerprint is its first half: {pin[:FINGERPRINT_DIGITS]}.", err=True)
+    click.echo(f"The fingerprint is its first half: {spaced(pin[:FINGERPRINT_DIGITS])}", err=True)
 
 
 @command.command("allow", short_help="Let a Countersign call this key server.")
@@ -143,9 +144,12 @@ async def _serve(folder: Path, listen: str, per_minute: int) -> None:
     from keyserver.callers import Callers
     from keyserver.ledger import Ledger
     from keyserver.pace import Pace
+    from keyserver.rosters import Rosters
     from keyserver.server import KeyServing
     from store.keys.file import KeyFile
     from store.keys.identity import Identity
+    from store.keys.server import FINGERPRINT_DIGITS
+    from store.model.roster import spaced
 
     host, port = _address(listen)
     stopping = told_to_stop()
@@ -153,10 +157,15 @@ async def _serve(folder: Path, listen: str, per_minute: int) -> None:
     identity = await Identity.load_or_make(path, secrets.token_bytes)
     key = await KeyFile.load(path, random=secrets.token_bytes)
     callers, ledger = Callers(folder / "callers"), Ledger(folder / "ledger.jsonl").open()
-    serving = KeyServing(key, identity, callers, ledger, Pace(per_minute, time.monotonic), lambda: datetime.now(UTC))  # noqa: TID251 - this host's time is what its ledger tells
+    rosters = Rosters(folder / "rosters", identity.pin[:FINGERPRINT_DIGITS])
+    pace = Pace(per_minute, time.monotonic)
+    serving = KeyServing(key, identity, callers, ledger, pace, rosters, lambda: datetime.now(UTC))  # noqa: TID251 - this host's time is what its ledger tells
     try:
         found = await serving.start(host, port)
         click.echo(f"Key server on {host}:{found}. Its pin: {identity.pin}", err=True)
+        click.echo(
+            f"Its fingerprint, to compare with the card in Slack: {spaced(identity.pin[:FINGERPRINT_DIGITS])}", err=True
+        )
         for pin, name in sorted(callers.names().items()):
             click.echo(f"{name} may call, with the certificate {pin}.", err=True)
         await stopping.wait()

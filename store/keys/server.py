@@ -12,6 +12,7 @@ from yarl import URL
 from store.keys.holder import KEY_BYTES, MAX_WRAPPED_BYTES, Random, prove
 from store.keys.identity import Identity
 from store.model.errors import Invalid, Unavailable
+from store.model.roster import Roster
 from store.model.sealed import TAMPERED, tampered
 from store.model.secret import Secret
 
@@ -19,6 +20,7 @@ PORT: Final = 8490
 ANSWER_BYTES: Final = 64 * 1024
 PIN_DIGITS: Final = 64
 FINGERPRINT_DIGITS: Final = 32
+UNKNOWN_ROSTER: Final = "unknown_roster"
 
 _ANSWER: Final[TypeAdapter[dict[str, str]]] = TypeAdapter(dict[str, str])
 
@@ -34,6 +36,16 @@ class KeyServer:
         self._random = random
         self._session: aiohttp.ClientSession | None = None
         self._tls: ssl.SSLContext | None = None
+        self._roster: dict[str, str] = {}  # what is said of it with each key
+        self._introduction: dict[str, str] = {}  # and with what it is told of it
+
+    def meet(self, roster: Roster, wrapped: bytes, installation: str) -> None:
+        self._roster = {"roster": f"{roster.number}:{roster.mac}"}
+        self._introduction = {
+            "installation": installation,
+            "roster": roster.to_json(),
+            "wrapped": base64.b64encode(wrapped).decode(),
+        }
 
     async def wrap(self, key: bytes, context: bytes) -> bytes:
         return await self._ask("wrap", "wrapped", context=context, key=key)
@@ -50,9 +62,13 @@ class KeyServer:
             self._session = None
 
     async def _ask(self, what: str, field: str, **fields: bytes) -> bytes:
-        body = {name: base64.b64encode(value).decode() for name, value in fields.items()}
+        body = {name: base64.b64encode(value).decode() for name, value in fields.items()} | self._roster
         try:
             status, answer = await self._post(what, body)
+            if answer.get("code") == UNKNOWN_ROSTER and self._introduction:
+                status, answer = await self._post("roster", self._introduction)
+                if status == 200:
+                    status, answer = await self._post(what, body)
         except aiohttp.ServerFingerprintMismatch:
             raise self._refused("shows another certificate than it was pinned to. Nothing was said to it.") from None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:

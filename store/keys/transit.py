@@ -36,7 +36,7 @@ class Transit:
     """
 
     def __init__(self, address: str, token: Path, *, random: Random, namespace: str = "") -> None:
-        self._url, self._mount, self._key = _parsed(address)
+        self._url, self._mount, self._key = parse_address(address)
         self.name = f"{self._url.host}:{self._url.port}/{self._mount}/{self._key}"
         place = length_prefixed("countersign/transit/1", str(self._url), namespace, self._mount, self._key)
         self.fingerprint = hashlib.sha256(place).hexdigest()[:32]
@@ -131,7 +131,7 @@ class Transit:
         return f"Transit({self.name}, {self.fingerprint})"
 
 
-def _parsed(address: str) -> tuple[URL, str, str]:
+def parse_address(address: str) -> tuple[URL, str, str]:
     """(where, the mount, the key). Raises `Invalid`."""
     try:
         url = URL(address.removeprefix("transit+"))

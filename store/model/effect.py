@@ -138,6 +138,17 @@ class Recovered(_Effect):
         return f"recovered:{self.number}" if self.to is None else f"recovered:{self.number}:{self.to}"
 
 
+class Entrust(_Effect):
+    """The roster of key holders has moved: who is new learns every key."""
+
+    lane: ClassVar[Lane] = "connector"
+    type: Literal["entrust"] = "entrust"
+
+    @property
+    def key(self) -> str:
+        return "entrust"
+
+
 class _Notice(_Effect):
     """A decision, told where the rule says. What it was is said here, so that it is the same at every try."""
 
@@ -205,6 +216,18 @@ def _apart(detail: str | None) -> str:
 
 
 Effect: TypeAlias = Annotated[
-    ShowCard | Tell | Announce | Count | Depart | Align | Redeploy | Post | Signal | Mail | MailApprovers | Recovered,
+    ShowCard
+    | Tell
+    | Announce
+    | Count
+    | Depart
+    | Align
+    | Redeploy
+    | Post
+    | Signal
+    | Mail
+    | MailApprovers
+    | Recovered
+    | Entrust,
     Field(discriminator="type"),
 ]

@@ -58,6 +58,9 @@ ADDING: Final = (*GIVING, Edit)
 # The unsigned version, the epoch of the one before, and that one itself: nothing is built on what is not genuine.
 Sign = Callable[[Manifest, int, Manifest], Awaitable[Manifest]]
 
+# Writes the roster that a request for a key holder makes into its commit, or raises `AccessError`.
+Enrol = Callable[[Commit, Request], Awaitable[None]]
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -109,6 +112,7 @@ class Requests:
         skew: Skew,
         now_ms: Callable[[], int],
         fit: Callable[[], str | None] = lambda: None,
+        enrol: Enrol | None = None,
     ) -> None:
         """`now_ms` is the one clock as this process carries it. `fit` answers why nothing may be given now, None where it may: a Redis that forgets gives no access."""
         self._redis = redis
@@ -120,6 +124,7 @@ class Requests:
         self._skew = skew
         self._now_ms = now_ms
         self._fit = fit
+        self._enrol = enrol
         self._recent: OrderedDict[str, _Loaded] = OrderedDict()
 
     async def submit(
@@ -434,6 +439,10 @@ class Requests:
             )
             commit.set(keys.manifest(environment, head.number), head.to_json())
             commit.adopt(keys.payload(before.id, before.revision), keys.entries(environment))
+        if result.enrols:
+            if self._enrol is None:
+                raise Unavailable("This process does not ask the key holders.", code="no_holders")
+            await self._enrol(commit, after)
         if result.policies is not None:
             body = await self._policies.proposal(before)
             by = after.decision.by if after.decision is not None else ()

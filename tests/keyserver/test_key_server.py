@@ -15,6 +15,7 @@ import pytest
 from keyserver.callers import Callers
 from keyserver.ledger import Ledger
 from keyserver.pace import Pace
+from keyserver.rosters import Rosters
 from keyserver.server import NEWCOMERS_S, KeyServing
 from store.keys.file import KeyFile
 from store.keys.identity import Identity
@@ -73,7 +74,10 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     callers.allow("production", caller.certificate)
     ledger = Ledger(tmp_path / "ledger.jsonl").open()
     key = await KeyFile.load_or_make(tmp_path / "own.key", random=Draws("own"))
-    serving = KeyServing(key, own, callers, ledger, Pace(PER_MINUTE, clock), lambda: datetime(2026, 11, 21, tzinfo=UTC))
+    rosters = Rosters(tmp_path / "rosters", own.pin[:32])
+    serving = KeyServing(
+        key, own, callers, ledger, Pace(PER_MINUTE, clock), rosters, lambda: datetime(2026, 11, 21, tzinfo=UTC)
+    )
     found = Place(tmp_path, serving, own, caller, callers, ledger, clock)
     found.port = await serving.start("127.0.0.1", 0)
     yield found
