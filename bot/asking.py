@@ -10,7 +10,7 @@ from store.model.identity import POLICIES, Target, request_id
 from store.model.lifecycle import Draft, more_for, rule_for
 from store.model.people import Directory, Wanted
 from store.model.policy import Policy, PolicySet, TargetConfig
-from store.model.request import Amendment, Change, Door, Extending, Joining, Opening, Request
+from store.model.request import Amendment, Change, Door, Enrolling, Extending, Joining, Opening, Request
 from store.redis.environments import Environments, Value
 from store.redis.policies import Policies, fingerprint
 from store.redis.requests import Outcome, Requests
@@ -108,6 +108,13 @@ class Asking:
         amendment, body = _amendment(new, base)
         draft = Draft(self._id(), "policy", POLICIES, user, user, amendment, reason, ticket, door)
         return await self._requests.submit(draft, command_id, policies=body)
+
+    async def holder(
+        self, user: str, holder: Enrolling, *, reason: str, ticket: str | None, door: Door, command_id: str
+    ) -> Outcome:
+        """Asks for a key holder to be added or removed."""
+        draft = Draft(self._id(), "policy", POLICIES, user, user, holder, reason, ticket, door)
+        return await self._requests.submit(draft, command_id)
 
     async def other_policies(self, request: Request, command: Edit, new: PolicySet, *, base: int) -> Outcome:
         """The same request, for `new` instead of version `base`."""

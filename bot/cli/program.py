@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "request": "bot.cli.request",
     "audit": "bot.cli.audit",
     "hooks": "bot.cli.hooks",
+    "keys": "bot.cli.keys",
     "keyserver": "bot.cli.keyserver",
     "cards": "bot.cli.cards",
 }
@@ -28,6 +29,7 @@ SHORT: Final = {
     "request": "Look at requests, as the owner of this machine.",
     "audit": "Read the audit log, as the owner of this machine.",
     "hooks": "What the receivers of deploy webhooks need.",
+    "keys": "Who holds the keys of environments: list, add, remove, rotate, drill.",
     "keyserver": "A key holder on a host of its own, and who may call it.",
     "cards": "Print every card, modal and Home view as JSON lines.",
 }
