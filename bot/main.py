@@ -132,7 +132,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
 
     environments = Environments(redis, keys, scripts, ring, skew, secrets.token_bytes, watch.fit)
     requests = Requests(
-        redis, keys, scripts, policies, directory, environments.sign, skew, dial.now_ms, watch.fit, rosters.enrol
+        redis, keys, scripts, policies, directory, environments.sign, skew, dial.now_ms, watch.fit, rosters
     )
     deliveries = Deliveries(redis, keys, scripts, skew)
     outbox = Outbox(redis, keys, scripts, skew=skew)
@@ -229,7 +229,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         policies=policies,
         locks=locks,
         directory=directory,
-        asking=Asking(requests, environments, policies, directory, secrets.token_bytes),
+        asking=Asking(requests, environments, policies, directory, secrets.token_bytes, keeping.epochs),
         pictures=pictures,
         replies=replies,
         committed=clock.nudge,

@@ -6,7 +6,6 @@ from typing import Final
 import structlog
 
 from scheduler.metrics import Metrics
-from scheduler.relay import Again
 from store.keys.ring import SECURE_HOLDERS, Keyring
 from store.model.effect import Entrust
 from store.model.environment import Environment
@@ -18,7 +17,6 @@ from store.redis.rosters import Rosters
 
 ACTOR: Final = "clock"
 NAMED: Final = 3  # targets in a sentence
-AGAIN_MS: Final = 10_000
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -52,13 +50,10 @@ class Custody:
         said += await self._rotated()
         return [*said, *await self._alone(environments, working)]
 
-    async def entrust(self, _: Entrust, __: Claimed) -> Again | None:
-        """The roster has moved: whoever is new learns every key, now. Once is enough where they work; the look of the minute does the rest."""
-        await self._rosters.follow()
-        challenged = await self._ring.challenge_all()
-        for sentence in await self._learned(frozenset(one for one, error in challenged.items() if error is None)):
+    async def entrust(self, _: Entrust, __: Claimed) -> None:
+        """At once, not at the next minute. What cannot be done now is done at one of those."""
+        for sentence in await self.look():
             log.warning("keys", why=sentence)
-        return None
 
     async def _learned(self, working: frozenset[str]) -> list[str]:
         learned, faults = await self._epochs.heal(working)

@@ -139,6 +139,9 @@ async def asked(
             code="no_rule",
         )
     user = await slack_id(who, found.base, at.slack)
+    keeping = await at.here.keeping()
+    await keeping.rosters.follow()
+    await keeping.rosters.able(found.base, found.new)
     door = await asking(at)
     command_id = f"cli:{secrets.token_hex(8)}"
     if request is None:

@@ -139,7 +139,7 @@ class Recovered(_Effect):
 
 
 class Entrust(_Effect):
-    """The roster of key holders has moved: who is new learns every key."""
+    """The roster of key holders has moved, or the policies have: who is new learns every key, and what became secure moves under a secure one."""
 
     lane: ClassVar[Lane] = "connector"
     type: Literal["entrust"] = "entrust"

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from store.keys.ring import SECURE_HOLDERS, Keyring
 from store.model.audit import Audit
 from store.model.errors import Conflict, Invalid, NotFound, Unavailable
+from store.model.policy import PolicySet
 from store.model.request import Enrolling, Request
 from store.model.roster import MEMBERS_MOST, ROSTER, Member, Roster
 from store.model.sealed import Epoch, tampered
@@ -150,6 +151,22 @@ class Rosters:
         if asked.what == "add":
             members += (_member(asked, at_ms, request.id),)
         await self._move(commit, roster, members, "request", at_ms)
+
+    async def able(self, before: PolicySet, after: PolicySet) -> None:
+        """Raises `Unavailable` where a target is to be secure anew and fewer than two holders work."""
+        secured = {target for target, config in before.targets.items() if config.secure}
+        anew = sorted(target for target, config in after.targets.items() if config.secure and target not in secured)
+        if not anew:
+            return
+        challenged = await self._ring.challenge_all()
+        working = sum(error is None for error in challenged.values())
+        if working < SECURE_HOLDERS:
+            why = " ".join(error.sentence for error in challenged.values() if error is not None)
+            raise Unavailable(
+                f"secure: true for {anew[0]} needs two working key holders, and {'only one works' if working else 'none works'}. "
+                f"{why or 'No other is approved.'} Bring it back, or add another: countersign keys add",
+                code="holders_missing",
+            )
 
     async def recover(self, actor: str, reason: str, command_id: str) -> Roster:
         """A roster of what the settings name and works, when no holder of the one before gives its key any more. Raises `Conflict`, `Unavailable`."""

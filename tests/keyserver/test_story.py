@@ -1,15 +1,10 @@
 """Key servers come and go, as processes: what is sealed stays readable while one of those that were given its key lives."""
 
-import asyncio
-import re
-import sys
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from keyserver.callers import Callers
 from store.keys.envelope import open_version
 from store.keys.identity import Identity
 from store.keys.ring import Keyring
@@ -17,48 +12,10 @@ from store.keys.server import KeyServer
 from store.model.errors import Unavailable
 from store.model.sealed import Epoch, Held, Manifest, SealedEntry
 from store.model.secret import Secret
+from tests.keyserver.processes import KeyServerProcess
 from tests.store.keys.holders import Draws
 
-LISTENING = re.compile(r"Key server on 127\.0\.0\.1:(\d+)\. Its pin: ([0-9a-f]{64})")
-UP_S = 20
 INSTALLATION = "abc123"
-
-
-class Process:
-    """`countersign keyserver serve` in a folder of its own, which allows one Countersign."""
-
-    def __init__(self, folder: Path, name: str, caller: Identity) -> None:
-        self.name, self._folder = name, folder / name
-        Callers(self._folder / "callers").allow("production", caller.certificate)
-        self._process: asyncio.subprocess.Process | None = None
-        self.address = ""
-
-    async def start(self) -> None:
-        self._process = await asyncio.create_subprocess_exec(
-            *(
-                sys.executable,
-                "-m",
-                "bot",
-                "keyserver",
-                "serve",
-                "--data",
-                str(self._folder),
-                "--listen",
-                "127.0.0.1:0",
-            ),
-            stderr=asyncio.subprocess.PIPE,
-        )
-        assert self._process.stderr is not None
-        async with asyncio.timeout(UP_S):
-            while not (found := LISTENING.search((await self._process.stderr.readline()).decode())):
-                assert not self._process.stderr.at_eof()
-        self.address = f"https://127.0.0.1:{found[1]}#{found[2]}"
-
-    async def die(self) -> None:
-        if self._process is not None:
-            with suppress(ProcessLookupError):
-                self._process.kill()
-            await self._process.wait()
 
 
 class Company:
@@ -66,12 +23,12 @@ class Company:
 
     def __init__(self, folder: Path, caller: Identity) -> None:
         self._folder, self._caller = folder, caller
-        self._servers: dict[str, Process] = {}
+        self._servers: dict[str, KeyServerProcess] = {}
         self._holders: list[KeyServer] = []
         self._sealed: dict[str, tuple[Epoch, Manifest, dict[str, SealedEntry]]] = {}
 
     async def server(self, name: str) -> None:
-        self._servers[name] = Process(self._folder, name, self._caller)
+        self._servers[name] = KeyServerProcess(self._folder, name, self._caller.certificate)
         await self._servers[name].start()
 
     async def dies(self, *names: str) -> None:
@@ -87,7 +44,7 @@ class Company:
         return Keyring(self._holders, INSTALLATION, Draws("ring"), lambda: 0.0)
 
     def name_of(self, server: str) -> str:
-        return self._servers[server].address.removeprefix("https://").partition("#")[0]
+        return self._servers[server].called
 
     async def seal(self, ring: Keyring, environment: str, value: bytes) -> None:
         epoch, key = await ring.mint(environment, secure=True)

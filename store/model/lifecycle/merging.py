@@ -62,6 +62,7 @@ def _amend(world: World, request: Request, amendment: Amendment, actor: str) -> 
             *tell(merged, "merged", now_ms),
             *(ShowCard(request=sibling.id) for sibling in stale),
             *(effect for sibling in stale for effect in tell(sibling, "stale", now_ms)),
+            Entrust(),
         ),
         policies=amendment,
         siblings=stale,
