@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 
 from bot.asking import Asking
+from bot.holders import Keeping
 from bot.http.server import HttpServer
 from bot.logging_in import LoggingIn
 from bot.outside import Outside
@@ -23,7 +24,6 @@ from bot.watch import Watch
 from scheduler.clock import Clock
 from scheduler.metrics import Metrics
 from scheduler.relay import Relay
-from store.keys.ring import Keyring
 from store.model.errors import AccessError, Unavailable
 from store.redis.audit import AuditLog
 from store.redis.client import Client
@@ -76,7 +76,7 @@ class App:
     asking: Asking
     audit: AuditLog
     metrics: Metrics
-    ring: Keyring
+    keeping: Keeping
     slack: Slack
     deliveries: Deliveries
     tokens: Tokens
@@ -87,6 +87,7 @@ class App:
     async def start(self) -> None:
         """Raises `AccessError` for what no waiting would mend. A Slack that is silent is waited for: taking back goes on."""
         await self.dial.sync()
+        await self.keeping.rosters.begin()
         await self.watch.first_look()
         await self.http.start()
         try:
@@ -122,6 +123,8 @@ class App:
         await self.directory.close()
         await self.outside.close()
         await self.slack.close()
+        self.keeping.ring.forget()
+        await self.keeping.holders.close()
         await self.redis.aclose()
         if self.embedded is not None:
             await self.embedded.stop()

@@ -13,6 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.app import App
 from bot.asking import Asking
 from bot.condition import Condition
+from bot.holders import Keeping, configured
 from bot.http.addresses import Addresses
 from bot.http.api import Api
 from bot.http.auth import Auth
@@ -49,6 +50,7 @@ from bot.slack.unlocking import Unlocking
 from bot.slack.wire import Slack
 from bot.watch import Watch
 from scheduler.clock import Clock
+from scheduler.custody import Custody
 from scheduler.gauges import Gauges
 from scheduler.grants import Grants
 from scheduler.leavers import Leavers
@@ -58,13 +60,12 @@ from scheduler.notices import Notices
 from scheduler.relay import Performer, Relay
 from scheduler.sweep import Sweep
 from scheduler.webhooks import Webhooks
-from store.keys.file import KeyFile
-from store.keys.ring import Keyring
 from store.model.effect import (
     Align,
     Announce,
     Count,
     Depart,
+    Entrust,
     Mail,
     MailApprovers,
     Post,
@@ -127,17 +128,20 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     scripts = Scripts(redis)
     dial = Dial(redis, skew, time.monotonic)
     metrics = Metrics()
-    holders = [await KeyFile.load_or_make(path, random=secrets.token_bytes) for path in settings.keys]
-    ring = Keyring(holders, keys.installation, secrets.token_bytes, time.monotonic)
+    holders = await configured(settings, secrets.token_bytes, make=not await redis.exists(keys.roster))
+    keeping = Keeping.of(holders, redis, keys, scripts, secrets.token_bytes, skew)
+    ring, policies, rosters = keeping.ring, keeping.policies, keeping.rosters
+    custody = Custody(rosters, keeping.epochs, ring, policies, metrics)
 
-    watch = Watch(redis, dial, ring, metrics)
+    watch = Watch(redis, dial, ring, metrics, custody.look)
     slack = Slack.at(settings.slack_api_url, _plain(settings.slack_bot_token))
     identity = Identity(slack, _plain(settings.slack_bot_token))
     directory = SlackDirectory(slack, Facts(redis, keys), team_id=lambda: identity.team_id, now_ms=dial.now_ms)
 
-    policies = Policies(redis, keys, scripts)
     environments = Environments(redis, keys, scripts, ring, skew, secrets.token_bytes, watch.fit)
-    requests = Requests(redis, keys, scripts, policies, directory, environments.sign, skew, dial.now_ms, watch.fit)
+    requests = Requests(
+        redis, keys, scripts, policies, directory, environments.sign, skew, dial.now_ms, watch.fit, rosters
+    )
     deliveries = Deliveries(redis, keys, scripts, skew)
     outbox = Outbox(redis, keys, scripts, skew=skew)
     timers = Timers(redis, keys, scripts, skew)
@@ -145,7 +149,6 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     logging_in = LoggingIn(
         Logins(redis, keys, scripts, skew), tokens, directory, secrets.token_bytes, dial.now_ms, settings.session_ms
     )
-    addresses = Addresses(settings.proxies)
     outside = Outside(policies, environments)
     locks = Locks(redis, keys, scripts, policies, directory, skew, dial.now_ms)
     pictures = Pictures(requests, policies, environments, deliveries, directory)
@@ -199,6 +202,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         Mail: mailing.mail,
         MailApprovers: mailing.approvers,
         TellToken: TokenNews(slack).told,
+        Entrust: custody.entrust,
         Recovered: Recoveries(slack, policies, directory, outbox).told,
     }
     relay = Relay(outbox, performers, metrics, random.random, delivery.refused)
@@ -218,6 +222,8 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         policies=policies,
         environments=environments,
         ring=ring,
+        rosters=rosters,
+        faults=holders.faults,
         outside=outside,
         bootstrap=bootstrap,
         clock=clock,
@@ -236,7 +242,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         policies=policies,
         locks=locks,
         directory=directory,
-        asking=Asking(requests, environments, policies, directory, secrets.token_bytes),
+        asking=Asking(requests, environments, policies, directory, secrets.token_bytes, keeping.epochs),
         pictures=pictures,
         replies=replies,
         committed=clock.nudge,
@@ -274,7 +280,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     routes += _health(watch, policies, identity, sockets, metrics)
     routes += Api(
         (
-            *LoginOperations(logging_in, tokens, addresses).operations(),
+            *LoginOperations(logging_in, tokens, addresses := Addresses(settings.proxies)).operations(),
             *TokenOperations(tokens, uses, policies, directory, dial.now_ms).operations(),
         ),
         Auth(tokens, dial.now_ms, lambda shown, request: uses.note(shown, addresses.of(request))),
@@ -304,7 +310,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         asking=talk.asking,
         audit=AuditLog(redis, keys),
         metrics=metrics,
-        ring=ring,
+        keeping=keeping,
         slack=slack,
         deliveries=deliveries,
         tokens=tokens,

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from bot import mail_settings
 from bot.policy_file import durations
 from scheduler.connectors.smtp import MailServer
+from store.keys import server, transit
 from store.model.errors import Invalid
 from store.model.secret import Secret
 
@@ -34,6 +35,7 @@ NAMES: Final = (
     *("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_API_URL", "REDIS_URL"),
     *("COUNTERSIGN_DATA", "COUNTERSIGN_POLICIES", "COUNTERSIGN_KEYS", "COUNTERSIGN_HTTP", "COUNTERSIGN_LOG"),
     *("COUNTERSIGN_PROXIES", "COUNTERSIGN_SESSION"),
+    *("COUNTERSIGN_TRANSIT_TOKEN_FILE", "COUNTERSIGN_TRANSIT_NAMESPACE"),
     *mail_settings.NAMES,
 )
 OF_THE_CLI: Final = ("COUNTERSIGN_URL", "COUNTERSIGN_TOKEN")  # read where somebody uses a server, not where one runs
@@ -73,6 +75,13 @@ class Log(NamedTuple):
     format: Format = "auto"
 
 
+class TransitAccess(NamedTuple):
+    """`token`: a file, read at each use."""
+
+    token: Path
+    namespace: str = ""
+
+
 class Settings(BaseModel):
     """`redis_url` None: the embedded server runs in `data`. `warnings` are for the log: they stop nothing."""
 
@@ -85,7 +94,9 @@ class Settings(BaseModel):
     redis_url: Secret | None = None
     data: Path
     policies: Path = Path("policies.yml")
-    keys: tuple[Path, ...]
+    keys: tuple[Path, ...]  # key files
+    key_servers: tuple[str, ...] = ()  # addresses: https://… with its pin, or transit+https://…
+    transit: TransitAccess | None = None
     http: Address = Address("127.0.0.1", 8080)
     log: Log = Log()
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()  # whose X-Forwarded-For is believed
@@ -102,6 +113,7 @@ class Settings(BaseModel):
         """Raises BadSettings. `slack=False` for commands that do not speak to Slack: its tokens may then be absent."""
         reader = _Reader(environ)
         data = reader.data()
+        files, servers = reader.keys(data)
         found = cls(
             slack_bot_token=reader.token("SLACK_BOT_TOKEN", "xoxb-"),
             slack_app_token=reader.token("SLACK_APP_TOKEN", "xapp-"),
@@ -110,7 +122,9 @@ class Settings(BaseModel):
             redis_url=reader.redis_url(),
             data=data,
             policies=reader.policies(),
-            keys=reader.keys(data),
+            keys=files,
+            key_servers=servers,
+            transit=reader.transit(servers),
             http=reader.http(),
             log=reader.log(),
             proxies=reader.proxies(),
@@ -219,14 +233,31 @@ class _Reader:
             self.problems.append(f"COUNTERSIGN_POLICIES: there is no file {path}.")
         return path
 
-    def keys(self, data: Path) -> tuple[Path, ...]:
-        """Two by default, as `secure` targets need: on one disk they prove the way, on two they prove something."""
+    def keys(self, data: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+        """Files and addresses. Two files by default, as `secure` targets need: on one disk they prove the way, on two they prove something."""
         if not (value := self.get("COUNTERSIGN_KEYS")):
-            return (data / "keys" / "first.key", data / "keys" / "second.key")
-        paths = tuple(self._path(part.strip()) for part in value.split(",") if part.strip())
-        if not paths or len(set(paths)) < len(paths):
-            self.problems.append("COUNTERSIGN_KEYS: paths of key files are meant, separated by commas, each one once.")
-        return paths
+            return (data / "keys" / "first.key", data / "keys" / "second.key"), ()
+        parts = [part.strip() for part in value.split(",") if part.strip()]
+        if not parts or len(set(parts)) < len(parts):
+            self.problems.append(
+                "COUNTERSIGN_KEYS: paths of key files, addresses of key servers (https://host:8490#PIN) and of keys of a transit engine "
+                "(transit+https://host:8200/mount/key) are meant, separated by commas, each one once."
+            )
+        addresses = tuple(part for part in parts if "://" in part)
+        for address in addresses:
+            try:
+                (transit.parse_address if address.startswith("transit+") else server.parse_address)(address)
+            except Invalid as error:
+                self.problems.append(f"COUNTERSIGN_KEYS: {error.sentence}")
+        return tuple(self._path(part) for part in parts if "://" not in part), addresses
+
+    def transit(self, addresses: tuple[str, ...]) -> TransitAccess | None:
+        token, namespace = self.get("COUNTERSIGN_TRANSIT_TOKEN_FILE"), self.get("COUNTERSIGN_TRANSIT_NAMESPACE")
+        if not token and any(address.startswith("transit+") for address in addresses):
+            self.problems.append(
+                "COUNTERSIGN_TRANSIT_TOKEN_FILE: it is not set; it names the file that holds the token for the transit engine in COUNTERSIGN_KEYS."
+            )
+        return TransitAccess(self._path(token), namespace) if token else None
 
     def http(self) -> Address:
         value = self.get("COUNTERSIGN_HTTP") or "127.0.0.1:8080"

@@ -21,6 +21,8 @@ COMMANDS: Final = {
     "login": "bot.cli.login",
     "whoami": "bot.cli.whoami",
     "logout": "bot.cli.logout",
+    "keys": "bot.cli.keys",
+    "keyserver": "bot.cli.keyserver",
     "cards": "bot.cli.cards",
 }
 SHORT: Final = {
@@ -33,6 +35,8 @@ SHORT: Final = {
     "login": "Log this computer in at a server, as yourself.",
     "whoami": "For whom this computer speaks.",
     "logout": "End the session of this computer.",
+    "keys": "Who holds the keys of environments: list, add, remove, rotate, drill.",
+    "keyserver": "A key holder on a host of its own, and who may call it.",
     "cards": "Print every card, modal and Home view as JSON lines.",
 }
 INTERRUPTED: Final = 130

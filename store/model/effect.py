@@ -157,6 +157,17 @@ class TellToken(_Effect):
         return f"token:{self.token}:{self.news}:{self.at_ms}"
 
 
+class Entrust(_Effect):
+    """The roster of key holders has moved, or the policies have: who is new learns every key, and what became secure moves under a secure one."""
+
+    lane: ClassVar[Lane] = "connector"
+    type: Literal["entrust"] = "entrust"
+
+    @property
+    def key(self) -> str:
+        return "entrust"
+
+
 class _Notice(_Effect):
     """A decision, told where the rule says. What it was is said here, so that it is the same at every try."""
 
@@ -225,6 +236,6 @@ def _apart(detail: str | None) -> str:
 
 Effect: TypeAlias = Annotated[
     ShowCard | Tell | Announce | Count | Depart | Align | Redeploy | Post | Signal | Mail | MailApprovers | Recovered
-    | TellToken,
+    | TellToken | Entrust,
     Field(discriminator="type"),
 ]  # fmt: skip

@@ -86,6 +86,8 @@ class Environments:
         commit.write(self._keys.head(environment.id), 0, head.to_json(), {"entries": ""})
         commit.set(self._keys.manifest(environment.id, 1), head.to_json())
         at_ms = await now_ms(self._redis, self._skew)
+        commit.rank(self._keys.index("environments"), target, at_ms)
+        commit.guard(self._keys.roster, self._ring.roster)
         commit.audit([Audit(event="environment.created", actor="clock", at_ms=at_ms, target=target)])
         if (await commit.run(self._scripts, self._skew())).status == "ok":
             return environment
@@ -135,11 +137,11 @@ class Environments:
         return {entry.entry_id: entry for entry in entries}
 
     async def sign(self, manifest: Manifest, epoch: int, after: Manifest | None = None) -> Manifest:
-        """With the key of the version before it: `after`, which is verified. Raises `Unavailable`."""
-        key = await self._key(manifest.environment_id, epoch)
+        """With the newest key; `epoch` is that of the version before it: `after`, which is verified. Raises `Unavailable`."""
         if after is not None:
-            key.verify(after)
-        return key.sign(manifest)
+            (await self._key(manifest.environment_id, epoch)).verify(after)
+        newest = await self._redis.hget(self._keys.head(manifest.environment_id), "epoch")
+        return (await self._key(manifest.environment_id, max(epoch, int(newest or 0)))).sign(manifest)
 
     async def read(self, request_id: str, reader: str) -> Opened:
         """Values for the holder of an active grant, audited in the step that reads them. Raises `Forbidden`, `Conflict`, `NotFound`."""
@@ -225,7 +227,10 @@ class Environments:
 
     async def _key(self, environment_id: str, number: int) -> EnvironmentKey:
         if (known := self._epochs.get((environment_id, number))) is not None:
-            return await self._ring.open(known)
+            try:
+                return await self._ring.open(known)
+            except Unavailable:  # others may have been given it since
+                del self._epochs[environment_id, number]
         body = await self._redis.get(self._keys.epoch(environment_id, number))
         if body is None:
             raise Unavailable(f"The wraps of key {number} of this environment are missing.", code="keys_missing")

@@ -13,10 +13,12 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     policy:N                string  policy set N, never changed
     policy:N:enactment         string  when and how set N came into force, never changed
     environment:T           hash    body, version: what is known under the name T
-    head:E                  hash    body, version: the newest manifest; projected: entries (their ids)
+    head:E                  hash    body, version: the newest manifest; projected: entries (their ids); epoch, once it was rotated
     manifest:E:N            string  manifest N, never changed
     entries:E               hash    entry id -> sealed entry
-    epoch:E:N               string  the wraps of environment key N
+    epoch:E:N               string  the wraps of environment key N; of E = roster, of the key that authenticates roster N
+    roster                  hash    body, version: who was approved to hold keys
+    roster:N                string  roster N, never changed
     delivery:R:H            hash    body, version: how telling hook H of request R's version goes
     due                     zset    R/timer -> when, ms
     lane:L                  zset    effect -> next attempt, ms
@@ -35,6 +37,8 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     index:member:M          zset    requests that hold the membership M, by creation
     index:touch:E:NAME      zset    undecided changes of NAME in E, by creation; touch:policy:main: of the policies
     index:debts             zset    requests whose glass was broken and not yet looked at, by when it is due
+    index:environments      zset    targets that have an environment, by when it was made
+    index:rotating          zset    targets whose key was rotated, by when all data keys had moved, ms; 0: not yet
     index:locks             zset    users whose break-glass is locked, by since when
     index:hook:E/H          zset    requests whose version hook H has not heard of yet, by version
     index:dead              zset    target#H of hooks that were given up, by when; out again when it hears of a version
@@ -101,6 +105,13 @@ class Keys:
 
     def epoch(self, environment: str, number: int) -> str:
         return f"{self.prefix}epoch:{environment}:{number}"
+
+    @property
+    def roster(self) -> str:
+        return f"{self.prefix}roster"
+
+    def roster_of(self, number: int) -> str:
+        return f"{self.prefix}roster:{number}"
 
     def delivery(self, request: str, hook: str) -> str:
         return f"{self.prefix}delivery:{request}:{hook}"

@@ -7,7 +7,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from redis.asyncio import Redis
 
@@ -57,6 +57,18 @@ ADDING: Final = (*GIVING, Edit)
 
 # The unsigned version, the epoch of the one before, and that one itself: nothing is built on what is not genuine.
 Sign = Callable[[Manifest, int, Manifest], Awaitable[Manifest]]
+
+
+class Custodian(Protocol):
+    """Who looks after keys, and must be able to do what is decided about them."""
+
+    async def enrol(self, commit: Commit, request: Request) -> None:
+        """Writes the roster that a request for a key holder makes into its commit. Raises `AccessError`."""
+        ...
+
+    async def able(self, before: PolicySet, after: PolicySet) -> None:
+        """Raises `Unavailable` where `after` wants more of the key holders than they can do now."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +121,7 @@ class Requests:
         skew: Skew,
         now_ms: Callable[[], int],
         fit: Callable[[], str | None] = lambda: None,
+        custodian: Custodian | None = None,
     ) -> None:
         """`now_ms` is the one clock as this process carries it. `fit` answers why nothing may be given now, None where it may: a Redis that forgets gives no access."""
         self._redis = redis
@@ -120,6 +133,7 @@ class Requests:
         self._skew = skew
         self._now_ms = now_ms
         self._fit = fit
+        self._custodian = custodian
         self._recent: OrderedDict[str, _Loaded] = OrderedDict()
 
     async def submit(
@@ -434,8 +448,14 @@ class Requests:
             )
             commit.set(keys.manifest(environment, head.number), head.to_json())
             commit.adopt(keys.payload(before.id, before.revision), keys.entries(environment))
+        if result.enrols:
+            if self._custodian is None:
+                raise Unavailable("This process does not ask the key holders.", code="no_holders")
+            await self._custodian.enrol(commit, after)
         if result.policies is not None:
             body = await self._policies.proposal(before)
+            if self._custodian is not None:
+                await self._custodian.able(world.policy_now, PolicySet.from_json(body))
             by = after.decision.by if after.decision is not None else ()
             enactment = Enactment(
                 how="request",
