@@ -9,6 +9,7 @@ import structlog
 from bot.asking import Asking
 from bot.holders import Keeping
 from bot.http.server import HttpServer
+from bot.http.waiting import Waiting
 from bot.logging_in import LoggingIn
 from bot.outside import Outside
 from bot.policies import Bootstrap
@@ -26,6 +27,7 @@ from scheduler.metrics import Metrics
 from scheduler.relay import Relay
 from store.model.errors import AccessError, Unavailable
 from store.redis.audit import AuditLog
+from store.redis.blobs import Blobs
 from store.redis.client import Client
 from store.redis.clock import Dial
 from store.redis.deliveries import Deliveries
@@ -35,6 +37,7 @@ from store.redis.policies import Policies
 from store.redis.requests import Requests
 from store.redis.tokens import Tokens
 from store.redis.uses import Uses
+from store.redis.versions import Versions
 
 ACK_S: Final = 3.0  # Slack waits no longer for the answer to a click
 DRAIN_S: Final = (
@@ -72,6 +75,8 @@ class App:
     deaf: asyncio.Event  # set when this process can no longer hear Slack and had better be started again
     requests: Requests
     environments: Environments
+    versions: Versions
+    blobs: Blobs
     policies: Policies
     asking: Asking
     audit: AuditLog
@@ -82,6 +87,7 @@ class App:
     tokens: Tokens
     uses: Uses
     logging_in: LoggingIn
+    waiting: Waiting
     background: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def start(self) -> None:
@@ -114,7 +120,9 @@ class App:
         if self.sockets is not None:
             await self.running.ended(ACK_S)  # whoever has clicked is answered while there is a socket for it
             await self.sockets.close()
+        self.waiting.close()  # whoever waits over HTTP is answered while there is a site to answer
         await self.http.stop()
+        self.environments.forget()
         await self.running.ended(left())
         await self.uses.drain()
         await self.clock.stop()

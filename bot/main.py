@@ -15,13 +15,19 @@ from bot.asking import Asking
 from bot.condition import Condition
 from bot.holders import Keeping, configured
 from bot.http.addresses import Addresses
-from bot.http.api import Api
+from bot.http.api import Api, Operation
 from bot.http.auth import Auth
+from bot.http.environments import EnvironmentOperations, Kept
+from bot.http.filed import Filing
 from bot.http.health import Check, Health
 from bot.http.login import LoginOperations
+from bot.http.pace import Pace
+from bot.http.requests import RequestOperations
+from bot.http.secrets import SecretOperations
 from bot.http.server import HttpServer
 from bot.http.slack_events import PATH, SlackEvents
 from bot.http.tokens import TokenOperations
+from bot.http.waiting import Waiting
 from bot.letters import letter
 from bot.logging_in import LoggingIn
 from bot.outside import Outside
@@ -78,6 +84,7 @@ from store.model.effect import (
 )
 from store.model.secret import Secret
 from store.redis.audit import AuditLog
+from store.redis.blobs import Blobs
 from store.redis.cards import Cards
 from store.redis.channels import Channels
 from store.redis.client import Client, connect
@@ -94,6 +101,7 @@ from store.redis.logins import Logins
 from store.redis.outbox import Outbox
 from store.redis.places import Places
 from store.redis.policies import Policies
+from store.redis.pulse import Pulse
 from store.redis.quarantine import Quarantine
 from store.redis.requests import Requests
 from store.redis.scripts import Scripts
@@ -101,6 +109,7 @@ from store.redis.timers import Timers
 from store.redis.tokens import Tokens
 from store.redis.turns import Turns
 from store.redis.uses import Uses
+from store.redis.versions import Versions
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -139,6 +148,10 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     directory = SlackDirectory(slack, Facts(redis, keys), team_id=lambda: identity.team_id, now_ms=dial.now_ms)
 
     environments = Environments(redis, keys, scripts, ring, skew, secrets.token_bytes, watch.fit)
+    versions, blobs = (
+        Versions(redis, keys, environments),
+        Blobs(redis, keys, scripts, environments, skew, secrets.token_bytes),
+    )
     requests = Requests(
         redis, keys, scripts, policies, directory, environments.sign, skew, dial.now_ms, watch.fit, rosters
     )
@@ -242,7 +255,16 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         policies=policies,
         locks=locks,
         directory=directory,
-        asking=Asking(requests, environments, policies, directory, secrets.token_bytes, keeping.epochs),
+        asking=Asking(
+            requests,
+            environments,
+            policies,
+            directory,
+            secrets.token_bytes,
+            versions=versions,
+            blobs=blobs,
+            epochs=keeping.epochs,
+        ),
         pictures=pictures,
         replies=replies,
         committed=clock.nudge,
@@ -250,8 +272,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     )
     sight, signing_in = Sight(talk, cards), SigningIn(talk, logging_in, tokens, dial.now_ms, settings.session_ms)
     forms = Forms(talk, filling=Filling(slack, replies), environments=environments, sight=sight)
-    unlocking, extending = Unlocking(talk), Extending(talk)
-    running = Running()
+    unlocking, extending, running = Unlocking(talk), Extending(talk), Running()
     bolt_app = bolt(AsyncWebClient(base_url=settings.slack_api_url), identity, running)
     Listeners(
         talk,
@@ -275,15 +296,19 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         left=leavers.heard,
     ).register(bolt_app)
 
-    deaf = asyncio.Event()
+    deaf, waiting, addresses = asyncio.Event(), Waiting(Pulse(redis)), Addresses(settings.proxies)
     sockets, routes = _hearing(settings, bolt_app, deaf)
     routes += _health(watch, policies, identity, sockets, metrics)
     routes += Api(
         (
-            *LoginOperations(logging_in, tokens, addresses := Addresses(settings.proxies)).operations(),
+            *LoginOperations(logging_in, tokens, addresses).operations(),
             *TokenOperations(tokens, uses, policies, directory, dial.now_ms).operations(),
+            *_operations(talk, sight, cards, waiting, Kept(environments, versions, blobs)),
         ),
-        Auth(tokens, dial.now_ms, lambda shown, request: uses.note(shown, addresses.of(request))),
+        Auth(tokens, dial.now_ms),
+        metrics,
+        Pace(time.monotonic),
+        lambda shown, request: uses.note(shown, addresses.of(request)),
     ).routes()
     return App(
         settings=settings,
@@ -306,6 +331,8 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         deaf=deaf,
         requests=requests,
         environments=environments,
+        versions=versions,
+        blobs=blobs,
         policies=policies,
         asking=talk.asking,
         audit=AuditLog(redis, keys),
@@ -316,6 +343,17 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         tokens=tokens,
         uses=uses,
         logging_in=logging_in,
+        waiting=waiting,
+    )
+
+
+def _operations(talk: Conversation, sight: Sight, cards: Cards, waiting: Waiting, kept: Kept) -> tuple[Operation, ...]:
+    """What the API does for people and machines."""
+    filing = Filing(talk.slack, cards, talk.pictures, talk.policies)
+    return (
+        *RequestOperations(talk, sight=sight, filing=filing, waiting=waiting).operations(),
+        *EnvironmentOperations(talk, kept).operations(),
+        *SecretOperations(kept.environments, waiting).operations(),
     )
 
 

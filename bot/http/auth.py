@@ -36,24 +36,17 @@ class Caller:
 
 
 class Auth:
-    """`used` hears of each token that was let in, and must not keep anybody waiting."""
-
-    def __init__(
-        self,
-        tokens: Tokens,
-        now_ms: Callable[[], int],
-        used: Callable[[Bearer, web.Request], None] = lambda *_: None,
-    ) -> None:
+    def __init__(self, tokens: Tokens, now_ms: Callable[[], int]) -> None:
         self._tokens = tokens
         self._now_ms = now_ms
-        self._used = used
 
     async def caller(self, request: web.Request) -> Caller:
         """Raises `Forbidden` (`no_token`, `bad_token`)."""
-        shown = bearer(request)
-        token = await self._tokens.show(shown, self._now_ms())
-        self._used(shown, request)
-        return Caller(token, shown)
+        return await self.known(bearer(request))
+
+    async def known(self, shown: Bearer) -> Caller:
+        """Raises `Forbidden` (`bad_token`)."""
+        return Caller(await self._tokens.show(shown, self._now_ms()), shown)
 
 
 def bearer(request: web.Request) -> Bearer:

@@ -6,7 +6,8 @@ from aiohttp import web
 from pydantic import Field, StringConstraints
 
 from bot.http.addresses import Addresses
-from bot.http.api import Call, Operation, Shape, answer
+from bot.http.answers import Shape, answer
+from bot.http.api import Call, Operation
 from bot.logging_in import HOST_MOST, LoggingIn
 from bot.slack.views.words import cleaned
 from store.model.errors import Invalid

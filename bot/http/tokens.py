@@ -5,7 +5,8 @@ from typing import Literal
 
 from aiohttp import web
 
-from bot.http.api import Call, Operation, Shape, answer
+from bot.http.answers import Shape, answer
+from bot.http.api import Call, Operation
 from store.model.errors import NotFound
 from store.model.identity import TargetId, UserId
 from store.model.people import Directory

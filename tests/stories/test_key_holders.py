@@ -89,7 +89,7 @@ class Company:
         from store.model.sealed import SealedEntry
 
         body = await self.house.app.redis.hget(keys.entries(environment.id), held.entry_id)
-        opened = await environments._open(head, {held.entry_id: SealedEntry.from_json(text(body))})
+        opened = await environments._open(head, {held.entry_id: SealedEntry.from_json(text(body))}, only="PASSWORD")
         secret = opened["PASSWORD"].secret
         assert secret is not None
         return secret.reveal()

@@ -12,7 +12,9 @@
 --   set    key                          body                  a body that never changes: must not be there yet
 --   swap   key                          old body              a body without a version: must still be the old one
 --   fill   key                          field value ...       fields of a hash
---   adopt  key, key                                           the fields of the first move into the second
+--   adopt  key, key                                           the fields of the first move into the second, where it has none such
+--   omit   key                          field ...             these fields of a hash leave
+--   expire key                          ms                    and is gone by itself after so long
 --   drop   key
 --   last   key                          ms                    it goes by itself after so long
 --   rank   zset                         member score
@@ -70,8 +72,12 @@ each(function(name, key, first, last)
     redis.call('HSET', KEYS[key], unpack(ARGV, first, last))
   elseif name == 'adopt' then
     local fields = redis.call('HGETALL', KEYS[key])
-    for at = 1, #fields, 2 do redis.call('HSET', KEYS[key + 1], fields[at], fields[at + 1]) end
+    for at = 1, #fields, 2 do redis.call('HSETNX', KEYS[key + 1], fields[at], fields[at + 1]) end
     redis.call('DEL', KEYS[key])
+  elseif name == 'omit' then
+    redis.call('HDEL', KEYS[key], unpack(ARGV, first, last))
+  elseif name == 'expire' then
+    redis.call('PEXPIRE', KEYS[key], ARGV[first])
   elseif name == 'drop' then
     redis.call('DEL', KEYS[key])
   elseif name == 'last' then
