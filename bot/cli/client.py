@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from bot import VERSION
-from bot.cli.credentials import Credentials, refusal
+from bot.cli.credentials import Credentials
+from bot.cli.wire import refusal
 from store.model.errors import AccessError, Forbidden, Invalid, Unavailable
 from store.model.secret import Secret
 
@@ -160,11 +161,10 @@ def _refused(url: str, status: int, raw: bytes, headers: Mapping[str, str]) -> A
         if status in AGAIN:
             return Unavailable(f"{url} is not ready ({status}).", code="not_ready")
         return Unavailable(f"{url} does not answer as Countersign does ({status}).", code="bad_answer")
-    error = Invalid(cleaned(sentence), code=code) if status in (405, 413, 415) else refusal(status, code, sentence)
+    error = Invalid(cleaned(sentence), code=code) if status in (405, 415) else refusal(status, code, sentence)
     if isinstance(error, Unavailable):
         after = headers.get("Retry-After", "")
         error.retry_after_ms = int(after) * 1000 if after.isdecimal() else None
-    assert isinstance(error, AccessError)  # noqa: S101 - what refusal makes
     return error
 
 

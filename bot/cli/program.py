@@ -22,6 +22,11 @@ COMMANDS: Final = {
     "request": "bot.cli.request",
     "audit": "bot.cli.audit",
     "hooks": "bot.cli.hooks",
+    "login": "bot.cli.login",
+    "whoami": "bot.cli.whoami",
+    "logout": "bot.cli.logout",
+    "keys": "bot.cli.keys",
+    "keyserver": "bot.cli.keyserver",
     "cards": "bot.cli.cards",
 }
 SHORT: Final = {
@@ -35,6 +40,11 @@ SHORT: Final = {
     "request": "Your requests: look at them, use them, end them.",
     "audit": "Read the audit log, as the owner of this machine.",
     "hooks": "What the receivers of deploy webhooks need.",
+    "login": "Log this computer in at a server, as yourself.",
+    "whoami": "For whom this computer speaks.",
+    "logout": "End the session of this computer.",
+    "keys": "Who holds the keys of environments: list, add, remove, rotate, drill.",
+    "keyserver": "A key holder on a host of its own, and who may call it.",
     "cards": "Print every card, modal and Home view as JSON lines.",
 }
 INTERRUPTED: Final = 130

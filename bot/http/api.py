@@ -85,11 +85,21 @@ class Operation:
 
 
 class Api:
-    def __init__(self, operations: Iterable[Operation], auth: Auth, metrics: Metrics, pace: Pace) -> None:
+    """`used` hears of each token that was let in, and keeps nobody waiting."""
+
+    def __init__(
+        self,
+        operations: Iterable[Operation],
+        auth: Auth,
+        metrics: Metrics,
+        pace: Pace,
+        used: Callable[[Bearer, web.Request], None] = lambda *_: None,
+    ) -> None:
         self.operations = tuple(operations)
         self._auth = auth
         self._metrics = metrics
         self._pace = pace
+        self._used = used
 
     def routes(self) -> list[web.RouteDef]:
         return [web.route(one.method, one.path, self._handler(one)) for one in self.operations]
@@ -103,6 +113,8 @@ class Api:
             try:
                 shown = None if operation.open_to_all else bearer(request)
                 response = await self._answered(operation, request, shown)
+                if shown is not None:
+                    self._used(shown, request)
             except AccessError as error:
                 response, said = refused(error), error.detail
             if not response.prepared:
@@ -111,7 +123,7 @@ class Api:
             seconds.observe(took)
             self._metrics.commands.labels("http", operation.name, said).inc()
             log.info(
-                "asked over http",
+                "http",
                 operation=operation.name, status=response.status, said=said, ms=round(took * 1000, 1),
                 by=shown.id if shown is not None else None,
             )  # fmt: skip
