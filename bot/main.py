@@ -349,7 +349,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
 
 def _operations(talk: Conversation, sight: Sight, cards: Cards, waiting: Waiting, kept: Kept) -> tuple[Operation, ...]:
     """What the API does for people and machines."""
-    filing = Filing(talk.slack, cards, talk.pictures, talk.policies)
+    filing = Filing(talk.slack, cards, talk.pictures, talk.policies, talk.directory)
     return (
         *RequestOperations(talk, sight=sight, filing=filing, waiting=waiting).operations(),
         *EnvironmentOperations(talk, kept).operations(),

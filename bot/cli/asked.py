@@ -80,8 +80,12 @@ class Asked(BaseModel):
     link: str | None = None
     note: str | None = None
     by: tuple[str, ...] = ()
+    names: dict[str, str] = {}
     why: str | None = None
     sentence: str = ""
+
+    def name(self, user: str) -> str:
+        return cleaned(self.names.get(user, user))
 
     @property
     def who(self) -> str:
@@ -160,7 +164,7 @@ async def _patiently(requests: Requests, asked: Asked, progress: Progress) -> As
     away_since: float | None = None
     while True:
         try:
-            found = await requests.moved(asked)
+            found = await requests.moved(asked, WAIT_S if away_since is None else 0)
         except Unavailable as error:
             if error.detail == "bad_answer":
                 raise
@@ -179,7 +183,7 @@ async def _patiently(requests: Requests, asked: Asked, progress: Progress) -> As
 def told(asked: Asked, now_ms: int | None = None) -> str:
     """Where it stands, who brought it there and what they said, in a sentence."""
     does = f"{asked.kind} {asked.target}"
-    by = joined(cleaned(name) for name in asked.by if name not in NOBODY)
+    by = joined(asked.name(one) for one in asked.by if one not in NOBODY)
     head = f"Request {asked.id} ({does}) {STANDS.get(asked.state, f'is {asked.state}')}"
     who = f" by {by}" if by and asked.state not in WAITING else ""
     why = f": {cleaned(asked.why)}" if asked.why else ""

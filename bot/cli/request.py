@@ -149,7 +149,7 @@ def _mine_row(asked: "Asked", now_ms: int) -> tuple[str, ...]:
         asked.id,
         asked.state,
         f"{asked.kind} {asked.target}",
-        asked.requester,
+        asked.name(asked.requester),
         at(asked.created_ms, now_ms),
         at(until, now_ms) if until is not None else "",
     )
@@ -172,8 +172,8 @@ def _show_mine(request_id: str, url: str | None, output: Form) -> None:
         return
     print_paragraph(told(asked, now_ms), bold=True)
     facts = [
-        ("asked", f"{at(asked.created_ms, now_ms)} by {asked.requester}"),
-        ("for", asked.beneficiary if asked.beneficiary != asked.requester else ""),
+        ("asked", f"{at(asked.created_ms, now_ms)} by {asked.name(asked.requester)}"),
+        ("for", asked.name(asked.beneficiary) if asked.beneficiary != asked.requester else ""),
         ("reason", asked.reason),
         ("ticket", asked.ticket or ""),
         ("duration", spell(asked.duration_ms) if asked.duration_ms else ""),

@@ -177,7 +177,7 @@ class RequestOperations:
             found, _ = await self._pictures.waiting(user, most=query.limit)
         else:
             found = await self._pictures.mine(user, most=query.limit)
-        names = (await self._policies.current()).names
+        names = await self._filing.names(facts.request for facts in found)
         return answer(Listed(requests=tuple(self._filing.filed(facts, names) for facts in found)))
 
     async def show(self, call: Call) -> web.StreamResponse:
