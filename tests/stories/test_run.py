@@ -14,7 +14,7 @@ from store.model.policy import MINUTE
 from tests import servers
 from tests.stories.conftest import OpenHouse
 from tests.stories.people import ask, card, press, says
-from tests.stories.terminal import ran, typed
+from tests.stories.shell import ran, typed
 from tests.tokens import machine_token
 
 ASK = ("run", "payments/prod", "--for", "30m", "--reason", "INC-7 payments fail")
