@@ -27,6 +27,8 @@ NOW: Final = "Countersign-Now"
 UNTIL: Final = "Countersign-Until"
 NOT_NOW: Final = "The server cannot reach what it keeps its records in. Nothing is lost; try again in a moment."
 NOT_KNOWN: Final = "The server does not know whether that was done. See what is: countersign request ls"
+# What is a field in Slack is an option here.
+HINTS: Final = {"reason_required": 'Add --reason "…".', "ticket_required": "Add --ticket."}
 # Worth saying again: a process between two others, a Redis that fails over.
 AGAIN: Final = frozenset({429, 502, 503, 504})
 
@@ -165,6 +167,8 @@ def _refused(url: str, method: str, status: int, raw: bytes, headers: Mapping[st
         return Unavailable(f"{url} does not answer as Countersign does ({status}).", code="bad_answer")
     if code == "unknown":  # what it says to somebody who looks at a card
         sentence = NOT_NOW if method == "GET" else NOT_KNOWN
+    if code in HINTS:
+        sentence = f"{sentence} {HINTS[code]}"
     error = Invalid(cleaned(sentence), code=code) if status in (405, 415) else refusal(status, code, sentence)
     if isinstance(error, Unavailable):
         after = headers.get("Retry-After", "")
