@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "logout": "bot.cli.logout",
     "keys": "bot.cli.keys",
     "keyserver": "bot.cli.keyserver",
+    "token": "bot.cli.token",
     "cards": "bot.cli.cards",
 }
 SHORT: Final = {
@@ -37,6 +38,7 @@ SHORT: Final = {
     "logout": "End the session of this computer.",
     "keys": "Who holds the keys of environments: list, add, remove, rotate, drill.",
     "keyserver": "A key holder on a host of its own, and who may call it.",
+    "token": "Let machines in: ask for their tokens, list and revoke them.",
     "cards": "Print every card, modal and Home view as JSON lines.",
 }
 INTERRUPTED: Final = 130
