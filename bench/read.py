@@ -6,10 +6,11 @@ import sys
 from typing import Any, Final
 
 from bench.house import Bot, Place
-from bench.reader import at_once, get, one_after_the_other
+from bench.reader import CONNECTIONS, at_once, get, one_after_the_other
 
-READS: Final = 2_000
-BLOCK: Final = 50
+READS: Final = 4_000
+BLOCK: Final = 20 * CONNECTIONS
+LONE: Final = 200
 SECRETS: Final = 50
 TOKENS: Final = 16  # machines; one token may ask two hundred times a second
 PATH: Final = "/v1/environments/payments/staging/secrets"
@@ -23,29 +24,27 @@ async def measure(reads: int = READS) -> dict[str, Any]:
         bare_port = await bot.told("bare", SECRETS)
         requests, bare = [get(PATH, token) for token in tokens], get("/")
         for port, request in ((bot.port, requests[0]), (bare_port, bare)):
-            await one_after_the_other(port, request, BLOCK)
-        _say(f"{reads} reads, and as many bare answers, in blocks in turn")
-        cost, bare_cost = _Cost(), _Cost()
+            await one_after_the_other(port, request, LONE)
+        read, bare_read = _Cost(bot, bot.port, requests), _Cost(bot, bare_port, [bare])
+        _say(f"{reads} reads over {CONNECTIONS} connections, and as many bare answers, in blocks in turn")
         for block in range(max(1, reads // BLOCK)):
-            pairs = [(cost, bot.port, requests[block % TOKENS]), (bare_cost, bare_port, bare)]
-            for measured, port, request in pairs[:: 1 if block % 2 else -1]:
-                await measured.block(bot, port, request)
-        _say(f"{reads} reads over several connections at once")
-        rates = [await at_once(bot.port, requests, reads) for _ in range(3)]
-        bare_rate = await at_once(bare_port, [bare], reads)
-        decipher = await bot.told("decipher", SECRETS)
-        first_ms = await bot.told("opened", TOKENS)
+            for cost in (read, bare_read)[:: 1 if block % 2 else -1]:
+                await cost.block()
+        _say(f"{LONE} reads one after the other, and as many bare answers")
+        for cost in (read, bare_read):
+            await cost.lone()
         return {
-            "cpu_ms": round(cost.cpu_ms, 3),
-            "bare_cpu_ms": round(bare_cost.cpu_ms, 3),
-            "cpu_ratio_to_bare": round(cost.cpu_ms / bare_cost.cpu_ms, 2),
-            "decipher_cpu_ms": round(decipher, 3),
-            "cold_cpu_ms": round(first_ms, 3),
-            "p50_ms": round(cost.percentile(50), 2),
-            "p99_ms": round(cost.percentile(99), 2),
-            "bare_p50_ms": round(bare_cost.percentile(50), 2),
-            "requests_per_s": round(statistics.median(rates)),
-            "bare_requests_per_s": round(bare_rate),
+            "cpu_ms": round(read.cpu_ms, 3),
+            "bare_cpu_ms": round(bare_read.cpu_ms, 3),
+            "cpu_ratio_to_bare": round(read.cpu_ms / bare_read.cpu_ms, 2),
+            "decipher_cpu_ms": round(await bot.told("decipher", SECRETS), 3),
+            "cold_cpu_ms": round(await bot.told("opened", TOKENS), 3),
+            "lone_cpu_ms": round(read.lone_cpu_ms, 3),
+            "p50_ms": round(read.percentile(50), 2),
+            "p99_ms": round(read.percentile(99), 2),
+            "bare_p50_ms": round(bare_read.percentile(50), 2),
+            "requests_per_s": round(statistics.median(read.rates)),
+            "bare_requests_per_s": round(statistics.median(bare_read.rates)),
             "secrets": SECRETS,
             "n": reads,
             "server": place.server,
@@ -55,14 +54,26 @@ async def measure(reads: int = READS) -> dict[str, Any]:
 
 
 class _Cost:
-    def __init__(self) -> None:
+    """Of one kind of request: CPU of the bot's process, by block, and wall time as one client feels it."""
+
+    def __init__(self, bot: Bot, port: int, requests: list[bytes]) -> None:
+        self._bot = bot
+        self._port = port
+        self._requests = requests
         self._cpu_ms: list[float] = []
         self._wall_ms: list[float] = []
+        self.rates: list[float] = []
+        self.lone_cpu_ms = 0.0
 
-    async def block(self, bot: Bot, port: int, request: bytes) -> None:
-        before = await bot.cpu_us()
-        self._wall_ms += await one_after_the_other(port, request, BLOCK)
-        self._cpu_ms.append((await bot.cpu_us() - before) / 1000 / BLOCK)
+    async def block(self) -> None:
+        before = await self._bot.cpu_us()
+        self.rates.append(await at_once(self._port, self._requests, BLOCK))
+        self._cpu_ms.append((await self._bot.cpu_us() - before) / 1000 / BLOCK)
+
+    async def lone(self) -> None:
+        before = await self._bot.cpu_us()
+        self._wall_ms = await one_after_the_other(self._port, self._requests[0], LONE)
+        self.lone_cpu_ms = (await self._bot.cpu_us() - before) / 1000 / LONE
 
     @property
     def cpu_ms(self) -> float:

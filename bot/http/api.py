@@ -1,5 +1,6 @@
 """Api: the operations of the HTTP API as a table, from which both the routes and the OpenAPI description are made."""
 
+import json
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from bot.http import asked
-from bot.http.answers import Nothing, refused
+from bot.http.answers import JSON, Nothing, refused, told
 from bot.http.auth import Auth, Caller, bearer
+from bot.http.openapi import described
 from bot.http.pace import Pace
 from scheduler.metrics import Metrics
 from store.model.errors import AccessError, Forbidden
@@ -94,7 +96,16 @@ class Api:
         pace: Pace,
         used: Callable[[Bearer, web.Request], None] = lambda *_: None,
     ) -> None:
-        self.operations = tuple(operations)
+        description = Operation(
+            method="GET",
+            path="/openapi.json",
+            name="describe",
+            summary="This description.",
+            handle=self._describe,
+            open_to_all=True,
+        )
+        self.operations = (*operations, description)
+        self._description = json.dumps(described(self.operations), separators=(",", ":")).encode()
         self._auth = auth
         self._metrics = metrics
         self._pace = pace
@@ -102,6 +113,9 @@ class Api:
 
     def routes(self) -> list[web.RouteDef]:
         return [web.route(one.method, one.path, self._handler(one)) for one in self.operations]
+
+    async def _describe(self, _: Call) -> web.StreamResponse:
+        return told(self._description, JSON)
 
     def _handler(self, operation: Operation) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         seconds = self._metrics.http_seconds.labels(operation.name)
