@@ -23,6 +23,7 @@ from bot.slack.sockets import Sockets
 from bot.slack.wire import Slack
 from bot.watch import Watch
 from scheduler.clock import Clock
+from scheduler.expiries import Expiries
 from scheduler.metrics import Metrics
 from scheduler.relay import Relay
 from store.model.errors import AccessError, Unavailable
@@ -86,6 +87,7 @@ class App:
     deliveries: Deliveries
     tokens: Tokens
     uses: Uses
+    expiries: Expiries
     logging_in: LoggingIn
     waiting: Waiting
     background: set[asyncio.Task[None]] = field(default_factory=set)

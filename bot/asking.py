@@ -11,7 +11,7 @@ from store.model.identity import POLICIES, Target, request_id
 from store.model.lifecycle import Draft, more_for, rule_for
 from store.model.people import Directory, Wanted
 from store.model.policy import Policy, PolicySet, TargetConfig
-from store.model.request import CLOCK, Amendment, Change, Door, Enrolling, Extending, Joining, Opening, Request
+from store.model.request import CLOCK, Amendment, Change, Door, Enrolling, Extending, Joining, Minting, Opening, Request
 from store.redis.blobs import Blobs, Pasted, Taking
 from store.redis.environments import Environments, Value
 from store.redis.epochs import Epochs
@@ -164,6 +164,13 @@ class Asking:
     ) -> Outcome:
         """Asks for a key holder to be added or removed."""
         draft = Draft(self._id(), "policy", POLICIES, user, user, holder, reason, ticket, door)
+        return await self._requests.submit(draft, command_id)
+
+    async def machine(
+        self, user: str, machine: Minting, *, reason: str, ticket: str | None, door: Door, command_id: str
+    ) -> Outcome:
+        """Asks for a machine to be let in."""
+        draft = Draft(self._id(), "policy", POLICIES, user, user, machine, reason, ticket, door)
         return await self._requests.submit(draft, command_id)
 
     async def other_policies(self, request: Request, command: Edit, new: PolicySet, *, base: int) -> Outcome:

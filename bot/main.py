@@ -57,6 +57,7 @@ from bot.slack.wire import Slack
 from bot.watch import Watch
 from scheduler.clock import Clock
 from scheduler.custody import Custody
+from scheduler.expiries import Expiries
 from scheduler.gauges import Gauges
 from scheduler.grants import Grants
 from scheduler.leavers import Leavers
@@ -226,6 +227,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         watch=watch.look,
         gauges=Gauges(relay, outbox, timers, metrics).measure,
         leavers=leavers.look,
+        expiries=(expiries := Expiries(tokens, dial.now_ms)).look,
     )
 
     bootstrap = Bootstrap(settings.policies, policies, SlackLookup(slack), dial, skew)
@@ -302,8 +304,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     routes += Api(
         (
             *LoginOperations(logging_in, tokens, addresses).operations(),
-            *TokenOperations(tokens, uses, policies, directory, dial.now_ms).operations(),
-            *_operations(talk, sight, cards, waiting, Kept(environments, versions, blobs)),
+            *_operations(talk, sight, cards, waiting, Kept(environments, versions, blobs), (tokens, uses)),
         ),
         Auth(tokens, dial.now_ms),
         metrics,
@@ -342,18 +343,22 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         deliveries=deliveries,
         tokens=tokens,
         uses=uses,
+        expiries=expiries,
         logging_in=logging_in,
         waiting=waiting,
     )
 
 
-def _operations(talk: Conversation, sight: Sight, cards: Cards, waiting: Waiting, kept: Kept) -> tuple[Operation, ...]:
+def _operations(
+    talk: Conversation, sight: Sight, cards: Cards, waiting: Waiting, kept: Kept, let_in: tuple[Tokens, Uses]
+) -> tuple[Operation, ...]:
     """What the API does for people and machines."""
     filing = Filing(talk.slack, cards, talk.pictures, talk.policies, talk.directory)
     return (
         *RequestOperations(talk, sight=sight, filing=filing, waiting=waiting).operations(),
         *EnvironmentOperations(talk, kept).operations(),
         *SecretOperations(kept.environments, waiting).operations(),
+        *TokenOperations(talk, *let_in, filing).operations(),
     )
 
 

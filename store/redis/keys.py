@@ -59,6 +59,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     login:code:C            string  the login whose code is C, as long
     count:NAME              string  how often somebody has tried, for the length of a window
     sessions:U              hash    version: counts how often all sessions of U were ended at once
+    index:expiring          zset    tokens of machines, by when who asked for them is told of their end
     index:tokens:U          zset    tokens of U that were not revoked, by creation; tokens:machines: those of all machines
 """
 
