@@ -25,9 +25,11 @@ from store.model.identity import POLICIES, parse_request_id
 from store.model.people import Directory
 from store.model.policy import PolicySet
 from store.model.request import Amendment
+from store.redis.blobs import Blobs
 from store.redis.clock import Dial, no_skew
 from store.redis.facts import Facts
 from store.redis.requests import Outcome, Requests
+from store.redis.versions import Versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +141,13 @@ async def asked(
             code="no_rule",
         )
     user = await slack_id(who, found.base, at.slack)
-    asking = await _asking(at)
+    keeping = await at.here.keeping()
+    await keeping.rosters.follow()
+    await keeping.rosters.able(found.base, found.new)
+    door = await asking(at)
     command_id = f"cli:{secrets.token_hex(8)}"
     if request is None:
-        return await asking.policies(
+        return await door.policies(
             user,
             found.new,
             base=found.base.number,
@@ -162,13 +167,22 @@ async def asked(
         reason=reason or known.reason,
         ticket=ticket if ticket is not None else known.ticket,
     )
-    return await asking.other_policies(known, edit, found.new, base=found.base.number)
+    return await door.other_policies(known, edit, found.new, base=found.base.number)
 
 
-async def _asking(at: Desk) -> Asking:
+async def asking(at: Desk) -> Asking:
     here = at.here
     environments = await here.environments()
+    blobs = Blobs(here.redis, here.keys, here.scripts, environments, no_skew, secrets.token_bytes)
     requests = Requests(
         here.redis, here.keys, here.scripts, here.policies, at.directory, environments.sign, no_skew, at.dial.now_ms
     )
-    return Asking(requests, environments, here.policies, at.directory, secrets.token_bytes)
+    return Asking(
+        requests,
+        environments,
+        here.policies,
+        at.directory,
+        secrets.token_bytes,
+        versions=Versions(here.redis, here.keys, environments),
+        blobs=blobs,
+    )

@@ -49,7 +49,9 @@ def wants_json(arguments: Sequence[str]) -> bool:
 
 
 def exit_code(error: AccessError) -> int:
-    return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+    """Its own, where it has one: `exit`."""
+    own = getattr(error, "exit", None)
+    return own if isinstance(own, int) else next(code for kind, code in EXIT_CODES if isinstance(error, kind))
 
 
 def tell_error(code: str, sentence: str, *, json: bool) -> None:

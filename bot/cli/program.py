@@ -18,15 +18,35 @@ COMMANDS: Final = {
     "request": "bot.cli.request",
     "audit": "bot.cli.audit",
     "hooks": "bot.cli.hooks",
+    "login": "bot.cli.login",
+    "whoami": "bot.cli.whoami",
+    "logout": "bot.cli.logout",
+    "run": "bot.cli.with_secrets",
+    "env": "bot.cli.env",
+    "secrets": "bot.cli.changing",
+    "seal": "bot.cli.seal",
+    "keys": "bot.cli.keys",
+    "keyserver": "bot.cli.keyserver",
+    "token": "bot.cli.token",
     "cards": "bot.cli.cards",
 }
 SHORT: Final = {
     "serve": "Run the bot until it is told to stop.",
     "doctor": "Look at everything the bot stands on, and say what to do.",
     "policy": "Check, compare, explain and change policies.",
-    "request": "Look at requests, as the owner of this machine.",
+    "request": "Your requests: look at them, use them, end them.",
     "audit": "Read the audit log, as the owner of this machine.",
     "hooks": "What the receivers of deploy webhooks need.",
+    "login": "Log this computer in at a server, as yourself.",
+    "whoami": "For whom this computer speaks.",
+    "logout": "End the session of this computer.",
+    "run": "Run a program with an environment's secrets in its memory.",
+    "env": "Ask for an environment's secrets, and read them.",
+    "secrets": "Change secrets by a request, and see how they came about.",
+    "seal": "Seal a value for a form in Slack.",
+    "keys": "Who holds the keys of environments: list, add, remove, rotate, drill.",
+    "keyserver": "A key holder on a host of its own, and who may call it.",
+    "token": "Let machines in: ask for their tokens, list and revoke them.",
     "cards": "Print every card, modal and Home view as JSON lines.",
 }
 INTERRUPTED: Final = 130
@@ -52,7 +72,7 @@ class Program(click.Group):
 @click.group(
     cls=Program,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 denied or failed, 2 wrong usage, settings or policy file, 3 forbidden, 4 not found, 5 conflict, 6 unavailable.",
+    epilog="Exit codes: 0 done, 1 denied or failed, 2 wrong usage, settings or policy file, 3 forbidden, 4 not found, 5 conflict, 6 unavailable, 124 waited too long.",
 )
 @click.option(  # commands look it up where they are given none of their own
     "-o", "--output", type=click.Choice(["text", "json"]), help="How to print, for every command that can print JSON."

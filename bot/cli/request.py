@@ -1,4 +1,4 @@
-"""`countersign request`: requests as the owner of this machine sees them, straight from Redis."""
+"""`countersign request`: requests of whoever is logged in, over HTTP; or as the owner of this machine sees them, straight from Redis."""
 
 import asyncio
 import os
@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from bot.cli.output import output_option, print_json, print_paragraph, print_table
+from bot.cli import request_mine
+from bot.cli.filing import URL, asking, file, tell
+from bot.cli.moments import DURATION
+from bot.cli.output import Form, output_option, print_json, print_paragraph, print_table
 
 if TYPE_CHECKING:
     from store.model.policy import PolicySet
@@ -15,17 +18,34 @@ if TYPE_CHECKING:
 HEADER: Final = ("id", "state", "what", "by", "since", "until")
 
 
+LOCAL: Final = click.option("--local", is_flag=True, help="As the owner of this machine, straight from its Redis.")
+
+
 @click.group("request")
 def command() -> None:
-    """Look at requests, as the owner of this machine: everything is shown, and nothing is asked of Slack."""
+    """Look at requests, use what was approved, and end it.
+
+    Whoever is logged in sees their own, over HTTP. Where nobody is, or with --local, ls and show read the Redis of this machine, as its owner.
+    """
 
 
-@command.command("ls", short_help="What is not finished, or all of one person.")
-@click.option("--mine", "user", metavar="USER", help="What this Slack user id asked for or holds, finished or not.")
+@command.command("ls", short_help="Your requests; or with --local all that are not finished.")
+@click.option("--waiting", is_flag=True, help="What waits for your word.")
+@click.option(
+    "--mine", "user", metavar="USER", help="Locally: what this Slack user id asked for or holds, finished or not."
+)
 @click.option("-n", "most", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
+@LOCAL
+@URL
 @output_option
-def ls(user: str | None, most: int, output: str) -> None:
-    """List what is not finished, the next to change first; or with --mine all of one person, the newest first."""
+def ls(*, waiting: bool, user: str | None, most: int, local: bool, url: str | None, output: Form) -> None:
+    """List what you asked for or hold, the newest first; or with --waiting what waits for your word.
+
+    With --local list what is not finished, the next to change first; or with --mine all of one person, the newest first.
+    """
+    if user is None and not local and request_mine.logged_in(url):
+        request_mine.list_mine(url, output, waiting=waiting, most=most)
+        return
     requests, policies = asyncio.run(_listed(user, most))
     if output == "json":
         print_json([_shown(request) for request in requests])
@@ -35,17 +55,75 @@ def ls(user: str | None, most: int, output: str) -> None:
         click.echo(f"{user} has asked for nothing and holds nothing." if user else "Nothing is waiting.", err=True)
 
 
-@command.command("show", short_help="One request, with every review.")
+@command.command("show", short_help="One request.")
 @click.argument("request_id", metavar="ID")
+@LOCAL
+@URL
 @output_option
-def show(request_id: str, output: str) -> None:
-    """Show one request: what is asked, what has been said of it, and where it stands."""
+def show(request_id: str, *, local: bool, url: str | None, output: Form) -> None:
+    """Show one request: what is asked, and where it stands. With --local also every review."""
+    if not local and request_mine.logged_in(url):
+        request_mine.show_mine(request_id, url, output)
+        return
     request, policies = asyncio.run(_one(request_id))
     if output == "json":
         print_json(_shown(request))
         return
     for label, words in _facts(request, policies.names):
         print_paragraph(f"{label + ':':<10} {words}") if label else print_paragraph(words, bold=True)
+
+
+@command.command("withdraw", short_help="Take a request back before it is used.")
+@click.argument("request_id", metavar="ID")
+@URL
+@output_option
+def withdraw(request_id: str, *, url: str | None, output: Form) -> None:
+    """Take a request of yours back before it is used."""
+    request_mine.act(request_id, "withdraw", {}, url, output)
+
+
+@command.command("activate", short_help="Begin to use what was approved.")
+@click.argument("request_id", metavar="ID")
+@URL
+@output_option
+def activate(request_id: str, *, url: str | None, output: Form) -> None:
+    """Begin to use what was approved: its time runs from now."""
+    request_mine.act(request_id, "activate", {}, url, output)
+
+
+@command.command("end", short_help="End an access before its time is over.")
+@click.argument("request_id", metavar="ID")
+@click.option("--reason", default="", help="Why; whoever has it reads that.")
+@URL
+@output_option
+def end(request_id: str, *, reason: str, url: str | None, output: Form) -> None:
+    """End an access before its time is over: yours, or one that you approve or own."""
+    request_mine.act(request_id, "end", {"reason": reason}, url, output)
+
+
+@command.command("extend", short_help="Ask for more time.")
+@click.argument("request_id", metavar="ID")
+@click.option("--for", "duration_ms", type=DURATION, required=True, help="How much longer: 30m.")
+@asking
+@URL
+@output_option
+def extend(
+    request_id: str,
+    *,
+    duration_ms: int,
+    reason: str,
+    ticket: str | None,
+    wait: bool,
+    timeout_ms: int | None,
+    url: str | None,
+    output: Form,
+) -> None:
+    """Ask to keep for longer what you hold. It is a request of its own: others decide."""
+    from store.model.identity import parse_request_id
+
+    body = {"duration_ms": duration_ms, "reason": reason, "ticket": ticket}
+    path = f"/v1/requests/{parse_request_id(request_id)}/extend"
+    tell(file(url, body, path=path, wait=wait, timeout_ms=timeout_ms, output=output), output)
 
 
 async def _listed(user: str | None, most: int) -> tuple[list["Request"], "PolicySet"]:
@@ -101,7 +179,10 @@ def _row(request: "Request", names: dict[str, str]) -> tuple[str, ...]:
 def _facts(request: "Request", names: dict[str, str]) -> list[tuple[str, str]]:
     """Label and words; what nobody said is left out."""
     from bot.policy_file.durations import words
-    from store.model.request import Amendment, Change, Extending
+    from bot.slack.views.holders import compare
+    from bot.slack.views.machines import life
+    from store.model.request import Amendment, Change, Enrolling, Extending, Minting
+    from store.model.roster import spaced
 
     def name(who: str) -> str:
         return f"{names[who]} ({who})" if who in names else who
@@ -119,6 +200,16 @@ def _facts(request: "Request", names: dict[str, str]) -> list[tuple[str, str]]:
         facts += [("name", f"{touch.name} ({touch.word})") for touch in request.payload.touches]
     elif isinstance(request.payload, Amendment):
         facts.append(("asks", f"change of version {request.payload.base} of the policies"))
+    elif isinstance(request.payload, Enrolling):
+        holder = request.payload
+        facts.append(("asks", f"{holder.what} the key holder {holder.name}, {holder.address.partition('#')[0]}"))
+        facts.append(("holder", f"fingerprint {spaced(holder.fingerprint)}: {compare(holder).replace('`', '')}"))
+    elif isinstance(request.payload, Minting):
+        machine = request.payload
+        facts.append(
+            ("asks", f"let in the machine {machine.name}, token {machine.token}, for {life(machine.lifetime_ms)}")
+        )
+        facts.append(("it may", f"{', '.join(machine.actions)} on {', '.join(machine.targets)}"))
     elif isinstance(request.payload, Extending):
         granted = request.granted_ms
         less = f", {words(granted)} granted" if granted is not None and granted != request.payload.duration_ms else ""

@@ -46,14 +46,29 @@ class Commit:
     def set(self, key: str, body: str) -> None:
         self._add("set", [key], body)
 
+    def swap(self, key: str, old: str, body: str) -> None:
+        """A body without a version, which must still be `old`."""
+        self._add("swap", [key], old, body)
+
     def fill(self, key: str, fields: Mapping[str, str]) -> None:
         self._add("fill", [key], *(part for item in fields.items() for part in item))
 
     def adopt(self, source: str, into: str) -> None:
         self._add("adopt", [source, into])
 
+    def omit(self, key: str, fields: Iterable[str]) -> None:
+        """At most a few thousand: they are the arguments of one call."""
+        self._add("omit", [key], *fields)
+
+    def expire(self, key: str, after_ms: int) -> None:
+        self._add("expire", [key], after_ms)
+
     def drop(self, key: str) -> None:
         self._add("drop", [key])
+
+    def last(self, key: str, ms: int) -> None:
+        """It goes by itself, so long after this."""
+        self._add("last", [key], ms)
 
     def rank(self, key: str, member: str, score: int | None) -> None:
         """Without a score the member leaves."""
