@@ -261,6 +261,12 @@ def _why(prefill: Prefill, *, required: bool) -> list[Block]:
     return [b.entry("Reason", ids.REASON, field, hint=hint, optional=not required)]
 
 
+def words_of(terms: Terms, reason: str) -> list[Block]:
+    """The fields for reason and ticket, as the rule asks for them."""
+    prefill = Prefill(reason=reason)
+    return [*_why(prefill, required=terms.reason_required), *_ticket(prefill, terms)]
+
+
 def _ticket(prefill: Prefill, terms: Terms) -> list[Block]:
     if terms.ticket is None:
         return []
