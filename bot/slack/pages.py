@@ -9,7 +9,6 @@ from bot.doctor.finding import Finding, Word
 from bot.slack.ids import Place
 from bot.slack.pictures import Pictures, offered, offers
 from bot.slack.queue import Queue
-from bot.slack.rollbacks import UNSEEN
 from bot.slack.views import approvals, environment, environments, health
 from bot.slack.views.approvals import GRANTS, MINE, WAITING, ApprovalsFacts
 from bot.slack.views.environment import EnvironmentFacts
@@ -141,7 +140,7 @@ class _Environment:
             target = Target.parse(place.about)
             may = may_know(target, reader.policies, reader.user, reader.people).may is True
             if not may or target.kind != "environment":
-                return Drawn(environment.page(replace(facts, refusal=UNSEEN)))
+                return Drawn(environment.page(replace(facts, refusal=environment.UNSEEN)))
             return Drawn(environment.page(await self._facts(facts, place)))
         except AccessError as error:  # a key holder that is away takes no page away
             return Drawn(environment.page(replace(facts, refusal=error.sentence)))

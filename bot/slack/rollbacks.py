@@ -1,7 +1,7 @@
 """Rollbacks: the page of one environment on App Home, and the request to go back to one of its versions."""
 
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from slack_bolt.async_app import AsyncAck
 
@@ -23,8 +23,6 @@ from store.redis.environments import Environments
 from store.redis.requests import Outcome
 from store.redis.versions import Versions
 
-UNSEEN: Final = "There is no such environment here, or it is not yours to see."
-
 
 class Rollbacks:
     def __init__(self, talk: Conversation, *, environments: Environments, versions: Versions, filling: Filling) -> None:
@@ -45,7 +43,7 @@ class Rollbacks:
         await self._demand(pressed.user, target)
         environment = await self._environments.find(target.id)
         if environment is None:
-            raise NotFound(UNSEEN, code="unseen")
+            raise NotFound(draw.UNSEEN, code="unseen")
         head = await self._environments.head(environment.id)
         old = await self._versions.manifest(environment.id, number)
         version = await self._versions.info(environment.id, number)
@@ -90,4 +88,4 @@ class Rollbacks:
             raise Invalid("Only an environment has versions.", code="not_an_environment")
         people = await self._directory.people(knowing(target, policies, user))
         if may_know(target, policies, user, people).may is not True:
-            raise NotFound(UNSEEN, code="unseen")
+            raise NotFound(draw.UNSEEN, code="unseen")

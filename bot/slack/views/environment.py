@@ -16,6 +16,7 @@ from bot.slack.views.parts import NONE, Part, pager, titled
 from bot.slack.views.words import date, mention, plural
 from store.model.versions import VersionInfo, Word
 
+UNSEEN: Final = "There is no such environment here, or it is not yours to see."
 PAGE: Final = "environment"
 SIZE: Final = 10  # versions of three blocks each
 NAMES_MOST: Final = 40  # on the page; a longer list is the command's
