@@ -75,6 +75,7 @@ from store.model.secret import Secret
 from store.redis.audit import AuditLog
 from store.redis.blobs import Blobs
 from store.redis.cards import Cards
+from store.redis.cautions import Cautions
 from store.redis.channels import Channels
 from store.redis.client import Client, connect
 from store.redis.clock import Dial, Skew, no_skew
@@ -144,7 +145,14 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
 
     outside = Outside(policies, environments)
     locks = Locks(redis, keys, scripts, policies, directory, skew, dial.now_ms)
-    pictures = Pictures(requests, policies, environments, deliveries, directory)
+    pictures = Pictures(
+        requests,
+        policies,
+        environments,
+        deliveries,
+        directory,
+        Cautions(redis, keys, environments, secrets.token_bytes),
+    )
     rulebook = Rulebook(slack, policies, directory)
     homes = Homes(
         pages(

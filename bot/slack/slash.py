@@ -9,6 +9,7 @@ from bot.slack import grammar
 from bot.slack.conversation import Conversation
 from bot.slack.doors import Line, line
 from bot.slack.extending import Extending
+from bot.slack.filling import AT_HAND_S
 from bot.slack.forms import Forms
 from bot.slack.sight import Sight
 from bot.slack.unlocking import Unlocking
@@ -85,7 +86,8 @@ class Slash:
                 mine_too = user in (world.request.requester, world.request.beneficiary)
                 if mine_too:
                     return draw.for_requester(facts, to=user, whole=True)
-                return draw.for_approvers(facts, whole=True)
+                told = await self._pictures.cautioned(world, facts, within_s=AT_HAND_S)
+                return draw.for_approvers(told, whole=True)
             case grammar.Why(id=request):
                 world, facts = await self._seen(user, request)
                 self._replies.later(self._explained(user, channel, self._why(user, world, facts)))

@@ -10,11 +10,25 @@ from playground import seed
 from playground.house import House
 from playground.slack.records import Message, View
 from playground.slack.sight import actions_of, text_of
+from store.model.errors import Unavailable
 from store.model.policy import HOUR
 from store.model.secret import Secret
 from tests.stories import evidence, rules
 from tests.stories.conftest import OpenHouse
-from tests.stories.people import again, asks, card, forged, home, modal, own_card, page, press, request_of, says
+from tests.stories.people import (
+    again,
+    asks,
+    card,
+    command,
+    forged,
+    home,
+    modal,
+    own_card,
+    page,
+    press,
+    request_of,
+    says,
+)
 from tests.stories.test_change import PROD, change, values_in
 
 CANARY = "kanarienvogel-12"
@@ -226,3 +240,45 @@ async def test_a_request_is_edited_with_a_reference_too(house: House) -> None:
     assert (await values_in(house))["A"] == CANARY
     assert request_of(asked)
     assert "edit" not in actions_of(again(house, asked))
+
+
+# -- what approvers are told of values that they do not see ------------------------------------------------------------
+
+
+async def test_approvers_are_told_what_is_worth_a_second_look_and_no_value(house: House) -> None:
+    staging = "postgres://payments:staging@db.internal/payments"
+    lines = f"EMPTY=\nSPACED={CANARY} \nDATABASE_URL={staging}\nSTRIPE_KEY=sk_live_playground_51Hxyz"
+    asked = await change(house, lines=lines)
+    shown = await says(house, asked, "Worth a second look")
+    for words in (
+        "EMPTY\n is empty",
+        "SPACED\n begins or ends with white space",
+        "STRIPE_KEY\n is the value that is there already",
+        "DATABASE_URL\n has the same value as DATABASE_URL in payments/staging",
+    ):
+        assert words in text_of(shown)
+    mine = await own_card(house, seed.ROSA, "Waiting for approval")
+    assert "Worth a second look" not in text_of(mine)
+    assert "is empty" in await command(house, seed.BEN, f"show {request_of(asked)}")
+    assert "is empty" not in await command(house, seed.ROSA, f"show {request_of(asked)}")
+    everywhere = "".join(text_of(message) for message in house.workspace.messages(seed.APPROVALS))
+    assert [value for value in (CANARY, staging) if value in everywhere] == []
+    await merged(house, asked, 3)
+    assert "Worth a second look" not in text_of(again(house, asked))
+
+
+async def test_without_a_key_holder_it_is_said_and_the_decision_goes_on(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> Any:
+        raise Unavailable("No key holder answers.", code="keys_missing")
+
+    real = house.app.ring.open
+
+    asked = await change(house, lines="A=1")
+    monkeypatch.setattr(house.app.ring, "open", away)
+    await press(house, seed.BEN, asked, "approve")
+    shown = await says(house, asked, "1 of 2 approvals", "could not be worked out now")
+    monkeypatch.setattr(house.app.ring, "open", real)
+    await press(house, seed.INES, shown, "approve")
+    await says(house, asked, "Merged as version 3")

@@ -4,7 +4,7 @@ from typing import Final
 
 from bot.slack.views import amendment, buttons
 from bot.slack.views import blocks as b
-from bot.slack.views.change import NAMES_SHOWN, touched
+from bot.slack.views.change import CAUTIONS_MOST, CAUTIONS_SHOWN, NAMES_SHOWN, cautions, touched
 from bot.slack.views.facts import Block, CardFacts, Message
 from bot.slack.views.hooks import lines
 from bot.slack.views.next_steps import next_step
@@ -41,7 +41,8 @@ def for_approvers(facts: CardFacts, *, whole: bool = False) -> Message:
     still = frozenset[str]().union(*(place.circle.principals for place in facts.needed))
     others = request.state == "pending" and not still.issuperset(facts.asked)
     asked = [f"Asked: {people(facts.asked)}"] if others else []
-    return Message(_notice(facts), b.fresh([*_body(facts, whole=whole), *_foot(facts, *asked), *row]))
+    warned = cautions(facts.cautions, CAUTIONS_MOST if whole else CAUTIONS_SHOWN)
+    return Message(_notice(facts), b.fresh([*_body(facts, whole=whole), *warned, *_foot(facts, *asked), *row]))
 
 
 def for_requester(facts: CardFacts, *, to: str | None = None, whole: bool = False) -> Message:
@@ -164,6 +165,7 @@ def _foot(facts: CardFacts, *first: str, own: bool = False) -> list[Block]:
 def is_cut(facts: CardFacts) -> bool:
     request = facts.request
     long = isinstance(request.payload, Change) and len(request.payload.touches) > NAMES_SHOWN
+    long = long or len(facts.cautions or ()) > CAUTIONS_SHOWN
     return long or amendment.is_cut(facts.proposed) or len(cleaned(request.reason)) > b.REASON_SHOWN
 
 
