@@ -4,6 +4,7 @@ import asyncio
 import random
 import secrets
 import time
+from typing import Final
 
 import structlog
 from aiohttp import web
@@ -53,6 +54,7 @@ from scheduler.mail import Mailing
 from scheduler.metrics import Metrics
 from scheduler.notices import Notices
 from scheduler.relay import Performer, Relay
+from scheduler.retention import Retaining
 from scheduler.sweep import Sweep
 from scheduler.webhooks import Webhooks
 from store.keys.file import KeyFile
@@ -92,11 +94,16 @@ from store.redis.places import Places
 from store.redis.policies import Policies
 from store.redis.quarantine import Quarantine
 from store.redis.requests import Requests
+from store.redis.retention import Retention
 from store.redis.scripts import Scripts
 from store.redis.timers import Timers
 from store.redis.tokens import Tokens
 from store.redis.turns import Turns
 from store.redis.versions import Versions
+
+EXPORTS: Final = (
+    "exports"  # in the data folder: a file for each environment, of its versions that are not kept any more
+)
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -183,10 +190,8 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         replies.drawn,
         locks,
     )
-    quarantine = Quarantine(redis, keys, scripts)
-    grants = Grants(
-        requests, outside.connector, Turns(keys, scripts, secrets.token_bytes), quarantine, metrics, watch.fit
-    )
+    quarantine, turns = Quarantine(redis, keys, scripts), Turns(keys, scripts, secrets.token_bytes)
+    grants = Grants(requests, outside.connector, turns, quarantine, metrics, watch.fit)
     webhooks = Webhooks(deliveries, environments, policies, requests, outside.outgoing, metrics, random.random)
     notices = Notices(requests, policies, environments, outside.outgoing, outbox, metrics, random.random)
     mailing = Mailing(settings.mail, letter, requests, directory, outbox, metrics, random.random, keys.installation)
@@ -213,6 +218,12 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         watch=watch.look,
         gauges=Gauges(relay, outbox, timers, metrics).measure,
         leavers=leavers.look,
+        retention=Retaining(
+            Retention(redis, keys, scripts, skew, secrets.token_bytes),
+            turns,
+            settings.data / EXPORTS,
+            settings.versions,
+        ).look,
     )
 
     bootstrap = Bootstrap(settings.policies, policies, SlackLookup(slack), dial, skew)
@@ -227,6 +238,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         clock=clock,
         metrics=metrics,
         disk=settings.data / "redis" if embedded is not None else None,
+        versions=settings.versions,
         now_ms=dial.now_ms,
         monotonic_s=time.monotonic,
     )

@@ -18,6 +18,8 @@ from store.model.secret import Secret
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["json", "text", "auto"]  # auto: text for a person at a terminal, else JSON lines
 
+VERSIONS: Final = 100
+VERSIONS_MOST: Final = 1_000
 SLACK_API_URL: Final = "https://slack.com/api/"
 SIGNING_SECRET_LENGTH: Final = 20  # Slack's have 32; AsyncApp takes an empty one without a word
 LEVELS: Final[tuple[Level, ...]] = ("debug", "info", "warning", "error")
@@ -28,6 +30,7 @@ LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 NAMES: Final = (
     *("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_API_URL", "REDIS_URL"),
     *("COUNTERSIGN_DATA", "COUNTERSIGN_POLICIES", "COUNTERSIGN_KEYS", "COUNTERSIGN_HTTP", "COUNTERSIGN_LOG"),
+    "COUNTERSIGN_VERSIONS",
     *mail_settings.NAMES,
 )
 OF_THE_CLI: Final = ("COUNTERSIGN_URL", "COUNTERSIGN_TOKEN")  # read where somebody uses a server, not where one runs
@@ -83,6 +86,7 @@ class Settings(BaseModel):
     http: Address = Address("127.0.0.1", 8080)
     log: Log = Log()
     mail: MailServer | None = None
+    versions: int = VERSIONS  # of each environment that are kept
     warnings: tuple[str, ...] = ()
 
     @property
@@ -105,6 +109,7 @@ class Settings(BaseModel):
             keys=reader.keys(data),
             http=reader.http(),
             log=reader.log(),
+            versions=reader.versions(),
             mail=mail_settings.read_mail(reader.get, reader.problems.append, reader.warnings.append),
         )
         if slack:
@@ -241,6 +246,17 @@ class _Reader:
                 )
                 break
         return Log(level, form)
+
+    def versions(self) -> int:
+        value = self.get("COUNTERSIGN_VERSIONS")
+        if not value:
+            return VERSIONS
+        if re.fullmatch(r"[0-9]{1,5}", value) is None or not 2 <= int(value) <= VERSIONS_MOST:
+            self.problems.append(
+                f"COUNTERSIGN_VERSIONS: how many versions of each environment are kept is meant, a number from 2 to {VERSIONS_MOST:,}."
+            )
+            return VERSIONS
+        return int(value)
 
     def need_slack(self) -> None:
         if not self.get("SLACK_BOT_TOKEN"):

@@ -66,6 +66,7 @@ class Seen:
             clock=self.clock,  # type: ignore[arg-type]  # the same
             metrics=self.metrics,
             disk=Path("/"),
+            versions=100,
             now_ms=lambda: corridor.now_ms,
             monotonic_s=lambda: self.monotonic_s,
         )

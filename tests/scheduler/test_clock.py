@@ -80,8 +80,11 @@ async def clock(
     async def leavers() -> None:
         await rooms.come("leavers")
 
+    async def retention() -> None:
+        await rooms.come("retention")
+
     sweep = Sweep(corridor.timers, corridor.requests, metrics)
-    clock = Clock(relay, sweep, metrics, watch=watch, gauges=gauges, leavers=leavers)
+    clock = Clock(relay, sweep, metrics, watch=watch, gauges=gauges, leavers=leavers, retention=retention)
     yield clock
     await clock.stop()
 
