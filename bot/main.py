@@ -26,6 +26,7 @@ from bot.policies import Bootstrap
 from bot.settings import Mode, Settings
 from bot.slack.app import Identity, Running, bolt
 from bot.slack.conversation import Conversation
+from bot.slack.deleting import Deleting
 from bot.slack.delivery import Delivery
 from bot.slack.directory import SlackDirectory
 from bot.slack.extending import Extending
@@ -81,6 +82,7 @@ from store.redis.cautions import Cautions
 from store.redis.channels import Channels
 from store.redis.client import Client, connect
 from store.redis.clock import Dial, Skew, no_skew
+from store.redis.deletions import Deletions
 from store.redis.deliveries import Deliveries
 from store.redis.embedded import EmbeddedServer
 from store.redis.environments import Environments
@@ -260,7 +262,11 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     )
     sight, filling = Sight(talk, cards), Filling(slack, replies)
     forms = Forms(talk, filling=filling, environments=environments, sight=sight)
-    unlocking, extending = Unlocking(talk), Extending(talk)
+    unlocking, extending, deleting = (
+        Unlocking(talk),
+        Extending(talk),
+        Deleting(talk, Deletions(redis, keys, scripts, policies, requests, directory, skew)),
+    )
     running = Running()
     bolt_app = bolt(AsyncWebClient(base_url=settings.slack_api_url), identity, running)
     Listeners(
@@ -269,9 +275,16 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         forms=forms,
         unlocking=unlocking,
         extending=extending,
+        deleting=deleting,
         rollbacks=Rollbacks(talk, environments=environments, versions=versions, filling=filling),
         slash=Slash(
-            talk, forms=forms, unlocking=unlocking, extending=extending, sight=sight, log=AuditLog(redis, keys)
+            talk,
+            forms=forms,
+            unlocking=unlocking,
+            deleting=deleting,
+            extending=extending,
+            sight=sight,
+            log=AuditLog(redis, keys),
         ),
         homes=homes,
         rulebook=rulebook,

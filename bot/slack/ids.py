@@ -44,6 +44,7 @@ END_REASON: Final = "end_reason"
 APPROVE_LESS: Final = "approve_less"
 UNLOCK_REASON: Final = "unlock_reason"
 EXTEND_TIME: Final = "extend_time"
+DELETE_ENVIRONMENT: Final = "delete_environment"
 VALUES: Final = "values"
 NOTICE: Final = "notice"
 
@@ -56,6 +57,7 @@ TICKET: Final = "ticket"
 WHOM: Final = "whom"
 SET: Final = "set"
 REMOVE: Final = "remove"
+CONFIRM: Final = "confirm"
 
 # Global shortcuts.
 SHORTCUT_OPEN: Final = "open_environment"

@@ -7,6 +7,7 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.slack import grammar
 from bot.slack.conversation import Conversation
+from bot.slack.deleting import Deleting
 from bot.slack.doors import Line, line
 from bot.slack.extending import Extending
 from bot.slack.filling import AT_HAND_S
@@ -35,12 +36,14 @@ class Slash:
         *,
         forms: Forms,
         unlocking: Unlocking,
+        deleting: Deleting,
         extending: Extending,
         sight: Sight,
         log: AuditLog,
     ) -> None:
         self._forms = forms
         self._unlocking = unlocking
+        self._deleting = deleting
         self._extending = extending
         self._sight = sight
         self._requests = talk.requests
@@ -114,6 +117,9 @@ class Slash:
                 return None
             case grammar.Unlock(user=locked, reason=reason):
                 return await self._unlocking.command(user, locked, reason, typed.trigger)
+            case grammar.Delete(target=name):
+                await self._deleting.open(user, name, typed.trigger)
+                return None
             case grammar.Mistake(sentence=sentence, target=target):
                 near = await self._forms.near(user, target) if target else ""
                 return words.sentence(f"{near} {sentence}".strip())

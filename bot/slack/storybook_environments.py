@@ -6,7 +6,7 @@ from typing import Final
 
 from bot.slack import samples as s
 from bot.slack.ids import Place
-from bot.slack.views import environment
+from bot.slack.views import deleting, environment
 from bot.slack.views.environment import EnvironmentFacts
 from bot.slack.views.facts import Block, CardFacts, Offer, Terms, View
 from bot.slack.views.parts import Part
@@ -55,6 +55,7 @@ def forms(terms: Terms, refused: Terms) -> Iterator[tuple[str, View]]:
     yield "rollback/refused", environment.rollback(version, moved, about, refused)
     yield "rollback/nothing", environment.rollback(version, {"SAME": "unchanged"}, about, terms)
     yield "rollback/100-names", environment.rollback(version, many, about, terms)
+    yield "modal/delete-environment", deleting.confirm("payments/old", 12)
 
 
 def cards() -> Iterator[tuple[str, CardFacts]]:

@@ -282,3 +282,42 @@ async def test_without_a_key_holder_it_is_said_and_the_decision_goes_on(
     monkeypatch.setattr(house.app.ring, "open", real)
     await press(house, seed.INES, shown, "approve")
     await says(house, asked, "Merged as version 3")
+
+
+# -- an environment that is to be forgotten ----------------------------------------------------------------------------
+
+
+async def test_an_owner_deletes_what_the_policies_do_not_name_any_more(
+    open_house: OpenHouse, real_redis: Redis
+) -> None:
+    ours = rules.opening("actions: [open, change]")
+    house = await open_house(policies=rules.policies(ours))
+    old = await house.app.environments.ensure("payments/old")
+    await house.app.environments.signing_secret(old, "api")
+    assert "Only an owner deletes" in await command(house, seed.ROSA, "delete payments/old")
+    assert "stands in the policies" in await command(house, seed.ANA, f"delete {PROD}")
+    assert "There is no environment payments/none" in await command(house, seed.ANA, "delete payments/none")
+
+    await house.workspace.slash(seed.ANA, seed.APPROVALS, "/countersign", "delete payments/old")
+    form = modal(house, seed.ANA)
+    assert "deleted for good" in text_of(form)
+    sent = await house.workspace.submit(
+        seed.ANA, form.id, {"confirm": {"confirm": "payments/prod"}, "reason": {"reason": "moved"}}
+    )
+    assert sent.errors == {"confirm": "Type payments/old to confirm."}
+    sent = await house.workspace.submit(
+        seed.ANA, form.id, {"confirm": {"confirm": "payments/old"}, "reason": {"reason": "moved"}}
+    )
+    assert await house.app.environments.find("payments/old") is None
+    await own_card(house, seed.ANA, "payments/old is deleted")
+    left = [key.decode() async for key in real_redis.scan_iter(f"*{old.id}*")]
+    assert {key.rpartition("}:")[2].partition(":")[0] for key in left} == {"tombstone", "command"}
+
+    def by_another(payload: dict[str, Any]) -> None:
+        payload["user"]["id"] = seed.ROSA
+        payload["view"]["id"] += "F"
+
+    await house.app.environments.ensure("payments/old")
+    ack = await house.workspace.deliver(forged(sent.envelope, by_another))
+    assert "Only an owner deletes" in str(ack.payload)
+    assert await house.app.environments.find("payments/old") is not None

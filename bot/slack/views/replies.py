@@ -26,6 +26,7 @@ COMMANDS: Final = (
     ("extend ID for 30m because …", "ask for more time for what you have"),
     ("cancel ID", "withdraw a request of yours"),
     ("audit", "for owners: what was done and tried; with an ID, of that request"),
+    ("delete payments/old", "for owners: forget an environment that the policies do not name any more"),
     ("unlock @name because …", "for owners: let somebody break the glass again; without a name, who may not"),
 )
 
