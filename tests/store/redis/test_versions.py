@@ -265,10 +265,10 @@ async def test_an_entry_that_was_exchanged_is_not_brought_back(corridor):
     environment = await three(corridor)
     manifest = await corridor.versions.manifest(environment, 2)
     entries = corridor.keys.entries(environment)
-    other = await corridor.redis.hget(entries, manifest.entries["B"].entry_id)
-    await corridor.redis.hset(entries, manifest.entries["A"].entry_id, other)
-    with pytest.raises(Unavailable):
-        await rolled(corridor, 2)
-    await corridor.redis.hdel(entries, manifest.entries["A"].entry_id)
-    with pytest.raises(Unavailable, match="sealed value of A is missing"):
-        await rolled(corridor, 2)
+    other = await corridor.redis.hget(entries, manifest.entries["A"].entry_id)
+    await corridor.redis.hset(entries, manifest.entries["B"].entry_id, other)
+    with pytest.raises(Unavailable, match="cannot be trusted"):
+        await rolled(corridor, 2, "B")
+    await corridor.redis.hdel(entries, manifest.entries["B"].entry_id)
+    with pytest.raises(Unavailable, match="sealed value of B is missing"):
+        await rolled(corridor, 2, "B")
