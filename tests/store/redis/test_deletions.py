@@ -72,6 +72,7 @@ async def test_the_name_may_be_used_again_and_the_id_not(corridor):
     await deleted(corridor)
     await corridor.enact()
     corridor.environments._mint = lambda: old.id  # what no randomness does
+    await corridor.redis.delete(corridor.keys.command(f"environment:{old.id}"))  # after a day
     with pytest.raises(Unavailable):
         await corridor.environments.ensure("payments/prod")
     del corridor.environments._mint
