@@ -21,6 +21,8 @@ from store.model.secret import Secret
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["json", "text", "auto"]  # auto: text for a person at a terminal, else JSON lines
 
+VERSIONS: Final = 100
+VERSIONS_MOST: Final = 1_000
 SLACK_API_URL: Final = "https://slack.com/api/"
 SIGNING_SECRET_LENGTH: Final = 20  # Slack's have 32; AsyncApp takes an empty one without a word
 LEVELS: Final[tuple[Level, ...]] = ("debug", "info", "warning", "error")
@@ -36,6 +38,7 @@ NAMES: Final = (
     *("COUNTERSIGN_DATA", "COUNTERSIGN_POLICIES", "COUNTERSIGN_KEYS", "COUNTERSIGN_HTTP", "COUNTERSIGN_LOG"),
     *("COUNTERSIGN_PROXIES", "COUNTERSIGN_SESSION"),
     *("COUNTERSIGN_TRANSIT_TOKEN_FILE", "COUNTERSIGN_TRANSIT_NAMESPACE"),
+    "COUNTERSIGN_VERSIONS",
     *mail_settings.NAMES,
 )
 OF_THE_CLI: Final = ("COUNTERSIGN_URL", "COUNTERSIGN_TOKEN")  # read where somebody uses a server, not where one runs
@@ -102,6 +105,7 @@ class Settings(BaseModel):
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()  # whose X-Forwarded-For is believed
     session_ms: int = SESSION_MS  # how long one login can be renewed
     mail: MailServer | None = None
+    versions: int = VERSIONS  # of each environment that are kept
     warnings: tuple[str, ...] = ()
 
     @property
@@ -129,6 +133,7 @@ class Settings(BaseModel):
             log=reader.log(),
             proxies=reader.proxies(),
             session_ms=reader.session(),
+            versions=reader.versions(),
             mail=mail_settings.read_mail(reader.get, reader.problems.append, reader.warnings.append),
         )
         if slack:
@@ -312,6 +317,17 @@ class _Reader:
                 )
                 break
         return Log(level, form)
+
+    def versions(self) -> int:
+        value = self.get("COUNTERSIGN_VERSIONS")
+        if not value:
+            return VERSIONS
+        if re.fullmatch(r"[0-9]{1,5}", value) is None or not 2 <= int(value) <= VERSIONS_MOST:
+            self.problems.append(
+                f"COUNTERSIGN_VERSIONS: how many versions of each environment are kept is meant, a number from 2 to {VERSIONS_MOST:,}."
+            )
+            return VERSIONS
+        return int(value)
 
     def need_slack(self) -> None:
         if not self.get("SLACK_BOT_TOKEN"):

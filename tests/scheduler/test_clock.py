@@ -83,8 +83,12 @@ async def clock(
     async def expiries() -> None:
         await rooms.come("expiries")
 
-    sweep = Sweep(corridor.timers, corridor.requests, metrics)
-    clock = Clock(relay, sweep, metrics, watch=watch, gauges=gauges, leavers=leavers, expiries=expiries)
+    async def retention() -> None:
+        await rooms.come("retention")
+
+    jobs: dict[str, Any] = {"watch": watch, "gauges": gauges, "leavers": leavers}
+    jobs |= {"expiries": expiries, "retention": retention}
+    clock = Clock(relay, Sweep(corridor.timers, corridor.requests, metrics), metrics, **jobs)
     yield clock
     await clock.stop()
 
