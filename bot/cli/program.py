@@ -29,7 +29,7 @@ SHORT: Final = {
     "request": "Look at requests, as the owner of this machine.",
     "audit": "Read the audit log, as the owner of this machine.",
     "hooks": "What the receivers of deploy webhooks need.",
-    "keys": "Who holds the keys of environments: list, add, remove, rotate, drill.",
+    "keys": "Who holds the keys of environments.",
     "keyserver": "A key holder on a host of its own, and who may call it.",
     "cards": "Print every card, modal and Home view as JSON lines.",
 }
