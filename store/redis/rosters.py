@@ -264,9 +264,9 @@ class Rosters:
                 "Where all of them are lost for good: countersign keys recover",
                 code="keys_missing",
             ) from None
-        if not bytes_eq(
-            key.authenticate(roster.canonical(self._keys.installation)).encode(), (roster.mac or "").encode()
-        ):
+        mac = key.authenticate(roster.canonical(self._keys.installation))
+        key.wipe()
+        if not bytes_eq(mac.encode(), (roster.mac or "").encode()):
             raise tampered("The roster of key holders")
 
     def _known(self) -> Roster:
