@@ -3,13 +3,14 @@
 import base64
 import hashlib
 from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from redis.asyncio import Redis
 
 from store.keys.envelope import EnvironmentKey
-from store.keys.ring import Coverage, Keyring
+from store.keys.ring import SECURE_HOLDERS, Coverage, Keyring
 from store.model.audit import Audit
 from store.model.environment import Environment
 from store.model.errors import AccessError, Conflict, NotFound, Unavailable
@@ -92,7 +93,12 @@ class Epochs:
         """
         learned, faults = [], []
         for environment in await self.environments():
-            for epoch in await self.epochs(environment):
+            try:
+                epochs = await self.epochs(environment)
+            except Unavailable as error:
+                faults.append(error.sentence)
+                continue
+            for epoch in epochs:
                 try:
                     new = await self._learn(epoch, frozenset(working))
                 except Unavailable as error:
@@ -101,11 +107,9 @@ class Epochs:
                 learned += [f"{name} learned key {epoch.number} of {environment.target}." for name in new]
         number = int(await self._redis.hget(self._keys.roster, "version") or 0)
         body = await self._redis.get(self._keys.epoch(ROSTER, number)) if number else None
-        if body is not None:
-            learned += [
-                f"{name} learned the key of roster {number}."
-                for name in await self._learn(Epoch.from_json(text(body)), frozenset(working))
-            ]
+        with suppress(Unavailable):  # whoever follows the roster says so
+            new = await self._learn(Epoch.from_json(text(body)), frozenset(working)) if body is not None else []
+            learned += [f"{name} learned the key of roster {number}." for name in new]
         return learned, faults
 
     async def rotate(self, target: str, *, actor: str, secure: bool = False) -> AsyncIterator[Moved]:
@@ -188,6 +192,18 @@ class Epochs:
                         if entry.epoch == epoch.number and not _fits(key, known.get(field), entry)
                     ]
             yield epoch, coverage, spoiled
+
+    async def alone(self, working: Collection[str]) -> list[str]:
+        """Targets with a key that fewer than two of `working` were given, or none at all."""
+        found = []
+        for environment in await self.environments():
+            try:
+                epochs = await self.epochs(environment)
+            except Unavailable:
+                epochs = []
+            if not epochs or min(len(epoch.wraps.keys() & set(working)) for epoch in epochs) < SECURE_HOLDERS:
+                found.append(environment.target)
+        return found
 
     async def _learn(self, epoch: Epoch, working: frozenset[str]) -> list[str]:
         if not self._ring.lacking(epoch) & working:
