@@ -13,7 +13,7 @@ from store.model.audit import Audit
 from store.model.environment import Environment
 from store.model.errors import Conflict, Forbidden, NotFound, Unavailable
 from store.model.request import Request, Touch
-from store.model.sealed import Epoch, Held, Manifest, SealedEntry, check_names, check_request
+from store.model.sealed import TAMPERED, Epoch, Held, Manifest, SealedEntry, check_names, check_request, tampered
 from store.model.secret import Secret
 from store.redis.clock import Skew, now_ms
 from store.redis.commit import Commit, text
@@ -21,6 +21,9 @@ from store.redis.keys import Keys
 from store.redis.scripts import Scripts
 
 KEPT_EPOCHS: Final = 256
+CANNOT_BE_OPENED: Final = frozenset(
+    {TAMPERED, "keys_missing"}
+)  # of no use any more, or as long as its holders are away
 SIGNING_BYTES: Final = 24  # of a hook's secret, as Standard Webhooks recommends
 
 
@@ -130,9 +133,11 @@ class Environments:
 
     async def pending(self, request: Request) -> dict[str, SealedEntry]:
         """Entry id -> the sealed values of this revision of a change, as long as they are not merged."""
-        bodies = await self._redis.hvals(self._keys.payload(request.id, request.revision))
-        entries = [SealedEntry.from_json(body) for body in bodies]
-        return {entry.entry_id: entry for entry in entries}
+        bodies = await self._redis.hgetall(self._keys.payload(request.id, request.revision))
+        entries = {entry_id: SealedEntry.from_json(body) for entry_id, body in bodies.items()}
+        if any(entry_id != entry.entry_id.encode() for entry_id, entry in entries.items()):
+            raise tampered("A sealed value that waits for this change")
+        return {entry.entry_id: entry for entry in entries.values()}
 
     async def sign(self, manifest: Manifest, epoch: int, after: Manifest | None = None) -> Manifest:
         """With the key of the version before it: `after`, which is verified. Raises `Unavailable`."""
@@ -149,19 +154,17 @@ class Environments:
         body = entry.replace('"at_ms":0,', '"at_ms":%NOW%,', 1)
         names = [self._keys.request(request_id), self._keys.audit, self._keys.audit_number]
         reply = await self._scripts.run("read", names, [self._skew(), self._keys.prefix, reader, body])
-        status, *rest = (text(part) if part is not None else None for part in reply)
-        if status != "ok":
-            raise _no_read(*(str(part) for part in (status, *rest)))
+        status, *rest = reply
+        if text(status) != "ok":
+            raise _no_read(text(status), *map(text, rest))
         _, environment_id, head_body, *fields = rest
-        if environment_id is None or head_body is None:
-            raise NotFound("There is nothing to read here.")
         head = Manifest.from_json(head_body)
-        key = await self._key(environment_id, head.epoch)
+        key = await self._key(text(environment_id), head.epoch)
         key.verify(head)
         sealed = {
-            entry_id: SealedEntry.from_json(body)
+            text(entry_id): SealedEntry.from_json(body)
             for entry_id, body in zip(fields[::2], fields[1::2], strict=True)
-            if entry_id is not None and body is not None
+            if body is not None
         }
         return Opened(head.number, await self._open(head, sealed))
 
@@ -218,9 +221,16 @@ class Environments:
         bodies = await self._redis.hmget(self._keys.entries(environment_id), list(ids.values()))
         found = {}
         for name, body in zip(ids, bodies, strict=True):
-            if body is not None:
+            if body is None:
+                continue
+            try:
                 entry = SealedEntry.from_json(body)
+                head.admit(name, entry)
                 found[name] = (await self._key(environment_id, entry.epoch)).open(name, entry)
+            except Unavailable as error:
+                if error.detail not in CANNOT_BE_OPENED:
+                    raise
+                # Whoever reads it is told. Here it is about to be replaced, which is the way to mend it.
         return found
 
     async def _key(self, environment_id: str, number: int) -> EnvironmentKey:
