@@ -25,6 +25,7 @@ from scheduler.relay import Relay
 from store.keys.ring import Keyring
 from store.model.errors import AccessError, Unavailable
 from store.redis.audit import AuditLog
+from store.redis.blobs import Blobs
 from store.redis.client import Client
 from store.redis.clock import Dial
 from store.redis.deliveries import Deliveries
@@ -32,6 +33,8 @@ from store.redis.embedded import EmbeddedServer
 from store.redis.environments import Environments
 from store.redis.policies import Policies
 from store.redis.requests import Requests
+from store.redis.tokens import Tokens
+from store.redis.versions import Versions
 
 ACK_S: Final = 3.0  # Slack waits no longer for the answer to a click
 DRAIN_S: Final = (
@@ -69,6 +72,8 @@ class App:
     deaf: asyncio.Event  # set when this process can no longer hear Slack and had better be started again
     requests: Requests
     environments: Environments
+    versions: Versions
+    blobs: Blobs
     policies: Policies
     asking: Asking
     audit: AuditLog
@@ -76,6 +81,7 @@ class App:
     ring: Keyring
     slack: Slack
     deliveries: Deliveries
+    tokens: Tokens
     background: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def start(self) -> None:

@@ -4,16 +4,19 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from store.model.command import Edit
-from store.model.errors import Conflict, Forbidden, Invalid, Unavailable
+from store.model.environment import Environment
+from store.model.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from store.model.grant import Membership
 from store.model.identity import POLICIES, Target, request_id
 from store.model.lifecycle import Draft, more_for, rule_for
 from store.model.people import Directory, Wanted
 from store.model.policy import Policy, PolicySet, TargetConfig
 from store.model.request import Amendment, Change, Door, Extending, Joining, Opening, Request
+from store.redis.blobs import Blobs, Pasted, Taking
 from store.redis.environments import Environments, Value
 from store.redis.policies import Policies, fingerprint
 from store.redis.requests import Outcome, Requests
+from store.redis.versions import Versions
 
 
 class Asking:
@@ -26,9 +29,14 @@ class Asking:
         policies: Policies,
         directory: Directory,
         random: Callable[[int], bytes],
+        *,
+        versions: Versions,
+        blobs: Blobs,
     ) -> None:
         self._requests = requests
         self._environments = environments
+        self._versions = versions
+        self._blobs = blobs
         self._policies = policies
         self._directory = directory
         self._random = random
@@ -43,12 +51,15 @@ class Asking:
         ticket: str | None,
         command_id: str,
         beneficiary: str | None = None,
+        use_within_ms: int | None = None,
+        door: Door = "slack",
     ) -> Outcome:
-        """`beneficiary` None: for who asks."""
+        """`beneficiary` None: for who asks. `use_within_ms`: how long an approval waits for its first use, at the most."""
         rule, config = await self._rule("open", target)
         environment = await self._environments.ensure(_environment(target), secure=config.secure)
-        payload = Opening(environment_id=environment.id, duration_ms=duration_ms or rule.access.default_ms)
-        draft = Draft(self._id(), "open", target, user, beneficiary or user, payload, reason, ticket)
+        length = duration_ms or rule.access.default_ms
+        payload = Opening(environment_id=environment.id, duration_ms=length, use_within_ms=use_within_ms)
+        draft = Draft(self._id(), "open", target, user, beneficiary or user, payload, reason, ticket, door)
         return await self._requests.submit(draft, command_id)
 
     async def access(
@@ -61,8 +72,10 @@ class Asking:
         ticket: str | None,
         command_id: str,
         beneficiary: str | None = None,
+        use_within_ms: int | None = None,
+        door: Door = "slack",
     ) -> Outcome:
-        """`beneficiary` None: for who asks."""
+        """`beneficiary` None: for who asks. `use_within_ms`: how long an approval waits for its first use, at the most."""
         rule, config = await self._rule("access", target)
         if config.connector is None or config.group is None:
             raise Invalid(f"{target} names no outside group to join.", code="no_group")
@@ -77,28 +90,59 @@ class Asking:
                 f"Slack tells no e-mail address {whose}, and {config.connector} knows people by it.", code="no_account"
             )
         membership = Membership(connector=config.connector, group=config.group, user=whom, account=person.email)
-        payload = Joining(membership=membership, duration_ms=duration_ms or rule.access.default_ms)
-        draft = Draft(self._id(), "access", target, user, whom, payload, reason, ticket)
+        length = duration_ms or rule.access.default_ms
+        payload = Joining(membership=membership, duration_ms=length, use_within_ms=use_within_ms)
+        draft = Draft(self._id(), "access", target, user, whom, payload, reason, ticket, door)
         return await self._requests.submit(draft, command_id)
 
     async def change(
         self,
         user: str,
         target: Target,
-        values: Mapping[str, Value],
+        values: Mapping[str, Value | Pasted],
         *,
         reason: str,
         ticket: str | None,
         command_id: str,
+        door: Door = "slack",
     ) -> Outcome:
-        """Seals before anything is stored."""
+        """Seals before anything is stored; what was sealed by itself before is taken by the request."""
         _, config = await self._rule("change", target)
         if not values:
             raise Invalid("Name at least one secret to set or to remove.", code="nothing_to_change")
         environment = await self._environments.ensure(_environment(target), secure=config.secure)
-        sealing = await self._environments.seal(environment, values)
+        try:
+            found, taking = await self._found(environment, user, values)
+        except NotFound:
+            before = await self._requests.answered(command_id)
+            if before is not None and before.request is not None and _same(before.request, user, target):
+                return before  # the same wish once more: it has taken them
+            raise
+        sealing = await self._environments.seal(environment, found)
         payload = Change(environment_id=environment.id, touches=sealing.touches)
-        draft = Draft(self._id(), "change", target, user, user, payload, reason, ticket)
+        draft = Draft(self._id(), "change", target, user, user, payload, reason, ticket, door)
+        return await self._requests.submit(draft, command_id, sealing.entries, taking=taking)
+
+    async def rollback(
+        self,
+        user: str,
+        target: Target,
+        to: int,
+        *,
+        reason: str,
+        ticket: str | None,
+        command_id: str,
+        names: Collection[str] = (),
+        door: Door = "slack",
+    ) -> Outcome:
+        """A change like any other, whose entries are those of version `to`, of these names, else of all."""
+        await self._rule("change", target)
+        environment = await self._environments.find(_environment(target))
+        if environment is None:
+            raise NotFound(f"{target} has no versions yet.", code="unknown_version")
+        sealing = await self._versions.rollback(environment, to, names)
+        payload = Change(environment_id=environment.id, touches=sealing.touches, back_to=sealing.back_to)
+        draft = Draft(self._id(), "change", target, user, user, payload, reason, ticket, door)
         return await self._requests.submit(draft, command_id, sealing.entries)
 
     async def policies(
@@ -115,7 +159,15 @@ class Asking:
         return await self._requests.apply(request.id, replace(command, amendment=amendment), policies=body)
 
     async def extend(
-        self, user: str, request: str, *, duration_ms: int, reason: str, ticket: str | None, command_id: str
+        self,
+        user: str,
+        request: str,
+        *,
+        duration_ms: int,
+        reason: str,
+        ticket: str | None,
+        command_id: str,
+        door: Door = "slack",
     ) -> Outcome:
         """More time for what is held already: a request of its own."""
         grant = await self._requests.get(request)
@@ -123,11 +175,11 @@ class Asking:
         rule = rule_for(held.kind, held.asked, grant.policy_now)
         lease, _ = more_for(grant, user, rule.access.max_ms)
         payload = Extending(parent=held.id, until_ms=lease.until_ms, duration_ms=duration_ms)
-        draft = Draft(self._id(), held.kind, held.asked, user, held.beneficiary, payload, reason, ticket)
+        draft = Draft(self._id(), held.kind, held.asked, user, held.beneficiary, payload, reason, ticket, door)
         return await self._requests.submit(draft, command_id)
 
     async def edit(
-        self, request: Request, command: Edit, values: Mapping[str, Value], left: Collection[str]
+        self, request: Request, command: Edit, values: Mapping[str, Value | Pasted], left: Collection[str]
     ) -> Outcome:
         """`values` are sealed into the change, over what it sets; the names `left` are touched no more. With neither it stays as it is."""
         if not isinstance(request.payload, Change) or not (values or left):
@@ -137,14 +189,38 @@ class Asking:
             raise Conflict(
                 f"{request.target} is another environment by now. Withdraw this, and ask anew.", code="no_environment"
             )
-        sealing = await self._environments.seal(environment, values)
+        try:
+            found, taking = await self._found(environment, command.actor, values)
+        except NotFound:
+            if (before := await self._requests.answered(command.id, request.id)) is not None:
+                return before
+            raise
+        sealing = await self._environments.seal(environment, found)
         out = {*left, *values}
         kept = [touch for touch in request.payload.touches if touch.name not in out]
         sealed = await self._environments.pending(request)
         ids = [touch.entry.entry_id for touch in kept if touch.entry is not None]
         entries = [*(sealed[entry] for entry in ids if entry in sealed), *sealing.entries]
         touches = tuple(sorted((*kept, *sealing.touches), key=lambda touch: touch.name))
-        return await self._requests.apply(request.id, replace(command, touches=touches), entries)
+        return await self._requests.apply(request.id, replace(command, touches=touches), entries, taking=taking)
+
+    async def _found(
+        self, environment: Environment, user: str, values: Mapping[str, Value | Pasted]
+    ) -> tuple[dict[str, Value], Taking | None]:
+        """With the values that references stand for."""
+        found: dict[str, Value] = {}
+        members = []
+        for name, value in values.items():
+            if isinstance(value, Pasted):
+                member, found[name] = await self._blobs.look(environment, user, value.reference, name)
+                members.append(member)
+            else:
+                found[name] = value
+        if len(members) != len(set(members)):
+            raise Invalid(
+                "A reference stands for one name only. Seal the value once more for the other.", code="bad_reference"
+            )
+        return found, Taking(user, tuple(members)) if members else None
 
     async def _rule(self, kind: str, target: Target) -> tuple[Policy, TargetConfig]:
         policies: PolicySet = await self._policies.current()
@@ -156,6 +232,10 @@ class Asking:
 
     def _id(self) -> str:
         return request_id(self._random(7))
+
+
+def _same(request: Request, user: str, target: Target) -> bool:
+    return (request.requester, request.target, request.kind) == (user, target.id, "change")
 
 
 def _amendment(new: PolicySet, base: int) -> tuple[Amendment, str]:

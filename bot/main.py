@@ -72,6 +72,7 @@ from store.model.effect import (
 )
 from store.model.secret import Secret
 from store.redis.audit import AuditLog
+from store.redis.blobs import Blobs
 from store.redis.cards import Cards
 from store.redis.channels import Channels
 from store.redis.client import Client, connect
@@ -93,6 +94,7 @@ from store.redis.scripts import Scripts
 from store.redis.timers import Timers
 from store.redis.tokens import Tokens
 from store.redis.turns import Turns
+from store.redis.versions import Versions
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -130,6 +132,10 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
 
     policies = Policies(redis, keys, scripts)
     environments = Environments(redis, keys, scripts, ring, skew, secrets.token_bytes, watch.fit)
+    versions, blobs = (
+        Versions(redis, keys, environments),
+        Blobs(redis, keys, scripts, environments, skew, secrets.token_bytes),
+    )
     requests = Requests(redis, keys, scripts, policies, directory, environments.sign, skew, dial.now_ms, watch.fit)
     deliveries = Deliveries(redis, keys, scripts, skew)
     outbox = Outbox(redis, keys, scripts, skew=skew)
@@ -223,7 +229,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         policies=policies,
         locks=locks,
         directory=directory,
-        asking=Asking(requests, environments, policies, directory, secrets.token_bytes),
+        asking=Asking(requests, environments, policies, directory, secrets.token_bytes, versions=versions, blobs=blobs),
         pictures=pictures,
         replies=replies,
         committed=clock.nudge,
@@ -276,6 +282,8 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         deaf=deaf,
         requests=requests,
         environments=environments,
+        versions=versions,
+        blobs=blobs,
         policies=policies,
         asking=talk.asking,
         audit=AuditLog(redis, keys),
@@ -283,6 +291,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         ring=ring,
         slack=slack,
         deliveries=deliveries,
+        tokens=tokens,
     )
 
 

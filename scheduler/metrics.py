@@ -40,6 +40,13 @@ class Metrics:
             ["door", "command", "answer"],
             registry=self.registry,
         )
+        self.http_seconds = Histogram(
+            "countersign_http_seconds",
+            "From an operation of the API to its answer",
+            ["operation"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
         self.alarms = Counter(
             "countersign_alarms_total", "What somebody should look at, by kind", ["kind"], registry=self.registry
         )

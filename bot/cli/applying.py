@@ -25,9 +25,11 @@ from store.model.identity import POLICIES, parse_request_id
 from store.model.people import Directory
 from store.model.policy import PolicySet
 from store.model.request import Amendment
+from store.redis.blobs import Blobs
 from store.redis.clock import Dial, no_skew
 from store.redis.facts import Facts
 from store.redis.requests import Outcome, Requests
+from store.redis.versions import Versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,16 @@ async def asked(
 async def _asking(at: Desk) -> Asking:
     here = at.here
     environments = await here.environments()
+    blobs = Blobs(here.redis, here.keys, here.scripts, environments, no_skew, secrets.token_bytes)
     requests = Requests(
         here.redis, here.keys, here.scripts, here.policies, at.directory, environments.sign, no_skew, at.dial.now_ms
     )
-    return Asking(requests, environments, here.policies, at.directory, secrets.token_bytes)
+    return Asking(
+        requests,
+        environments,
+        here.policies,
+        at.directory,
+        secrets.token_bytes,
+        versions=Versions(here.redis, here.keys, environments),
+        blobs=blobs,
+    )

@@ -4,7 +4,8 @@ from typing import Final, Literal
 
 from aiohttp import web
 
-from bot.http.api import Call, Operation, Shape, answer
+from bot.http.answers import Shape, answer
+from bot.http.api import Call, Operation
 from store.model.identity import TargetId, UserId
 from store.model.token import Action, TokenId
 

@@ -31,19 +31,21 @@ MERGED: Final[frozenset[Kind]] = frozenset({"change", "policy"})  # what lasts: 
 
 
 class Opening(Part):
-    """To read an environment's secrets for `duration_ms` from the first use."""
+    """To read an environment's secrets for `duration_ms` from the first use. `use_within_ms`: of the approval, where the rule allows longer."""
 
     type: Literal["open"] = "open"
     environment_id: str
     duration_ms: Annotated[int, Field(gt=0)]
+    use_within_ms: Annotated[int, Field(gt=0)] | None = None
 
 
 class Joining(Part):
-    """To be a member of an outside group for `duration_ms`."""
+    """To be a member of an outside group for `duration_ms`. `use_within_ms`: of the approval, where the rule allows longer."""
 
     type: Literal["access"] = "access"
     membership: Membership
     duration_ms: Annotated[int, Field(gt=0)]
+    use_within_ms: Annotated[int, Field(gt=0)] | None = None
 
 
 class Touch(Part):
@@ -64,11 +66,12 @@ class Touch(Part):
 
 
 class Change(Part):
-    """To set or remove secrets. The sealed values lie in a payload of their own."""
+    """To set or remove secrets. The sealed values lie in a payload of their own, also those of an earlier version."""
 
     type: Literal["change"] = "change"
     environment_id: str
     touches: Annotated[tuple[Touch, ...], Field(min_length=1, max_length=100)]
+    back_to: Annotated[int, Field(ge=1)] | None = None  # the version whose entries it uses again
 
 
 class Amendment(Part):
@@ -180,6 +183,11 @@ class Request(Record):
         return self.payload.duration_ms if isinstance(self.payload, Opening | Joining | Extending) else None
 
     @property
+    def use_within_ms(self) -> int | None:
+        """How long an approval waits for its first use at the most, as it was asked."""
+        return self.payload.use_within_ms if isinstance(self.payload, Opening | Joining) else None
+
+    @property
     def environment_id(self) -> str | None:
         return self.payload.environment_id if isinstance(self.payload, Opening | Change) else None
 
@@ -196,6 +204,10 @@ class Request(Record):
         return f"{self.id}:{self.revision}:{self.digest}"
 
 
+def _used_within(payload: Opening | Joining) -> list[str]:
+    return [] if payload.use_within_ms is None else ["use within", str(payload.use_within_ms)]
+
+
 def digest(installation: str, request: Request) -> str:
     """SHA-256, hex, over what is asked: never who may decide, never a plaintext."""
     fields: list[str] = [
@@ -204,10 +216,10 @@ def digest(installation: str, request: Request) -> str:
     ]  # fmt: skip
     match request.payload:
         case Opening() as opening:
-            fields += [opening.environment_id, str(opening.duration_ms)]
+            fields += [opening.environment_id, str(opening.duration_ms), *_used_within(opening)]
         case Joining() as joining:
             of = joining.membership
-            fields += [of.connector, of.group, of.user, of.account, str(joining.duration_ms)]
+            fields += [of.connector, of.group, of.user, of.account, str(joining.duration_ms), *_used_within(joining)]
         case Extending() as longer:
             fields += ["extension", longer.parent, str(longer.until_ms), str(longer.duration_ms)]
         case Change() as change:
@@ -221,6 +233,7 @@ def digest(installation: str, request: Request) -> str:
                     held.ciphertext_hash if held else "",
                     "" if held is None or held.mode is None else str(held.mode),
                 ]
+            fields += [] if change.back_to is None else ["back", str(change.back_to)]
         case Amendment() as amendment:
             fields += [str(amendment.base), amendment.content]
     sha = hashlib.sha256()

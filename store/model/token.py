@@ -23,6 +23,8 @@ Action = Literal[
 PublicKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]  # 32 bytes, base64url without padding
 
 SECRET_BYTES: Final = 32
+DAY_MS: Final = 24 * 3_600_000
+MACHINES: Final = "machines"  # where the tokens of machines are listed together
 PREFIXES: Final[dict[TokenKind, str]] = {
     "person": "csp",
     "machine": "csm",
@@ -36,7 +38,8 @@ _BEARER: Final = re.compile(
 class Token(Record):
     """`hash` is the SHA-256, hex, of the secret part. A person's is renewed by proof of `signs`; a machine's lives until `expires_ms`.
 
-    `epoch` is that of all tokens of `holder` when it was made: a later one ends them all at once.
+    `epoch` is that of all sessions of the person when it was made: a later one ends them all at once. A machine was let in by
+    approval, and does not end with the session of who asked for it.
     """
 
     id: TokenId
@@ -53,6 +56,7 @@ class Token(Record):
     signs: PublicKey | None = None  # Ed25519: what proves that the same computer asks
     address: str | None = None  # from where it was asked for
     until_ms: int | None = None  # when a person's can be renewed no more
+    proved_ms: int | None = None  # what the newest proof of its computer said the time was; none is taken twice
     request: str | None = None  # the request by which a machine's was approved
     revoked_ms: int | None = None
 
@@ -61,8 +65,18 @@ class Token(Record):
         """As the audit log names who acted."""
         return self.holder if self.kind == "person" else f"machine:{self.id}"
 
+    @property
+    def shelf(self) -> str:
+        """Among whose tokens it is listed."""
+        return self.holder if self.kind == "person" else MACHINES
+
+    @property
+    def kept_ms(self) -> int:
+        """How long after each writing the record stays at the least: its whole life, and a day to be looked at."""
+        return max(self.until_ms or 0, self.expires_ms) - self.created_ms + DAY_MS
+
     def lives(self, now_ms: int, epoch: int) -> bool:
-        """`epoch`: of all tokens of its holder, now."""
+        """`epoch`: of all tokens of its actor, now."""
         return self.revoked_ms is None and now_ms < self.expires_ms and self.epoch == epoch
 
     def may(self, action: Action, target: str) -> bool:

@@ -52,8 +52,19 @@ class Commit:
     def adopt(self, source: str, into: str) -> None:
         self._add("adopt", [source, into])
 
+    def omit(self, key: str, fields: Iterable[str]) -> None:
+        """At most a few thousand: they are the arguments of one call."""
+        self._add("omit", [key], *fields)
+
+    def expire(self, key: str, after_ms: int) -> None:
+        self._add("expire", [key], after_ms)
+
     def drop(self, key: str) -> None:
         self._add("drop", [key])
+
+    def last(self, key: str, ms: int) -> None:
+        """It goes by itself, so long after this."""
+        self._add("last", [key], ms)
 
     def rank(self, key: str, member: str, score: int | None) -> None:
         """Without a score the member leaves."""

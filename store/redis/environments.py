@@ -11,14 +11,21 @@ from store.keys.envelope import EnvironmentKey
 from store.keys.ring import Keyring
 from store.model.audit import Audit
 from store.model.environment import Environment
-from store.model.errors import Conflict, Forbidden, NotFound, Unavailable
+from store.model.errors import NotFound, Unavailable
 from store.model.request import Request, Touch
 from store.model.sealed import TAMPERED, Epoch, Held, Manifest, SealedEntry, check_names, check_request, tampered
 from store.model.secret import Secret
+from store.model.token import Bearer
+from store.model.versions import VersionInfo
+from store.redis import projection
 from store.redis.clock import Skew, now_ms
-from store.redis.commit import Commit, text
+from store.redis.commit import Commit
 from store.redis.keys import Keys
+from store.redis.opened import Opened, Same, Value
+from store.redis.reading import NOTHING_KNOWN, Asked, Known, Reading, open_entries
 from store.redis.scripts import Scripts
+
+__all__ = ["Environments", "Opened", "Same", "Sealing", "Value"]
 
 KEPT_EPOCHS: Final = 256
 CANNOT_BE_OPENED: Final = frozenset(
@@ -28,27 +35,12 @@ SIGNING_BYTES: Final = 24  # of a hook's secret, as Standard Webhooks recommends
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
-    """What somebody wants a name to hold. `mode`: permission bits of a file; no `secret` removes the name."""
-
-    secret: Secret | None
-    mode: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Sealing:
-    """A change, sealed: what its request says, and what its payload holds."""
+    """A change, sealed: what its request says, and what its payload holds. `back_to`: the version whose entries these are."""
 
     touches: tuple[Touch, ...]
     entries: tuple[SealedEntry, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """Values for the holder of a grant. `version` is the environment's."""
-
-    version: int
-    values: Mapping[str, Value]
+    back_to: int | None = None
 
 
 class Environments:
@@ -69,7 +61,7 @@ class Environments:
         self._ring = ring
         self._skew = skew
         self._random = random
-        self._fit = fit
+        self._reading = Reading(redis, keys, scripts, skew, self._key, fit)
         self._epochs: dict[tuple[str, int], Epoch] = {}  # wraps only: the keys themselves are the ring's to keep
 
     async def find(self, target: str) -> Environment | None:
@@ -84,11 +76,16 @@ class Environments:
         epoch, key = await self._ring.mint(environment.id, secure=secure)
         head = key.sign(Manifest(environment_id=environment.id, number=1, entries={}))
         commit = Commit(self._keys, f"environment:{environment.id}")
-        commit.write(self._keys.environment(target), 0, environment.to_json())
+        commit.write(
+            self._keys.environment(target), 0, environment.to_json(), projection.environment_fields(environment)
+        )
         commit.set(self._keys.epoch(environment.id, 1), epoch.to_json())
-        commit.write(self._keys.head(environment.id), 0, head.to_json(), {"entries": ""})
+        commit.write(self._keys.head(environment.id), 0, head.to_json(), projection.head_fields(head))
         commit.set(self._keys.manifest(environment.id, 1), head.to_json())
         at_ms = await now_ms(self._redis, self._skew)
+        commit.set(self._keys.version(environment.id, 1), VersionInfo(number=1, at_ms=at_ms, by="clock").to_json())
+        commit.guard(self._keys.tombstone(environment.id), 0)  # an id is never used again
+        commit.rank(self._keys.index("environments"), target, at_ms)
         commit.audit([Audit(event="environment.created", actor="clock", at_ms=at_ms, target=target)])
         if (await commit.run(self._scripts, self._skew())).status == "ok":
             return environment
@@ -147,26 +144,22 @@ class Environments:
         return key.sign(manifest)
 
     async def read(self, request_id: str, reader: str) -> Opened:
-        """Values for the holder of an active grant, audited in the step that reads them. Raises `Forbidden`, `Conflict`, `NotFound`."""
-        if (why := self._fit()) is not None:
-            raise Unavailable(why, code="degraded")
-        entry = Audit(event="secrets.read", actor=reader, at_ms=0, request=request_id).to_json()
-        body = entry.replace('"at_ms":0,', '"at_ms":%NOW%,', 1)
-        names = [self._keys.request(request_id), self._keys.audit, self._keys.audit_number]
-        reply = await self._scripts.run("read", names, [self._skew(), self._keys.prefix, reader, body])
-        status, *rest = reply
-        if text(status) != "ok":
-            raise _no_read(text(status), *map(text, rest))
-        _, environment_id, head_body, *fields = rest
-        head = Manifest.from_json(head_body)
-        key = await self._key(text(environment_id), head.epoch)
-        key.verify(head)
-        sealed = {
-            text(entry_id): SealedEntry.from_json(body)
-            for entry_id, body in zip(fields[::2], fields[1::2], strict=True)
-            if body is not None
-        }
-        return Opened(head.number, await self._open(head, sealed))
+        """Values for the holder of an active grant, in Slack. Raises as `Reading.read`."""
+        opened = await self._reading.read(Asked.in_slack(request_id, reader))
+        if not isinstance(opened, Opened):
+            raise NotFound("There is nothing to read here.")
+        return opened
+
+    async def read_by_token(
+        self, bearer: Bearer, target: str, version: int | None = None, known: Known = NOTHING_KNOWN
+    ) -> Opened | Same:
+        """Values for whoever shows a token. `target` is canonical, `version` None the newest. Raises as `Reading.read`."""
+        return await self._reading.read(Asked.by_token(bearer, target, version, known))
+
+    def records(self, read: Same) -> tuple[str, ...]:
+        """What moves when there is a newer version than what was read, or when the access by which it was read ends."""
+        head = self._keys.head(read.environment)
+        return (head, self._keys.request(read.request)) if read.request is not None else (head,)
 
     async def machine_read(self, target: str, name: str, *, purpose: str) -> Secret:
         """One value for this process itself, a connector's token. Audited. Raises `NotFound`."""
@@ -199,19 +192,8 @@ class Environments:
         stored = SealedEntry.from_json(body)
         return (await self._key(environment.id, stored.epoch)).open(name, stored)
 
-    async def _open(
-        self, head: Manifest, sealed: Mapping[str, SealedEntry], *, only: str | None = None
-    ) -> dict[str, Value]:
-        values = {}
-        for name, held in sorted(head.entries.items()):
-            if only is not None and name != only:
-                continue
-            if held.entry_id not in sealed:
-                raise Unavailable(f"The sealed value of {name} is missing.", code="missing")
-            entry = sealed[held.entry_id]
-            head.admit(name, entry)
-            values[name] = Value((await self._key(head.environment_id, entry.epoch)).open(name, entry), held.mode)
-        return values
+    async def _open(self, head: Manifest, sealed: Mapping[str, SealedEntry], *, only: str) -> dict[str, Value]:
+        return await open_entries(head, sealed, self._key, only=only)
 
     async def _current(self, environment_id: str, head: Manifest, names: Mapping[str, Value]) -> dict[str, Secret]:
         """The present values of these names, to tell *changed* from *unchanged*; in memory only."""
@@ -233,6 +215,10 @@ class Environments:
                 # Whoever reads it is told. Here it is about to be replaced, which is the way to mend it.
         return found
 
+    async def key(self, environment_id: str, number: int) -> EnvironmentKey:
+        """Of one epoch, for what else is sealed with it. Raises `Unavailable`."""
+        return await self._key(environment_id, number)
+
     async def _key(self, environment_id: str, number: int) -> EnvironmentKey:
         if (known := self._epochs.get((environment_id, number))) is not None:
             return await self._ring.open(known)
@@ -252,14 +238,3 @@ class Environments:
 
 def _signing(key: bytes) -> Secret:
     return Secret(b"whsec_" + base64.b64encode(key))
-
-
-def _no_read(status: str, state: str = "") -> Forbidden | Conflict | NotFound:
-    if status == "holder":
-        return Forbidden("Only the person this was approved for can read the values.", code="not_the_beneficiary")
-    if status in ("state", "over"):
-        waiting = {"pending": "It is not approved yet.", "approved": "Activate it first."}.get(
-            state, "This access is over."
-        )
-        return Conflict(waiting if status == "state" else "This access is over.", code="not_active")
-    return NotFound("There is nothing to read here.")

@@ -33,7 +33,9 @@ from store.model.policy import PolicySet
 from store.model.request import CLOCK, RELAY, TERMINAL, Amendment, Change, Extending, Payload, Request
 from store.model.sealed import Manifest, SealedEntry
 from store.model.standing import wanted
+from store.model.versions import merged
 from store.redis import projection
+from store.redis.blobs import Taking
 from store.redis.clock import Skew
 from store.redis.commit import Commit, text
 from store.redis.keys import Keys
@@ -123,9 +125,14 @@ class Requests:
         self._recent: OrderedDict[str, _Loaded] = OrderedDict()
 
     async def submit(
-        self, draft: Draft, command_id: str, entries: Sequence[SealedEntry] = (), policies: str | None = None
+        self,
+        draft: Draft,
+        command_id: str,
+        entries: Sequence[SealedEntry] = (),
+        policies: str | None = None,
+        taking: Taking | None = None,
     ) -> Outcome:
-        """Takes a request in. `entries` are the sealed values of a change, `policies` the stored form of other policies. Raises `AccessError`."""
+        """Takes a request in. `entries` are the sealed values of a change, `policies` the stored form of other policies, `taking` what it came by. Raises `AccessError`."""
         _check_entries(draft.payload, entries)
         _check_policies(draft.payload, policies)
         fingerprint = _fingerprint(draft)
@@ -155,14 +162,22 @@ class Requests:
                 self._recent.pop(grant.request.id, None)
             if payload := _payload(entries, policies):
                 commit.fill(self._keys.payload(draft.id, asked.request.revision), payload)
+            if taking is not None:
+                await taking.demand(self._redis, self._keys)
+                taking.write(commit)
             if isinstance(done := await self._run(commit, asked), Outcome):
                 return done if done.news else await self._asked_before(done, command_id)
         raise _contended()
 
     async def apply(
-        self, request_id: str, command: Command, entries: Sequence[SealedEntry] = (), policies: str | None = None
+        self,
+        request_id: str,
+        command: Command,
+        entries: Sequence[SealedEntry] = (),
+        policies: str | None = None,
+        taking: Taking | None = None,
     ) -> Outcome:
-        """Applies one command. `entries` are all sealed values of a change that is edited, `policies` what an edit brings instead. Raises `AccessError`; `NotFound` for a request that is not there."""
+        """Applies one command. `entries` are all sealed values of a change that is edited, `policies` what an edit brings instead, `taking` what it came by. Raises `AccessError`; `NotFound` for a request that is not there."""
         fingerprint = f"{request_id} {command.fingerprint}"
         loaded = self._recall(request_id)
         missed: int | None = None  # the version of the request whose policies were not there
@@ -207,6 +222,9 @@ class Requests:
             if isinstance(command, Edit) and isinstance(result.request.payload, Change | Amendment):
                 kept = command.touches is None and command.amendment is None
                 self._carry(commit, world.request, result.request, None if kept else _payload(entries, policies))
+            if taking is not None:
+                await taking.demand(self._redis, self._keys)
+                taking.write(commit)
             commit.otherwise(*self._names(request_id), SIBLINGS)
             self._recent.pop(request_id, None)  # it is not so any more
             if isinstance(done := await self._run(commit, result), Outcome):
@@ -214,9 +232,22 @@ class Requests:
             loaded = self._loaded(request_id, done)
         raise _contended()
 
+    async def answered(self, command_id: str, request_id: str | None = None) -> Outcome | None:
+        """What was answered under this id, where something was: for a wish whose means it has used up. `request_id`: what it was about, else what it asked for."""
+        answer, asked = await self._redis.hmget(self._keys.command(command_id), ["answer", "request"])
+        about = request_id or (text(asked) if asked is not None else None)
+        if answer is None or about is None:
+            return None
+        found = await self.read([about])
+        return Outcome(text(answer), found[0] if found else None, news=False)
+
     async def get(self, request_id: str) -> World:
         """Raises `NotFound`."""
         return await self._world(await self._load(request_id, ""), request_id)
+
+    def record(self, request_id: str) -> str:
+        """What moves whenever anything is committed to it."""
+        return self._keys.request(request_id)
 
     async def nobody_decides(self, world: World) -> None:
         """No rule covers it under the policies of now: the owners hear of it, once under these. That they cannot be told now changes nothing."""
@@ -428,11 +459,10 @@ class Requests:
         if result.head is not None and world.head is not None:
             head = await self._sign(result.head, world.head.epoch, world.head)
             environment = head.environment_id
-            ids = " ".join(held.entry_id for held in head.entries.values())
-            commit.write(
-                keys.head(environment), loaded.versions[keys.head(environment)], head.to_json(), {"entries": ids}
-            )
+            moved = loaded.versions[keys.head(environment)]
+            commit.write(keys.head(environment), moved, head.to_json(), projection.head_fields(head))
             commit.set(keys.manifest(environment, head.number), head.to_json())
+            commit.set(keys.version(environment, head.number), merged(before, head.number, world.now_ms).to_json())
             commit.adopt(keys.payload(before.id, before.revision), keys.entries(environment))
         if result.policies is not None:
             body = await self._policies.proposal(before)

@@ -24,7 +24,7 @@ async def corridor(real_redis: Redis) -> Corridor:
 
 @pytest.fixture
 def asking(corridor: Corridor) -> Asking:
-    return Asking(corridor.requests, corridor.environments, corridor.policies, corridor.crowd, corridor.random)
+    return corridor.asking()
 
 
 def wish(command_id: str = "view:1", **changed):
@@ -145,7 +145,7 @@ async def test_the_rule_is_held_whichever_door_it_came_by(asking, corridor, user
 
 async def test_without_policies_nothing_can_be_asked(real_redis):
     corridor = Corridor(real_redis)
-    asking = Asking(corridor.requests, corridor.environments, corridor.policies, corridor.crowd, corridor.random)
+    asking = corridor.asking()
     with pytest.raises(Unavailable, match="no policies yet"):
         await asking.open(REQ, PROD, duration_ms=HOUR, **wish())
 

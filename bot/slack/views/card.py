@@ -23,6 +23,7 @@ from bot.slack.views.status import (
 )
 from bot.slack.views.words import cleaned, date, mention, people, spoken
 from store.model.request import MERGED, REASON_MOST, Amendment, Change, Extending, Joining, Request
+from store.model.standing import first_use_ms
 
 __all__ = ["CardFacts", "Message", "for_approvers", "for_requester"]
 
@@ -112,7 +113,7 @@ def _fields(facts: CardFacts) -> list[tuple[str, str]]:
     elif request.duration_ms is not None:
         pairs.append(("Access duration", _duration(request)))
         if request.state == "pending" and rules is not None:
-            pairs.append(("Use within", f"{spoken(rules.grant_expiration_ms)} of the approval"))
+            pairs.append(("Use within", f"{spoken(first_use_ms(request, rules))} of the approval"))
     deadline = request.timers.get("deadline")
     if deadline is not None and request.state in ("pending", "approved") and not unusable(facts):
         does_by = "Decide before" if request.state == "pending" else "Use before"
@@ -153,7 +154,8 @@ def _foot(facts: CardFacts, *first: str, own: bool = False) -> list[Block]:
     capped = request.state == "approved" and any(review.cap_ms is not None for review in request.reviews)
     cast = votes(request) if pending or capped else None
     cut_short = f" · `/countersign show {request.id}` shows all of it" if is_cut(facts) else ""
-    door = " at a terminal of the machine" if request.door == "terminal" else ""
+    where = " of the machine" if request.kind == "policy" else ""
+    door = f" at a terminal{where}" if request.door == "terminal" else ""
     asked = f"Request `{request.id}` · asked {date(request.created_ms)}{door}{cut_short}"
     small = [*first, *([cast] if cast else []), asked]
     return [*told, b.context(*small)]

@@ -122,7 +122,7 @@ def _touching(payload: Payload, touches: tuple[Touch, ...] | None) -> Payload:
         raise Invalid(
             f"One request changes at most {MAX_REQUEST_ENTRIES} secrets. Make it two.", code="too_many_entries"
         )
-    return payload.model_copy(update={"touches": touches})
+    return payload.model_copy(update={"touches": touches, "back_to": None})  # no longer just what that version held
 
 
 def _amending(payload: Payload, amendment: Amendment | None) -> Payload:
@@ -134,12 +134,12 @@ def _amending(payload: Payload, amendment: Amendment | None) -> Payload:
 
 
 def _rebased(change: Change, head: Manifest | None) -> Change:
-    """The same sealed entries on the bases of now. A name to be removed that is gone needs nothing more. Raises `Invalid`, `Conflict`."""
+    """The same sealed entries on the bases of now. A name that is as it is to be needs nothing more. Raises `Invalid`, `Conflict`."""
     if head is None:
         raise Conflict("There is no environment to change any more.", code="no_environment")
     if head.environment_id != change.environment_id:
         raise tampered("The version that this would follow")
-    touches = tuple(_on(touch, head) for touch in change.touches if touch.entry or touch.name in head.entries)
+    touches = tuple(_on(touch, head) for touch in change.touches if touch.entry != head.entries.get(touch.name))
     if not touches:
         raise Conflict("Nothing is left to change by this. Withdraw it instead.", code="nothing_left")
     kept = {name: held for name, held in head.entries.items() if name not in {touch.name for touch in touches}}

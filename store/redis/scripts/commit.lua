@@ -11,8 +11,11 @@
 --   write  key                          version body field value ...   version 0: must not be there yet
 --   set    key                          body                  a body that never changes: must not be there yet
 --   fill   key                          field value ...       fields of a hash
---   adopt  key, key                                           the fields of the first move into the second
+--   adopt  key, key                                           the fields of the first move into the second, where it has none such
+--   omit   key                          field ...             these fields of a hash leave
+--   expire key                          ms                    and is gone by itself after so long
 --   drop   key
+--   last   key                          ms                    it goes by itself after so long
 --   rank   zset                         member score
 --   unrank zset                         member
 --   put    lane, effect                 member body           coalesces; counts a generation
@@ -64,10 +67,16 @@ each(function(name, key, first, last)
     redis.call('HSET', KEYS[key], unpack(ARGV, first, last))
   elseif name == 'adopt' then
     local fields = redis.call('HGETALL', KEYS[key])
-    for at = 1, #fields, 2 do redis.call('HSET', KEYS[key + 1], fields[at], fields[at + 1]) end
+    for at = 1, #fields, 2 do redis.call('HSETNX', KEYS[key + 1], fields[at], fields[at + 1]) end
     redis.call('DEL', KEYS[key])
+  elseif name == 'omit' then
+    redis.call('HDEL', KEYS[key], unpack(ARGV, first, last))
+  elseif name == 'expire' then
+    redis.call('PEXPIRE', KEYS[key], ARGV[first])
   elseif name == 'drop' then
     redis.call('DEL', KEYS[key])
+  elseif name == 'last' then
+    redis.call('PEXPIRE', KEYS[key], ARGV[first])
   elseif name == 'rank' then
     redis.call('ZADD', KEYS[key], ARGV[first + 1], ARGV[first])
   elseif name == 'unrank' then

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
+from bot.asking import Asking
 from store.keys.ring import Keyring
 from store.model.command import Command
 from store.model.environment import Environment
@@ -17,6 +18,7 @@ from store.model.policy import HOUR, Policy, PolicySet
 from store.model.request import Change, Opening, Payload, Request
 from store.model.secret import Secret
 from store.redis.audit import AuditLog
+from store.redis.blobs import Blobs
 from store.redis.clock import no_skew
 from store.redis.commit import Commit, text
 from store.redis.environments import Environments, Sealing, Value
@@ -26,6 +28,7 @@ from store.redis.policies import Policies
 from store.redis.requests import Outcome, Requests
 from store.redis.scripts import ALLOW_OOM, Scripts
 from store.redis.timers import Timers
+from store.redis.versions import Versions
 from tests import builders
 from tests.builders import ANA, BOB, INSTALLATION, NOW, REQ
 from tests.store.keys.holders import Draws, Memory
@@ -119,6 +122,8 @@ class Corridor:
         self.ring = Keyring([Memory("a"), Memory("b")], INSTALLATION, self.random, asyncio.get_running_loop().time)
         self.policies = Policies(redis, self.keys, self.scripts)
         self.environments = self.another_environments()
+        self.versions = Versions(redis, self.keys, self.environments)
+        self.blobs = Blobs(redis, self.keys, self.scripts, self.environments, self.skew, self.random)
         self.crowd = Crowd(self)
         self.requests = self.replica()
         self.outbox = Outbox(redis, self.keys, self.scripts, skew=self.skew)
@@ -153,6 +158,13 @@ class Corridor:
             self.skew,
             lambda: self.now_ms + self.drift_ms,
         )
+
+    def asking(self) -> Asking:
+        """The door's side of it."""
+        return Asking(
+            self.requests, self.environments, self.policies, self.crowd, self.random,
+            versions=self.versions, blobs=self.blobs,
+        )  # fmt: skip
 
     def id(self) -> str:
         return f"REQVEST{next(self._ids):03}"

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from bot.asking import Asking
 from store.model.command import Merge, Withdraw
 from store.model.enactment import Enactment
 from store.model.errors import Conflict, Forbidden, Invalid, Unavailable
@@ -162,7 +161,7 @@ async def test_by_hand_it_is_merged_only_on_what_it_was_made_on(corridor):
 
 
 async def test_the_same_wish_asked_by_the_door_is_one_of_its_kind(corridor):
-    asking = Asking(corridor.requests, corridor.environments, corridor.policies, corridor.crowd, corridor.random)
+    asking = corridor.asking()
     new = policies(policy(denials=2), number=77)
     outcome = await asking.policies(REQ, new, base=1, reason="r", ticket=None, door="terminal", command_id="c")
     assert outcome.request is not None

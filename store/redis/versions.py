@@ -1,0 +1,143 @@
+"""Versions: what each version of an environment held, by name, how it came about, and the way back to it."""
+
+from collections import OrderedDict
+from collections.abc import Collection
+from typing import Final
+
+from redis.asyncio import Redis
+
+from store.model.environment import Environment
+from store.model.errors import Invalid, NotFound, Unavailable
+from store.model.request import Touch
+from store.model.sealed import KIB, Manifest, SealedEntry, tampered
+from store.model.versions import VersionInfo, Word, back, difference
+from store.redis.environments import Environments, Sealing
+from store.redis.keys import Keys
+
+MOST: Final = 100  # listed at a time
+LINKED: Final = 2_000  # versions whose place in the chain is remembered
+SEALED_MOST: Final = 8 * KIB * KIB  # bytes that one request brings back; they travel in one commit
+
+
+class Versions:
+    def __init__(self, redis: Redis, keys: Keys, environments: Environments) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._environments = environments
+        self._linked: OrderedDict[tuple[str, int], str] = OrderedDict()  # MAC of what was seen in the chain of a head
+
+    async def history(self, environment_id: str, most: int = MOST, before: int | None = None) -> list[VersionInfo]:
+        """Of the versions that are kept, the newest first, from the one below `before` on. Raises `Unavailable`, `NotFound`."""
+        head = await self._environments.head(environment_id)
+        newest = min(head.number, before - 1) if before is not None else head.number
+        numbers = range(newest, max(0, newest - most), -1)
+        if not numbers:
+            return []
+        bodies = await self._redis.mget([self._keys.version(environment_id, number) for number in numbers])
+        return [VersionInfo.from_json(body) for body in bodies if body is not None]
+
+    async def info(self, environment_id: str, number: int) -> VersionInfo:
+        """Raises `NotFound`."""
+        body = await self._redis.get(self._keys.version(environment_id, number))
+        if body is None:
+            raise _gone(number)
+        return VersionInfo.from_json(body)
+
+    async def manifest(self, environment_id: str, number: int) -> Manifest:
+        """One version, its MAC verified, and that the newest one descends from it. Raises `NotFound`, `Unavailable`."""
+        head = await self._environments.head(environment_id)
+        if number == head.number:
+            return head
+        if not 1 <= number < head.number:
+            raise _gone(number)
+        found = await self._read(environment_id, [number])
+        if not found:
+            raise _gone(number)
+        if self._linked.get((environment_id, number)) != found[0].mac:
+            await self._link(head, number)
+        await self._verify(found[0], number)
+        return found[0]
+
+    async def difference(self, environment_id: str, old: int, new: int) -> dict[str, Word]:
+        """Name -> what version `new` does to it that is not so in `old`. Raises `NotFound`, `Unavailable`."""
+        before, after = await self.manifest(environment_id, old), await self.manifest(environment_id, new)
+        return difference(before.entries, after.entries)
+
+    async def rollback(self, environment: Environment, to: int, names: Collection[str] = ()) -> Sealing:
+        """What brings back version `to`, of these names, else of all: the entries of then, byte for byte.
+
+        Raises `NotFound`, `Invalid`, `Unavailable`, and `Conflict` where nothing is another.
+        """
+        head = await self._environments.head(environment.id)
+        old = await self.manifest(environment.id, to)
+        touches = back(head, old, names)
+        entries = await self._entries(environment.id, [touch.entry.entry_id for touch in touches if touch.entry])
+        if sum(len(entry.ciphertext) for entry in entries.values()) > SEALED_MOST:
+            raise Invalid(
+                f"The values of version {to} are too large to bring back at once: name which, {SEALED_MOST // KIB // KIB} MiB at a time.",
+                code="too_large",
+            )
+        now = await self._entries(environment.id, [touch.base for touch in touches if touch.base])
+        told = []
+        for touch in touches:
+            if touch.entry is not None:
+                if touch.entry.entry_id not in entries:
+                    raise Unavailable(f"The sealed value of {touch.name} is missing.", code="missing")
+                old.admit(touch.name, entries[touch.entry.entry_id])
+            told.append(await self._told(environment.id, head, touch, entries, now))
+        return Sealing(tuple(told), tuple(entries.values()), back_to=to)
+
+    async def _told(
+        self,
+        environment_id: str,
+        head: Manifest,
+        touch: Touch,
+        entries: dict[str, SealedEntry],
+        now: dict[str, SealedEntry],
+    ) -> Touch:
+        """Whether it is *changed* or *unchanged*, found by opening both; in memory only."""
+        base = now.get(touch.base or "")
+        if touch.entry is None or base is None or touch.entry.mode != head.entries[touch.name].mode:
+            return touch
+        head.admit(touch.name, base)
+        entry = entries[touch.entry.entry_id]
+        was = (await self._environments.key(environment_id, base.epoch)).open(touch.name, base)
+        will = (await self._environments.key(environment_id, entry.epoch)).open(touch.name, entry)
+        return touch.model_copy(update={"same": was == will})
+
+    async def _entries(self, environment_id: str, ids: list[str]) -> dict[str, SealedEntry]:
+        bodies = await self._redis.hmget(self._keys.entries(environment_id), ids) if ids else []
+        return {one: SealedEntry.from_json(body) for one, body in zip(ids, bodies, strict=True) if body is not None}
+
+    async def _read(self, environment_id: str, numbers: Collection[int]) -> list[Manifest]:
+        bodies = await self._redis.mget([self._keys.manifest(environment_id, number) for number in numbers])
+        return [Manifest.from_json(body) for body in bodies if body is not None]
+
+    async def _verify(self, manifest: Manifest, number: int) -> None:
+        if manifest.number != number:
+            raise tampered(f"Version {number} of environment {manifest.environment_id}")
+        (await self._environments.key(manifest.environment_id, manifest.epoch)).verify(manifest)
+
+    async def _link(self, head: Manifest, number: int) -> None:
+        """From the newest one down, each names the one before it: a genuine version of another past is none of this one's."""
+        after, environment_id = head, head.environment_id
+        for start in range(head.number - 1, number - 1, -MOST):
+            numbers = range(start, max(number, start - MOST + 1) - 1, -1)
+            chain = await self._read(environment_id, numbers)
+            if len(chain) != len(numbers):
+                raise Unavailable(f"Versions between {number} and {head.number} are missing.", code="missing")
+            for one, known in zip(chain, numbers, strict=True):
+                if not after.follows(one) or one.number != known or one.environment_id != environment_id:
+                    raise tampered(f"Version {known} of environment {environment_id}")
+                await self._verify(one, known)
+                self._remember(one)
+                after = one
+
+    def _remember(self, manifest: Manifest) -> None:
+        self._linked[manifest.environment_id, manifest.number] = manifest.mac or ""
+        while len(self._linked) > LINKED:
+            self._linked.popitem(last=False)
+
+
+def _gone(number: int) -> NotFound:
+    return NotFound(f"Version {number} is not there, or not kept any more.", code="unknown_version")
