@@ -96,11 +96,13 @@ class Environments:
 
     async def head(self, environment_id: str) -> Manifest:
         """The newest version, its MAC verified. Raises `Unavailable`."""
-        body = await self._redis.hget(self._keys.head(environment_id), "body")
+        body, number = await self._redis.hmget(self._keys.head(environment_id), ["body", "number"])
         if body is None:
             raise NotFound("That environment is not there.")
         manifest = Manifest.from_json(body)
         (await self._key(environment_id, manifest.epoch)).verify(manifest)
+        if number != str(manifest.number).encode():  # a genuine one, and not the one that was put there last
+            raise tampered(f"The newest version of environment {environment_id}")
         return manifest
 
     async def seal(self, environment: Environment, values: Mapping[str, Value]) -> Sealing:

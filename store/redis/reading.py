@@ -84,8 +84,11 @@ class Reading:
         status = text(reply[0])
         if status not in ("ok", "same"):
             raise _refused(status, text(reply[1]) if len(reply) > 1 else "", asked.target)
-        now, until, request, environment, number = (text(part) for part in reply[1:6])
-        facts = (environment, int(number), int(now), int(until), request or None)
+        try:
+            now, until, request, environment, number = (text(part) for part in reply[1:6])
+            facts = (environment, int(number), int(now), int(until), request or None)
+        except ValueError:
+            raise tampered("What says which version is the newest") from None
         if status == "same":
             return Same(*facts)
         return Opened(*facts, await self._values(asked, environment, int(number), reply[6:]))
@@ -113,12 +116,12 @@ class Reading:
         return sheaf.values()
 
     async def _opened(self, manifest: Manifest, fields: list[Any]) -> dict[str, Value]:
-        bodies = {text(entry): body for entry, body in zip(fields[::2], fields[1::2], strict=True)}
-        ids = [held.entry_id for held in manifest.entries.values()]
+        bodies = dict(zip(fields[::2], fields[1::2], strict=True))
+        ids = [held.entry_id.encode() for held in manifest.entries.values()]
         if missing := [entry for entry in ids if entry not in bodies]:
             found = await self._redis.hmget(self._keys.entries(manifest.environment_id), missing)
             bodies |= dict(zip(missing, found, strict=True))
-        sealed = {entry: SealedEntry.from_json(body) for entry, body in bodies.items() if body is not None}
+        sealed = {text(entry): SealedEntry.from_json(bodies[entry]) for entry in ids if bodies[entry] is not None}
         return await open_entries(manifest, sealed, self._key)
 
 

@@ -12,17 +12,24 @@ from redis.asyncio import Redis
 from store.keys.ring import Keyring
 from store.model.command import Activate
 from store.model.environment import Environment
-from store.model.errors import Invalid, Unavailable
+from store.model.errors import AccessError
 from store.model.request import Change, Request
 from store.model.sealed import Held, Manifest, tampered
 from store.model.secret import Secret
+from store.model.token import Bearer
+from store.redis import projection
+from store.redis.blobs import Blobs, parse
 from store.redis.commit import text
 from store.redis.environments import Environments, Value
 from store.redis.keys import Keys
+from store.redis.opened import Opened
 from store.redis.requests import _check_entries
-from tests.builders import INSTALLATION, REQ
+from store.redis.tokens import Tokens
+from store.redis.versions import Versions
+from tests.builders import ANA, INSTALLATION, NOW, REQ
 from tests.store.keys.holders import Draws
 from tests.store.redis.corridor import Corridor
+from tests.tokens import machine_token, person_token
 
 LONG: Final = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
 ELSEWHERE: Final = "elsewhere"
@@ -33,8 +40,13 @@ VERSIONS: Final[tuple[dict[str, Value], ...]] = (
     {"A": Value(Secret(b"second"))},
 )
 HOOKS: Final = ("api", "web")
-# `other_entries`: an edit finds that what waits is not what the request names.
-REFUSALS: Final = frozenset({"tampered", "missing", "keys_missing", "other_entries", "newer_schema"})
+# `other_entries`: an edit finds that what waits is not what the request names. `moved`: a version is not the number that is said.
+REFUSALS: Final = frozenset(
+    {"tampered", "missing", "keys_missing", "other_entries", "newer_schema", "moved", "not_found", "no_version"}
+)
+BLOB_REFUSALS: Final = frozenset(
+    {"unreadable", "no_such_blob", "bad_reference", "other_environment", "other_name", "bad_name"}
+)
 
 Answer = tuple[str, Any]  # "gives" and what, or "refuses" and the code
 Way = Callable[[], Awaitable[Any]]
@@ -42,11 +54,12 @@ Way = Callable[[], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One sealed record where it lies. `ways`: the names of those that use it."""
+    """One sealed record where it lies. `ways`: the names of those that use it. `plain`: parts of it are not sealed, and give no value."""
 
     key: str
     name: str | None
     ways: tuple[str, ...]
+    plain: bool = False
 
     @property
     def kind(self) -> str:
@@ -79,6 +92,7 @@ class SealedPlace:
         self.ways: dict[str, Way] = {}
         self.before: dict[str, Answer] = {}
         self.bodies: dict[Field, bytes] = {}
+        self.bearers: dict[str, Bearer] = {}
 
     async def furnish(self) -> None:
         for target in TARGETS:
@@ -87,6 +101,16 @@ class SealedPlace:
         grant = await self.corridor.approved("open")
         await self.corridor.do(grant, Activate(id="use", actor=REQ))
         self.ways["read"] = partial(self._read, grant)
+        tokens = Tokens(self.redis, self.corridor.keys, self.corridor.scripts, self.corridor.skew)
+        for kind, shown in (
+            ("person", await person_token(tokens, REQ, NOW)),
+            ("machine", await machine_token(tokens, NOW)),
+        ):
+            self.bearers[kind] = Bearer.read(shown)
+            for version in (None, 2):
+                self.ways[f"{kind} {version}"] = partial(self._by_token, self.bearers[kind], version)
+        for at, user in enumerate((REQ, REQ, ANA)):
+            await self._blob(f"blob {at}", user)
         for at, values in enumerate(({"A": "third", "C": "c"}, {"A": "fourth", "C": "other c"})):
             change = await self.corridor.ask("change", **values)
             await self._payload(f"payload {at}", change)
@@ -107,8 +131,8 @@ class SealedPlace:
         """Anything but an answer or a plain refusal breaks the test: nothing crashes."""
         try:
             return "gives", await self.ways[way]()
-        except (Unavailable, Invalid) as error:
-            if error.detail not in REFUSALS:
+        except AccessError as error:
+            if error.detail not in (REFUSALS | BLOB_REFUSALS if way.startswith("blob ") else REFUSALS):
                 raise
             return "refuses", error.detail
 
@@ -138,6 +162,7 @@ class SealedPlace:
             self.ways[f"{name} hook {hook}"] = partial(self._hook, installation, environment, hook)
         for entry in VERSIONS[0]:
             self.ways[f"{name} value {entry}"] = partial(self._value, installation, environment, entry)
+        self.ways[f"{name} versions"] = partial(self._versions, installation, environment)
         self.ways[f"{name} head"] = partial(self._head, installation, environment)
         self.ways[f"{name} seal"] = partial(self._seal, installation, environment)
         await self._list(name, keys, environment)
@@ -150,15 +175,19 @@ class SealedPlace:
         head = await environments.head(environment.id)
         held = {**head.entries, **{touch.name: touch.entry for touch in sealing.touches if touch.entry}}
         after = await environments.sign(head.successor(held), head.epoch, head)
-        ids = " ".join(one.entry_id for one in after.entries.values())
-        await self.redis.hset(keys.head(environment.id), mapping={"body": after.to_json(), "entries": ids})
+        fields: dict[Any, Any] = {"body": after.to_json(), **projection.head_fields(after)}
+        await self.redis.hset(keys.head(environment.id), mapping=fields)
         await self.redis.set(keys.manifest(environment.id, after.number), after.to_json())
         for entry in sealing.entries:
             await self.redis.hset(keys.entries(environment.id), entry.entry_id, entry.to_json())
 
     async def _list(self, name: str, keys: Keys, environment: Environment) -> None:
-        read = ("read",) if name == f"{INSTALLATION} {TARGETS[0]}" else ()
+        mine = name == f"{INSTALLATION} {TARGETS[0]}"
+        read = ("read", "person None", "machine None") if mine else ()
+        older = ("person 2", "machine 2") if mine else ()
         self.fields.append(Field(keys.epoch(environment.id, 1), None, (f"{name} head", f"{name} hook api", *read)))
+        self.fields.append(Field(keys.manifest(environment.id, 1), None, (f"{name} versions",)))
+        self.fields.append(Field(keys.manifest(environment.id, 2), None, (f"{name} versions", *older)))
         self.fields.append(
             Field(keys.head(environment.id), "body", (f"{name} head", f"{name} value B", f"{name} seal", *read))
         )
@@ -169,10 +198,10 @@ class SealedPlace:
             if at.startswith("hook:"):
                 self.fields.append(Field(keys.entries(environment.id), at, (f"{name} hook {at[5:]}",)))
             elif at in of:
-                uses = (f"{name} value {of[at]}", *((f"{name} seal",) if of[at] == "A" else ()), *read)
+                uses = (f"{name} value {of[at]}", *((f"{name} seal",) if of[at] == "A" else older), *read)
                 self.fields.append(Field(keys.entries(environment.id), at, uses))
             else:
-                self.fields.append(Field(keys.entries(environment.id), at, ()))  # of an older version
+                self.fields.append(Field(keys.entries(environment.id), at, older))
 
     async def _payload(self, name: str, change: Request) -> None:
         self.ways[name] = partial(self._pending, change)
@@ -180,11 +209,37 @@ class SealedPlace:
         for raw in await self.redis.hkeys(key):
             self.fields.append(Field(key, text(raw), (name,)))
 
+    async def _blob(self, name: str, user: str) -> None:
+        environments = self.environments()
+        environment = await environments.find(TARGETS[0])
+        assert environment is not None
+        put = await self._blobs(environments, self.corridor.random).put(
+            environment, user, Secret(name.encode()), name="A"
+        )
+        self.ways[name] = partial(self._look, environment, user, put.reference)
+        self.fields.append(Field(self.corridor.keys.blob(parse(put.reference) or ""), "body", (name,), plain=True))
+
+    def _blobs(self, environments: Environments, random: Draws) -> Blobs:
+        return Blobs(self.redis, self.corridor.keys, self.corridor.scripts, environments, self.corridor.skew, random)
+
     # -- the ways -----------------------------------------------------------------------------------------------------
 
     async def _read(self, grant: Request) -> dict[str, tuple[bytes, int | None]]:
         opened = await self.environments().read(grant.id, REQ)
         return {name: (value.secret.reveal(), value.mode) for name, value in opened.values.items() if value.secret}
+
+    async def _by_token(self, bearer: Bearer, version: int | None) -> dict[str, tuple[bytes, int | None]]:
+        opened = await self.environments().read_by_token(bearer, TARGETS[0], version)
+        assert isinstance(opened, Opened)
+        return {name: (value.secret.reveal(), value.mode) for name, value in opened.values.items() if value.secret}
+
+    async def _versions(self, installation: str, environment: Environment) -> dict[str, str]:
+        versions = Versions(self.redis, Keys(installation), self.environments(installation))
+        return {**await versions.difference(environment.id, 1, 2), **await versions.difference(environment.id, 2, 3)}
+
+    async def _look(self, environment: Environment, user: str, reference: str) -> bytes | None:
+        _, value = await self._blobs(self.environments(), Draws("after")).look(environment, user, reference, "A")
+        return value.secret.reveal() if value.secret else None
 
     async def _value(self, installation: str, environment: Environment, name: str) -> bytes:
         found = await self.environments(installation).machine_read(environment.target, name, purpose="test")
