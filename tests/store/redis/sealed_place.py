@@ -92,6 +92,7 @@ class SealedPlace:
         self.ways: dict[str, Way] = {}
         self.before: dict[str, Answer] = {}
         self.bodies: dict[Field, bytes] = {}
+        self.refusals = REFUSALS
         self.bearers: dict[str, Bearer] = {}
 
     async def furnish(self) -> None:
@@ -132,7 +133,7 @@ class SealedPlace:
         try:
             return "gives", await self.ways[way]()
         except AccessError as error:
-            if error.detail not in (REFUSALS | BLOB_REFUSALS if way.startswith("blob ") else REFUSALS):
+            if error.detail not in self.refusals | (BLOB_REFUSALS if way.startswith("blob ") else set()):
                 raise
             return "refuses", error.detail
 

@@ -124,6 +124,7 @@ async def test_no_flipped_bit_of_what_lies_beside_a_version_gives_another_value(
     """What the reading script looks at without opening it: which version is the newest, and where its entries lie."""
     keys, environment = place.corridor.keys, await place.environments().find("payments/prod")
     assert environment is not None
+    place.refusals |= {"redis_refused"}  # a script that cannot count with it
     tried = 0
     for key in (keys.head(environment.id), keys.environment("payments/prod")):
         fields: dict[bytes, bytes] = dict(await place.redis.hgetall(key))  # type: ignore[arg-type]  # bytes, as asked for
@@ -131,7 +132,7 @@ async def test_no_flipped_bit_of_what_lies_beside_a_version_gives_another_value(
             if (key, name) == (keys.head(environment.id), b"body"):
                 continue  # sealed: above
             field = Field(key, name.decode(), ("read", "person None", "machine None", "person 2"))
-            for bit, changed in flips(body, every=17):
+            for bit, changed in flips(body, every=1 if len(body) < 30 else 17):
                 await field.put(place.redis, changed)
                 await place.judge((field,), (field, bit))
                 tried += 1
