@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
+from store.model.blob import Pasted
 from store.model.command import Edit
 from store.model.environment import Environment
 from store.model.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
@@ -12,7 +13,7 @@ from store.model.lifecycle import Draft, more_for, rule_for
 from store.model.people import Directory, Wanted
 from store.model.policy import Policy, PolicySet, TargetConfig
 from store.model.request import Amendment, Change, Door, Extending, Joining, Opening, Request
-from store.redis.blobs import Blobs, Pasted, Taking
+from store.redis.blobs import Blobs, Taking
 from store.redis.environments import Environments, Value
 from store.redis.policies import Policies, fingerprint
 from store.redis.requests import Outcome, Requests

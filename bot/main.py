@@ -37,6 +37,7 @@ from bot.slack.pages import pages
 from bot.slack.pictures import Pictures
 from bot.slack.recoveries import Recoveries
 from bot.slack.replies import Replies
+from bot.slack.rollbacks import Rollbacks
 from bot.slack.rulebook import Rulebook
 from bot.slack.sight import Sight
 from bot.slack.slash import Slash
@@ -150,6 +151,8 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
             pictures=pictures,
             requests=requests,
             locks=locks,
+            held=environments,
+            versions=versions,
             look=lambda: condition.look(),  # noqa: PLW0108 - it is made further down
             rules=rulebook.draw,
             now_ms=dial.now_ms,
@@ -235,8 +238,8 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         committed=clock.nudge,
         counted=counted,
     )
-    sight = Sight(talk, cards)
-    forms = Forms(talk, filling=Filling(slack, replies), environments=environments, sight=sight)
+    sight, filling = Sight(talk, cards), Filling(slack, replies)
+    forms = Forms(talk, filling=filling, environments=environments, sight=sight)
     unlocking, extending = Unlocking(talk), Extending(talk)
     running = Running()
     bolt_app = bolt(AsyncWebClient(base_url=settings.slack_api_url), identity, running)
@@ -246,6 +249,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         forms=forms,
         unlocking=unlocking,
         extending=extending,
+        rollbacks=Rollbacks(talk, environments=environments, versions=versions, filling=filling),
         slash=Slash(
             talk, forms=forms, unlocking=unlocking, extending=extending, sight=sight, log=AuditLog(redis, keys)
         ),

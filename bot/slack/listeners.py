@@ -18,6 +18,7 @@ from bot.slack.doors import Click, click, speaker
 from bot.slack.extending import Extending
 from bot.slack.forms import Forms
 from bot.slack.homes import Homes
+from bot.slack.rollbacks import Rollbacks
 from bot.slack.rulebook import Rulebook
 from bot.slack.sight import Sight
 from bot.slack.slash import Slash
@@ -41,6 +42,7 @@ class Listeners:
         forms: Forms,
         unlocking: Unlocking,
         extending: Extending,
+        rollbacks: Rollbacks,
         slash: Slash,
         homes: Homes,
         rulebook: Rulebook,
@@ -54,6 +56,7 @@ class Listeners:
         self._forms = forms
         self._unlocking = unlocking
         self._extending = extending
+        self._rollbacks = rollbacks
         self._slash = slash
         self._homes = homes
         self._rulebook = rulebook
@@ -72,6 +75,8 @@ class Listeners:
         app.action(ids.EXTEND)(self._on_extend)
         app.view(ids.EXTEND_TIME)(self._extending.sent)
         app.action(ids.HOME_UNLOCK)(self._on_unlock)
+        app.action(ids.HOME_ROLL_BACK)(self._on_roll_back)
+        app.view(ids.ROLL_BACK_TO)(self._rollbacks.sent)
         app.action(GOING)(self._on_go)
         app.action(ids.HOME_POLICY_CHANGES)(self._on_policy_changes)
         app.view(ids.UNLOCK_REASON)(self._unlocking.decided)
@@ -124,6 +129,11 @@ class Listeners:
     async def _on_unlock(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         pressed = click(body)
         await self._answered(pressed, self._unlocking.open_for(pressed))
+        await ack()
+
+    async def _on_roll_back(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        pressed = click(body)
+        await self._answered(pressed, self._rollbacks.open_for(pressed))
         await ack()
 
     async def _on_go(self, ack: AsyncAck, body: dict[str, Any]) -> None:

@@ -36,6 +36,10 @@ class Versions:
         bodies = await self._redis.mget([self._keys.version(environment_id, number) for number in numbers])
         return [VersionInfo.from_json(body) for body in bodies if body is not None]
 
+    async def oldest(self, environment_id: str) -> int:
+        """The number of the first version that is still kept."""
+        return int(await self._redis.hget(self._keys.oldest(environment_id), "body") or 1)
+
     async def info(self, environment_id: str, number: int) -> VersionInfo:
         """Raises `NotFound`."""
         body = await self._redis.get(self._keys.version(environment_id, number))

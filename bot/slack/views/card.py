@@ -104,6 +104,8 @@ def _fields(facts: CardFacts) -> list[tuple[str, str]]:
         "change": "Change its secrets",
         "policy": "Change the policies",
     }
+    if isinstance(request.payload, Change) and request.payload.back_to is not None:
+        does["change"] = f"Take it back to version {request.payload.back_to}"
     longer = request.payload if isinstance(request.payload, Extending) else None
     pairs += [("Target", f"`{request.target}`"), ("Action", "Keep it longer" if longer else does[request.kind])]
     if longer is not None:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from store.model.blob import Pasted, parse
 from store.model.errors import Conflict, Invalid, NotFound, Unavailable
 from store.model.identity import Target
 from store.model.policy import HOUR
 from store.model.secret import Secret
-from store.redis.blobs import Pasted, parse
 from tests.builders import ANA, REQ, edit
 from tests.store.redis.corridor import Corridor
 
