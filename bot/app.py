@@ -8,6 +8,7 @@ import structlog
 
 from bot.asking import Asking
 from bot.http.server import HttpServer
+from bot.http.waiting import Waiting
 from bot.outside import Outside
 from bot.policies import Bootstrap
 from bot.settings import Settings
@@ -82,6 +83,7 @@ class App:
     slack: Slack
     deliveries: Deliveries
     tokens: Tokens
+    waiting: Waiting
     background: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def start(self) -> None:
@@ -113,7 +115,9 @@ class App:
         if self.sockets is not None:
             await self.running.ended(ACK_S)  # whoever has clicked is answered while there is a socket for it
             await self.sockets.close()
+        self.waiting.close()  # whoever waits over HTTP is answered while there is a site to answer
         await self.http.stop()
+        self.environments.forget()
         await self.running.ended(left())
         await self.clock.stop()
         await self.relay.drain(left())

@@ -14,11 +14,17 @@ from bot.app import App
 from bot.asking import Asking
 from bot.condition import Condition
 from bot.http import tokens as token_operations
-from bot.http.api import Api
+from bot.http.api import Api, Operation
 from bot.http.auth import Auth
+from bot.http.environments import EnvironmentOperations, Kept
+from bot.http.filed import Filing
 from bot.http.health import Check, Health
+from bot.http.pace import Pace
+from bot.http.requests import RequestOperations
+from bot.http.secrets import SecretOperations
 from bot.http.server import HttpServer
 from bot.http.slack_events import PATH, SlackEvents
+from bot.http.waiting import Waiting
 from bot.letters import letter
 from bot.outside import Outside
 from bot.policies import Bootstrap
@@ -89,6 +95,7 @@ from store.redis.locks import Locks
 from store.redis.outbox import Outbox
 from store.redis.places import Places
 from store.redis.policies import Policies
+from store.redis.pulse import Pulse
 from store.redis.quarantine import Quarantine
 from store.redis.requests import Requests
 from store.redis.scripts import Scripts
@@ -261,10 +268,11 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
 
     deaf = asyncio.Event()
     sockets, routes = _hearing(settings, bolt_app, deaf)
+    tokens, waiting = Tokens(redis, keys, scripts, skew), Waiting(Pulse(redis))
     checks = {"redis": watch.redis, "policies": watch.policies(policies), "slack": _slack(identity, sockets)}
     routes += Health(checks, metrics.registry).routes()
-    tokens = Tokens(redis, keys, scripts, skew)
-    routes += Api(token_operations.OPERATIONS, Auth(tokens, dial.now_ms)).routes()
+    operations = _operations(talk, sight, cards, waiting, Kept(environments, versions, blobs))
+    routes += Api(operations, Auth(tokens, dial.now_ms), metrics, Pace(time.monotonic)).routes()
     return App(
         settings=settings,
         embedded=embedded,
@@ -296,6 +304,18 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         slack=slack,
         deliveries=deliveries,
         tokens=tokens,
+        waiting=waiting,
+    )
+
+
+def _operations(talk: Conversation, sight: Sight, cards: Cards, waiting: Waiting, kept: Kept) -> tuple[Operation, ...]:
+    """What the API does for people and machines."""
+    filing = Filing(talk.slack, cards, talk.pictures, talk.policies)
+    return (
+        *token_operations.OPERATIONS,
+        *RequestOperations(talk, sight=sight, filing=filing, waiting=waiting).operations(),
+        *EnvironmentOperations(talk, kept).operations(),
+        *SecretOperations(kept.environments, waiting).operations(),
     )
 
 

@@ -54,7 +54,7 @@ class Fault(Shape):
 
 
 def answer(shape: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    return told(shape.model_dump_json(exclude_none=True).encode(), JSON, status=status, headers=headers)
+    return told(shape.model_dump_json(by_alias=True, exclude_none=True).encode(), JSON, status=status, headers=headers)
 
 
 def told(

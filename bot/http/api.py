@@ -108,7 +108,7 @@ class Api:
             seconds.observe(took)
             self._metrics.commands.labels("http", operation.name, said).inc()
             log.info(
-                "asked over http",
+                "http",
                 operation=operation.name, status=response.status, said=said, ms=round(took * 1000, 1),
                 by=shown.id if shown is not None else None,
             )  # fmt: skip

@@ -81,12 +81,16 @@ class SecretOperations:
         target, bearer = environment_of(call), call.shown
         known = _known(call.request, query.after)
 
-        async def look() -> tuple[bool, Opened | Same]:
-            found = await self._environments.read_by_token(bearer, target.id, query.version, known)
-            return isinstance(found, Opened), found
+        async def look() -> Opened | Same:
+            return await self._environments.read_by_token(bearer, target.id, query.version, known)
 
         found = await self._waiting.until(
-            look, records=self._environments.records, wait_s=query.wait, who=bearer.id, request=call.request
+            look,
+            news=lambda found: isinstance(found, Opened),
+            records=self._environments.records,
+            wait_s=query.wait,
+            who=bearer.id,
+            request=call.request,
         )
         headers = {"ETag": f'"{found.environment}-{found.version}"', UNTIL: str(found.until_ms)}
         if not isinstance(found, Opened):

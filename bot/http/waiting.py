@@ -30,27 +30,28 @@ class Waiting:
 
     async def until(
         self,
-        look: Callable[[], Awaitable[tuple[bool, T]]],
+        look: Callable[[], Awaitable[T]],
         *,
+        news: Callable[[T], bool],
         records: Callable[[T], Iterable[str]],
         wait_s: int,
         who: str,
         request: web.Request,
     ) -> T:
-        """What `look` finds when it says that this is news, or when it has waited long enough, or the process ends.
+        """What `look` finds when that is `news`, or when it has waited long enough, or the process ends.
 
         `look` decides anew each time whether whoever waits may be told. `records` of what it found are those that can move.
         """
-        news, found = await look()
-        if news or not wait_s or self._pulse.closed:
+        found = await look()
+        if news(found) or not wait_s or self._pulse.over():
             return found
         loop = asyncio.get_running_loop()
         until = loop.time() + wait_s
         async with self._room(who), self._pulse.bell(records(found)) as bell:
             while True:
-                news, found = await look()
+                found = await look()
                 left = until - loop.time()
-                if news or left <= 0 or self._pulse.closed or _gone(request):
+                if news(found) or left <= 0 or self._pulse.over() or _gone(request):
                     return found
                 await bell.heard(min(left, AGAIN_S))
 
@@ -75,5 +76,4 @@ class Waiting:
 
 def _gone(request: web.Request) -> bool:
     """Nobody hears the answer any more."""
-    transport = request.transport
-    return not transport or transport.is_closing()
+    return request.transport is None or request.transport.is_closing()

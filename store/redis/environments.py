@@ -1,7 +1,7 @@
 """Environments: sealed values, numbered versions, and the one way out for each reader."""
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +19,7 @@ from store.model.token import Bearer
 from store.model.versions import VersionInfo
 from store.redis import projection
 from store.redis.clock import Skew, now_ms
-from store.redis.commit import Commit
+from store.redis.commit import Commit, text
 from store.redis.keys import Keys
 from store.redis.opened import Opened, Same, Value
 from store.redis.reading import NOTHING_KNOWN, Asked, Known, Reading, open_entries
@@ -67,6 +67,19 @@ class Environments:
     async def find(self, target: str) -> Environment | None:
         body = await self._redis.hget(self._keys.environment(target), "body")
         return Environment.from_json(body) if body is not None else None
+
+    async def numbers(self, targets: Sequence[str]) -> dict[str, int]:
+        """The number of the newest version of each that is there: what is said of it, for lists; nothing is built on it."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for target in targets:
+                pipe.hget(self._keys.environment(target), "id")
+            ids = await pipe.execute() if targets else []
+        known = {target: text(one) for target, one in zip(targets, ids, strict=True) if one is not None}
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for one in known.values():
+                pipe.hget(self._keys.head(one), "number")
+            numbers = await pipe.execute() if known else []
+        return {target: int(number) for target, number in zip(known, numbers, strict=True) if number is not None}
 
     async def ensure(self, target: str, *, secure: bool = False) -> Environment:
         """The environment of this name; made, empty and with a key of its own, where there is none. Raises `Unavailable`."""
@@ -157,6 +170,10 @@ class Environments:
     ) -> Opened | Same:
         """Values for whoever shows a token. `target` is canonical, `version` None the newest. Raises as `Reading.read`."""
         return await self._reading.read(Asked.by_token(bearer, target, version, known))
+
+    def forget(self) -> None:
+        """Whatever was opened is wiped from memory."""
+        self._reading.memory.clear()
 
     def records(self, read: Same) -> tuple[str, ...]:
         """What moves when there is a newer version than what was read, or when the access by which it was read ends."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from store.model.secret import Secret
 
@@ -12,8 +12,7 @@ KEPT_VERSIONS: Final = 64
 KEPT_BYTES: Final = 32 * 1024 * 1024  # of values, all versions together
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """What somebody wants a name to hold. `mode`: permission bits of a file; no `secret` removes the name."""
 
     secret: Secret | None
@@ -56,10 +55,8 @@ class Sheaf:
 
     def values(self) -> dict[str, Value]:
         """Copies, which go when whoever has asked lets go of them."""
-        return {
-            name: Value(Secret(bytes(self.__bytes[start:end])), mode)
-            for name, (start, end, mode) in self.__places.items()
-        }
+        whole = bytes(self.__bytes)
+        return {name: Value(Secret(whole[start:end]), mode) for name, (start, end, mode) in self.__places.items()}
 
     def wipe(self) -> None:
         self.__bytes[:] = bytes(len(self.__bytes))

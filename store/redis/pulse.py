@@ -44,7 +44,7 @@ class Pulse:
         self._beat_s = beat_s
         self._bells: set[Bell] = set()
         self._beating: asyncio.Task[None] | None = None
-        self.closed = False
+        self._closed = False
 
     @asynccontextmanager
     async def bell(self, records: Iterable[str]) -> AsyncIterator[Bell]:
@@ -52,7 +52,7 @@ class Pulse:
         bell = Bell(await self._look(records))
         self._bells.add(bell)
         try:
-            if self.closed:
+            if self._closed:
                 bell.ring()
             elif self._beating is None or self._beating.done():
                 self._beating = asyncio.create_task(self._beat())
@@ -62,12 +62,16 @@ class Pulse:
 
     def close(self) -> None:
         """Everybody who waits is told at once, and whoever comes later does not wait."""
-        self.closed = True
+        self._closed = True
         for bell in self._bells:
             bell.ring()
 
+    def over(self) -> bool:
+        """Whether nobody is to wait any more."""
+        return self._closed
+
     async def _beat(self) -> None:
-        while self._bells and not self.closed:
+        while self._bells and not self._closed:
             await asyncio.sleep(self._beat_s)
             with suppress(Unavailable):  # whoever waits looks again by itself, and is told
                 versions = await self._look({record for bell in self._bells for record in bell.seen})
