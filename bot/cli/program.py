@@ -12,6 +12,7 @@ from store.model.errors import AccessError
 
 # name → where it is defined. A module is imported when its command is asked for.
 COMMANDS: Final = {
+    "run": "bot.cli.run",
     "serve": "bot.cli.serve",
     "doctor": "bot.cli.doctor",
     "policy": "bot.cli.policy",
@@ -21,6 +22,7 @@ COMMANDS: Final = {
     "cards": "bot.cli.cards",
 }
 SHORT: Final = {
+    "run": "Run a program with an environment's secrets in its memory.",
     "serve": "Run the bot until it is told to stop.",
     "doctor": "Look at everything the bot stands on, and say what to do.",
     "policy": "Check, compare, explain and change policies.",
@@ -52,7 +54,7 @@ class Program(click.Group):
 @click.group(
     cls=Program,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 denied or failed, 2 wrong usage, settings or policy file, 3 forbidden, 4 not found, 5 conflict, 6 unavailable.",
+    epilog="Exit codes: 0 done, 1 denied or failed, 2 wrong usage, settings or policy file, 3 forbidden, 4 not found, 5 conflict, 6 unavailable, 124 waited too long.",
 )
 @click.option(  # commands look it up where they are given none of their own
     "-o", "--output", type=click.Choice(["text", "json"]), help="How to print, for every command that can print JSON."

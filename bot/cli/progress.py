@@ -1,0 +1,57 @@
+"""Progress: what happens meanwhile, on stderr: sentences for people, one line that moves at a terminal, JSON lines for programs."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
+
+from bot.cli.output import Form
+
+BEAT_S: Final = 1.0
+CLEAR: Final = "\r\x1b[2K"
+
+
+class Progress:
+    def __init__(self, form: Form) -> None:
+        self._json = form == "json"
+        self._live = not self._json and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._line = ""
+
+    def say(self, event: str, sentence: str, **facts: Any) -> None:
+        """`facts` are for programs, the sentence for people."""
+        if self._json:
+            known = {key: value for key, value in facts.items() if value is not None}
+            self._write(json.dumps({"event": event, **known, "sentence": sentence}, ensure_ascii=False) + "\n")
+        else:
+            self._write((CLEAR if self._line else "") + sentence + "\n" + self._line)
+
+    @asynccontextmanager
+    async def meanwhile(self, words: Callable[[], str]) -> AsyncIterator[None]:
+        """A line that says what is waited for; only where somebody looks at it."""
+        if not self._live:
+            yield
+            return
+        task = asyncio.create_task(self._moves(words))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            self._write(CLEAR if self._line else "")
+            self._line = ""
+
+    async def _moves(self, words: Callable[[], str]) -> None:
+        while True:
+            columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
+            self._line = words()[: columns - 1]
+            self._write(CLEAR + self._line)
+            await asyncio.sleep(BEAT_S)
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError):  # nobody reads it any more: what is done matters more
+            sys.stderr.write(text)
+            sys.stderr.flush()
