@@ -10,6 +10,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 
 from store.keys.ring import Keyring
+from store.model.blob import parse
 from store.model.command import Activate
 from store.model.environment import Environment
 from store.model.errors import AccessError
@@ -18,7 +19,7 @@ from store.model.sealed import Held, Manifest, tampered
 from store.model.secret import Secret
 from store.model.token import Bearer
 from store.redis import projection
-from store.redis.blobs import Blobs, parse
+from store.redis.blobs import Blobs
 from store.redis.commit import text
 from store.redis.environments import Environments, Value
 from store.redis.keys import Keys

@@ -105,7 +105,7 @@ async def all_refuse(place: SealedPlace, fields: tuple[Field, ...], what: object
     for field in fields:
         if field.plain:
             continue
-        if field.kind == "epoch" and not refusing & set(field.ways):
+        if field.kind == "epoch" and not set(field.ways) <= refusing:
             assert await only_one_holder_less(place, field), (field, what)
         else:
             assert set(field.ways) <= refusing, (field, what)
