@@ -18,6 +18,22 @@ OVER: Final = frozenset({"denied", "withdrawn", "expired", "failed", "ended", "s
 AWAY_S: Final = 300.0  # so long a server may be away while somebody waits
 PAUSE_S: Final = 2.0
 LISTED: Final = 100
+NOBODY: Final = frozenset({"clock", "relay"})
+STANDS: Final = {
+    "pending": "waits",
+    "approved": "is approved",
+    "active": "is in use",
+    "granting": "is being granted",
+    "revoking": "is being taken back",
+    "denied": "was denied",
+    "withdrawn": "was withdrawn",
+    "expired": "expired: nobody decided or used it in time",
+    "merged": "is merged",
+    "extended": "made the access longer",
+    "ended": "has ended",
+    "failed": "failed",
+    "stale": "is out of date: what it changes was changed by somebody else. Ask again",
+}
 
 
 class Failed(AccessError):
@@ -30,6 +46,14 @@ class TooLong(AccessError):
     """Nobody decided in time: exit 124."""
 
     code = "waited_too_long"
+    exit: Final = 124  # as timeout(1) has it
+
+
+class Named(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    name: str
+    word: str
 
 
 class Asked(BaseModel):
@@ -44,14 +68,24 @@ class Asked(BaseModel):
     requester: str
     beneficiary: str
     reason: str = ""
+    ticket: str | None = None
     created_ms: int = 0
     deadline_ms: int | None = None
-    until_ms: int | None = None
+    duration_ms: int | None = None
     granted_ms: int | None = None
+    until_ms: int | None = None
+    version: int | None = None
+    entries: tuple[Named, ...] = ()
     waits_for: tuple[str, ...] = ()
     link: str | None = None
     note: str | None = None
+    by: tuple[str, ...] = ()
+    names: dict[str, str] = {}
+    why: str | None = None
     sentence: str = ""
+
+    def name(self, user: str) -> str:
+        return cleaned(self.names.get(user, user))
 
     @property
     def who(self) -> str:
@@ -67,10 +101,10 @@ class Requests:
     def now_ms(self) -> int:
         return self._client.now_ms()
 
-    async def ask(self, body: Mapping[str, Any]) -> Asked:
+    async def ask(self, body: Mapping[str, Any], path: str = "/v1/requests") -> Asked:
         """Raises `AccessError`."""
         given = {name: value for name, value in body.items() if value is not None and value != ""}
-        return self._read((await self._client.post("/v1/requests", given)).body)
+        return self._read((await self._client.post(path, given)).body)
 
     async def show(self, request: str) -> Asked:
         return self._read((await self._client.get(f"/v1/requests/{request}")).body)
@@ -130,7 +164,7 @@ async def _patiently(requests: Requests, asked: Asked, progress: Progress) -> As
     away_since: float | None = None
     while True:
         try:
-            found = await requests.moved(asked)
+            found = await requests.moved(asked, WAIT_S if away_since is None else 0)
         except Unavailable as error:
             if error.detail == "bad_answer":
                 raise
@@ -146,7 +180,19 @@ async def _patiently(requests: Requests, asked: Asked, progress: Progress) -> As
             return found
 
 
-def told(asked: Asked) -> str:
-    """What became of it, in a sentence of the server's."""
-    said = cleaned(asked.sentence) or f"Request {asked.id} is {asked.state}."
-    return said if asked.id in said else f"{said} ({asked.id})"
+def told(asked: Asked, now_ms: int | None = None) -> str:
+    """Where it stands, who brought it there and what they said, in a sentence."""
+    does = f"{asked.kind} {asked.target}"
+    by = joined(asked.name(one) for one in asked.by if one not in NOBODY)
+    head = f"Request {asked.id} ({does}) {STANDS.get(asked.state, f'is {asked.state}')}"
+    who = f" by {by}" if by and asked.state not in WAITING else ""
+    why = f": {cleaned(asked.why)}" if asked.why else ""
+    rest = ""
+    if asked.state in WAITING:
+        rest = f" for {asked.who}"
+    elif asked.state == "active" and asked.until_ms is not None:
+        rest = f" until {at(asked.until_ms, now_ms or asked.until_ms)}"
+    elif asked.version is not None:
+        rest = f", as version {asked.version}"
+    note = f" {cleaned(asked.note)}" if asked.note else ""
+    return f"{head}{rest if asked.state in WAITING else who + rest}{why}".rstrip(".") + "." + note

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from bot import VERSION
-from bot.cli.credentials import Credentials, refusal
+from bot.cli.credentials import Credentials
+from bot.cli.wire import refusal
 from store.model.errors import AccessError, Forbidden, Invalid, Unavailable
 from store.model.secret import Secret
 
@@ -24,6 +25,10 @@ LONGEST_PAUSE_S: Final = 5.0
 WAIT_S: Final = 30  # as long as the server lets anybody wait
 NOW: Final = "Countersign-Now"
 UNTIL: Final = "Countersign-Until"
+NOT_NOW: Final = "The server cannot reach what it keeps its records in. Nothing is lost; try again in a moment."
+NOT_KNOWN: Final = "The server does not know whether that was done. See what is: countersign request ls"
+# What is a field in Slack is an option here.
+HINTS: Final = {"reason_required": 'Add --reason "…".', "ticket_required": "Add --ticket."}
 # Worth saying again: a process between two others, a Redis that fails over.
 AGAIN: Final = frozenset({429, 502, 503, 504})
 
@@ -129,7 +134,7 @@ class Client:
         if status == 304:
             return Answer(status, None, answered)
         if status >= 300:
-            raise _refused(self.url, status, raw, answered)
+            raise _refused(self.url, method, status, raw, answered)
         return Answer(status, _read(self.url, raw, answered), answered)
 
 
@@ -150,7 +155,7 @@ def _authorization(shown: Secret) -> dict[str, str]:
     return {"Authorization": f"Bearer {shown.reveal().decode()}"}
 
 
-def _refused(url: str, status: int, raw: bytes, headers: Mapping[str, str]) -> AccessError:
+def _refused(url: str, method: str, status: int, raw: bytes, headers: Mapping[str, str]) -> AccessError:
     from bot.slack.views.words import cleaned
 
     try:
@@ -160,11 +165,14 @@ def _refused(url: str, status: int, raw: bytes, headers: Mapping[str, str]) -> A
         if status in AGAIN:
             return Unavailable(f"{url} is not ready ({status}).", code="not_ready")
         return Unavailable(f"{url} does not answer as Countersign does ({status}).", code="bad_answer")
-    error = Invalid(cleaned(sentence), code=code) if status in (405, 413, 415) else refusal(status, code, sentence)
+    if code == "unknown":  # what it says to somebody who looks at a card
+        sentence = NOT_NOW if method == "GET" else NOT_KNOWN
+    if code in HINTS:
+        sentence = f"{sentence} {HINTS[code]}"
+    error = Invalid(cleaned(sentence), code=code) if status in (405, 415) else refusal(status, code, sentence)
     if isinstance(error, Unavailable):
         after = headers.get("Retry-After", "")
         error.retry_after_ms = int(after) * 1000 if after.isdecimal() else None
-    assert isinstance(error, AccessError)  # noqa: S101 - what refusal makes
     return error
 
 

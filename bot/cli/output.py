@@ -25,7 +25,6 @@ EXIT_CODES: Final[tuple[tuple[type[AccessError], int], ...]] = (
     (Unavailable, 6),
     (AccessError, 1),
 )
-WAITED_TOO_LONG: Final = 124  # as timeout(1) has it
 COLORS: Final = {"OK": "green", "WARN": "yellow", "FAIL": "red"}
 
 
@@ -50,9 +49,9 @@ def wants_json(arguments: Sequence[str]) -> bool:
 
 
 def exit_code(error: AccessError) -> int:
-    if error.code == "waited_too_long":
-        return WAITED_TOO_LONG
-    return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+    """Its own, where it has one: `exit`."""
+    own = getattr(error, "exit", None)
+    return own if isinstance(own, int) else next(code for kind, code in EXIT_CODES if isinstance(error, kind))
 
 
 def tell_error(code: str, sentence: str, *, json: bool) -> None:

@@ -12,23 +12,39 @@ from store.model.errors import AccessError
 
 # name → where it is defined. A module is imported when its command is asked for.
 COMMANDS: Final = {
-    "run": "bot.cli.run",
     "serve": "bot.cli.serve",
     "doctor": "bot.cli.doctor",
     "policy": "bot.cli.policy",
     "request": "bot.cli.request",
     "audit": "bot.cli.audit",
     "hooks": "bot.cli.hooks",
+    "login": "bot.cli.login",
+    "whoami": "bot.cli.whoami",
+    "logout": "bot.cli.logout",
+    "run": "bot.cli.with_secrets",
+    "env": "bot.cli.env",
+    "secrets": "bot.cli.changing",
+    "seal": "bot.cli.seal",
+    "keys": "bot.cli.keys",
+    "keyserver": "bot.cli.keyserver",
     "cards": "bot.cli.cards",
 }
 SHORT: Final = {
-    "run": "Run a program with an environment's secrets in its memory.",
     "serve": "Run the bot until it is told to stop.",
     "doctor": "Look at everything the bot stands on, and say what to do.",
     "policy": "Check, compare, explain and change policies.",
-    "request": "Look at requests, as the owner of this machine.",
+    "request": "Your requests: look at them, use them, end them.",
     "audit": "Read the audit log, as the owner of this machine.",
     "hooks": "What the receivers of deploy webhooks need.",
+    "login": "Log this computer in at a server, as yourself.",
+    "whoami": "For whom this computer speaks.",
+    "logout": "End the session of this computer.",
+    "run": "Run a program with an environment's secrets in its memory.",
+    "env": "Ask for an environment's secrets, and read them.",
+    "secrets": "Change secrets by a request, and see how they came about.",
+    "seal": "Seal a value for a form in Slack.",
+    "keys": "Who holds the keys of environments: list, add, remove, rotate, drill.",
+    "keyserver": "A key holder on a host of its own, and who may call it.",
     "cards": "Print every card, modal and Home view as JSON lines.",
 }
 INTERRUPTED: Final = 130

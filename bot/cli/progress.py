@@ -28,6 +28,11 @@ class Progress:
         else:
             self._write((CLEAR if self._line else "") + sentence + "\n" + self._line)
 
+    def note(self, event: str, **facts: Any) -> None:
+        """For programs alone: people see it."""
+        if self._json:
+            self._write(json.dumps({"event": event, **facts}) + "\n")
+
     @asynccontextmanager
     async def meanwhile(self, words: Callable[[], str]) -> AsyncIterator[None]:
         """A line that says what is waited for; only where somebody looks at it."""

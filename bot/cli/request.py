@@ -1,158 +1,195 @@
-"""`countersign request`: requests as the owner of this machine sees them, straight from Redis."""
+"""`countersign request`: requests of whoever is logged in, over HTTP; or as the owner of this machine sees them, straight from Redis."""
 
-import asyncio
 import os
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from bot.cli.output import output_option, print_json, print_paragraph, print_table
+from bot.cli.filing import URL, asking, file, talk, tell
+from bot.cli.moments import DURATION
+from bot.cli.output import Form, output_option, print_json, print_paragraph, print_table
 
 if TYPE_CHECKING:
-    from store.model.policy import PolicySet
-    from store.model.request import Request
+    from bot.cli.asked import Asked
+    from bot.cli.client import Client
 
 HEADER: Final = ("id", "state", "what", "by", "since", "until")
 
 
+LOCAL: Final = click.option("--local", is_flag=True, help="As the owner of this machine, straight from its Redis.")
+
+
 @click.group("request")
 def command() -> None:
-    """Look at requests, as the owner of this machine: everything is shown, and nothing is asked of Slack."""
+    """Look at requests, use what was approved, and end it.
+
+    Whoever is logged in sees their own, over HTTP. Where nobody is, or with --local, ls and show read the Redis of this machine, as its owner.
+    """
 
 
-@command.command("ls", short_help="What is not finished, or all of one person.")
-@click.option("--mine", "user", metavar="USER", help="What this Slack user id asked for or holds, finished or not.")
+@command.command("ls", short_help="Your requests; or with --local all that are not finished.")
+@click.option("--waiting", is_flag=True, help="What waits for your word.")
+@click.option(
+    "--mine", "user", metavar="USER", help="Locally: what this Slack user id asked for or holds, finished or not."
+)
 @click.option("-n", "most", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
+@LOCAL
+@URL
 @output_option
-def ls(user: str | None, most: int, output: str) -> None:
-    """List what is not finished, the next to change first; or with --mine all of one person, the newest first."""
-    requests, policies = asyncio.run(_listed(user, most))
-    if output == "json":
-        print_json([_shown(request) for request in requests])
-    elif requests:
-        print_table(HEADER, [_row(request, policies.names) for request in requests])
-    else:
-        click.echo(f"{user} has asked for nothing and holds nothing." if user else "Nothing is waiting.", err=True)
+def ls(*, waiting: bool, user: str | None, most: int, local: bool, url: str | None, output: Form) -> None:
+    """List what you asked for or hold, the newest first; or with --waiting what waits for your word.
 
-
-@command.command("show", short_help="One request, with every review.")
-@click.argument("request_id", metavar="ID")
-@output_option
-def show(request_id: str, output: str) -> None:
-    """Show one request: what is asked, what has been said of it, and where it stands."""
-    request, policies = asyncio.run(_one(request_id))
-    if output == "json":
-        print_json(_shown(request))
+    With --local list what is not finished, the next to change first; or with --mine all of one person, the newest first.
+    """
+    if user is None and not local and _logged_in(url):
+        _list_mine(url, output, waiting=waiting, most=most)
         return
-    for label, words in _facts(request, policies.names):
-        print_paragraph(f"{label + ':':<10} {words}") if label else print_paragraph(words, bold=True)
+    from bot.cli.request_here import list_all
+
+    list_all(user, most, HEADER, output)
 
 
-async def _listed(user: str | None, most: int) -> tuple[list["Request"], "PolicySet"]:
-    from bot.cli.local import local
+@command.command("show", short_help="One request.")
+@click.argument("request_id", metavar="ID")
+@LOCAL
+@URL
+@output_option
+def show(request_id: str, *, local: bool, url: str | None, output: Form) -> None:
+    """Show one request: what is asked, and where it stands. With --local also every review."""
+    if not local and _logged_in(url):
+        _show_mine(request_id, url, output)
+        return
+    from bot.cli.request_here import show_one
 
-    async with local(os.environ) as here:
-        policies = await here.policies.current()
-        if user is None:
-            return await here.inspection.unfinished(most=most), policies
-        return await here.inspection.mine(_user(user, policies), most=most), policies
+    show_one(request_id, output)
 
 
-async def _one(request_id: str) -> tuple["Request", "PolicySet"]:
-    from bot.cli.local import local
-    from store.model.errors import NotFound
+@command.command("withdraw", short_help="Take a request back before it is used.")
+@click.argument("request_id", metavar="ID")
+@URL
+@output_option
+def withdraw(request_id: str, *, url: str | None, output: Form) -> None:
+    """Take a request of yours back before it is used."""
+    _act(request_id, "withdraw", {}, url, output)
+
+
+@command.command("activate", short_help="Begin to use what was approved.")
+@click.argument("request_id", metavar="ID")
+@URL
+@output_option
+def activate(request_id: str, *, url: str | None, output: Form) -> None:
+    """Begin to use what was approved: its time runs from now."""
+    _act(request_id, "activate", {}, url, output)
+
+
+@command.command("end", short_help="End an access before its time is over.")
+@click.argument("request_id", metavar="ID")
+@click.option("--reason", default="", help="Why; whoever has it reads that.")
+@URL
+@output_option
+def end(request_id: str, *, reason: str, url: str | None, output: Form) -> None:
+    """End an access before its time is over: yours, or one that you approve or own."""
+    _act(request_id, "end", {"reason": reason}, url, output)
+
+
+@command.command("extend", short_help="Ask for more time.")
+@click.argument("request_id", metavar="ID")
+@click.option("--for", "duration_ms", type=DURATION, required=True, help="How much longer: 30m.")
+@asking
+@URL
+@output_option
+def extend(
+    request_id: str,
+    *,
+    duration_ms: int,
+    reason: str,
+    ticket: str | None,
+    wait: bool,
+    timeout_ms: int | None,
+    url: str | None,
+    output: Form,
+) -> None:
+    """Ask to keep for longer what you hold. It is a request of its own: others decide."""
     from store.model.identity import parse_request_id
 
-    canonical = parse_request_id(request_id)
-    async with local(os.environ) as here:
-        request = await here.inspection.request(canonical)
-        if request is None:
-            raise NotFound(f"There is no request {canonical} here.")
-        return request, await here.policies.current()
+    body = {"duration_ms": duration_ms, "reason": reason, "ticket": ticket}
+    path = f"/v1/requests/{parse_request_id(request_id)}/extend"
+    tell(file(url, body, path=path, wait=wait, timeout_ms=timeout_ms, output=output), output)
 
 
-def _user(user: str, policies: "PolicySet") -> str:
-    """An id, or an address that the policies use."""
-    return next((one for one, name in policies.names.items() if name.lower() == user.lower()), user)
+def _logged_in(url: str | None) -> bool:
+    """Whether somebody is meant other than the owner of this machine."""
+    from bot.cli.credentials import Credentials
+
+    return bool(url or os.environ.get("COUNTERSIGN_TOKEN") or Credentials.of(os.environ).read().current)
 
 
-def _shown(request: "Request") -> dict[str, Any]:
-    """The record, without what belongs to the store alone."""
-    from store.model.request import Change
+def _list_mine(url: str | None, output: Form, *, waiting: bool, most: int) -> None:
+    from bot.cli.asked import LISTED, Requests
 
-    shown = request.model_dump(mode="json", by_alias=True, exclude_none=True)
-    if isinstance(request.payload, Change):
-        shown["payload"]["touches"] = [{"name": touch.name, "is": touch.word} for touch in request.payload.touches]
-    return shown
+    async def listed(client: "Client") -> "tuple[list[Asked], int]":
+        return await Requests(client).mine(waiting=waiting, most=min(most, LISTED)), client.now_ms()
+
+    found, now_ms = talk(url, listed)
+    if output == "json":
+        print_json([asked.model_dump(exclude_none=True) for asked in found])
+    elif found:
+        print_table(HEADER, [_mine_row(asked, now_ms) for asked in found])
+    else:
+        click.echo(
+            "Nothing waits for your word." if waiting else "You have asked for nothing and hold nothing.", err=True
+        )
 
 
-def _row(request: "Request", names: dict[str, str]) -> tuple[str, ...]:
-    until = request.lease.until_ms if request.lease is not None and not request.ended else None
+def _mine_row(asked: "Asked", now_ms: int) -> tuple[str, ...]:
+    from bot.cli.moments import at
+
+    until = asked.until_ms if asked.until_ms is not None else asked.deadline_ms
     return (
-        request.id,
-        request.state,
-        f"{request.kind} {request.target}",
-        names.get(request.requester, request.requester),
-        _utc(request.since_ms),
-        _utc(until if until is not None else request.timers.get("deadline")),
+        asked.id,
+        asked.state,
+        f"{asked.kind} {asked.target}",
+        asked.name(asked.requester),
+        at(asked.created_ms, now_ms),
+        at(until, now_ms) if until is not None else "",
     )
 
 
-def _facts(request: "Request", names: dict[str, str]) -> list[tuple[str, str]]:
-    """Label and words; what nobody said is left out."""
-    from bot.policy_file.durations import words
-    from store.model.request import Amendment, Change, Extending
-
-    def name(who: str) -> str:
-        return f"{names[who]} ({who})" if who in names else who
-
-    facts = [("", f"{request.id}  {request.kind} {request.target}: {request.state}")]
-    door = ", at a terminal" if request.door == "terminal" else ""
-    facts.append(("asked", f"{_utc(request.created_ms)} by {name(request.requester)}{door}, under “{request.rule}”"))
-    if request.beneficiary != request.requester:
-        facts.append(("for", name(request.beneficiary)))
-    if request.reason:
-        facts.append(("reason", request.reason))
-    if request.ticket:
-        facts.append(("ticket", request.ticket))
-    if isinstance(request.payload, Change):
-        facts += [("name", f"{touch.name} ({touch.word})") for touch in request.payload.touches]
-    elif isinstance(request.payload, Amendment):
-        facts.append(("asks", f"change of version {request.payload.base} of the policies"))
-    elif isinstance(request.payload, Extending):
-        granted = request.granted_ms
-        less = f", {words(granted)} granted" if granted is not None and granted != request.payload.duration_ms else ""
-        facts.append(("longer by", f"{words(request.payload.duration_ms)}{less}, of request {request.payload.parent}"))
-    elif request.duration_ms is not None:
-        granted = request.granted_ms
-        less = f", {words(granted)} granted" if granted is not None and granted != request.duration_ms else ""
-        facts.append(("duration", words(request.duration_ms) + less))
-    for review in request.reviews:
-        why = f": {review.reason}" if review.reason else ""
-        facts.append((review.verdict, f"{_utc(review.at_ms)} {name(review.by)}{why}"))
-    if request.decision is not None:
-        who = ", ".join(name(by) for by in request.decision.by)
-        facts.append(("decided", f"{_utc(request.decision.at_ms)} by {request.decision.basis}: {who}"))
-    if request.lease is not None:
-        facts.append(("access", f"{_utc(request.lease.starts_ms)} to {_utc(request.lease.until_ms)}"))
-    if request.merged is not None:
-        facts.append(("merged", f"as version {request.merged}"))
-    if request.note:
-        facts.append(("note", request.note))
-    if request.ending is not None:
-        why = f": {request.ending.reason}" if request.ending.reason else ""
-        facts.append(("ended", f"{_utc(request.ending.at_ms)} by {name(request.ending.by)}{why}"))
-    return [(label, _one_line(words_)) for label, words_ in facts]
-
-
-def _one_line(text: str) -> str:
-    """What people typed, without what would move a terminal's cursor or colours."""
+def _show_mine(request_id: str, url: str | None, output: Form) -> None:
+    from bot.cli.asked import Requests, told
+    from bot.cli.moments import at, spell
     from bot.slack.views.words import cleaned
+    from store.model.identity import parse_request_id
 
-    return cleaned(text)
+    canonical = parse_request_id(request_id)
+
+    async def looked(client: "Client") -> "tuple[Asked, int]":
+        return await Requests(client).show(canonical), client.now_ms()
+
+    asked, now_ms = talk(url, looked)
+    if output == "json":
+        print_json(asked.model_dump(exclude_none=True))
+        return
+    print_paragraph(told(asked, now_ms), bold=True)
+    facts = [
+        ("asked", f"{at(asked.created_ms, now_ms)} by {asked.name(asked.requester)}"),
+        ("for", asked.name(asked.beneficiary) if asked.beneficiary != asked.requester else ""),
+        ("reason", asked.reason),
+        ("ticket", asked.ticket or ""),
+        ("duration", spell(asked.duration_ms) if asked.duration_ms else ""),
+        *(("name", f"{entry.name} ({entry.word})") for entry in asked.entries),
+        ("until", at(asked.until_ms, now_ms) if asked.until_ms else ""),
+        ("before", at(asked.deadline_ms, now_ms) if asked.deadline_ms else ""),
+        ("card", asked.link or ""),
+    ]
+    for label, words in facts:
+        if words:
+            print_paragraph(f"{label + ':':<10} {cleaned(words)}")
 
 
-def _utc(at_ms: int | None) -> str:
-    from bot.slack.views.words import utc
+def _act(request_id: str, verb: str, body: dict[str, Any], url: str | None, output: Form) -> None:
+    from bot.cli.asked import Requests
+    from store.model.identity import parse_request_id
 
-    return utc(at_ms) if at_ms is not None else ""
+    canonical = parse_request_id(request_id)
+    tell(talk(url, lambda client: Requests(client).act(canonical, verb, body)), output)

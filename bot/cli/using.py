@@ -73,27 +73,30 @@ async def usable(requests: Requests, user: str, wish: Wish, progress: Progress, 
         )
     if waiting := [one for one in known if one.state in WAITING]:
         asked, ours = waiting[0], False
-        progress.say("waiting", f"Request {asked.id} of yours waits already.", **_facts(asked))
+        progress.say("waiting", f"You have asked to open {wish.target} already.", **_facts(asked))
     else:
         asked, ours = await requests.ask(wish.body), True
-    asked = await introduced(requests, asked, progress, ours=ours)
+        length = f" for {spell(asked.duration_ms)}" if asked.duration_ms else ""
+        progress.say(
+            "filed", f"You ask to open {asked.target}{length}.", request=asked.id, duration_ms=asked.duration_ms
+        )
+    asked = await introduced(requests, asked, progress)
     return await _approved(requests, asked, wish, progress, signals, ours=ours)
 
 
-async def introduced(requests: Requests, asked: Asked, progress: Progress, *, ours: bool) -> Asked:
-    """Says who decides, and where. The card may not be in Slack yet."""
+async def introduced(requests: Requests, asked: Asked, progress: Progress) -> Asked:
+    """Says what was asked, who decides, and where. The card may not be in Slack yet."""
     for pause in LINK_PAUSES_S:
         if asked.link is not None or asked.state not in WAITING:
             break
         await asyncio.sleep(pause)
         asked = await requests.show(asked.id)
+    for name, word in ((entry.name, entry.word) for entry in asked.entries):
+        progress.say("entry", f"  {word:<9} {name}", name=name, word=word)
     if asked.state in WAITING:
-        began = f"Asked {asked.who} to let you read {asked.target}" if ours else f"{asked.who} can decide on it"
         where = f": {asked.link}" if asked.link else "."
-        until = f" They can decide until {at(asked.deadline_ms, requests.now_ms())}." if asked.deadline_ms else ""
-        progress.say("asked", f"{began} (request {asked.id}){where}", **_facts(asked))
-        if until:
-            progress.say("deadline", until.strip(), request=asked.id, deadline_ms=asked.deadline_ms)
+        until = f" before {at(asked.deadline_ms, requests.now_ms())}" if asked.deadline_ms else ""
+        progress.say("asked", f"{asked.who} can decide on request {asked.id}{until}{where}", **_facts(asked))
     return asked
 
 

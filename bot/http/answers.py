@@ -1,10 +1,10 @@
 """Answers: what goes over the wire, and how an error is told there."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Annotated, Final
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from store.model.errors import AccessError, Conflict, Forbidden, Invalid, NotFound, Unavailable
 
@@ -34,6 +34,14 @@ HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Server": "countersign",
 }
+
+
+def _whole(value: object) -> object:
+    """JSON has one kind of number: 3.0 is 3."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
 
 
 class Shape(BaseModel):

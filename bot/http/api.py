@@ -1,5 +1,6 @@
 """Api: the operations of the HTTP API as a table, from which both the routes and the OpenAPI description are made."""
 
+import json
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -10,14 +11,16 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from bot.http import asked
-from bot.http.answers import Nothing, refused
+from bot.http.answers import JSON, Nothing, refused, told
 from bot.http.auth import Auth, Caller, bearer
+from bot.http.openapi import described
 from bot.http.pace import Pace
 from scheduler.metrics import Metrics
 from store.model.errors import AccessError, Forbidden
 from store.model.token import Bearer
 
 KIB: Final = 1024
+NOW: Final = "Countersign-Now"  # by the one clock, in ms: what times in answers are to be compared with
 BODY_BYTES: Final = 64 * KIB  # of an operation that does not say otherwise
 
 log = structlog.stdlib.get_logger(__name__)
@@ -84,14 +87,36 @@ class Operation:
 
 
 class Api:
-    def __init__(self, operations: Iterable[Operation], auth: Auth, metrics: Metrics, pace: Pace) -> None:
-        self.operations = tuple(operations)
+    """`used` hears of each token that was let in, and keeps nobody waiting."""
+
+    def __init__(
+        self,
+        operations: Iterable[Operation],
+        auth: Auth,
+        metrics: Metrics,
+        pace: Pace,
+        used: Callable[[Bearer, web.Request], None] = lambda *_: None,
+    ) -> None:
+        description = Operation(
+            method="GET",
+            path="/openapi.json",
+            name="describe",
+            summary="This description.",
+            handle=self._describe,
+            open_to_all=True,
+        )
+        self.operations = (*operations, description)
+        self._description = json.dumps(described(self.operations), separators=(",", ":")).encode()
         self._auth = auth
         self._metrics = metrics
         self._pace = pace
+        self._used = used
 
     def routes(self) -> list[web.RouteDef]:
         return [web.route(one.method, one.path, self._handler(one)) for one in self.operations]
+
+    async def _describe(self, _: Call) -> web.StreamResponse:
+        return told(self._description, JSON)
 
     def _handler(self, operation: Operation) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         seconds = self._metrics.http_seconds.labels(operation.name)
@@ -102,8 +127,12 @@ class Api:
             try:
                 shown = None if operation.open_to_all else bearer(request)
                 response = await self._answered(operation, request, shown)
+                if shown is not None:
+                    self._used(shown, request)
             except AccessError as error:
                 response, said = refused(error), error.detail
+            if not response.prepared:
+                response.headers[NOW] = str(self._auth.now_ms())
             took = time.perf_counter() - begun
             seconds.observe(took)
             self._metrics.commands.labels("http", operation.name, said).inc()

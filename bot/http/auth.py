@@ -38,7 +38,7 @@ class Caller:
 class Auth:
     def __init__(self, tokens: Tokens, now_ms: Callable[[], int]) -> None:
         self._tokens = tokens
-        self._now_ms = now_ms
+        self.now_ms = now_ms
 
     async def caller(self, request: web.Request) -> Caller:
         """Raises `Forbidden` (`no_token`, `bad_token`)."""
@@ -46,7 +46,7 @@ class Auth:
 
     async def known(self, shown: Bearer) -> Caller:
         """Raises `Forbidden` (`bad_token`)."""
-        return Caller(await self._tokens.show(shown, self._now_ms()), shown)
+        return Caller(await self._tokens.show(shown, self.now_ms()), shown)
 
 
 def bearer(request: web.Request) -> Bearer:

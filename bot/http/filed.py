@@ -1,10 +1,11 @@
 """Filed: a request as it is told over HTTP, with names and a sentence, and where its card is."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal
 
 from bot.http.answers import Shape
+from bot.slack.directory import SlackDirectory
 from bot.slack.pictures import Pictures
 from bot.slack.views import status
 from bot.slack.views.facts import CardFacts
@@ -13,8 +14,9 @@ from bot.slack.wire import Slack, SlackRefused
 from store.model.errors import Unavailable
 from store.model.identity import RequestId, UserId
 from store.model.lifecycle import World
+from store.model.people import Wanted
 from store.model.policy import Threshold
-from store.model.request import MERGED, Change, Extending, Kind, State
+from store.model.request import CLOCK, MERGED, RELAY, Change, Extending, Kind, Request, State
 from store.redis.cards import Cards
 from store.redis.policies import Policies
 
@@ -31,6 +33,7 @@ class Filed(Shape):
     """Times in ms. `waits_for`: users and groups whose word is missing, as the policies name them. `link`: its card in Slack.
 
     `extends`: the request whose access it would make longer. `entries`: what a change does, by name, never a value.
+    `by` and `why`: who brought it where it stands, and what they said. `names`: of the people in it, as far as they are known.
     """
 
     id: RequestId
@@ -53,12 +56,18 @@ class Filed(Shape):
     waits_for: tuple[str, ...] = ()
     link: str | None = None
     note: str | None = None
+    by: tuple[UserId | Literal["clock", "relay"], ...] = ()
+    names: dict[str, str] = {}
+    why: str | None = None
     sentence: str
 
 
 class Filing:
-    def __init__(self, slack: Slack, cards: Cards, pictures: Pictures, policies: Policies) -> None:
+    def __init__(
+        self, slack: Slack, cards: Cards, pictures: Pictures, policies: Policies, directory: SlackDirectory
+    ) -> None:
         self._slack = slack
+        self._directory = directory
         self._cards = cards
         self._pictures = pictures
         self._policies = policies
@@ -67,14 +76,22 @@ class Filing:
     async def of(self, world: World, said: str | None = None) -> Filed:
         """`said`: what was just answered, before where it stands."""
         facts = await self._pictures.facts(world)
-        names = (await self._policies.current()).names
+        names = await self.names([world.request])
         return self.filed(facts, names, link=await self._link(world.request.id), said=said)
+
+    async def names(self, requests: Iterable[Request]) -> dict[str, str]:
+        """As the policies name people, else as Slack does, where it has told in time."""
+        known = dict((await self._policies.current()).names)
+        concerned = {one for request in requests for one in _people(request)} - known.keys()
+        people = await self._directory.people(Wanted(users=frozenset(concerned)))
+        return known | {one.id: one.name for one in people.persons.values()}
 
     def filed(
         self, facts: CardFacts, names: Mapping[str, str], *, link: str | None = None, said: str | None = None
     ) -> Filed:
         request, payload = facts.request, facts.request.payload
         pending = request.state == "pending"
+        by, why = _last_word(request)
         where = _where(facts, names)
         return Filed(
             id=request.id,
@@ -99,6 +116,9 @@ class Filing:
             waits_for=_asked(facts.needed, names) if pending else (),
             link=link or self._links.get(request.id),
             note=request.note,
+            by=by,
+            names={one: names[one] for one in sorted(_people(request)) if one in names},
+            why=why,
             sentence=f"{said} {where}" if said else where,
         )
 
@@ -135,6 +155,20 @@ def _where(facts: CardFacts, names: Mapping[str, str]) -> str:
             return f"{stands}, until {utc(request.lease.until_ms)}."
         case _:
             return f"{stands}."
+
+
+def _last_word(request: Request) -> tuple[tuple[str, ...], str | None]:
+    """Of whoever ended it, else of those who decided."""
+    if request.ending is not None:
+        return (request.ending.by,), request.ending.reason
+    if request.decision is None:
+        return (), None
+    said = [one.reason for one in request.reviews if one.by in request.decision.by and one.reason]
+    return request.decision.by, request.decision.reason or (said[-1] if said else None)
+
+
+def _people(request: Request) -> set[str]:
+    return {request.requester, request.beneficiary, *_last_word(request)[0]} - {CLOCK, RELAY}
 
 
 def _asked(thresholds: tuple[Threshold, ...], names: Mapping[str, str]) -> tuple[str, ...]:

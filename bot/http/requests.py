@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from aiohttp import web
 from pydantic import Field, StringConstraints
 
-from bot.http.answers import Nothing, Shape, answer
+from bot.http.answers import Nothing, Shape, Whole, answer
 from bot.http.api import KIB, Call, Operation
 from bot.http.filed import Filed, Filing
 from bot.http.waiting import Wait, Waiting
@@ -32,8 +32,8 @@ LONGEST_MS: Final = 366 * 24 * 3_600_000
 Words = Annotated[str, StringConstraints(max_length=REASON_MOST, pattern=r"^[^\x00]*$")]
 Ticket = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00]*$")]
-Milliseconds = Annotated[int, Field(gt=0, le=LONGEST_MS)]
-Mode = Annotated[int, Field(ge=0, le=0o777, description="Permission bits of a file, as a number.")]
+Milliseconds = Annotated[Whole, Field(gt=0, le=LONGEST_MS)]
+Mode = Annotated[Whole, Field(ge=0, le=0o777, description="Permission bits of a file, as a number.")]
 
 
 class Wanted(Shape):
@@ -58,7 +58,7 @@ class Ask(Shape):
     grant_expiration_ms: Milliseconds | None = None
     beneficiary: UserId | None = None
     entries: Annotated[tuple[Wanted, ...], Field(max_length=ENTRIES_MOST)] | None = None
-    rollback_to: Annotated[int, Field(ge=1, lt=2**32)] | None = None
+    rollback_to: Annotated[Whole, Field(ge=1, lt=2**32)] | None = None
 
 
 class RequestsQuery(Shape):
@@ -171,14 +171,16 @@ class RequestOperations:
 
     async def listed(self, call: Call) -> web.StreamResponse:
         user, query = call.known.person, call.query
-        if query.waiting and query.mine:
-            raise Invalid("Ask for what is mine, or for what waits for my word: not for both.", code="bad_query")
+        found = {}
         if query.waiting:
-            found, _ = await self._pictures.waiting(user, most=query.limit)
-        else:
-            found = await self._pictures.mine(user, most=query.limit)
-        names = (await self._policies.current()).names
-        return answer(Listed(requests=tuple(self._filing.filed(facts, names) for facts in found)))
+            cards, _ = await self._pictures.waiting(user, most=query.limit)
+            found = {facts.request.id: facts for facts in cards}
+        if query.mine or not query.waiting:
+            found |= {facts.request.id: facts for facts in await self._pictures.mine(user, most=query.limit)}
+        names = await self._filing.names(facts.request for facts in found.values())
+        return answer(
+            Listed(requests=tuple(self._filing.filed(facts, names) for facts in list(found.values())[: query.limit]))
+        )
 
     async def show(self, call: Call) -> web.StreamResponse:
         user, request_id, query = call.known.person, _id(call), call.query

@@ -76,8 +76,6 @@ class SecretOperations:
 
     async def read(self, call: Call) -> web.StreamResponse:
         query: SecretsQuery = call.query
-        if query.version is not None and (query.after is not None or query.wait):
-            raise Invalid("A version that is named does not change: leave out after and wait.", code="bad_query")
         target, bearer = environment_of(call), call.shown
         known = _known(call.request, query.after)
 
@@ -88,7 +86,7 @@ class SecretOperations:
             look,
             news=lambda found: isinstance(found, Opened),
             records=self._environments.records,
-            wait_s=query.wait,
+            wait_s=query.wait if query.version is None else 0,  # one that is named does not change
             who=bearer.id,
             request=call.request,
         )

@@ -1,6 +1,6 @@
 """Samples: one request of every kind in every state, made up, for the storybook."""
 
-from typing import Any, Final, get_args
+from typing import Any, Final, Literal, get_args
 
 from bot.slack.views.facts import CardFacts, Proposed, Said
 from store.model.debt import Debt
@@ -27,6 +27,7 @@ from store.model.request import (
     Change,
     Decision,
     Ending,
+    Enrolling,
     Extending,
     Joining,
     Kind,
@@ -124,6 +125,13 @@ def payload(kind: Kind, *, names: int = 2, duration_ms: int = 2 * HOUR) -> Paylo
             return Change.model_construct(environment_id="e" * 26, touches=touches(names))
         case "policy":
             return Amendment(base=41, content="c0" * 32)
+
+
+def holder(what: Literal["add", "remove"] = "add") -> Enrolling:
+    pin = "7f3c9a1e5b2d48069c0a4e8d1f6b3a75" * 2
+    return Enrolling(
+        what=what, name="keys-3.internal:8490", address=f"https://keys-3.internal:8490#{pin}", fingerprint=pin[:32]
+    )
 
 
 def proposed(*, rules: int = 1, **fields: Any) -> Proposed:

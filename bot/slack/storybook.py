@@ -144,6 +144,11 @@ def _amendments() -> Iterator[tuple[str, CardFacts]]:
     yield "policy-pending-not-known", s.facts(asked, proposed=s.proposed(dangers=("unknown",)))
     yield "policy-pending-overtaken", s.facts(asked, proposed=s.proposed(now=42))
     yield "policy-pending-unreadable", s.facts(asked, proposed=None)
+    for state in ("pending", "denied", "merged"):
+        added = s.request("policy", state, payload=s.holder(), door="terminal", merged=None)
+        yield f"holder-{state}-add", s.facts(added, proposed=None, thresholds=2)
+        removed = s.request("policy", state, payload=s.holder("remove"), door="terminal", merged=None)
+        yield f"holder-{state}-remove", s.facts(removed, proposed=None, thresholds=2)
 
 
 def _glasses() -> Iterator[tuple[str, CardFacts]]:

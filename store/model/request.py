@@ -8,7 +8,8 @@ from pydantic import Field, StringConstraints
 from store.model.grant import Lease, Membership
 from store.model.identity import RequestId, Target, TargetId, UserId, canonical
 from store.model.record import Part, Record
-from store.model.sealed import Held
+from store.model.roster import Address
+from store.model.sealed import Fingerprint, Held, HolderName
 
 Kind = Literal["open", "access", "change", "policy"]
 Door = Literal["slack", "terminal"]
@@ -87,6 +88,16 @@ class Amendment(Part):
         return self.base + 1
 
 
+class Enrolling(Part):
+    """To let a key holder be given every key, or no key any more."""
+
+    type: Literal["enrolling"] = "enrolling"
+    what: Literal["add", "remove"]
+    name: HolderName
+    address: Address
+    fingerprint: Fingerprint
+
+
 class Extending(Part):
     """To keep what request `parent` gave for `duration_ms` longer than until `until_ms`, when it would end."""
 
@@ -96,7 +107,7 @@ class Extending(Part):
     duration_ms: Annotated[int, Field(gt=0)]
 
 
-Payload = Annotated[Opening | Joining | Change | Amendment | Extending, Field(discriminator="type")]
+Payload = Annotated[Opening | Joining | Change | Amendment | Enrolling | Extending, Field(discriminator="type")]
 
 
 class Review(Part):
@@ -236,6 +247,8 @@ def digest(installation: str, request: Request) -> str:
             fields += [] if change.back_to is None else ["back", str(change.back_to)]
         case Amendment() as amendment:
             fields += [str(amendment.base), amendment.content]
+        case Enrolling() as holder:
+            fields += ["enrolling", holder.what, holder.name, holder.address, holder.fingerprint]
     sha = hashlib.sha256()
     for field in fields:
         encoded = field.encode()

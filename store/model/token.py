@@ -71,9 +71,14 @@ class Token(Record):
         return self.holder if self.kind == "person" else MACHINES
 
     @property
+    def ends_ms(self) -> int:
+        """When it is over for good: no renewal goes beyond."""
+        return self.expires_ms if self.until_ms is None else self.until_ms
+
+    @property
     def kept_ms(self) -> int:
         """How long after each writing the record stays at the least: its whole life, and a day to be looked at."""
-        return max(self.until_ms or 0, self.expires_ms) - self.created_ms + DAY_MS
+        return self.ends_ms - self.created_ms + DAY_MS
 
     def lives(self, now_ms: int, epoch: int) -> bool:
         """`epoch`: of all tokens of its actor, now."""
@@ -82,6 +87,14 @@ class Token(Record):
     def may(self, action: Action, target: str) -> bool:
         """Whether a machine was let do this. What a person may, the policies say."""
         return self.kind == "machine" and action in self.actions and target in self.targets
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """When a token was last shown, to the minute, and from where."""
+
+    at_ms: int
+    address: str
 
 
 @dataclass(frozen=True, slots=True)

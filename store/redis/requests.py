@@ -7,7 +7,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from redis.asyncio import Redis
 
@@ -61,6 +61,18 @@ ADDING: Final = (*GIVING, Edit)
 Sign = Callable[[Manifest, int, Manifest], Awaitable[Manifest]]
 
 
+class Custodian(Protocol):
+    """Who looks after keys, and must be able to do what is decided about them."""
+
+    async def enrol(self, commit: Commit, request: Request) -> None:
+        """Writes the roster that a request for a key holder makes into its commit. Raises `AccessError`."""
+        ...
+
+    async def able(self, before: PolicySet, after: PolicySet) -> None:
+        """Raises `Unavailable` where `after` wants more of the key holders than they can do now."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """Where this command had been answered before, `answer` is that of then, and `request` as it is now; None where nobody knows any more which one it was."""
@@ -111,6 +123,7 @@ class Requests:
         skew: Skew,
         now_ms: Callable[[], int],
         fit: Callable[[], str | None] = lambda: None,
+        custodian: Custodian | None = None,
     ) -> None:
         """`now_ms` is the one clock as this process carries it. `fit` answers why nothing may be given now, None where it may: a Redis that forgets gives no access."""
         self._redis = redis
@@ -122,6 +135,7 @@ class Requests:
         self._skew = skew
         self._now_ms = now_ms
         self._fit = fit
+        self._custodian = custodian
         self._recent: OrderedDict[str, _Loaded] = OrderedDict()
 
     async def submit(
@@ -464,8 +478,14 @@ class Requests:
             commit.set(keys.manifest(environment, head.number), head.to_json())
             commit.set(keys.version(environment, head.number), merged(before, head.number, world.now_ms).to_json())
             commit.adopt(keys.payload(before.id, before.revision), keys.entries(environment))
+        if result.enrols:
+            if self._custodian is None:
+                raise Unavailable("This process does not ask the key holders.", code="no_holders")
+            await self._custodian.enrol(commit, after)
         if result.policies is not None:
             body = await self._policies.proposal(before)
+            if self._custodian is not None:
+                await self._custodian.able(world.policy_now, PolicySet.from_json(body))
             by = after.decision.by if after.decision is not None else ()
             enactment = Enactment(
                 how="request",

@@ -1,6 +1,6 @@
 """Tokens: who may speak through a program, and since when no longer. The secrets in them are known by their hashes."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from redis.asyncio import Redis
@@ -53,12 +53,22 @@ class Tokens:
     async def epoch(self, actor: str) -> int:
         return int(await self._redis.hget(self._keys.sessions(actor), "version") or 0)
 
-    async def put(self, token: Token, version: int, command_id: str, audit: Iterable[Audit]) -> None:
-        """Raises `Conflict` when somebody else has written it since, or the id was used for another, and `Unavailable`."""
-        commit = Commit(self._keys, command_id, fingerprint=token.hash, frees=token.revoked_ms is not None)
+    async def over(self, holder: str, live: Collection[str]) -> list[str]:
+        """What is still listed of this person, and is none of these."""
+        ids = await self._redis.zrange(self._keys.index(f"tokens:{holder}"), 0, -1)
+        return [one for one in map(text, ids) if one not in live]
+
+    async def put(
+        self, token: Token, version: int, command_id: str, audit: Iterable[Audit], *, good_until_ms: int | None = None
+    ) -> None:
+        """Raises `Conflict` when it, or all sessions of its holder, were written since, or the id was used for another; and `Unavailable`."""
+        frees = token.revoked_ms is not None
+        commit = Commit(self._keys, command_id, fingerprint=token.hash, frees=frees, good_until_ms=good_until_ms)
+        if not frees:
+            commit.guard(self._keys.sessions(token.actor), token.epoch)
         write_token_record(commit, token, version)
         commit.audit(audit)
-        if (await commit.run(self._scripts, self._skew())).status == "moved":
+        if (await commit.run(self._scripts, self._skew())).status in ("moved", "late"):
             raise Conflict("This token was changed a moment ago. Look again.", code="moved")
 
     async def revoke(self, token_id: str, actor: str, command_id: str) -> Token:

@@ -1,109 +1,183 @@
-"""`countersign run` as somebody at a terminal uses it: the very command, against the very program."""
+"""`countersign run` as somebody at a terminal uses it: asked, decided, run, and ended."""
 
-import asyncio
-import os
+import json
+import re
 import signal
-import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+import socket
+from collections.abc import Iterator
 
 import pytest
 
 from playground import seed
 from playground.house import House
-from store.model.policy import HOUR, MINUTE
-from tests.stories.people import card, press, says
-from tests.tokens import machine_token, person_token
+from store.model.policy import MINUTE
+from tests import servers
+from tests.stories.conftest import OpenHouse
+from tests.stories.people import ask, card, press, says
+from tests.stories.shell import ran, typed
+from tests.tokens import machine_token
 
-ROOT = Path(__file__).parents[2]
-SOON_S = 30.0
-URL = seed.SECRETS["payments/prod"]["DATABASE_URL"]
-
-
-@dataclass
-class Typed:
-    """A command that runs: what it has said so far, and what it comes to."""
-
-    process: asyncio.subprocess.Process
-    out: str = ""
-    err: str = ""
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def says(self, *words: str) -> str:
-        """Waits until it has said all of these on stderr."""
-        return await self._said(lambda: self.err, words)
-
-    async def prints(self, *words: str) -> str:
-        return await self._said(lambda: self.out, words)
-
-    async def _said(self, text: Callable[[], str], words: tuple[str, ...]) -> str:
-        async with asyncio.timeout(SOON_S):
-            while not all(word in text() for word in words):
-                assert self.process.returncode is None or not self.changed.is_set(), (words, self.out, self.err)
-                self.changed.clear()
-                await self.changed.wait()
-        return text()
-
-    async def ends(self) -> int:
-        async with asyncio.timeout(SOON_S):
-            return await self.process.wait()
-
-
-@asynccontextmanager
-async def typed(house: House, user: str | None, *words: str, **environ: str) -> AsyncIterator[Typed]:
-    """`countersign …`, by somebody with a token of their own."""
-    token = await person_token(house.app.tokens, user, house.now_ms()) if user is not None else None
-    at = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(ROOT),
-        "HOME": str(house.folder),
-        "TZ": "Europe/Paris",
-        "COUNTERSIGN_URL": f"http://127.0.0.1:{house.app.http.port}",
-        **({"COUNTERSIGN_TOKEN": token} if token is not None else {}),
-        **environ,
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", *words, env=at, stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
-    running = Typed(process)
-
-    async def read(stream: asyncio.StreamReader | None, name: str) -> None:
-        while stream is not None and (data := await stream.read(65536)):
-            setattr(running, name, getattr(running, name) + data.decode())
-            running.changed.set()
-
-    readers = [asyncio.create_task(read(process.stdout, "out")), asyncio.create_task(read(process.stderr, "err"))]
-    try:
-        yield running
-        await asyncio.gather(*readers)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-        for reader in readers:
-            reader.cancel()
-
-
-SERVER = ("--", "sh", "-c", 'echo "serving from $DATABASE_URL"; trap "echo bye; exit 4" TERM; while :; do sleep 0.05; done')
+ASK = ("run", "payments/prod", "--for", "30m", "--reason", "INC-7 payments fail")
+SERVER = (
+    "--",
+    "sh",
+    "-c",
+    'echo "serving from $DATABASE_URL"; trap "echo bye; exit 4" TERM; while :; do sleep 0.05; done',
+)
+SHOW = ("--", "sh", "-c", 'test "$STRIPE_KEY" = sk_live_playground_51Hxyz && echo "got $STRIPE_KEY"')
 
 
 async def test_asked_approved_and_run_until_the_clock_ends_it(house: House) -> None:
-    ask = ("run", "payments/prod", "--for", "30m", "--reason", "INC-7 payments fail", "--on-end", "term")
-    async with typed(house, seed.ROSA, *ask, *SERVER) as run:
-        said = await run.says("Asked @payments-leads to let you read payments/prod", "http", "Ctrl-C withdraws it.")
-        print(said)
+    async with typed(house, seed.ROSA, *ASK, "--on-end", "term", *SERVER) as run:
+        said = await run.says("@payments-leads can decide on request", "http", "Ctrl-C withdraws it.")
+        assert "You ask to open payments/prod for 30 minutes." in said
+        assert re.search(r"before \d\d:\d\d CET: http", said)
         asked = await card(house, "Waiting for approval", "INC-7 payments fail")
         await press(house, seed.BEN, asked, "approve")
-        await run.says("Approved. You have access until")
+        await run.says("Approved. You have access until", "CET (30 minutes).")
         assert await run.prints("serving") == "serving from ***\n"
         await house.advance(26 * MINUTE)
-        await house.advance(3 * MINUTE)
-        await house.advance(1 * MINUTE)
+        await run.says("Access to payments/prod ends in 4 minutes", "countersign request extend")
+        await house.advance(4 * MINUTE)
         await run.says("has ended: the program is told to end")
         assert await run.ends() == 4
-    print(run.err)
     assert run.out == "serving from ***\nbye\n"
     await says(house, asked, "Ended by itself")
+
+
+async def test_ended_by_somebody_it_is_told_and_goes_on_where_that_is_wanted(house: House) -> None:
+    async with typed(house, seed.ROSA, *ASK, *SERVER) as run:
+        await run.says("can decide")
+        asked = await card(house, "Waiting for approval", "INC-7 payments fail")
+        await press(house, seed.BEN, asked, "approve")
+        await run.prints("serving")
+        request = re.search(r"request ([0-9A-Z]{10})", run.err)
+        assert request is not None
+        assert (await ran(house, seed.BEN, "request", "end", request[1], "--reason", "enough"))[0] == 0
+        await run.says("has ended. The program goes on with what it has; --on-end term would end it.")
+        run.process.send_signal(signal.SIGTERM)
+        assert await run.ends() == 4
+
+
+async def test_denied_it_says_by_whom_and_why(house: House) -> None:
+    async with typed(house, seed.ROSA, *ASK, *SERVER) as run:
+        await run.says("can decide")
+        asked = await card(house, "Waiting for approval", "INC-7 payments fail")
+        await press(house, seed.BEN, asked, "deny")
+        await house.workspace.submit(
+            seed.BEN, house.workspace.modal(seed.BEN).id, {"reason": {"reason": "not before the release"}}
+        )
+        assert await run.ends() == 1
+    assert "was denied by ben: not before the release." in run.err
+    assert run.out == ""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+async def test_told_to_end_while_it_waits_it_withdraws_what_it_asked(
+    house: House, number: signal.Signals, code: int
+) -> None:
+    async with typed(house, seed.ROSA, *ASK, *SERVER) as run:
+        await run.says("Ctrl-C withdraws it.")
+        asked = await card(house, "Waiting for approval", "INC-7 payments fail")
+        run.process.send_signal(number)
+        assert await run.ends() == code
+    assert "was withdrawn." in run.err
+    await says(house, asked, "Withdrawn")
+
+
+async def test_what_somebody_asked_in_slack_is_waited_for_and_stays(house: House) -> None:
+    await ask(house, seed.ROSA, "open payments/prod for 15m because INC-9")
+    asked = await card(house, "Waiting for approval", "INC-9")
+    async with typed(house, seed.ROSA, *ASK, *SERVER) as run:
+        await run.says("You have asked to open payments/prod already.", "Ctrl-C stops waiting; the request stays.")
+        run.process.send_signal(signal.SIGINT)
+        assert await run.ends() == 130
+    assert "stays. Withdraw it: countersign request withdraw" in run.err
+    await press(house, seed.BEN, asked, "approve")
+    await says(house, asked, "Approved")
+    code, out, err = await ran(house, seed.ROSA, "run", "payments/prod", "--no-request", *SHOW)
+    assert (code, out) == (0, "got ***\n"), err
+    assert "Approved. You have access until" in err
+    code, out, err = await ran(house, seed.ROSA, "run", "payments/prod", "--no-request", "--no-mask", *SHOW)
+    assert (code, out) == (0, "got sk_live_playground_51Hxyz\n")
+    assert "You have access until" in err
+
+
+async def test_nobody_is_asked_where_that_is_not_wanted_and_nobody_is_waited_for(house: House) -> None:
+    code, out, err = await ran(house, seed.ROSA, *ASK, "--no-request", *SHOW)
+    assert (code, out) == (3, "")
+    assert "You have no access to payments/prod now. Ask for it: countersign env open-request payments/prod" in err
+    code, out, err = await ran(house, seed.ROSA, *ASK, "--no-wait", *SHOW)
+    assert (code, out) == (124, "")
+    assert "Once it is approved, the same command uses it." in err
+    code, out, err = await ran(house, seed.ROSA, *ASK, "--timeout", "1s", *SHOW)
+    assert (code, out) == (124, "")
+    assert "Nobody decided within 1 second." in err
+
+
+async def test_a_program_that_waits_over_a_restart_of_the_server_goes_on(open_house: OpenHouse) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    house = await open_house(environ={"COUNTERSIGN_HTTP": f"127.0.0.1:{port}"})
+    async with typed(house, seed.ROSA, *ASK, *SHOW) as run:
+        await run.says("can decide")
+        asked = await card(house, "Waiting for approval", "INC-7 payments fail")
+        await house.apps.pop().stop()
+        await run.says("does not answer. Is it running, and can this computer reach it? Still waiting.")
+        await house.move_in()
+        await house.workspace.wait_for(lambda: house.workspace.bot_connected)
+        await run.says("The server answers again.")
+        await press(house, seed.BEN, asked, "approve")
+        assert await run.ends() == 0
+    assert run.out == "got ***\n"
+
+
+async def test_nobody_logged_in_is_told_how(house: House) -> None:
+    code, out, err = await ran(house, None, *ASK, *SHOW)
+    assert (code, out) == (3, "")
+    assert "Log in first: countersign login http://127.0.0.1" in err
+
+
+async def test_a_machine_reads_without_asking_anybody_and_only_what_it_was_let(house: House) -> None:
+    token = await machine_token(house.app.tokens, house.now_ms())
+    code, out, err = await ran(house, None, "run", "payments/prod", *SHOW, COUNTERSIGN_TOKEN=token)
+    assert (code, out, err) == (0, "got ***\n", "")
+    code, out, err = await ran(house, None, "run", "payments/staging", *SHOW, COUNTERSIGN_TOKEN=token)
+    assert (code, out) == (3, "")
+
+
+async def test_for_programs_every_step_is_a_line_of_json_and_stdout_is_the_childs(house: House) -> None:
+    async with typed(house, seed.ROSA, *ASK, "-o", "json", *SHOW) as run:
+        await run.says('"event": "asked"')
+        await press(house, seed.BEN, await card(house, "Waiting for approval", "INC-7 payments fail"), "approve")
+        assert await run.ends() == 0
+    events = [json.loads(line) for line in run.err.splitlines()]
+    assert [event["event"] for event in events] == ["filed", "asked", "wait", "active", "started", "exited"]
+    assert events[1]["link"].startswith("http")
+    assert events[-1]["code"] == 0
+    assert run.out == "got ***\n"
+
+
+# -- without a Redis ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_server() -> Iterator[servers.Server]:
+    own = servers.Server(servers.redis_binary() or servers.valkey_binary(), *servers.DURABLE).start()
+    yield own
+    own.remove()
+
+
+async def test_where_redis_is_away_it_says_so_and_exits_6(open_house: OpenHouse, own_server: servers.Server) -> None:
+    house = await open_house(environ={"REDIS_URL": own_server.url})
+    async with typed(house, seed.ROSA, *ASK, *SHOW) as before:
+        await before.says("can decide")
+        own_server.kill()
+        code, out, err = await ran(house, None, *ASK, *SHOW, COUNTERSIGN_TOKEN="csp_0123456789_" + 43 * "a")
+        assert (code, out) == (6, ""), err
+        assert "cannot reach what it keeps its records in" in err
+        await before.says("Still waiting.")
+        before.process.send_signal(signal.SIGINT)
+        assert await before.ends() == 130
+    assert "may still wait" in before.err

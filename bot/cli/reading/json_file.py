@@ -26,9 +26,10 @@ def entry(name: str, value: Any, at: At) -> Entry:
         value = "true" if value else "false"
     if isinstance(value, str):
         return Entry(name, Secret(value.encode()))
-    if isinstance(value, dict) and set(value) == {"base64", "mode"}:
+    if isinstance(value, dict) and set(value) in ({"base64"}, {"base64", "mode"}):
+        bits = mode(value["mode"], at) if "mode" in value else None
         try:
-            return Entry(name, Secret(b64decode(str(value["base64"]), validate=True)), mode(value["mode"], at))
+            return Entry(name, Secret(b64decode(str(value["base64"]), validate=True)), bits)
         except binascii.Error:
             raise at.wrong("What is under base64 is not base64.") from None
     raise at.wrong(f"This is no value. {WRONG}")

@@ -161,7 +161,7 @@ class Child:
             await self.close()
 
     def end(self, grace_s: float) -> None:
-        """TERM to everything, and KILL after `grace_s`."""
+        """TERM, and after `grace_s` KILL to it and to all that it began."""
         self._tell(end=grace_s)
 
     async def _pass_on(self, signals: "asyncio.Queue[Came]") -> None:

@@ -172,17 +172,18 @@ class Keeper:
                     self.obey(told)
                 if self.gone:
                     self.clear()
-                    self.end(TERM_S)
+                    self.signal_everything(signal.SIGTERM)
+                    self.kill_in(TERM_S)
 
     def obey(self, told: Json) -> None:
         if "end" in told:
-            self.end(told["end"])
+            signal_all(signal.SIGTERM, [self.child])  # it knows best how those that it began are ended
+            self.kill_in(told["end"])
         elif "signal" in told and self.code is None:
             with contextlib.suppress(ProcessLookupError):
                 (os.killpg if told["group"] else os.kill)(self.child, told["signal"])
 
-    def end(self, grace_s: float) -> None:
-        self.signal_everything(signal.SIGTERM)
+    def kill_in(self, grace_s: float) -> None:
         at = time.monotonic() + grace_s
         self.kill_at = at if self.kill_at is None else min(at, self.kill_at)
 

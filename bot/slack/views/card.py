@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bot.slack.views import amendment, buttons
+from bot.slack.views import amendment, buttons, holders
 from bot.slack.views import blocks as b
 from bot.slack.views.change import NAMES_SHOWN, touched
 from bot.slack.views.facts import Block, CardFacts, Message
@@ -22,7 +22,7 @@ from bot.slack.views.status import (
     votes,
 )
 from bot.slack.views.words import cleaned, date, mention, people, spoken
-from store.model.request import MERGED, REASON_MOST, Amendment, Change, Extending, Joining, Request
+from store.model.request import MERGED, REASON_MOST, Amendment, Change, Enrolling, Extending, Joining, Request
 from store.model.standing import first_use_ms
 
 __all__ = ["CardFacts", "Message", "for_approvers", "for_requester"]
@@ -73,6 +73,8 @@ def _body(facts: CardFacts, *, whole: bool) -> list[Block]:
         parts.append(b.rich(*touched(request.payload, None if whole else NAMES_SHOWN)))
     if isinstance(request.payload, Amendment):
         parts += amendment.changes(facts.proposed, whole=whole)
+    if isinstance(request.payload, Enrolling):
+        parts += holders.asked(request.payload)
     so = [sentence for sentence in (edited(request), decided(request), extended(request), standing(facts)) if sentence]
     if so:
         parts.append(b.section("\n".join(so)))
@@ -106,6 +108,8 @@ def _fields(facts: CardFacts) -> list[tuple[str, str]]:
     }
     if isinstance(request.payload, Change) and request.payload.back_to is not None:
         does["change"] = f"Take it back to version {request.payload.back_to}"
+    if isinstance(request.payload, Enrolling):
+        does["policy"] = "Add a key holder" if request.payload.what == "add" else "Remove a key holder"
     longer = request.payload if isinstance(request.payload, Extending) else None
     pairs += [("Target", f"`{request.target}`"), ("Action", "Keep it longer" if longer else does[request.kind])]
     if longer is not None:

@@ -1,10 +1,11 @@
 """Asking: a draft becomes a request, or an error says why not."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from store.model.effect import ShowCard
 from store.model.errors import Conflict, Forbidden, Invalid, Unavailable
-from store.model.identity import Target
+from store.model.identity import POLICIES, Target
 from store.model.lifecycle.extending import admit, decide_by, waits
 from store.model.lifecycle.reminding import next_calls
 from store.model.lifecycle.world import Transition, World, audit, changed, demand, spoken
@@ -15,6 +16,7 @@ from store.model.request import (
     Amendment,
     Change,
     Door,
+    Enrolling,
     Extending,
     Joining,
     Kind,
@@ -149,13 +151,21 @@ def _check_beneficiary(draft: Draft, rule: Policy, people: People) -> None:
         raise Forbidden(why, code="not_known" if asks is None else "not_for_them")
 
 
+# What is asked under a kind of another name.
+_KINDS: Final = {"enrolling": "policy"}
+
+
 def _check_payload(draft: Draft, policies: PolicySet) -> None:
     """A rule was found by kind and target, so the payload must be of that kind and of that target."""
     payload, config = draft.payload, policies.target(draft.target)
-    if payload.type != draft.kind:
+    if _KINDS.get(payload.type, payload.type) != draft.kind:
         raise Invalid(f"This is not what a request of the kind “{draft.kind}” asks for.", code="other_kind")
     if isinstance(payload, Amendment):
         amendable(payload, policies)
+        return
+    if isinstance(payload, Enrolling):
+        if draft.target != POLICIES:
+            raise Invalid(f"Key holders are decided on under {POLICIES}.", code="other_target")
         return
     if not isinstance(payload, Joining):
         if draft.target.kind != "environment":

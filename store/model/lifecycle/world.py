@@ -60,6 +60,7 @@ class Transition:
     lock: Lock | None = None
     head: Manifest | None = None  # to be signed before it is committed
     policies: Amendment | None = None  # whose set is put into force; it is read and verified before it is committed
+    enrols: bool = False  # the roster of key holders moves; it is made and signed before it is committed
     siblings: tuple[Request, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
     good_until_ms: int | None = None

@@ -127,7 +127,8 @@ def packed(*words: Any) -> bytes:
 
 
 def exchanged(server: socket.socket, sent: bytes, count: int) -> list[Any]:
-    reader, answers = hiredis.Reader(), []
+    reader = hiredis.Reader()
+    answers: list[Any] = []
     server.settimeout(20)
     server.sendall(sent)
     while len(answers) < count:

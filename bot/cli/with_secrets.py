@@ -110,10 +110,9 @@ def command(
     progress = Progress(output)
     try:
         return asyncio.run(_run(wish, how, url, progress))
-    except Interrupted as interrupted:
-        return interrupted.exit
     except AccessError as error:
-        progress.say("failed", error.sentence, code=error.detail)  # never on stdout, which is the program's
+        if not isinstance(error, Interrupted):
+            progress.say("failed", error.sentence, code=error.detail)  # never on stdout, which is the program's
         return exit_code(error)
 
 
@@ -163,7 +162,7 @@ async def _child(
 
     child = Child(how.command, given, mask=how.mask, parent=parent)
     await child.start()
-    progress.say("started", f"{how.command[0]} runs.", pid=child.pid)
+    progress.note("started", pid=child.pid)
     watching = (
         asyncio.create_task(Ending(requests, progress, how.on_end, child.end).watch(held)) if held is not None else None
     )
@@ -173,7 +172,7 @@ async def _child(
         if watching is not None:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
-    progress.say("exited", f"{how.command[0]} ended with {code}.", code=code)
+    progress.note("exited", code=code)
     return code
 
 
