@@ -17,7 +17,7 @@ MOST: Final = 200  # timers a round
 AT_ONCE: Final = 16
 PUT_OFF_MS: Final = 60_000
 ITS_OWN: Final = frozenset(
-    {"newer_schema", "unreadable", "policy_missing"}
+    {"newer_schema", "unreadable", "tampered", "policy_missing"}
 )  # faults of what it is about, not of the store
 NAMES: Final[dict[str, TimerName]] = {name: name for name in get_args(TimerName)}
 

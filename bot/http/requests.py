@@ -13,13 +13,13 @@ from bot.http.filed import Filed, Filing
 from bot.http.waiting import Wait, Waiting
 from bot.slack.conversation import Conversation
 from bot.slack.sight import Sight
+from store.model.blob import Pasted
 from store.model.command import Activate, Command, End, Withdraw
 from store.model.errors import AccessError, Conflict, Invalid, NotFound
 from store.model.identity import Target, UserId, parse_request_id
 from store.model.lifecycle import World
 from store.model.request import REASON_MOST, State
 from store.model.secret import Secret
-from store.redis.blobs import Pasted
 from store.redis.environments import Value
 from store.redis.requests import Outcome
 

@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from store.model.errors import Unavailable
 
+NEWER: Final = "newer_schema"
+
 _SCHEMA: Final = re.compile(rb'\{"schema":([0-9]{1,9}),')  # first in every body that we write
 
 
@@ -37,7 +39,7 @@ class Record(Part):
             raise Unavailable(
                 f"This {cls.__name__} was written by a newer Countersign (schema {schema}, this one reads {cls.SCHEMA}). "
                 "Upgrade this process.",
-                code="newer_schema",
+                code=NEWER,
             )
         try:
             # What stands behind the schema is read in one step: it is on the way of every click.

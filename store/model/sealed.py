@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints,
 
 from store.model.errors import Invalid, Unavailable
 from store.model.identity import shown
-from store.model.record import Part, Record
+from store.model.record import NEWER, Part, Record
 
 KIB: Final = 1024
 MAX_VALUE_BYTES: Final = 64 * KIB
@@ -152,6 +152,10 @@ class Sealed(Record):
             record = super().from_json(body)
             text = body if isinstance(body, str) else body.decode()
         except (Invalid, UnicodeDecodeError, RecursionError):
+            raise tampered(f"A stored {cls.__name__}") from None
+        except Unavailable as error:
+            if error.detail == NEWER:
+                raise
             raise tampered(f"A stored {cls.__name__}") from None
         if record.to_json() != text:
             raise tampered(f"A stored {cls.__name__}")

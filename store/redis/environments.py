@@ -13,7 +13,7 @@ from store.model.audit import Audit
 from store.model.environment import Environment
 from store.model.errors import NotFound, Unavailable
 from store.model.request import Request, Touch
-from store.model.sealed import Epoch, Held, Manifest, SealedEntry, check_names, check_request
+from store.model.sealed import TAMPERED, Epoch, Held, Manifest, SealedEntry, check_names, check_request, tampered
 from store.model.secret import Secret
 from store.model.token import Bearer
 from store.model.versions import VersionInfo
@@ -28,6 +28,9 @@ from store.redis.scripts import Scripts
 __all__ = ["Environments", "Opened", "Same", "Sealing", "Value"]
 
 KEPT_EPOCHS: Final = 256
+CANNOT_BE_OPENED: Final = frozenset(
+    {TAMPERED, "keys_missing"}
+)  # of no use any more, or as long as its holders are away
 SIGNING_BYTES: Final = 24  # of a hook's secret, as Standard Webhooks recommends
 
 
@@ -107,11 +110,13 @@ class Environments:
 
     async def head(self, environment_id: str) -> Manifest:
         """The newest version, its MAC verified. Raises `Unavailable`."""
-        body = await self._redis.hget(self._keys.head(environment_id), "body")
+        body, number = await self._redis.hmget(self._keys.head(environment_id), ["body", "number"])
         if body is None:
             raise NotFound("That environment is not there.")
         manifest = Manifest.from_json(body)
         (await self._key(environment_id, manifest.epoch)).verify(manifest)
+        if number != str(manifest.number).encode():  # a genuine one, and not the one that was put there last
+            raise tampered(f"The newest version of environment {environment_id}")
         return manifest
 
     async def seal(self, environment: Environment, values: Mapping[str, Value]) -> Sealing:
@@ -141,9 +146,11 @@ class Environments:
 
     async def pending(self, request: Request) -> dict[str, SealedEntry]:
         """Entry id -> the sealed values of this revision of a change, as long as they are not merged."""
-        bodies = await self._redis.hvals(self._keys.payload(request.id, request.revision))
-        entries = [SealedEntry.from_json(body) for body in bodies]
-        return {entry.entry_id: entry for entry in entries}
+        bodies = await self._redis.hgetall(self._keys.payload(request.id, request.revision))
+        entries = {entry_id: SealedEntry.from_json(body) for entry_id, body in bodies.items()}
+        if any(entry_id != entry.entry_id.encode() for entry_id, entry in entries.items()):
+            raise tampered("A sealed value that waits for this change")
+        return {entry.entry_id: entry for entry in entries.values()}
 
     async def sign(self, manifest: Manifest, epoch: int, after: Manifest | None = None) -> Manifest:
         """With the newest key; `epoch` is that of the version before it: `after`, which is verified. Raises `Unavailable`."""
@@ -216,9 +223,16 @@ class Environments:
         bodies = await self._redis.hmget(self._keys.entries(environment_id), list(ids.values()))
         found = {}
         for name, body in zip(ids, bodies, strict=True):
-            if body is not None:
+            if body is None:
+                continue
+            try:
                 entry = SealedEntry.from_json(body)
+                head.admit(name, entry)
                 found[name] = (await self._key(environment_id, entry.epoch)).open(name, entry)
+            except Unavailable as error:
+                if error.detail not in CANNOT_BE_OPENED:
+                    raise
+                # Whoever reads it is told. Here it is about to be replaced, which is the way to mend it.
         return found
 
     async def key(self, environment_id: str, number: int) -> EnvironmentKey:

@@ -84,14 +84,18 @@ class Reading:
         status = text(reply[0])
         if status not in ("ok", "same"):
             raise _refused(status, text(reply[1]) if len(reply) > 1 else "", asked.target)
-        now, until, request, environment, number = (text(part) for part in reply[1:6])
-        facts = (environment, int(number), int(now), int(until), request or None)
+        try:
+            now, until, request, environment, number, *head = [text(part) for part in reply[1:7]]
+            facts = (environment, int(number), int(now), int(until), request or None)
+        except ValueError:
+            raise tampered("What says which version is the newest") from None
         if status == "same":
             return Same(*facts)
-        return Opened(*facts, await self._values(asked, environment, int(number), reply[6:]))
+        return Opened(*facts, await self._values(asked, environment, int(number), head[0], reply[7:]))
 
-    async def _values(self, asked: Asked, environment: str, number: int, rest: list[Any]) -> dict[str, Value]:
-        version, *found = rest
+    async def _values(
+        self, asked: Asked, environment: str, number: int, version: str, found: list[Any]
+    ) -> dict[str, Value]:
         if not found:
             if (sheaf := self.memory.newest(asked.target, environment)) is not None:
                 return sheaf.values()
@@ -109,16 +113,16 @@ class Reading:
             values = await self._opened(manifest, found[1:])
             sheaf = self.memory.keep(environment, mac, values)
         if asked.version == 0 and asked.target:
-            self.memory.say_newest(asked.target, f"{environment} {text(version)} {mac}")
+            self.memory.say_newest(asked.target, f"{environment} {version} {mac}")
         return sheaf.values()
 
     async def _opened(self, manifest: Manifest, fields: list[Any]) -> dict[str, Value]:
-        bodies = {text(entry): body for entry, body in zip(fields[::2], fields[1::2], strict=True)}
-        ids = [held.entry_id for held in manifest.entries.values()]
+        bodies = dict(zip(fields[::2], fields[1::2], strict=True))
+        ids = [held.entry_id.encode() for held in manifest.entries.values()]
         if missing := [entry for entry in ids if entry not in bodies]:
             found = await self._redis.hmget(self._keys.entries(manifest.environment_id), missing)
             bodies |= dict(zip(missing, found, strict=True))
-        sealed = {entry: SealedEntry.from_json(body) for entry, body in bodies.items() if body is not None}
+        sealed = {text(entry): SealedEntry.from_json(bodies[entry]) for entry in ids if bodies[entry] is not None}
         return await open_entries(manifest, sealed, self._key)
 
 

@@ -197,6 +197,7 @@ async def _crowd(corridor: Corridor, count: int) -> None:
     [
         Unavailable("Written by a newer Countersign.", code="newer_schema"),
         Unavailable("It cannot be read.", code="unreadable"),
+        Unavailable("It was altered.", code="tampered"),
         Unavailable("Policy set 7 is missing.", code="policy_missing"),
         Conflict("It will not.", code="too_late"),
         ZeroDivisionError("a mistake of ours"),
