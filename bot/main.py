@@ -135,11 +135,13 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     locks = Locks(redis, keys, scripts, policies, directory, skew, dial.now_ms)
     pictures = Pictures(requests, policies, environments, deliveries, directory)
     rulebook = Rulebook(slack, policies, directory)
+    channels = Channels(redis, keys)
     homes = Homes(
         pages(
             pictures=pictures,
             requests=requests,
             locks=locks,
+            channels=channels,
             look=lambda: condition.look(),  # noqa: PLW0108 - it is made further down
             rules=rulebook.draw,
             now_ms=dial.now_ms,
@@ -154,7 +156,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     delivery = Delivery(
         slack,
         cards,
-        Channels(redis, keys),
+        channels,
         pictures,
         requests,
         directory,

@@ -189,9 +189,12 @@ class Forms:
             await self._open(
                 pressed.trigger, modals.break_reason((await self._pictures.card(about.request))[1], origin)
             )
-        elif pressed.action == ids.DENY:
+            return
+        if pressed.action == ids.DENY:
             await self._open(pressed.trigger, modals.deny_reason(world.request, origin))
-        elif pressed.action == ids.END_NOW:
+            return
+        await self._sight.demand_here(pressed, world)
+        if pressed.action == ids.END_NOW:
             await self._open(pressed.trigger, modals.end_reason(world.request, origin))
         else:
             await self._open(pressed.trigger, modals.dispute_reason(world.request, origin))

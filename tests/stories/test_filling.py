@@ -168,7 +168,7 @@ async def test_a_target_that_cannot_be_asked_for_says_why_and_another_one_brings
     await house.workspace.view_action(
         seed.ROSA, view, "target", value="payments/prod", values={"reason": {"reason": "INC-8 typed"}}
     )
-    refused = await form(house, seed.ROSA, "This cannot be asked for: Nobody could approve this")
+    refused = await form(house, seed.ROSA, "This cannot be asked for. Nobody could approve this")
     assert "reason" not in actions_of(refused)
     await house.workspace.view_action(seed.ROSA, view, "target", value="payments/staging")
     await form(house, seed.ROSA, "“staging” decides")

@@ -360,6 +360,24 @@ async def test_a_menu_shows_a_request_to_whom_it_concerns_or_where_its_card_stan
         assert len(house.workspace.modals(user)) == 1
 
 
+@pytest.mark.parametrize("action", ["end_now", "dispute"])
+async def test_a_form_says_what_a_request_is_about_only_to_whom_it_concerns_or_where_its_card_stands(
+    house: House, action: str
+) -> None:
+    await active_for(house, seed.ROSA)
+    active = await card(house, "has access now")
+    made_up = seen(active)
+    find(made_up.blocks, "end_now")[1]["action_id"] = action
+    elsewhere = seen(made_up)
+    elsewhere.channel = house.workspace.im(seed.OMAR).id
+    await late(house, seed.OMAR, elsewhere, action)
+    await own_card(house, seed.OMAR, f"There is no request {request_of(active)} here, or it is not yours to see.")
+    assert house.workspace.modals(seed.OMAR) == []
+    for user, where in ((seed.OMAR, made_up), (seed.ANA, elsewhere)):
+        await late(house, user, where, action)
+        assert len(house.workspace.modals(user)) == 1
+
+
 async def test_a_message_that_is_no_card_is_not_drawn_over_with_one(house: House) -> None:
     """Or a click that was made up would bring a card into any conversation."""
     asked = await asked_for(house)

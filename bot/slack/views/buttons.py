@@ -23,9 +23,9 @@ def breakable(facts: CardFacts) -> bool:
 
 
 def extensible(facts: CardFacts) -> bool:
-    """The rules leave room for a minute more at least."""
+    """The rules leave room for a minute more at least, and nobody has asked for more yet."""
     rules = facts.rules
-    return rules is not None and room_ms(facts.request, rules.max_access_ms) >= LEAST_MS
+    return rules is not None and facts.waits is None and room_ms(facts.request, rules.max_access_ms) >= LEAST_MS
 
 
 def _button(label: str, action_id: str, request: Request, **more: Any) -> b.Element:

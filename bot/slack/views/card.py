@@ -20,6 +20,7 @@ from bot.slack.views.status import (
     title,
     unusable,
     votes,
+    waits,
 )
 from bot.slack.views.words import cleaned, date, mention, people, spoken
 from store.model.request import MERGED, REASON_MOST, Amendment, Change, Extending, Joining, Request
@@ -72,7 +73,11 @@ def _body(facts: CardFacts, *, whole: bool) -> list[Block]:
         parts.append(b.rich(*touched(request.payload, None if whole else NAMES_SHOWN)))
     if isinstance(request.payload, Amendment):
         parts += amendment.changes(facts.proposed, whole=whole)
-    so = [sentence for sentence in (edited(request), decided(request), extended(request), standing(facts)) if sentence]
+    so = [
+        sentence
+        for sentence in (edited(request), decided(request), extended(request), standing(facts), waits(facts))
+        if sentence
+    ]
     if so:
         parts.append(b.section("\n".join(so)))
     decision, ending = request.decision, request.ending

@@ -16,7 +16,7 @@ def card(**fields) -> list[Block]:
 
 def test_a_short_change_is_all_there():
     said = words(card())
-    assert "of version 41: owners changed, 1 rule changed, 1 rule removed" in said
+    assert "to version 41: owners changed, 1 rule changed, 1 rule removed" in said
     assert "access.max: 4h → 2h" in said
     assert "*Named anew:* <@U0BEN>." in said
     assert "*No longer named:* <!subteam^S0STAGING>." in said

@@ -338,3 +338,14 @@ def test_what_the_glass_was_broken_for_is_not_asked_again() -> None:
     facts = s.facts(s.request("change", "stale", broken=True), soft=True, debt=s.debt("open"))
     assert buttons(for_requester(facts).blocks) == ["withdraw"]
     assert "the glass was broken for it once" in words(for_requester(facts).blocks)
+
+
+def test_who_has_it_and_who_decides_see_that_more_time_is_asked_for_and_it_is_not_asked_for_twice() -> None:
+    facts = s.facts(s.request("open", "active"), shows=True)
+    more = replace(facts, waits="8R3N5YM0VC")
+    said = "More time is asked for, with request `8R3N5YM0VC`: nobody has decided that yet."
+    for draw in (for_requester, for_approvers):
+        assert said in words(draw(more).blocks)
+        assert said not in words(draw(facts).blocks)
+    assert "extend" in buttons(for_requester(facts).blocks)
+    assert "extend" not in buttons(for_requester(more).blocks)
