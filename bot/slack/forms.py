@@ -104,7 +104,7 @@ class Forms:
             return
         draw, terms = (
             partial(FORMS[kind], targets, filled),
-            partial(self._terms, user, kind, target, prefill.duration_ms),
+            partial(self._terms, user, kind, target, prefill.duration_ms, prefill.whom),
         )
         await self._filling.open(trigger, draw, terms)
 
@@ -152,12 +152,12 @@ class Forms:
             self._filling.again(made, lambda _: FORMS[kind](targets, held, None), _nothing)
             return
         draw = partial(FORMS[kind], sorted({*targets, target.id}), held)
-        self._filling.again(made, draw, partial(self._terms, form.user, kind, target, wanted))
+        self._filling.again(made, draw, partial(self._terms, form.user, kind, target, wanted, held.whom))
 
     async def _terms(
-        self, user: str, kind: str, target: Target, duration_ms: int | None, within_s: float | None
+        self, user: str, kind: str, target: Target, duration_ms: int | None, whom: str | None, within_s: float | None
     ) -> Terms:
-        return await self._pictures.terms(user, kind, target, duration_ms, within_s=within_s)
+        return await self._pictures.terms(user, kind, target, duration_ms, beneficiary=whom, within_s=within_s)
 
     async def targets(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """The choices of a select that has too many for a plain one."""
@@ -213,7 +213,8 @@ class Forms:
         same_content(request, seen.revision, seen.digest)
         if pressed.user not in (request.requester, request.beneficiary):
             raise Forbidden("Only the person who asked can edit this.", code="not_the_requester")
-        about = partial(self._terms, request.requester, request.kind, request.asked, request.duration_ms)
+        by, whom = request.requester, request.beneficiary
+        about = partial(self._terms, by, request.kind, request.asked, request.duration_ms, whom)
 
         def drawn(terms: Terms) -> View:
             if isinstance(request.payload, Extending) and world.kin is not None:

@@ -75,7 +75,7 @@ class Listeners:
         app.action(GOING)(self._on_go)
         app.action(ids.HOME_POLICY_CHANGES)(self._on_policy_changes)
         app.view(ids.UNLOCK_REASON)(self._unlocking.decided)
-        for choice in (ids.TARGET, ids.KIND, ids.DURATION):
+        for choice in (ids.TARGET, ids.KIND, ids.DURATION, ids.WHOM):
             app.action(choice)(self._on_choice)
         app.options(ids.TARGET)(self._forms.targets)
         for callback in (ids.ASK_OPEN, ids.ASK_ACCESS, ids.ASK_CHANGE):

@@ -54,7 +54,7 @@ def ask_access(targets: Sequence[str], prefill: Prefill, terms: Terms | None) ->
 
 
 def _access(prefill: Prefill, terms: Terms | None) -> list[Block]:
-    return [*_announced(_lasting(prefill, terms)), _whom(prefill)]
+    return _announced([*_lasting(prefill, terms), _whom(prefill)])
 
 
 def ask_change(targets: Sequence[str], prefill: Prefill, terms: Terms | None) -> View:
