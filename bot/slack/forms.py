@@ -24,7 +24,7 @@ from bot.slack.wire import SlackRefused
 from store.model.command import Approve, Break, Command, Deny, Dispute, Edit, End
 from store.model.errors import AccessError, Forbidden, Invalid, NotFound, Unavailable
 from store.model.identity import Target
-from store.model.lifecycle import World, room_ms, why_locked
+from store.model.lifecycle import World, room_ms, too_late, why_locked
 from store.model.lifecycle.world import same_content
 from store.model.policy import PolicySet
 from store.model.request import Extending, Kind
@@ -184,6 +184,7 @@ class Forms:
             return
         if pressed.action in (ids.BREAK_GLASS, ids.DENY):
             same_content(world.request, about.revision, about.digest)
+            _in_time(pressed.action, world)
         if pressed.action == ids.BREAK_GLASS:
             await self._not_locked(pressed.user, world.policy_now)
             await self._open(
@@ -194,6 +195,7 @@ class Forms:
             await self._open(pressed.trigger, modals.deny_reason(world.request, origin))
             return
         await self._sight.demand_here(pressed, world)
+        _in_time(pressed.action, world)
         if pressed.action == ids.END_NOW:
             await self._open(pressed.trigger, modals.end_reason(world.request, origin))
         else:
@@ -229,6 +231,7 @@ class Forms:
         await self._sight.demand_here(pressed, world)
         if name == ids.MORE_APPROVE_LESS:
             same_content(world.request, about.revision, about.digest)
+            _in_time(name, world)
             origin = ids.Origin(about, pressed.channel, pressed.ts)
             await self._open(pressed.trigger, modals.approve_less(world.request, origin))
         elif name == ids.MORE_WHY:
@@ -370,6 +373,15 @@ class Forms:
         if origin.channel is None:
             self._replies.opened_home(sent.user)
         await ack()
+
+
+def _in_time(action: str, world: World) -> None:
+    """Or somebody would give reasons for nothing. Raises `Conflict`; the commit decides it all the same."""
+    if action == ids.DISPUTE:
+        if world.debt is None or world.debt.state != "open":
+            raise too_late(world, of_debt=True)
+    elif world.request.state not in (("granting", "active") if action == ids.END_NOW else ("pending",)):
+        raise too_late(world)
 
 
 VERBS: Final = {"open": "open", "access": "join", "change": "change"}

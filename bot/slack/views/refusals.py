@@ -16,16 +16,16 @@ CLOSED: Final = {
     ),
     "channel_not_found": (
         "it is gone, or it is private and Countersign is not a member of it",
-        "Where it is private, type `/invite @Countersign` in it. Where it is gone, name another channel for this target in the policies.",
+        "Where it is private, type `/invite @Countersign` in it. Where it is gone, name another channel in the policies.",
     ),
     "is_archived": (
         "it is archived",
-        "Unarchive it, or name another channel for this target in the policies.",
+        "Unarchive it, or name another channel in the policies.",
     ),
 }
 OTHERWISE: Final = (
     "its settings keep Countersign from posting",
-    "Let Countersign post in it (the channel's settings say who may), or name another channel for this target in the policies.",
+    "Let Countersign post in it (the channel's settings say who may), or name another channel in the policies.",
 )
 WHAT: Final = {"show_card": "a card", "tell": "a direct message", "announce": "an announcement"}
 _WORD: Final = re.compile(r"[a-z_]{1,60}")
