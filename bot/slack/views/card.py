@@ -87,7 +87,8 @@ def _body(facts: CardFacts, *, whole: bool) -> list[Block]:
     if request.note:
         parts.append(b.said(_NOTED.get(request.state, "What the outside system said"), request.note))
     if ending is not None and ending.reason and request.state != "expired" and ending.reason not in told:
-        parts.append(b.said("Why it was ended", ending.reason))
+        word = "withdrawn" if request.state == "withdrawn" else "ended"
+        parts.append(b.said(f"Why it was {word}", ending.reason))
     if facts.debt is not None:
         parts.append(b.section(owed(facts.debt)))
         if facts.debt.reason:

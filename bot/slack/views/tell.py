@@ -237,7 +237,9 @@ def _next_for_all(facts: CardFacts, news: News, reader: str | None) -> str:
         case "channel_closed" | "refused":
             return refusals.what_next(facts, news)
         case "trouble":
-            return "An owner must look at the outside system. This is tried again until it works."
+            them = "You" if reader == facts.request.beneficiary else mention(facts.request.beneficiary)
+            still = f" {them} may still be a member there." if facts.request.state == "revoking" else ""
+            return f"An owner must look at the outside system.{still} This is tried again until it works."
         case "undelivered":
             return "Look whether the address is right, and tell them yourself. It is not tried again."
         case "requested":

@@ -34,7 +34,7 @@ TOLD: list[tuple[News, CardFacts, list[str], list[str]]] = [
     ("ended", s.facts(s.request("open", "ended")), ["*Ended:* your access to `payments/prod`, by itself ", "its time was over"], []),
     ("failed", s.facts(s.request("access", "failed")), ["*Failed:*", "okta answered 403", "Show an owner"], []),
     ("no_rule", s.facts(s.request("open"), rules=None), ["*Nobody can decide:*", "An owner must add a rule"], []),
-    ("trouble", s.facts(s.request("access", "revoking", note="It lies.")), ["*Trouble outside:*", "It lies.", "An owner must look"], []),
+    ("trouble", s.facts(s.request("access", "revoking", note="It lies.")), ["*Trouble outside:*", "It lies.", "An owner must look at the outside system. You may still be a member there."], []),
     ("broken", broken("open"), ["*The glass was broken:* <@U0EVE>", "none of the leads answers", "other than <@U0EVE>, looks at what was done"], []),
     ("countersigned", broken("countersigned"), ["*Countersigned:*", ", by <@U0BEN>"], []),
     ("disputed", broken("disputed"), ["*Disputed:*", ", by <@U0BEN>", "was not called"], []),
