@@ -9,7 +9,7 @@ from bot.slack.views.status import subject
 from bot.slack.views.words import spoken
 from store.model.lifecycle import room_ms
 from store.model.policy import MINUTE
-from store.model.request import Extending, Request
+from store.model.request import Amendment, Extending, Request
 
 LEAST_MS: Final = MINUTE  # what is no longer than this cannot be approved for less
 
@@ -32,12 +32,12 @@ def _button(label: str, action_id: str, request: Request, **more: Any) -> b.Elem
     return b.button(label, action_id, request.reference, about=subject(request), **more)
 
 
-def approve(request: Request) -> b.Element:
-    return _button("Approve", ids.APPROVE, request, style="primary")
-
-
-def deny(request: Request) -> b.Element:
-    return _button("Deny", ids.DENY, request, style="danger")
+def review(facts: CardFacts) -> list[b.Element]:
+    """Approve and Deny; only Deny where what the policies would be cannot be read, and so not approved."""
+    request = facts.request
+    readable = not isinstance(request.payload, Amendment) or facts.proposed is not None
+    approve = _button("Approve", ids.APPROVE, request, style="primary")
+    return [*([approve] if readable else []), _button("Deny", ids.DENY, request, style="danger")]
 
 
 def break_glass(facts: CardFacts) -> b.Element:

@@ -181,7 +181,7 @@ def _deciding(facts: CardFacts) -> list[b.Element]:
     match request.state:
         case "pending" if facts.rules is not None:
             glass = [buttons.break_glass(facts)] if buttons.breakable(facts) else []
-            return [buttons.approve(request), buttons.deny(request), *glass]
+            return [*buttons.review(facts), *glass]
         case "approved" if request.kind in MERGED and not unusable(facts):
             return [buttons.merge(request)]
         case "granting" | "active":
