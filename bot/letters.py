@@ -5,12 +5,12 @@ from html import escape
 from typing import Final
 
 from bot.slack.views.status import subject
-from bot.slack.views.words import cleaned, joined, utc
+from bot.slack.views.words import cleaned, joined, spoken, utc
 from scheduler.connectors.smtp import Letter, is_address
 from store.model.effect import Decided, Mail
 from store.model.lifecycle import World
 from store.model.people import People
-from store.model.request import Request
+from store.model.request import Extending, Kind, Request
 
 TYPED_MOST: Final = 500  # characters of a reason
 NAME_MOST: Final = 80
@@ -23,7 +23,12 @@ _WORDS: Final[dict[Decided, str]] = {
     "disputed": "Broken glass disputed",
     "overdue": "Broken glass: nobody countersigned",
 }
-_DOES: Final = {"open": "read the secrets of", "access": "hold", "change": "change the secrets of"}
+_DOES: Final[dict[Kind, str]] = {
+    "open": "read the secrets of",
+    "access": "hold",
+    "change": "change the secrets of",
+    "policy": "change the policies,",
+}
 
 
 def letter(world: World, notice: Mail, people: People) -> Letter:
@@ -54,7 +59,7 @@ def _happened(request: Request, notice: Mail, people: People) -> str:
     of = f"the request of {_name(request.requester, people)}"
     if request.beneficiary != request.requester:
         of += f" for {_name(request.beneficiary, people)}"
-    what = f"{of} to {_DOES[request.kind]} {request.target}"
+    what = f"{of} to {_does(request)}"
     match notice.news:
         case "approved":
             return f"{by} approved {what}."
@@ -68,6 +73,13 @@ def _happened(request: Request, notice: Mail, people: People) -> str:
             return f"{by} disputed that the glass had to be broken for {what}."
         case "overdue":
             return f"The glass was broken for {what}, and nobody countersigned it in time."
+
+
+def _does(request: Request) -> str:
+    if isinstance(request.payload, Extending):
+        longer = spoken(request.granted_ms or request.duration_ms or 0)
+        return f"keep {request.target} for {longer} longer"
+    return f"{_DOES[request.kind]} {request.target}"
 
 
 def _reasons(world: World, notice: Mail) -> list[tuple[str, str]]:
@@ -93,7 +105,7 @@ def _next(world: World, notice: Mail) -> str:
                 f"in Slack before {utc(debt.due_ms)}."
             )
         case "disputed" | "overdue":
-            return "Talk to each other, and to an owner. Who broke it breaks no glass until an owner unlocks them."
+            return "Talk to each other, and to an owner. Whoever broke it cannot break a glass again until an owner unlocks them."
         case _:
             return ""
 
@@ -116,7 +128,7 @@ def _text(happened: str, rows: Sequence[tuple[str, str]], step: str, foot: str) 
 def _html(heading: str, happened: str, rows: Sequence[tuple[str, str]], step: str, foot: str) -> str:
     """No image, no link, no style but what stands here: nothing is fetched when it is read."""
     told = "".join(
-        f'<tr><th align="left" valign="top" style="padding:2px 12px 2px 0">{escape(label)}</th><td>{escape(said)}</td></tr>'
+        f'<tr><th align="left" valign="top" style="padding:2px 12px 2px 0">{escape(label)}</th><td valign="top">{escape(said)}</td></tr>'
         for label, said in rows
     )
     following = f"<p><b>What next:</b> {escape(step)}</p>" if step else ""

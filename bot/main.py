@@ -184,6 +184,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         Cautions(redis, keys, environments, secrets.token_bytes),
     )
     rulebook = Rulebook(slack, policies, directory)
+    channels = Channels(redis, keys)
     homes = Homes(
         pages(
             pictures=pictures,
@@ -191,6 +192,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
             locks=locks,
             held=environments,
             versions=versions,
+            channels=channels,
             look=lambda: condition.look(),  # noqa: PLW0108 - it is made further down
             rules=rulebook.draw,
             signed_in=SignedInPage(tokens, uses, dial.now_ms).draw,
@@ -205,7 +207,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     delivery = Delivery(
         slack,
         cards,
-        Channels(redis, keys),
+        channels,
         pictures,
         requests,
         directory,

@@ -142,7 +142,7 @@ def recover(who: str, reason: str, version: int | None, file: Path | None, *, ye
     """Put FILE, or with --version an older version, into force at once, without anybody's approval: the way back for when nobody can change the policies by a
     request any more. It takes the machine: its Redis, its key files, and the environment of serve with SLACK_BOT_TOKEN.
 
-    It is never silent. The audit log has it, and every owner, of the policies before and after, reads in Slack who did it, why, and what is another.
+    It is never silent. The audit log has it, and every owner, of the policies before and after, reads in Slack who did it, why, and what changed.
     """
     if (version is None) is (file is None):
         raise click.UsageError("Name a file, or --version, and not both.")

@@ -58,9 +58,10 @@ def _enforcement(policy: Policy, names: Mapping[str, str]) -> str:
         return "Nobody passes without these approvals."
     if policy.bypassers.empty:
         return "Nobody passes without these approvals: no bypassers are listed."
+    lasts = policy.actions & {"open", "access"}
+    most = f", for at most {time(policy.break_glass.max_duration_ms)}" if lasts else ""
     return (
-        f"In an emergency {_people(policy.bypassers, names)} may break the glass with a reason, for at most "
-        f"{time(policy.break_glass.max_duration_ms)}; everybody is told, and somebody else must countersign within "
+        f"In an emergency {_people(policy.bypassers, names)} may break the glass with a reason{most}; everybody is told, and somebody else must countersign within "
         f"{time(policy.break_glass.review_within_ms)}."
     )
 

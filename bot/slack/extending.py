@@ -40,7 +40,9 @@ class Extending:
         if facts.rules is None:
             raise Conflict("No rule covers this any more, so nobody could decide it. Ask an owner.", code="no_rule")
         _, room_ms = more_for(world, user, facts.rules.max_access_ms)
-        terms = await self._pictures.terms(user, world.request.kind, world.request.asked)
+        terms = await self._pictures.terms(
+            user, world.request.kind, world.request.asked, beneficiary=world.request.beneficiary
+        )
         about = ids.parse_reference(world.request.reference)
         view = ask.extend(facts, replace(terms, max_ms=room_ms), prefill, ids.Origin(about, prefill.channel))
         await self._slack.call("views.open", trigger_id=trigger, view=view)

@@ -25,7 +25,7 @@ from store.model.blob import Pasted
 from store.model.command import Approve, Break, Command, Deny, Dispute, Edit, End
 from store.model.errors import AccessError, Forbidden, Invalid, NotFound, Unavailable
 from store.model.identity import Target
-from store.model.lifecycle import World, room_ms, why_locked
+from store.model.lifecycle import World, room_ms, too_late, why_locked
 from store.model.lifecycle.world import same_content
 from store.model.policy import PolicySet, TargetConfig
 from store.model.request import Amendment, Extending, Kind
@@ -114,7 +114,7 @@ class Forms:
             return
         draw, terms = (
             partial(FORMS[kind], targets, filled),
-            partial(self._terms, user, kind, target, prefill.duration_ms),
+            partial(self._terms, user, kind, target, prefill.duration_ms, prefill.whom),
         )
         await self._filling.open(trigger, draw, terms)
 
@@ -162,12 +162,12 @@ class Forms:
             self._filling.again(made, lambda _: FORMS[kind](targets, held, None), _nothing)
             return
         draw = partial(FORMS[kind], sorted({*targets, target.id}), held)
-        self._filling.again(made, draw, partial(self._terms, form.user, kind, target, wanted))
+        self._filling.again(made, draw, partial(self._terms, form.user, kind, target, wanted, held.whom))
 
     async def _terms(
-        self, user: str, kind: str, target: Target, duration_ms: int | None, within_s: float | None
+        self, user: str, kind: str, target: Target, duration_ms: int | None, whom: str | None, within_s: float | None
     ) -> Terms:
-        return await self._pictures.terms(user, kind, target, duration_ms, within_s=within_s)
+        return await self._pictures.terms(user, kind, target, duration_ms, beneficiary=whom, within_s=within_s)
 
     async def targets(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """The choices of a select that has too many for a plain one."""
@@ -194,14 +194,19 @@ class Forms:
             return
         if pressed.action in (ids.BREAK_GLASS, ids.DENY):
             same_content(world.request, about.revision, about.digest)
+            _in_time(pressed.action, world)
         if pressed.action == ids.BREAK_GLASS:
             await self._not_locked(pressed.user, world.policy_now)
             await self._open(
                 pressed.trigger, modals.break_reason((await self._pictures.card(about.request))[1], origin)
             )
-        elif pressed.action == ids.DENY:
+            return
+        if pressed.action == ids.DENY:
             await self._open(pressed.trigger, modals.deny_reason(world.request, origin))
-        elif pressed.action == ids.END_NOW:
+            return
+        await self._sight.demand_here(pressed, world)
+        _in_time(pressed.action, world)
+        if pressed.action == ids.END_NOW:
             await self._open(pressed.trigger, modals.end_reason(world.request, origin))
         else:
             await self._open(pressed.trigger, modals.dispute_reason(world.request, origin))
@@ -220,7 +225,8 @@ class Forms:
         same_content(request, seen.revision, seen.digest)
         if pressed.user not in (request.requester, request.beneficiary):
             raise Forbidden("Only the person who asked can edit this.", code="not_the_requester")
-        about = partial(self._terms, request.requester, request.kind, request.asked, request.duration_ms)
+        by, whom = request.requester, request.beneficiary
+        about = partial(self._terms, by, request.kind, request.asked, request.duration_ms, whom)
 
         def drawn(terms: Terms) -> View:
             if isinstance(request.payload, Extending) and world.kin is not None:
@@ -235,6 +241,7 @@ class Forms:
         await self._sight.demand_here(pressed, world)
         if name == ids.MORE_APPROVE_LESS:
             same_content(world.request, about.revision, about.digest)
+            _in_time(name, world)
             origin = ids.Origin(about, pressed.channel, pressed.ts)
             await self._open(pressed.trigger, modals.approve_less(world.request, origin))
         elif name == ids.MORE_WHY:
@@ -369,6 +376,15 @@ class Forms:
         if origin.channel is None:
             self._replies.opened_home(sent.user)
         await ack()
+
+
+def _in_time(action: str, world: World) -> None:
+    """Or somebody would give reasons for nothing. Raises `Conflict`; the commit decides it all the same."""
+    if action == ids.DISPUTE:
+        if world.debt is None or world.debt.state != "open":
+            raise too_late(world, of_debt=True)
+    elif world.request.state not in (("granting", "active") if action == ids.END_NOW else ("pending",)):
+        raise too_late(world)
 
 
 VERBS: Final = {"open": "open", "access": "join", "change": "change"}

@@ -90,7 +90,7 @@ class Listeners:
         app.view(ids.LOGIN)(self._signing_in.confirmed)
         for action in (ids.LOGIN_DENY, ids.HOME_REVOKE, ids.HOME_SIGN_OUT):
             app.action(action)(self._on_token)
-        for choice in (ids.TARGET, ids.KIND, ids.DURATION):
+        for choice in (ids.TARGET, ids.KIND, ids.DURATION, ids.WHOM):
             app.action(choice)(self._on_choice)
         app.options(ids.TARGET)(self._forms.targets)
         for callback in (ids.ASK_OPEN, ids.ASK_ACCESS, ids.ASK_CHANGE):

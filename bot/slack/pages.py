@@ -14,7 +14,7 @@ from bot.slack.views.approvals import GRANTS, MINE, WAITING, ApprovalsFacts
 from bot.slack.views.environment import EnvironmentFacts
 from bot.slack.views.environments import EnvironmentsFacts, by_target
 from bot.slack.views.facts import Block, CardFacts
-from bot.slack.views.health import LOCKS_MOST, HealthFacts, Line
+from bot.slack.views.health import LOCKS_MOST, Closed, HealthFacts, Line
 from bot.slack.views.health import Word as HowItIs
 from bot.slack.views.parts import Part, T
 from store.model.errors import AccessError
@@ -22,6 +22,7 @@ from store.model.identity import Target
 from store.model.people import People, Wanted
 from store.model.policy import PolicySet
 from store.model.standing import may_know
+from store.redis.channels import Channels
 from store.redis.environments import Environments
 from store.redis.locks import Locks
 from store.redis.requests import Requests
@@ -69,6 +70,7 @@ def pages(
     locks: Locks,
     held: Environments,
     versions: Versions,
+    channels: Channels,
     look: Look,
     rules: Callable[[Reader, Place], Awaitable[Drawn]],
     signed_in: Callable[[Reader, Place], Awaitable[Drawn]],
@@ -81,7 +83,7 @@ def pages(
         Page(environment.PAGE, "Environment", _Environment(held, versions).draw, under="environments"),
         Page("signedin", "Signed in", signed_in),
         Page("policies", "Policies", rules, for_owners=True),
-        Page("health", "Health", _Health(locks, look, now_ms).draw, for_owners=True),
+        Page("health", "Health", _Health(locks, channels, look, now_ms).draw, for_owners=True),
     )
 
 
@@ -165,15 +167,26 @@ class _Environment:
 
 
 class _Health:
-    def __init__(self, locks: Locks, look: Look, now_ms: Callable[[], int]) -> None:
+    def __init__(self, locks: Locks, channels: Channels, look: Look, now_ms: Callable[[], int]) -> None:
         self._locks = locks
+        self._channels = channels
         self._look = look
         self._now_ms = now_ms
 
     async def draw(self, reader: Reader, place: Place) -> Drawn:  # noqa: ARG002 - a page with one place
         locks, more = await self._locks.holding(most=LOCKS_MOST)
         lines = tuple(Line(WORDS[found.word], found.about, found.sentence) for found in await self._look())
-        return Drawn(health.page(HealthFacts(reader.user, VERSION, self._now_ms(), lines, tuple(locks), more)))
+        closed = tuple(
+            Closed(each.channel, each.why, each.since_ms, targets)
+            for each in await self._channels.all()
+            if (targets := _sent_to(each.channel, reader.policies))
+        )
+        return Drawn(health.page(HealthFacts(reader.user, VERSION, self._now_ms(), lines, tuple(locks), more, closed)))
+
+
+def _sent_to(channel: str, policies: PolicySet) -> tuple[str, ...]:
+    """The targets whose cards go there."""
+    return tuple(sorted(target for target, config in policies.targets.items() if config.channel == channel))
 
 
 def part(items: Sequence[T], part: int, size: int, *, more: bool = False) -> Part[T]:

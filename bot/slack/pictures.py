@@ -180,7 +180,14 @@ class Pictures:
         return not (await self._directory.people(wants)).lacks(wants)
 
     async def terms(
-        self, user: str, kind: str, target: Target, duration_ms: int | None = None, *, within_s: float | None = None
+        self,
+        user: str,
+        kind: str,
+        target: Target,
+        duration_ms: int | None = None,
+        *,
+        beneficiary: str | None = None,
+        within_s: float | None = None,
     ) -> Terms:
         """What the form says of this target, for this person, before anybody is asked.
 
@@ -193,7 +200,8 @@ class Pictures:
             return Terms(who=WhoIsAsked(refusal=error.sentence))
         config = policies.target(target)
         length = min(duration_ms or rule.access.default_ms, rule.access.max_ms) if kind in LASTING else None
-        question = Question(user, kind, target, length)
+        whom = beneficiary if beneficiary != user else None
+        question = Question(user, kind, target, length, whom)
         try:
             async with asyncio.timeout(within_s):
                 people, asking = await self._everybody(groups_of(question, policies), rule), False
@@ -206,11 +214,12 @@ class Pictures:
             refusal = f"The rule “{rule.name}” does not name you among those who may ask for {target}."
         elif not people.lacks(rule.wanted) and not reachable(rule, () if rule.self_approval else (user,), people):
             refusal = "Nobody could approve this but you. Ask an owner to change the rule."
+        not_for = whom if whom is not None and rule.requesters.has(whom, people) is False else None
         names: tuple[str, ...] = ()
         if kind == "change" and (environment := await self._environments.find(target.id)) is not None:
             names = tuple(sorted((await self._environments.head(environment.id)).entries))
         return Terms(
-            who=WhoIsAsked(explain(question, policies, people), refusal, asking),
+            who=WhoIsAsked(explain(question, policies, people), refusal, asking, not_for),
             default_ms=rule.access.default_ms,
             max_ms=rule.access.max_ms,
             grant_expiration_ms=rule.access.grant_expiration_ms,

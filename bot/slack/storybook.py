@@ -27,7 +27,7 @@ from bot.slack.views.approvals import ApprovalsFacts
 from bot.slack.views.card import for_approvers, for_requester
 from bot.slack.views.environments import START, EnvironmentsFacts, Offered
 from bot.slack.views.facts import Block, CardFacts, Message, Offer, Prefill, Said, Terms, View, WhoIsAsked
-from bot.slack.views.health import HealthFacts, Line
+from bot.slack.views.health import Closed, HealthFacts, Line
 from bot.slack.views.home import HomeFacts, Tab, broken, closed, home
 from bot.slack.views.parts import NONE, Part, T
 from bot.slack.views.policies import Members, PoliciesFacts, Rule, Version
@@ -108,6 +108,7 @@ def _extensions() -> Iterator[tuple[str, CardFacts]]:
     yield "extension-for-another", s.facts(s.extension(beneficiary=s.EVE))
     yield "extension-for-less", s.facts(s.extension("extended", granted_ms=10 * MINUTE))
     longer = Extension(by="8R3N5YM0VC", longer_ms=30 * MINUTE, at_ms=s.NOW_MS)
+    yield "open-active-more-is-asked", s.facts(s.request("open", "active"), shows=True, waits="8R3N5YM0VC")
     yield "open-active-extended", s.facts(s.request("open", "active", extended=(longer,)), shows=True)
     yield "access-active-extended-often", s.facts(s.request("access", "active", extended=(longer,) * 40))
 
@@ -453,13 +454,21 @@ def _homes() -> Iterator[Story]:
     locks = (s.lock(), s.lock(user=s.CHO, causes=2), s.lock(user=s.DEV))
     eves = tuple(s.lock(user=s.EVE, causes=9) for _ in range(100))
     forever = tuple(Line(word, "hooks", FOREVER) for word in health.TITLES for _ in range(100))
-    for name, lines, held, more in (
-        ("well", WELL, (), 0),
-        ("locked", (*WELL, DOUBTFUL), locks, 0),
-        ("in-trouble", (*WELL, DOUBTFUL, *WRONG), locks[:1], 0),
-        ("100-of-everything", forever, eves, 9),
+    shut = tuple(
+        Closed(channel, why, s.NOW_MS, targets)
+        for channel, why, targets in (
+            ("C0PAYMENTS", "is_archived", ("payments/prod",)),
+            ("C0AUDIT", "not_in_channel", ("ledger/prod", "ledger/staging", "role:aws-admin")),
+        )
+    )
+    gone = tuple(Closed("C0PAYMENTS", "channel_not_found", s.NOW_MS, (LONG_TARGET,) * 2_000) for _ in range(100))
+    for name, lines, held, more, shut_to_us in (
+        ("well", WELL, (), 0, ()),
+        ("locked", (*WELL, DOUBTFUL), locks, 0, ()),
+        ("in-trouble", (*WELL, DOUBTFUL, *WRONG), locks[:1], 0, shut),
+        ("100-of-everything", forever, eves, 9, gone),
     ):
-        page = health.page(HealthFacts(s.DEV, "0.1.0", s.NOW_MS, lines, held, more))
+        page = health.page(HealthFacts(s.DEV, "0.1.0", s.NOW_MS, lines, held, more, shut_to_us))
         yield _view(f"home/health-{name}", _home(page, health.START, waits="3"))
 
 

@@ -27,12 +27,18 @@ Counts: TypeAlias = Callable[[Circle, str], bool | None]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Who would ask for what. `user` is also the beneficiary. `duration_ms` None: what the rule gives by itself."""
+    """Who would ask for what. `duration_ms` None: what the rule gives by itself. `beneficiary` None: for who asks."""
 
     user: str
     action: str
     target: Target
     duration_ms: int | None = None
+    beneficiary: str | None = None
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """Whom it concerns: where the rule says so, they do not decide it."""
+        return (self.user,) if self.beneficiary in (None, self.user) else (self.user, self.beneficiary)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +109,7 @@ class Explanation:
 
 def wanted(question: Question, policies: PolicySet) -> Wanted:
     """The groups to know first; then who is in them: `everybody`."""
-    asker = Wanted(users=frozenset((question.user,)))
+    asker = Wanted(users=frozenset(question.own))
     rule = policies.rule(question.action, question.target)
     return asker if rule is None else rule.wanted | asker
 
@@ -125,8 +131,8 @@ def explain(question: Question, policies: PolicySet, people: People, counts: Cou
     counted: Counts = counts or (lambda circle, user: circle.has(user, people))
     person = people.persons.get(question.user)
     asks = counted(rule.requesters, question.user)
-    own = frozenset() if rule.self_approval else frozenset((question.user,))
-    filled = fillings(rule, people, lambda user: "asks for it" if user in own else barred(user, people))
+    own = () if rule.self_approval else question.own
+    filled = fillings(rule, people, lambda user: _own(question, user) if user in own else barred(user, people))
     enough, lacking = _together(filled, people)
     length = question.duration_ms or (rule.access.default_ms if question.action in LASTING else None)
     found = _hindrances(
@@ -181,6 +187,10 @@ def of_request(request: Request, rules: Rules, people: People) -> tuple[Filling,
         return "has approved it" if user in approved else ""
 
     return fillings(rules.now, people, why_not)
+
+
+def _own(question: Question, user: str) -> str:
+    return "asks for it" if user == question.user else "gets it"
 
 
 def barred(user: str, people: People) -> str:

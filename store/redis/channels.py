@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
+from store.redis.commit import text
 from store.redis.keys import Keys
 
 
@@ -32,6 +33,12 @@ class Channels:
         """None for one that is open, as far as we know."""
         body = await self._redis.hget(self._keys.closed, channel)
         return None if body is None else Closing(channel, *json.loads(body))
+
+    async def all(self) -> list[Closing]:
+        """Every one that is closed to us, the longest first."""
+        kept = await self._redis.hgetall(self._keys.closed)
+        closings = [Closing(text(channel), *json.loads(body)) for channel, body in kept.items()]
+        return sorted(closings, key=lambda closing: (closing.since_ms, closing.channel))
 
     async def told(self, closing: Closing) -> None:
         await self._redis.hset(self._keys.closed, closing.channel, json.dumps([closing.why, closing.since_ms, True]))

@@ -13,6 +13,8 @@ from scheduler.connectors.smtp import Letter, MailServer, compose
 from store.model.effect import Decided, Mail
 from store.model.lifecycle import World, transition
 from store.model.people import People, Person
+from store.model.policy import HOUR, MINUTE
+from store.model.request import Extending
 from tests.builders import ANA, BEN, BOB, NOW, ONCALL, REQ, deny, people, policies, request, smash, soft, world
 
 NAMES = {REQ: ("Rosa", "rosa@example.com"), ONCALL: ("Omar", "omar@example.com")}
@@ -99,6 +101,29 @@ def test_each_decision_has_words_of_its_own(news: Decided, subject: str, sentenc
     assert told.subject == f"{subject}open payments/prod"
     assert sentence in told.text
     assert "because the policies name this address under notify" in told.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [
+        ("open", "to read the secrets of payments/prod."),
+        ("change", "to change the secrets of payments/prod."),
+        ("access", "to hold payments/prod."),
+        ("policy", "to change the policies, payments/prod."),
+    ],
+)
+def test_each_kind_of_request_has_words_of_its_own(kind: str, what: str):
+    at = broken()
+    assert what in written(replace(at, request=at.request.model_copy(update={"kind": kind})), "approved").text
+
+
+def test_more_time_is_not_called_a_request_of_its_own_kind():
+    at = broken()
+    longer = Extending(parent="REQVEST0X1", until_ms=NOW, duration_ms=HOUR)
+    more = at.request.model_copy(update={"payload": longer, "granted_ms": 30 * MINUTE})
+    told = written(replace(at, request=more), "approved")
+    assert told.subject == "Approved: more time for payments/prod"
+    assert "to keep payments/prod for 30 min longer." in told.text
 
 
 def test_a_denial_says_why():

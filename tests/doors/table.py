@@ -80,6 +80,7 @@ DOORS: Final[dict[str, Row]] = {
     "action kind": harmless("It draws the form again; sending it off decides.", CHOICE),
     "action target": harmless("It draws the form again; sending it off decides.", CHOICE),
     "action duration": harmless("It draws the form again; sending it off decides.", CHOICE),
+    "action whom": harmless("It draws the form again; sending it off decides.", CHOICE),
     "action home_ask_open": harmless("It opens a form; sending it off decides.", FORM),
     "action home_ask_access": harmless("It opens a form; sending it off decides.", FORM),
     "action home_ask_change": harmless("It opens a form; sending it off decides.", FORM),

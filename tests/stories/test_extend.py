@@ -53,9 +53,11 @@ async def test_access_goes_on_when_an_approver_agrees(any_house: House) -> None:
     assert {"approve", "deny"} <= set(actions_of(asked))
     assert "one more look" in text_of(asked)
     assert "Longer by* 30 min" in " ".join(text_of(asked).split())
+    waits = await says(house, active, f"More time is asked for, with request `{request_of(asked)}`")
+    assert "Extended by" not in text_of(waits)
     await press(house, seed.BEN, asked, "approve")
-    await says(house, asked, "Approved: it ends later", "<@U0ROSA> keeps it until")
-    await says(house, active, "has access now", "Extended by 30 min")
+    await says(house, asked, "Approved: it ends later", "That moved its end to")
+    assert "More time is asked for" not in text_of(await says(house, active, "has access now", "Extended by 30 min"))
     await own_card(house, seed.ROSA, "*Extended:* your request to keep")
 
     await house.advance(2 * MINUTE)  # when it would have ended

@@ -70,6 +70,21 @@ async def test_every_choice_draws_it_again_and_keeps_what_was_typed(house: House
     await card(house, "role:database-admin", "INC-8 and more", "15 min")
 
 
+async def test_whom_it_is_for_does_not_decide_it_and_hears_of_it(house: House) -> None:
+    view = await opened(house, "request open payments/staging for 1h because INC-7")
+    assert seed.OMAR in named(house, seed.ROSA)
+    said = text_of(await form(house, seed.ROSA, "3 people could give it: enough"))
+    assert "who gets it" not in said
+    await house.workspace.view_action(seed.ROSA, view, "whom", value=seed.OMAR)
+    said = text_of(await form(house, seed.ROSA, "2 people could give it: enough", "who gets it"))
+    assert "cannot be asked for" not in said
+    assert "get it as a direct message too" in said
+    await house.workspace.view_action(seed.ROSA, view, "whom", value=seed.ANA)
+    await form(house, seed.ROSA, "*This cannot be asked for <@U0ANA>:* the rule does not name them")
+    assert values_of(house, seed.ROSA)["reason"] == "INC-7"
+    assert "does not name ana" in str((await house.workspace.submit(seed.ROSA, view)).errors)
+
+
 async def test_while_slack_is_slow_the_form_is_open_already_and_filled_up_later(house: House) -> None:
     await forgotten(house)
     heard(house)
@@ -168,7 +183,7 @@ async def test_a_target_that_cannot_be_asked_for_says_why_and_another_one_brings
     await house.workspace.view_action(
         seed.ROSA, view, "target", value="payments/prod", values={"reason": {"reason": "INC-8 typed"}}
     )
-    refused = await form(house, seed.ROSA, "This cannot be asked for: Nobody could approve this")
+    refused = await form(house, seed.ROSA, "This cannot be asked for. Nobody could approve this")
     assert "reason" not in actions_of(refused)
     await house.workspace.view_action(seed.ROSA, view, "target", value="payments/staging")
     await form(house, seed.ROSA, "“staging” decides")

@@ -20,6 +20,7 @@ from tests.stories.people import (
     card,
     command,
     end_now,
+    ephemerals,
     late,
     modal,
     own_card,
@@ -242,6 +243,7 @@ SHOWN = {
 async def test_a_late_click_is_answered_with_the_truth_and_the_card_is_drawn_again(house: House, state: str) -> None:
     asked = await asked_for(house)
     stale = seen(asked)
+    await press(house, seed.INES, asked, "deny")  # and her form lies open
     await brought_to(house, state, asked)
     true = seen(await says(house, asked, SHOWN[state]))
     again(house, asked).blocks = stale.blocks  # as if the update had been lost
@@ -249,7 +251,10 @@ async def test_a_late_click_is_answered_with_the_truth_and_the_card_is_drawn_aga
     await told(house, seed.INES, LATE[state])
     await house.workspace.wait_for(lambda: actions_of(again(house, asked)) == actions_of(true))
 
-    await late(house, seed.INES, stale, "deny")
+    for user, action in ((seed.INES, "deny"), (seed.OMAR, "break_glass")):
+        assert LATE[state] in await after(house, user, late(house, user, stale, action))
+    assert house.workspace.modals(seed.OMAR) == []
+    assert len(house.workspace.modals(seed.INES)) == 1
     await house.workspace.submit(seed.INES, modal(house, seed.INES).id, {"reason": {"reason": "too late"}})
     assert LATE[state] in text_of(modal(house, seed.INES))
 
@@ -358,6 +363,44 @@ async def test_a_menu_shows_a_request_to_whom_it_concerns_or_where_its_card_stan
     for user, where in ((seed.OMAR, shown), (seed.ANA, elsewhere)):
         await late(house, user, where, "more", value=value)
         assert len(house.workspace.modals(user)) == 1
+
+
+@pytest.mark.parametrize("action", ["end_now", "dispute"])
+async def test_a_form_says_what_a_request_is_about_only_to_whom_it_concerns_or_where_its_card_stands(
+    house: House, action: str
+) -> None:
+    await active_for(house, seed.ROSA)
+    active = await card(house, "has access now")
+    made_up = seen(active)
+    find(made_up.blocks, "end_now")[1]["action_id"] = action
+    elsewhere = seen(made_up)
+    elsewhere.channel = house.workspace.im(seed.OMAR).id
+    await late(house, seed.OMAR, elsewhere, action)
+    await own_card(house, seed.OMAR, f"There is no request {request_of(active)} here, or it is not yours to see.")
+    assert house.workspace.modals(seed.OMAR) == []
+    for user, where in ((seed.OMAR, made_up), (seed.ANA, elsewhere)):
+        await late(house, user, where, action)
+        if action == "end_now":
+            assert len(house.workspace.modals(user)) == 1
+        else:
+            await answered(house, user, "Nobody broke a glass here.")
+
+
+async def answered(house: House, user: str, sentence: str) -> None:
+    def there() -> bool:
+        return sentence in " ".join([*ephemerals(house, user), *map(text_of, house.workspace.dm(user))])
+
+    await house.workspace.wait_for(there)
+
+
+async def test_what_is_over_is_not_ended_once_more(house: House) -> None:
+    await active_for(house, seed.ROSA)
+    active = await card(house, "has access now")
+    stale = seen(active)
+    await end_now(house, seed.BEN, active, "It is over")
+    await says(house, active, "Ended by <@U0BEN>")
+    assert "This has ended." in await after(house, seed.INES, late(house, seed.INES, stale, "end_now"))
+    assert house.workspace.modals(seed.INES) == []
 
 
 async def test_a_message_that_is_no_card_is_not_drawn_over_with_one(house: House) -> None:

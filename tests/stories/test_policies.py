@@ -78,7 +78,7 @@ async def in_force(house: House) -> int:
 async def test_two_leads_approve_and_the_new_rule_is_in_force(house: House) -> None:
     asked = await applied(house, HARDER, "ana@example.com")
     text = text_of(asked)
-    assert "of version 1: 1 rule changed" in text
+    assert "to version 1: 1 rule changed" in text
     assert "rule “open production”: changed" in text
     assert "approvals: [{count: 1, from: {groups: [payments-leads]}}] → [{count: 2" in text
     assert "at a terminal of the machine" in text
@@ -139,7 +139,7 @@ async def test_the_second_of_two_is_out_of_date_and_is_asked_again_on_what_is_in
     with pytest.raises(Forbidden, match="Only the person who asked"):
         await apply(house, written(rules.TWO_LEADS, "denials: 2"), seed.ANA, request=request_of(second))
     await apply(house, written(rules.TWO_LEADS, "denials: 2"), seed.ROSA, request=request_of(second))
-    await says(house, second, "Waiting for approval", "of version 2: 1 rule changed", "denials: 1 → 2")
+    await says(house, second, "Waiting for approval", "to version 2: 1 rule changed", "denials: 1 → 2")
     for user in (seed.BEN, seed.ANA):
         await press(house, user, again(house, second), "approve")
     await says(house, second, "Merged as version 3")
@@ -285,7 +285,7 @@ async def test_the_machine_without_its_keys_recovers_nothing(house: House, tmp_p
 
 async def test_owners_read_the_rules_whom_they_name_today_and_what_every_version_changed(house: House) -> None:
     asked = await applied(house, HARDER)
-    waits = await home(house, seed.BEN, "Waiting for you (1)", "of version 1:* 1 rule changed")
+    waits = await home(house, seed.BEN, "Waiting for you (1)", "to version 1:* 1 rule changed")
     assert "approve" in actions_of(waits)
     for user in (seed.BEN, seed.INES):
         await press(house, user, again(house, asked), "approve")

@@ -39,7 +39,7 @@ def changes(proposed: Proposed | None, *, whole: bool) -> list[Block]:
         return [b.section("What it would change cannot be read, so it cannot be approved.")]
     listed = proposed.changes
     shown = fitting(listed, None if whole else CHANGES_SHOWN)
-    parts = [b.line(b.text("Changes", bold=True), b.text(f" of version {proposed.base}: {summary(listed)}"))]
+    parts = [b.line(b.text("Changes", bold=True), b.text(f" to version {proposed.base}: {summary(listed)}"))]
     parts += [part for said in shown for part in told(said)]
     if left := listed[len(shown) :]:  # in numbers: a removal must not hide behind a count
         parts.append(b.line(b.text(f"and {len(left)} more: {summary(left)}")))
@@ -57,7 +57,7 @@ def brief(proposed: Proposed | None) -> list[Block]:
     if proposed is None:
         return changes(None, whole=False)
     warned = [f":warning: *{sentence}*" for sentence in _warnings(proposed)]
-    return [b.section("\n".join((f"*Changes of version {proposed.base}:* {summary(proposed.changes)}", *warned)))]
+    return [b.section("\n".join((f"*Changes to version {proposed.base}:* {summary(proposed.changes)}", *warned)))]
 
 
 def _warnings(proposed: Proposed) -> list[str]:
@@ -125,7 +125,7 @@ def whole(proposed: Proposed | None) -> list[Block]:
     if proposed is None:
         return changes(None, whole=True)
     shown = fitting(proposed.changes, None, VIEW_LETTERS_MOST, VIEW_LETTERS_MOST)[:VIEW_CHANGES_MOST]
-    blocks = [b.section(f"*Changes of version {proposed.base}:* {summary(proposed.changes)}")]
+    blocks = [b.section(f"*Changes to version {proposed.base}:* {summary(proposed.changes)}")]
     blocks += [b.rich(*told(said, VIEW_LETTERS_MOST)) for said in shown]
     if left := proposed.changes[len(shown) :]:
         blocks.append(

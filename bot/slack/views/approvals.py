@@ -97,7 +97,7 @@ def _waiting(facts: CardFacts) -> list[Block]:
     return [
         about,
         *reason,
-        b.actions(buttons.approve(request), buttons.deny(request), *glass, buttons.more(facts, whole=False)),
+        b.actions(*buttons.review(facts), *glass, buttons.more(facts, whole=False)),
     ]
 
 

@@ -5,6 +5,7 @@ from typing import Final
 from bot.slack.views import blocks as b
 from bot.slack.views import explained, why
 from bot.slack.views.facts import Block, WhoIsAsked
+from bot.slack.views.words import mention
 
 SAID: Final = ("Rule", "Must agree", "Altogether", "Will be told", "Time", "Needed")
 ASKING: Final = "Asking Slack who could approve it now …"
@@ -23,7 +24,9 @@ def who_is_asked(who: WhoIsAsked, *, besides: tuple[str, ...] = ()) -> list[Bloc
         label = named or label
         if label in SAID and label not in besides:
             kept.append((named, line))
-    blocks = [b.context("*Who is asked*"), *why.drawn(kept)]
+    refused = f"*This cannot be asked for {mention(who.not_for or '')}:* the rule does not name them among those who may have it."
+    warned = [b.section(refused)] if who.not_for is not None else []
+    blocks = [*warned, b.context("*Who is asked*"), *why.drawn(kept)]
     if who.asking:
         return [*blocks, b.context(ASKING)]
     return [*blocks, b.context(SILENT)] if explanation.unknown else blocks

@@ -13,9 +13,11 @@ from store.model.request import CLOCK, RELAY
 DETAIL_MOST: Final = 120
 DETAILS_MOST: Final = 4
 PEOPLE_MOST: Final = 8
+HASH_SHOWN: Final = 12  # `countersign audit tail` has all of it
 LENGTHS: Final = frozenset({"longer_ms", "granted_ms", "cap_ms"})
 TYPED: Final = frozenset({"reason", "note", "said"})  # by somebody: it names nobody
 MACHINES: Final = {CLOCK: "the clock", RELAY: "the relay"}
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
 _PERSON: Final = re.compile(r"[UW][A-Z0-9]{2,20}")
 
 
@@ -55,7 +57,7 @@ def _entry(number: int, entry: Audit) -> list[b.Element]:
 
 
 def _detail(name: str, value: str | int) -> list[b.Element]:
-    """People by name, moments in the reader's zone, lengths in words; everything else as it is."""
+    """People by name, moments in the reader's zone, lengths in words, the beginning of a hash; everything else as it is."""
     label = name.removesuffix("_ms").replace("_", " ")
     if name in LENGTHS and isinstance(value, int):
         return [b.text(f"{label}: {spoken(value)}")]
@@ -65,6 +67,8 @@ def _detail(name: str, value: str | int) -> list[b.Element]:
     if people and len(people) <= PEOPLE_MOST and all(_PERSON.fullmatch(each) for each in people):
         named = [piece for each in people for piece in (b.text(" "), _user(each))]
         return [b.text(f"{label}:"), *named]
+    if isinstance(value, str) and _HASH.fullmatch(value):
+        return [b.text(f"{label}: {value[:HASH_SHOWN]}…")]
     return [b.text(f"{label}: {cleaned(str(value), DETAIL_MOST)}")]
 
 

@@ -9,7 +9,7 @@ from bot.slack.views.status import subject
 from bot.slack.views.words import spoken
 from store.model.lifecycle import room_ms
 from store.model.policy import MINUTE
-from store.model.request import Extending, Request
+from store.model.request import Amendment, Extending, Request
 
 LEAST_MS: Final = MINUTE  # what is no longer than this cannot be approved for less
 
@@ -23,21 +23,21 @@ def breakable(facts: CardFacts) -> bool:
 
 
 def extensible(facts: CardFacts) -> bool:
-    """The rules leave room for a minute more at least."""
+    """The rules leave room for a minute more at least, and nobody has asked for more yet."""
     rules = facts.rules
-    return rules is not None and room_ms(facts.request, rules.max_access_ms) >= LEAST_MS
+    return rules is not None and facts.waits is None and room_ms(facts.request, rules.max_access_ms) >= LEAST_MS
 
 
 def _button(label: str, action_id: str, request: Request, **more: Any) -> b.Element:
     return b.button(label, action_id, request.reference, about=subject(request), **more)
 
 
-def approve(request: Request) -> b.Element:
-    return _button("Approve", ids.APPROVE, request, style="primary")
-
-
-def deny(request: Request) -> b.Element:
-    return _button("Deny", ids.DENY, request, style="danger")
+def review(facts: CardFacts) -> list[b.Element]:
+    """Approve and Deny; only Deny where what the policies would be cannot be read, and so not approved."""
+    request = facts.request
+    readable = not isinstance(request.payload, Amendment) or facts.proposed is not None
+    approve = _button("Approve", ids.APPROVE, request, style="primary")
+    return [*([approve] if readable else []), _button("Deny", ids.DENY, request, style="danger")]
 
 
 def break_glass(facts: CardFacts) -> b.Element:

@@ -20,6 +20,7 @@ from bot.slack.views.status import (
     title,
     unusable,
     votes,
+    waits,
 )
 from bot.slack.views.words import cleaned, date, mention, people, spoken
 from store.model.request import MERGED, REASON_MOST, Amendment, Change, Enrolling, Extending, Joining, Minting, Request
@@ -78,7 +79,11 @@ def _body(facts: CardFacts, *, whole: bool) -> list[Block]:
         parts += holders.asked(request.payload)
     if isinstance(request.payload, Minting):
         parts += machines.asked(request.payload)
-    so = [sentence for sentence in (edited(request), decided(request), extended(request), standing(facts)) if sentence]
+    so = [
+        sentence
+        for sentence in (edited(request), decided(request), extended(request), standing(facts), waits(facts))
+        if sentence
+    ]
     if so:
         parts.append(b.section("\n".join(so)))
     decision, ending = request.decision, request.ending
@@ -88,7 +93,8 @@ def _body(facts: CardFacts, *, whole: bool) -> list[Block]:
     if request.note:
         parts.append(b.said(_NOTED.get(request.state, "What the outside system said"), request.note))
     if ending is not None and ending.reason and request.state != "expired" and ending.reason not in told:
-        parts.append(b.said("Why it was ended", ending.reason))
+        word = "withdrawn" if request.state == "withdrawn" else "ended"
+        parts.append(b.said(f"Why it was {word}", ending.reason))
     if facts.debt is not None:
         parts.append(b.section(owed(facts.debt)))
         if facts.debt.reason:
@@ -189,7 +195,7 @@ def _deciding(facts: CardFacts) -> list[b.Element]:
     match request.state:
         case "pending" if facts.rules is not None:
             glass = [buttons.break_glass(facts)] if buttons.breakable(facts) else []
-            return [buttons.approve(request), buttons.deny(request), *glass]
+            return [*buttons.review(facts), *glass]
         case "approved" if request.kind in MERGED and not unusable(facts):
             return [buttons.merge(request)]
         case "granting" | "active":

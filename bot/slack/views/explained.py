@@ -131,7 +131,7 @@ def lines(explained: Explanation, tongue: Tongue) -> list[Line]:
             ("" if place or more else "Must agree", line) for more, line in enumerate(filling_lines(filling, tongue))
         ]
     found.append(("Altogether", _altogether(explained, rule, tongue)))
-    found.append(("Will be told", " ".join(told(rule, explained.channel, tongue))))
+    found.append(("Will be told", " ".join(told(rule, explained.channel, tongue, explained.question.beneficiary))))
     if explained.duration_ms is not None:
         found.append(("Time", _time(explained, rule, tongue)))
     found.append(("Waiting", " ".join(waiting(rule, tongue))))
@@ -211,14 +211,16 @@ def _altogether(explained: Explanation, rule: Policy, tongue: Tongue) -> str:
     return f"{need} Too few different people could; {missing}"
 
 
-def told(rule: Policy, channel: str | None, tongue: Tongue) -> list[str]:
-    """Who hears of it, where, and of what."""
+def told(rule: Policy, channel: str | None, tongue: Tongue, beneficiary: str | None = None) -> list[str]:
+    """Who hears of it, where, and of what. `beneficiary`: for whom it is, where that is somebody else."""
     where = (
         f"The card goes to {tongue.name(channel)}."
         if channel is not None
         else "No channel is set: the card goes to the approvers, up to 20, as a direct message."
     )
-    found = [where, f"{_begun(tongue.asker)} {'get' if tongue.you else 'gets'} it as a direct message too."]
+    own = f"{tongue.asker} and {tongue.name(beneficiary)}" if beneficiary is not None else tongue.asker
+    get = "get" if tongue.you or beneficiary is not None else "gets"
+    found = [where, f"{_begun(own)} {get} it as a direct message too."]
     routes = [
         *(tongue.name(each) for each in rule.notify.channels),
         *map(tongue.safe, (*rule.notify.email, *rule.notify.webhooks)),

@@ -73,7 +73,7 @@ class CardFacts:
 
 @dataclass(frozen=True, slots=True)
 class WhoIsAsked:
-    """Who would decide, as the requester sees it before asking. `refusal`: a sentence why it cannot be asked.
+    """Who would decide, as the requester sees it before asking. `refusal`: a sentence why it cannot be asked; `not_for`: for whom.
 
     `asking`: Slack is being asked for what `explained` does not know, and the form is drawn again with it.
     """
@@ -81,6 +81,7 @@ class WhoIsAsked:
     explained: Explanation | None = None
     refusal: str | None = None
     asking: bool = False
+    not_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

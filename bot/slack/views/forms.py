@@ -54,7 +54,7 @@ def ask_access(targets: Sequence[str], prefill: Prefill, terms: Terms | None) ->
 
 
 def _access(prefill: Prefill, terms: Terms | None) -> list[Block]:
-    return [*_announced(_lasting(prefill, terms)), _whom(prefill)]
+    return _announced([*_lasting(prefill, terms), _whom(prefill)])
 
 
 def ask_change(targets: Sequence[str], prefill: Prefill, terms: Terms | None) -> View:
@@ -70,7 +70,7 @@ def edit(facts: CardFacts, terms: Terms, origin: Origin) -> View:
     title, send = ("Ask again", "Ask again") if request.state == "stale" else ("Edit your request", "Save")
     about = [b.section(f"You asked to {action(request)}. {_decided_anew(request)}")]
     if terms.who.refusal is not None:
-        refused = [*about, b.plain_section(f"This cannot be asked for: {terms.who.refusal}")]
+        refused = [*about, b.plain_section(f"This cannot be asked for. {terms.who.refusal}")]
         return b.modal(ids.EDIT_REQUEST, title, refused, origin=origin)
     prefill = Prefill(request.target, request.duration_ms, request.reason, request.ticket or "")
     if isinstance(request.payload, Change):
@@ -134,7 +134,7 @@ def extend(facts: CardFacts, terms: Terms, prefill: Prefill, origin: Origin) -> 
     ends = f" until {date(request.lease.until_ms)}" if request.lease else ""
     about = b.section(f"{mention(request.beneficiary)} has `{request.target}`{ends}. If this is approved, it goes on.")
     if terms.who.refusal is not None:
-        refused = [about, b.plain_section(f"This cannot be asked for: {terms.who.refusal}")]
+        refused = [about, b.plain_section(f"This cannot be asked for. {terms.who.refusal}")]
         return b.modal(ids.EXTEND_TIME, "Extend", refused, origin=origin)
     wanted_ms = prefill.duration_ms or LONGER_MS
     over = f"You wanted {spoken(wanted_ms)}. " if prefill.duration_ms and prefill.duration_ms > terms.max_ms else ""
@@ -162,7 +162,7 @@ def _form(callback: str, targets: Sequence[str], prefill: Prefill, terms: Terms 
     what = WHAT[callback]
     kinds = _kinds(callback, prefill.kinds)
     if terms is not None and terms.who.refusal is not None:
-        refused = [*kinds, _chooser(what, choose), b.plain_section(f"This cannot be asked for: {terms.who.refusal}")]
+        refused = [*kinds, _chooser(what, choose), b.plain_section(f"This cannot be asked for. {terms.who.refusal}")]
         return b.modal(callback, TITLES[callback], refused, origin=origin)
     # A role is no environment: where what one asks for changes, what was chosen before is not kept.
     block_id = f"{ids.TARGET}:role" if callback == ids.ASK_ACCESS else ids.TARGET

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from bot.slack.ids import Place
 from bot.slack.views import blocks as b
-from bot.slack.views import locked
+from bot.slack.views import locked, refusals
 from bot.slack.views.facts import Block
 from bot.slack.views.words import cleaned, date, plural
 from store.model.lock import Lock
@@ -14,6 +14,7 @@ from store.model.lock import Lock
 LINES_MOST: Final = 15  # of each word
 LINE_MOST: Final = 400  # characters
 LOCKS_MOST: Final = 10
+CLOSED_MOST: Final = 10
 
 START: Final = Place("health")
 
@@ -31,6 +32,16 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Closed:
+    """A channel that is closed to us, and the targets whose cards belong there. `why`: Slack's own word."""
+
+    channel: str
+    why: str
+    since_ms: int
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class HealthFacts:
     """`looked_ms`: when the lines were true."""
 
@@ -40,6 +51,7 @@ class HealthFacts:
     lines: tuple[Line, ...] = ()
     locks: tuple[Lock, ...] = ()
     more_locks: int = 0
+    closed: tuple[Closed, ...] = ()
 
 
 def page(facts: HealthFacts) -> list[Block]:
@@ -49,9 +61,9 @@ def page(facts: HealthFacts) -> list[Block]:
         f"Countersign {facts.version}, as this process saw it {date(facts.looked_ms)}. Press *Health* to look again."
     )
     counts = {word: len(lines[word]) for word in TITLES}
-    counts["warn"] += len(facts.locks) + facts.more_locks
+    counts["warn"] += len(facts.locks) + facts.more_locks + len(facts.closed)
     summed = [b.header("Health"), b.section(_sum(**counts)), b.context(about)]
-    return [*summed, *shown["fail"], *shown["warn"], *_locks(facts), *shown["ok"]]
+    return [*summed, *shown["fail"], *shown["warn"], *_closed(facts.closed), *_locks(facts), *shown["ok"]]
 
 
 def _sum(fail: int, warn: int, ok: int) -> str:
@@ -68,6 +80,17 @@ def _lines(title: str, lines: Sequence[Line]) -> list[Block]:
     left = len(items) - LINES_MOST
     rest = [b.line(b.text(f"and {left} more: countersign doctor lists them."))] if left > 0 else []
     return [b.header(f"{title} ({len(items)})"), b.rich(b.bullets(items[:LINES_MOST]), *rest)]
+
+
+def _closed(closed: Sequence[Closed]) -> list[Block]:
+    if not closed:
+        return []
+    rows = [
+        b.section(refusals.shut(each.channel, each.why, each.since_ms, each.targets)) for each in closed[:CLOSED_MOST]
+    ]
+    if (more := len(closed) - CLOSED_MOST) > 0:
+        rows.append(b.context(f"and {more:,} more: `countersign doctor` lists them."))
+    return [b.header(f"Channels closed to Countersign ({len(closed):,})"), *rows]
 
 
 def _locks(facts: HealthFacts) -> list[Block]:

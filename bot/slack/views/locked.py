@@ -20,7 +20,7 @@ def about(lock: Lock) -> str:
     cause = lock.newest
     more = f" That is the newest of {len(lock.causes)} such requests." if len(lock.causes) > 1 else ""
     return (
-        f"{mention(lock.user)} may not break the glass since {date(lock.since_ms)}: what they did for request "
+        f"{mention(lock.user)} has not been allowed to break the glass since {date(lock.since_ms)}: what they did for request "
         f"`{cause.request}` {_WHY[cause.why]}.{more}"
     )
 

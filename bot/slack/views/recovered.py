@@ -22,7 +22,7 @@ def holders(effect: Recovered) -> Message:
 
 
 def recovered(number: int, enactment: Enactment | None, proposed: Proposed) -> Message:
-    """Who did it, why, and what is another since."""
+    """Who did it, why, and what has changed."""
     who = mention(enactment.by) if enactment is not None else "somebody"
     when = f" {date(enactment.at_ms)}" if enactment is not None else ""
     again = (
@@ -31,7 +31,7 @@ def recovered(number: int, enactment: Enactment | None, proposed: Proposed) -> M
         else ""
     )
     happened = f"*The policies were changed without an approval:* {who} put version {number} into force{when}, at the terminal of the machine, instead of version {number - 1}.{again}"
-    step = "Look at what is another. Whoever did this holds the machine and its keys: if you did not expect it, talk to them at once, and to each other."
+    step = "Look at what changed, below. Whoever did this holds the machine and its keys: if you did not expect it, talk to them at once, and to each other."
     why = [b.said("Why", enactment.reason)] if enactment is not None else []
     shown = amendment.changes(proposed, whole=True)
     blocks = [b.section(happened), *why, b.section(f"*What next:* {step}"), *shown]

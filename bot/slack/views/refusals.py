@@ -1,10 +1,11 @@
 """Refusals: what the owners read of a channel or a message that Slack refuses, and what they can do."""
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from bot.slack.views.facts import CardFacts
-from bot.slack.views.words import channel
+from bot.slack.views.words import channel, date, plural
 from store.model.effect import News
 
 # Slack's word -> why, and what opens it again.
@@ -15,19 +16,30 @@ CLOSED: Final = {
     ),
     "channel_not_found": (
         "it is gone, or it is private and Countersign is not a member of it",
-        "Where it is private, type `/invite @Countersign` in it. Where it is gone, name another channel for this target in the policies.",
+        "Where it is private, type `/invite @Countersign` in it. Where it is gone, name another channel in the policies.",
     ),
     "is_archived": (
         "it is archived",
-        "Unarchive it, or name another channel for this target in the policies.",
+        "Unarchive it, or name another channel in the policies.",
     ),
 }
 OTHERWISE: Final = (
     "its settings keep Countersign from posting",
-    "Let Countersign post in it (the channel's settings say who may), or name another channel for this target in the policies.",
+    "Let Countersign post in it (the channel's settings say who may), or name another channel in the policies.",
 )
 WHAT: Final = {"show_card": "a card", "tell": "a direct message", "announce": "an announcement"}
 _WORD: Final = re.compile(r"[a-z_]{1,60}")
+
+
+def shut(where: str, why: str, since_ms: int, targets: Sequence[str]) -> str:
+    """mrkdwn: of a channel, for as long as it is closed to us. `targets`: those whose cards belong there."""
+    because, opens = CLOSED.get(why, OTHERWISE)
+    first, *others = targets
+    about = f"`{first}`" + (f" and {plural(len(others), 'other target')}" if others else "")
+    return (
+        f"{channel(where)}: Slack has not let Countersign post there since {date(since_ms)}, because {because}. "
+        f"Cards about {about} go to the approvers as direct messages. {opens}"
+    )
 
 
 def happened(facts: CardFacts, news: News, what: str) -> str:

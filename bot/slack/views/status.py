@@ -158,6 +158,13 @@ def extended(request: Request) -> str | None:
     return f"Extended {'; '.join(said[-5:])}{left}."
 
 
+def waits(facts: CardFacts) -> str | None:
+    """That more time is asked for."""
+    if facts.waits is None:
+        return None
+    return f"More time is asked for, with request `{facts.waits}`: nobody has decided that yet."
+
+
 def decided(request: Request) -> str | None:
     """Who decided, and when."""
     decision = request.decision
@@ -191,7 +198,7 @@ def standing(facts: CardFacts) -> str | None:
         case "withdrawn" if ending:
             return f"Withdrawn by {mention(ending.by)} {date(ending.at_ms)}."
         case "extended" if isinstance(request.payload, Extending):
-            return f"{has} keeps it until {date(request.payload.until_ms + (request.granted_ms or 0))}."
+            return f"That moved its end to {date(request.payload.until_ms + (request.granted_ms or 0))}."
         case "expired" if ending and ending.reason == LAPSED:
             return f"What it would have extended ended {date(ending.at_ms)}."
         case "expired" if ending:

@@ -14,7 +14,7 @@ from store.model.policy import MINUTE
 
 __all__ = ["announce", "hook_line", "notice", "passed", "tell"]
 
-_LOCKED: Final = "Whoever broke it cannot break a glass again until an owner unlocks them in App Home."
+_LOCKED: Final = "Whoever broke it cannot break a glass again until an owner unlocks them, under *Health* in App Home."
 _WITH_BUTTONS: Final = frozenset({"approved", "active", "warning"})  # the next step is one click away
 
 
@@ -26,7 +26,7 @@ def tell(facts: CardFacts, news: News, *, link: str | None = None, to: str | Non
     _, pressed = next_step(facts, reader)
     fits = news in _WITH_BUTTONS  # and true: they come from what the request is now
     if news in ("broken", "disputed", "overdue"):
-        pressed, fits = buttons.of_debt(facts), reader not in (request.requester, request.beneficiary)
+        pressed, fits = buttons.of_debt(facts), reader not in _own(facts)
     row = [b.actions(*pressed)] if pressed and fits else []
     next_line = [b.section(f"*What next:* {step}")] if step else []
     blocks = [b.section(happened), *_why(facts, news), *next_line, *row, _where(facts, link)]
@@ -35,9 +35,9 @@ def tell(facts: CardFacts, news: News, *, link: str | None = None, to: str | Non
 
 def announce(facts: CardFacts, news: News, *, link: str | None = None, to: str | None = None) -> Message:
     """For everybody concerned: approvers, owners, the channel. `to`: who reads it, where it is one person."""
-    request, debt = facts.request, facts.debt
+    debt = facts.debt
     happened, step = _happened(facts, news, to), _next_for_all(facts, news, to)
-    own = to is not None and to in (request.requester, request.beneficiary, debt.by if debt else None)
+    own = to is not None and to in (*_own(facts), debt.by if debt else None)
     pressed = buttons.of_debt(facts) if news == "broken" and not own and facts.decides is not False else []
     row = [b.actions(*pressed)] if pressed else []
     next_line = [b.section(f"*What next:* {step}")] if step else []
@@ -194,6 +194,11 @@ def _next(facts: CardFacts, news: News, reader: str) -> str:
             return _next_for_all(facts, news, reader)
 
 
+def _own(facts: CardFacts) -> tuple[str, str]:
+    """Those whom it was approved for: they do not countersign it."""
+    return facts.request.requester, facts.request.beneficiary
+
+
 def _before(facts: CardFacts) -> str:
     deadline = facts.request.timers.get("deadline")
     return f" before {date(deadline)}" if deadline is not None else ""
@@ -214,6 +219,8 @@ def _next_for_all(facts: CardFacts, news: News, reader: str | None) -> str:
     match news:
         case "broken" if debt is not None and debt.state == "open" and reader == debt.by:
             return f"Somebody else who may approve must countersign or dispute it before {date(debt.due_ms)}. Be ready to tell them what you did."
+        case "broken" if debt is not None and debt.state == "open" and reader in _own(facts):
+            return f"Somebody who may approve, other than {mention(debt.by)}, looks at what was done, and countersigns or disputes it before {date(debt.due_ms)}."
         case "broken" if debt is not None and debt.state == "open":
             return f"Look at what was done. Somebody who may approve, other than {mention(debt.by)}, countersigns or disputes it before {date(debt.due_ms)}."
         case "disputed":
@@ -230,7 +237,9 @@ def _next_for_all(facts: CardFacts, news: News, reader: str | None) -> str:
         case "channel_closed" | "refused":
             return refusals.what_next(facts, news)
         case "trouble":
-            return "An owner must look at the outside system. This is tried again until it works."
+            them = "You" if reader == facts.request.beneficiary else mention(facts.request.beneficiary)
+            still = f" {them} may still be a member there." if facts.request.state == "revoking" else ""
+            return f"An owner must look at the outside system.{still} This is tried again until it works."
         case "undelivered":
             return "Look whether the address is right, and tell them yourself. It is not tried again."
         case "requested":

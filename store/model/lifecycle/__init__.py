@@ -31,7 +31,7 @@ from store.model.errors import Conflict, Forbidden
 from store.model.lifecycle.asking import Draft, rule_for, submit, wanted_to_ask
 from store.model.lifecycle.deciding import break_glass, count, review
 from store.model.lifecycle.editing import draft_of, edit
-from store.model.lifecycle.extending import LAPSED, lapse, more_for, room_ms
+from store.model.lifecycle.extending import LAPSED, beside, lapse, more_for, room_ms
 from store.model.lifecycle.leaving import leave
 from store.model.lifecycle.locking import unlock, whose_lock, why_locked
 from store.model.lifecycle.merging import merge_by_hand
@@ -58,6 +58,7 @@ __all__ = [
     "rule_for",
     "still_calls",
     "submit",
+    "too_late",
     "transition",
     "unlock",
     "wanted_to_ask",
@@ -68,7 +69,7 @@ __all__ = [
 
 def transition(world: World, command: Command, people: People) -> Transition:
     """Raises `Forbidden` for who may not, `Conflict` for what is no longer possible."""
-    return lapse(world, _transition(world, command, people), command.actor)
+    return beside(world, lapse(world, _transition(world, command, people), command.actor))
 
 
 def _transition(world: World, command: Command, people: People) -> Transition:
@@ -107,7 +108,7 @@ def _transition(world: World, command: Command, people: People) -> Transition:
             Approve() | Deny() | Tally() | Break() | Edit() | Withdraw() | Activate() | Merge() | End()
             | Present() | Absent() | Refused() | Trouble() | Countersign() | Dispute() | Overdue() | Leave()
         ):  # fmt: skip
-            raise Conflict(_too_late(world, command), code="too_late")
+            raise too_late(world, of_debt=isinstance(command, (Countersign, Dispute, Overdue)))
         case _:
             assert_never(command)
 
@@ -152,12 +153,13 @@ def due(world: World, command: Due) -> Transition:
     )
 
 
-def _too_late(world: World, command: Command) -> str:
-    """The true state, for a click that came late."""
+def too_late(world: World, *, of_debt: bool = False) -> Conflict:
+    """The true state, for a click that came late. `of_debt`: it was about a broken glass."""
     request = world.request
-    if isinstance(command, (Countersign, Dispute, Overdue)):
-        return "There is nothing left to countersign." if world.debt else "Nobody broke a glass here."
-    return {
+    if of_debt:
+        settled = "There is nothing left to countersign." if world.debt else "Nobody broke a glass here."
+        return Conflict(settled, code="too_late")
+    sentence = {
         "pending": "This is not decided yet.",
         "approved": "This was approved already.",
         "stale": "What this changes was changed by somebody else meanwhile. It must be asked again.",
@@ -172,3 +174,4 @@ def _too_late(world: World, command: Command) -> str:
         "ended": "This has ended.",
         "failed": "This could not be granted, and is over.",
     }[request.state]
+    return Conflict(sentence, code="too_late")

@@ -139,7 +139,7 @@ def submit(
                 door=draft.door if draft.door != "slack" else None,
             ),
         ),
-        effects=(ShowCard(request=request.id),),
+        effects=tuple(ShowCard(request=each.id) for each in (request, parent) if each is not None),
         siblings=(waits(grant, request),) if grant is not None else (),
         good_until_ms=min(people.good_until_ms, request.timers["deadline"]),
     )

@@ -1,5 +1,6 @@
 """Extending: more time for what somebody holds, asked for and decided like anything else, and given only while they hold it."""
 
+from dataclasses import replace
 from typing import Final
 
 from store.model.effect import ShowCard
@@ -125,6 +126,15 @@ def extend(
         ),
         siblings=(kept,),
     )
+
+
+def beside(world: World, result: Transition) -> Transition:
+    """The card of what would be extended says whether more time is asked for: once that is over, it is drawn again."""
+    longer, decided = world.request.payload, result.request.state != "pending"
+    if not isinstance(longer, Extending) or world.request.state != "pending" or not decided:
+        return result
+    card = ShowCard(request=longer.parent)
+    return result if card in result.effects else replace(result, effects=(*result.effects, card))
 
 
 def lapse(world: World, result: Transition, actor: str) -> Transition:

@@ -40,7 +40,7 @@ def _amend(world: World, request: Request, amendment: Amendment, actor: str) -> 
     """The next version of the policies. One that was made on top of another version would take that one's changes back unseen."""
     now_ms, deadline = world.now_ms, world.now_ms + rules_of(world).request_ttl_ms
     if amendment.base != world.policy_now.number:
-        return _stale(request, world, [f"the policies (version {world.policy_now.number} is in force by now)"])
+        return _stale(request, world, [f"the policies (version {world.policy_now.number} is in force by now)"], actor)
     merged = moved_to(request, "merged", now_ms, merged=amendment.number)
     stale = tuple(
         moved_to(
@@ -140,7 +140,7 @@ def _merge(world: World, request: Request, actor: str) -> Transition:
     if head.environment_id != change.environment_id:
         raise tampered("The version that this would follow")
     if moved := [touch.name for touch in change.touches if _entry_id(head, touch.name) != touch.base]:
-        return _stale(request, world, moved)
+        return _stale(request, world, moved, actor)
     entries = dict(head.entries)
     for touch in change.touches:
         if touch.entry is None:
@@ -206,7 +206,7 @@ def _overtaken(sibling: Request, touched: set[str], now_ms: int, deadline: int) 
     return moved_to(sibling, "stale", now_ms, deadline=deadline)
 
 
-def _stale(request: Request, world: World, moved: list[str]) -> Transition:
+def _stale(request: Request, world: World, moved: list[str], actor: str) -> Transition:
     names = ", ".join(moved[:3])
     stale = moved_to(
         request,
@@ -218,7 +218,7 @@ def _stale(request: Request, world: World, moved: list[str]) -> Transition:
     return Transition(
         stale,
         f"Not merged: {names} changed meanwhile. Ask again from what is there now.",
-        audit=(audit(stale, "request.stale", "clock", world.now_ms, names=names),),
+        audit=(audit(stale, "request.stale", actor, world.now_ms, names=names),),
         effects=(ShowCard(request=request.id), *tell(stale, "stale", world.now_ms)),
     )
 

@@ -13,6 +13,7 @@ from store.model.errors import AccessError, Conflict, Forbidden
 from store.model.grant import Lease
 from store.model.lifecycle import LAPSED, World, draft_of, more_for, room_ms, submit, transition
 from store.model.policy import HOUR, MINUTE, Access, Notify
+from store.model.request import Extending
 from tests.builders import (
     ANA,
     BEN,
@@ -25,6 +26,7 @@ from tests.builders import (
     ROLE,
     STRANGER,
     approve,
+    deny,
     edit,
     extension,
     longer,
@@ -82,7 +84,27 @@ def test_it_is_a_request_like_any_other_and_the_grant_knows_that_it_waits(kind):
     (held,) = made.siblings
     assert held == at.request.model_copy(update={"extension": made.request.id})
     assert [entry.event for entry in made.audit] == ["request.submitted"]
-    assert [effect.key for effect in made.effects] == [f"card:{made.request.id}"]
+    assert [effect.key for effect in made.effects] == [f"card:{made.request.id}", f"card:{at.request.id}"]
+
+
+@pytest.mark.parametrize("how", ["denied", "withdrawn", "expired", "extended"])
+def test_the_card_of_what_would_be_extended_is_drawn_again_when_that_is_over_and_not_before(how):
+    at = extension(grant())
+    assert isinstance(at.request.payload, Extending)
+    card = f"card:{at.request.payload.parent}"
+    deadline = at.request.timers["deadline"]
+    steps: dict[str, Any] = {
+        "denied": deny(at.request, ANA),
+        "withdrawn": Withdraw(id="w", actor=REQ),
+        "expired": Due(id="d", actor="clock", timer="deadline", at_ms=deadline),
+        "extended": approve(at.request, BOB),
+    }
+    voted = transition(at, approve(at.request, ANA), people())
+    assert card not in [effect.key for effect in voted.effects]
+    before = replace(at, request=voted.request, now_ms=deadline if how == "expired" else at.now_ms)
+    over = transition(before, steps[how], people(before.now_ms))
+    assert over.request.state == how
+    assert [effect.key for effect in over.effects].count(card) == 1
 
 
 def test_it_waits_no_longer_than_there_is_something_to_extend_and_no_longer_than_anything_else():

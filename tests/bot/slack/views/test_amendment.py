@@ -7,7 +7,7 @@ from bot.slack.views import amendment
 from bot.slack.views.card import for_approvers
 from bot.slack.views.facts import Block, Said
 from store.model.lockout import Danger
-from tests.bot.slack.pieces import menu, mrkdwn, words
+from tests.bot.slack.pieces import buttons, menu, mrkdwn, words
 
 
 def card(**fields) -> list[Block]:
@@ -16,7 +16,7 @@ def card(**fields) -> list[Block]:
 
 def test_a_short_change_is_all_there():
     said = words(card())
-    assert "of version 41: owners changed, 1 rule changed, 1 rule removed" in said
+    assert "to version 41: owners changed, 1 rule changed, 1 rule removed" in said
     assert "access.max: 4h → 2h" in said
     assert "*Named anew:* <@U0BEN>." in said
     assert "*No longer named:* <!subteam^S0STAGING>." in said
@@ -63,6 +63,8 @@ def test_what_was_overtaken_or_altered_says_so():
     assert "Version 42 of the policies is in force by now" in words(card(now=42))
     unread = for_approvers(s.facts(s.request("policy"), proposed=None)).blocks
     assert "What it would change cannot be read, so it cannot be approved." in words(unread)
+    assert [each for each in buttons(unread) if each != "more"] == ["deny"]
+    assert [each for each in buttons(card(now=42)) if each != "more"] == ["approve", "deny"]
 
 
 def test_what_the_file_says_is_never_read_as_markup():

@@ -33,5 +33,12 @@ def test_a_reason_names_nobody_though_it_looks_like_one() -> None:
     assert f"reason: {s.EVE}" in words(found)
 
 
+def test_of_a_hash_as_much_is_shown_as_tells_it_from_another() -> None:
+    said = words(told(event="policy.changed", details={"version": 2, "content": "093c38b214fd" + 52 * "a"}))
+    assert "version: 2; content: 093c38b214fd…" in said
+    assert "a" * 20 not in said
+    assert "reason: 093c38b214fd" + 51 * "a" in words(told(details={"reason": "093c38b214fd" + 51 * "a"}))
+
+
 def test_who_was_refused_did_not_refuse() -> None:
     assert "attempt refused, made by <user>" in words(told(event="attempt.refused"))

@@ -8,7 +8,7 @@ from bot.slack import samples as s
 from bot.slack.views.card import for_approvers, for_requester
 from bot.slack.views.facts import CardFacts
 from store.model.policy import HOUR, Circle
-from store.model.request import TERMINAL, Change, Editing, Kind, Review, State
+from store.model.request import CLOCK, TERMINAL, Change, Editing, Ending, Kind, Review, State
 from store.model.standing import Rules
 from tests.bot.slack.pieces import buttons, menu, mrkdwn, quotes, words
 
@@ -338,3 +338,21 @@ def test_what_the_glass_was_broken_for_is_not_asked_again() -> None:
     facts = s.facts(s.request("change", "stale", broken=True), soft=True, debt=s.debt("open"))
     assert buttons(for_requester(facts).blocks) == ["withdraw"]
     assert "the glass was broken for it once" in words(for_requester(facts).blocks)
+
+
+def test_who_has_it_and_who_decides_see_that_more_time_is_asked_for_and_it_is_not_asked_for_twice() -> None:
+    facts = s.facts(s.request("open", "active"), shows=True)
+    more = replace(facts, waits="8R3N5YM0VC")
+    said = "More time is asked for, with request `8R3N5YM0VC`: nobody has decided that yet."
+    for draw in (for_requester, for_approvers):
+        assert said in words(draw(more).blocks)
+        assert said not in words(draw(facts).blocks)
+    assert "extend" in buttons(for_requester(facts).blocks)
+    assert "extend" not in buttons(for_requester(more).blocks)
+
+
+def test_why_somebody_who_left_asks_for_nothing_is_not_called_an_end() -> None:
+    left = Ending(by=CLOCK, at_ms=s.NOW_MS, reason="Dev Patel is deactivated in Slack.")
+    said = words(for_approvers(s.facts(s.request("open", "withdrawn", ending=left))).blocks)
+    assert "Why it was withdrawn" in said
+    assert "Why it was ended" in words(for_approvers(s.facts(s.request("open", "ended", ending=left))).blocks)

@@ -93,7 +93,7 @@ def test_what_cannot_be_asked_cannot_be_sent() -> None:
     for draw in (forms.ask_open, forms.ask_access, forms.ask_change):
         view = draw(["payments/prod", "payments/staging"], Prefill("payments/prod"), refused)
         assert "submit" not in view
-        assert "This cannot be asked for: Nobody <!channel> could approve this." in words(view["blocks"])
+        assert "This cannot be asked for. Nobody <!channel> could approve this." in words(view["blocks"])
         assert not [node for node in walk(view) if node.get("type") == "mrkdwn" and "channel" in node["text"]]
         assert element(view, ids.TARGET) is not None  # another one can be chosen
 

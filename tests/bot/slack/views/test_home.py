@@ -13,7 +13,7 @@ from bot.slack.views import approvals, environments, health
 from bot.slack.views.approvals import ApprovalsFacts
 from bot.slack.views.environments import EnvironmentsFacts, Offered
 from bot.slack.views.facts import Block, CardFacts, Offer
-from bot.slack.views.health import HealthFacts, Line
+from bot.slack.views.health import Closed, HealthFacts, Line
 from bot.slack.views.home import HomeFacts, Tab, broken, closed, home
 from bot.slack.views.parts import Part, pager
 from bot.slack.views.replies import COMMANDS, help_text, listing, sentence, why
@@ -245,6 +245,23 @@ def test_owners_see_who_is_locked_and_unlock_others_only() -> None:
     assert "and 4 more whose break-glass is locked" in said
     assert "Locked (6)" in said
     assert "*It works, and 6 things should be looked at.* 6 things looked at." in said
+
+
+def test_owners_see_which_channels_are_closed_and_what_opens_them() -> None:
+    targets = ("ledger/prod", "ledger/staging", "role:aws-admin")
+    archived = Closed("C0PAYMENTS", "is_archived", s.NOW_MS, ("payments/prod",))
+    page = healthy(*lines("ok"), closed=(archived, Closed("C0AUDIT", "not_in_channel", s.NOW_MS, targets)))
+    said = words(page)
+    assert "Channels closed to Countersign (2)" in said
+    assert "<#C0PAYMENTS>: Slack has not let Countersign post there since <!date^" in said
+    assert (
+        "because it is archived. Cards about `payments/prod` go to the approvers as direct messages. Unarchive" in said
+    )
+    assert "Cards about `ledger/prod` and 2 other targets go to" in said
+    assert "type `/invite @Countersign` in the channel." in said
+    assert "*It works, and 2 things should be looked at.* 3 things looked at." in said
+    many = words(healthy(closed=(archived,) * 13))
+    assert "and 3 more: `countersign doctor` lists them." in many
 
 
 @given(

@@ -34,8 +34,8 @@ TOLD: list[tuple[News, CardFacts, list[str], list[str]]] = [
     ("ended", s.facts(s.request("open", "ended")), ["*Ended:* your access to `payments/prod`, by itself ", "its time was over"], []),
     ("failed", s.facts(s.request("access", "failed")), ["*Failed:*", "okta answered 403", "Show an owner"], []),
     ("no_rule", s.facts(s.request("open"), rules=None), ["*Nobody can decide:*", "An owner must add a rule"], []),
-    ("trouble", s.facts(s.request("access", "revoking", note="It lies.")), ["*Trouble outside:*", "It lies.", "An owner must look"], []),
-    ("broken", broken("open"), ["*The glass was broken:* <@U0EVE>", "none of the leads answers", "Look at what was done"], []),
+    ("trouble", s.facts(s.request("access", "revoking", note="It lies.")), ["*Trouble outside:*", "It lies.", "An owner must look at the outside system. You may still be a member there."], []),
+    ("broken", broken("open"), ["*The glass was broken:* <@U0EVE>", "none of the leads answers", "other than <@U0EVE>, looks at what was done"], []),
     ("countersigned", broken("countersigned"), ["*Countersigned:*", ", by <@U0BEN>"], []),
     ("disputed", broken("disputed"), ["*Disputed:*", ", by <@U0BEN>", "was not called"], []),
     ("overdue", broken("overdue"), ["*Nobody countersigned:* <@U0EVE> broke the glass for your request", "An owner must look at what was done"], []),
@@ -68,6 +68,7 @@ def test_who_broke_it_or_asked_for_it_is_told_and_offered_nothing(reader: str, p
     message = announce(broken("open"), "broken", to=reader)
     assert buttons(message.blocks) == pressed
     assert ("your request" in message.text) is (reader == s.DEV)
+    assert ("Look at what was done." in message.text) is (reader == s.BEN)
 
 
 def test_a_glass_that_was_settled_meanwhile_is_not_offered_again() -> None:
