@@ -183,8 +183,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         directory,
         Cautions(redis, keys, environments, secrets.token_bytes),
     )
-    rulebook = Rulebook(slack, policies, directory)
-    channels = Channels(redis, keys)
+    rulebook, channels = Rulebook(slack, policies, directory), Channels(redis, keys)
     homes = Homes(
         pages(
             pictures=pictures,
