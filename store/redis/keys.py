@@ -14,6 +14,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     policy:N:enactment         string  when and how set N came into force, never changed
     environment:T           hash    body, version: what is known under the name T
     head:E                  hash    body, version: the newest manifest; projected: entries (their ids)
+    head:deploys:T          hash    body, version: the slots of environment T
     manifest:E:N            string  manifest N, never changed
     entries:E               hash    entry id -> sealed entry
     epoch:E:N               string  the wraps of environment key N

@@ -32,12 +32,25 @@ def _button(label: str, action_id: str, request: Request, **more: Any) -> b.Elem
     return b.button(label, action_id, request.reference, about=subject(request), **more)
 
 
+def approve_and_deploy(request: Request) -> b.Element:
+    return _button("Approve and deploy", ids.APPROVE_AND_DEPLOY, request)
+
+
+def deploy(request: Request) -> b.Element:
+    sure = b.confirm(f"Deploy to {request.target}?", "It starts at once, unless it must wait.", "Deploy")
+    return _button("Deploy", ids.DEPLOY, request, style="primary", confirm=sure)
+
+
+def cancel(request: Request) -> b.Element:
+    return _button("Cancel", ids.CANCEL, request, style="danger")
+
+
 def approve(request: Request) -> b.Element:
     return _button("Approve", ids.APPROVE, request, style="primary")
 
 
 def deny(request: Request) -> b.Element:
-    return _button("Deny", ids.DENY, request, style="danger")
+    return _button("Decline" if request.kind == "deploy" else "Deny", ids.DENY, request, style="danger")
 
 
 def break_glass(facts: CardFacts) -> b.Element:

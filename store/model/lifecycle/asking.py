@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from store.model.effect import ShowCard
 from store.model.errors import Conflict, Forbidden, Invalid, Unavailable
 from store.model.identity import Target
+from store.model.lifecycle.deploying import deploying
 from store.model.lifecycle.extending import admit, decide_by, waits
 from store.model.lifecycle.reminding import next_calls
 from store.model.lifecycle.world import Transition, World, audit, changed, demand, spoken
@@ -14,6 +15,7 @@ from store.model.request import (
     REASON_MOST,
     Amendment,
     Change,
+    Deployment,
     Door,
     Extending,
     Joining,
@@ -156,6 +158,15 @@ def _check_payload(draft: Draft, policies: PolicySet) -> None:
         raise Invalid(f"This is not what a request of the kind “{draft.kind}” asks for.", code="other_kind")
     if isinstance(payload, Amendment):
         amendable(payload, policies)
+        return
+    if isinstance(payload, Deployment):
+        if not deploying(config, draft.target):
+            name = draft.target.id.partition("#")[2]
+            which = f"named {name} " if name else ""
+            raise Invalid(
+                f"No hook {which}deploys {draft.target}: an owner adds one with “deploy” among its events.",
+                code="no_hook",
+            )
         return
     if not isinstance(payload, Joining):
         if draft.target.kind != "environment":
