@@ -10,7 +10,7 @@ from store.model.identity import POLICIES, Target
 from store.model.lifecycle import Draft, World, submit
 from store.model.people import Group, People, Person
 from store.model.policy import HOUR, Access, Circle, Hook, Policy, PolicySet, TargetConfig, Threshold
-from store.model.request import Amendment, Change, Extending, Joining, Opening, Payload, Request, Touch
+from store.model.request import Amendment, Change, Deployment, Extending, Joining, Opening, Payload, Request, Touch
 from store.model.sealed import Held, Manifest
 
 INSTALLATION: Final = "testing"
@@ -26,7 +26,7 @@ MEMBERS: Final = {DEVS: {REQ, BEN, ANA}, LEADS: {ANA, BOB, CAT, BEN, REQ}, PAGER
 PROD, ROLE = Target.parse("payments/prod"), Target.parse("role:aws-admin")
 ENVIRONMENT: Final = "env1"
 TARGETS: Final = {
-    "payments/prod": TargetConfig(hooks=(Hook(name="api", url="https://api"),)),
+    "payments/prod": TargetConfig(hooks=(Hook(name="api", url="https://api", on=frozenset({"change", "deploy"})),)),
     "role:aws-admin": TargetConfig(connector="okta", group="admins"),
     "policy:main": TargetConfig(),
 }
@@ -114,6 +114,8 @@ def payload(kind: str, *, duration_ms: int = HOUR, touches: tuple[Touch, ...] = 
         case "access":
             membership = Membership(connector="okta", group="admins", user=beneficiary, account=f"{beneficiary}@x")
             return Joining(membership=membership, duration_ms=duration_ms)
+        case "deploy":
+            return Deployment(version="v1.2.3", ref="9f2c41d")
         case "policy":
             return Amendment(base=1, content="c" * 64)
         case _:

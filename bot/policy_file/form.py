@@ -14,6 +14,7 @@ from bot.policy_file.scalars import (
     Glob,
     HostAndPort,
     Line,
+    Moment,
     OutsideGroup,
     Pattern,
     Switch,
@@ -21,7 +22,9 @@ from bot.policy_file.scalars import (
     User,
     UserGroup,
     Version,
+    Week,
     Word,
+    Zone,
 )
 
 Action = Literal["change", "open", "access", "deploy", "policy"]
@@ -178,6 +181,20 @@ class Notify(Form):
     webhooks: Annotated[tuple[Url, ...], Once] = key("URLs.", ["https://example.com/hook"], default=())
 
 
+class Freeze(Form):
+    """A time in which no deploy starts: each week, or once from one moment until another."""
+
+    name: Line | None = key("What it is called where somebody must wait for its end.", "weekend", default=None)
+    weekly: Week | None = key(
+        "From when until when in each week, by the clocks of the zone.", "Fri 16:00 - Mon 08:00", default=None
+    )
+    zone: Zone = key("The time zone of weekly.", "Europe/Berlin", default="UTC")
+    starts: Moment | None = key(
+        "When it begins, with weekly left out.", "2026-12-20T00:00:00Z", default=None, alias="from"
+    )
+    until: Moment | None = key("When it ends, with weekly left out.", "2027-01-04T08:00:00+01:00", default=None)
+
+
 class Policy(Form):
     """One rule. The first rule that matches decides; where none matches the request is refused."""
 
@@ -213,6 +230,17 @@ class Policy(Form):
     access: Access = key("The two clocks of access.", default=Access())
     deployers: Somebody | None = key(
         "Who may press Deploy. Without it, approvers and owners.", {"groups": ["release"]}, default=None
+    )
+    deploy_within: Duration = key("How long an approved deploy waits to be started.", "24h", default="24h")
+    report_within: Duration = key(
+        "How long a running deploy may take until its receiver reports how it went.", "1h", default="1h"
+    )
+    wait: Duration | None = key("How long after its approval a deploy may not start yet.", "10m", default=None)
+    freeze: tuple[Freeze, ...] = key(
+        "Times in which no deploy starts. A broken glass passes them where enforcement is soft.",
+        [{"name": "weekend", "weekly": "Fri 16:00 - Mon 08:00", "zone": "Europe/Berlin"}],
+        default=(),
+        max_length=50,
     )
     request_ttl: Duration = key("How long a request waits for a decision.", "8h", default="8h")
     merge: Literal["on-approval", "by-hand"] = key(

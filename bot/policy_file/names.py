@@ -6,9 +6,11 @@ from typing import Literal, NamedTuple
 
 from bot.policy_file import form
 from bot.policy_file.durations import parse
+from bot.policy_file.moments import parse_moment, parse_week
 from bot.policy_file.problems import Path
 from bot.policy_file.scalars import CHANNEL_ID, GROUP_ID, USER_ID
 from store.model import policy as model
+from store.model.freeze import Dated, Freeze, Weekly
 from store.model.identity import Target
 
 Kind = Literal["user", "group", "channel"]
@@ -130,6 +132,10 @@ def policy(written: form.Policy, ids: Ids, organization: str | None) -> model.Po
             activate=written.access.activate,
         ),
         deployers=circle(written.deployers, ids) if written.deployers is not None else None,
+        deploy_within_ms=parse(written.deploy_within),
+        report_within_ms=parse(written.report_within),
+        wait_ms=parse(written.wait) if written.wait is not None else 0,
+        freeze=tuple(_freeze(each) for each in written.freeze),
         request_ttl_ms=parse(written.request_ttl),
         merge=written.merge,
         merge_within_ms=parse(written.merge_within),
@@ -146,6 +152,16 @@ def policy(written: form.Policy, ids: Ids, organization: str | None) -> model.Po
             email=written.notify.email,
             webhooks=written.notify.webhooks,
         ),
+    )
+
+
+def _freeze(written: form.Freeze) -> Freeze:
+    """Of one that is sound: `rules` has seen that either the week or both moments are there."""
+    if written.weekly is not None:
+        starts, ends = parse_week(written.weekly)
+        return Weekly(starts=starts, ends=ends, zone=written.zone, name=written.name or "")
+    return Dated(
+        from_ms=parse_moment(written.starts or ""), until_ms=parse_moment(written.until or ""), name=written.name or ""
     )
 
 

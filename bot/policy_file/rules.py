@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from bot.policy_file import form, names
 from bot.policy_file.durations import compact, parse
+from bot.policy_file.moments import parse_moment
 from bot.policy_file.problems import Finding, Path
 from bot.policy_file.scalars import host_and_port, on_a_private_address
 from store.model.errors import Invalid
@@ -93,6 +94,22 @@ def _policy(document: form.Document, policy: form.Policy, path: Path) -> Iterato
     yield from _thresholds(policy, path)
     yield from _enforcement(policy, path)
     yield from _times(policy, path)
+    yield from _deploys(policy, path)
+    for index, freeze in enumerate(policy.freeze):
+        yield from _freeze(freeze, (*path, "freeze", index))
+
+
+def _freeze(freeze: form.Freeze, path: Path) -> Iterator[Finding]:
+    if freeze.weekly is not None and (freeze.starts or freeze.until):
+        key = "from" if freeze.starts else "until"
+        yield Finding((*path, key), "this freeze is each week already; remove weekly, or from and until.", at_key=True)
+    elif freeze.weekly is None and not (freeze.starts and freeze.until):
+        sentence = "this freeze has no time; write weekly: Fri 16:00 - Mon 08:00, or both from and until."
+        yield Finding(path, sentence)
+    elif freeze.weekly is None and "zone" in freeze.model_fields_set:
+        yield Finding((*path, "zone"), "from and until say their zone themselves; remove this one.", at_key=True)
+    if freeze.starts and freeze.until and parse_moment(freeze.starts) >= parse_moment(freeze.until):
+        yield Finding((*path, "until"), f"it ends before it begins ({freeze.starts}); write a later moment.")
 
 
 def _thresholds(policy: form.Policy, path: Path) -> Iterator[Finding]:
@@ -128,6 +145,16 @@ def _enforcement(policy: form.Policy, path: Path) -> Iterator[Finding]:
     if "policy" in policy.actions:
         sentence = "requests to change this file are always hard; give them a rule of their own."
         yield Finding((*path, "enforcement"), sentence, warning=True)
+
+
+def _deploys(policy: form.Policy, path: Path) -> Iterator[Finding]:
+    if "deploy" not in policy.actions:
+        for key in sorted({"deployers", "deploy_within", "report_within", "wait", "freeze"} & policy.model_fields_set):
+            sentence = f"this rule is for no deploys, so {key} has no effect; remove it, or add deploy to the actions."
+            yield Finding((*path, key), sentence, warning=True, at_key=True)
+    elif policy.wait is not None and parse(policy.wait) >= parse(policy.deploy_within):
+        sentence = f"{policy.wait} leaves no time to start it; write less than deploy_within ({policy.deploy_within})."
+        yield Finding((*path, "wait"), sentence)
 
 
 def _times(policy: form.Policy, path: Path) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from bot.policy_file import durations, patterns
+from bot.policy_file import durations, moments, patterns
 from store.model.identity import WORD, shown
 
 USER_ID: Final = re.compile(r"[UW][A-Z0-9]{2,20}")
@@ -140,6 +140,20 @@ def _private(value: Any) -> str:
     return str(value)
 
 
+def _week(value: Any) -> str:
+    moments.parse_week(text(value))
+    return str(value)
+
+
+def _moment(value: Any) -> str:
+    moments.parse_moment(text(value))
+    return str(value)
+
+
+def _zone(value: Any) -> str:
+    return moments.check_zone(text(value))
+
+
 def _url(value: Any) -> str:
     parts = split(text(value))
     if (
@@ -193,6 +207,9 @@ Version = Annotated[int, BeforeValidator(_version), WithJsonSchema({"const": 1})
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Count = Annotated[int, BeforeValidator(_count), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 20})]
 Duration = Annotated[str, BeforeValidator(_duration), _schema("[0-9]+h(?:[0-5]?[0-9]m)?|[0-9]+m|[0-9]+s")]
+Week = Annotated[str, BeforeValidator(_week), _schema(moments.WEEK)]
+Moment = Annotated[str, BeforeValidator(_moment), _schema(moments.MOMENT)]
+Zone = Annotated[str, BeforeValidator(_zone), _schema(minLength=1, maxLength=60)]
 Line = Annotated[str, BeforeValidator(_line), _schema(minLength=1, maxLength=80)]
 Word = Annotated[str, BeforeValidator(_word), _schema(WORD)]
 User = Annotated[str, BeforeValidator(_user), _schema(rf"{USER_ID.pattern}|[^@\s]+@[^@\s]+\.[A-Za-z]+")]

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from bot.policy_file.durations import words as time
+from bot.policy_file.moments import write_moment, write_week
+from store.model.freeze import Freeze, Weekly
 from store.model.policy import Circle, Policy, Threshold
 
 _ORDER = ("change", "open", "access", "deploy", "policy")
@@ -30,7 +32,12 @@ def describe(policy: Policy, names: Mapping[str, str]) -> list[str]:
         lines.append(f"An approved change is merged by hand within {time(policy.merge_within_ms)}.")
     if "deploy" in policy.actions:
         who = "Approvers and owners" if policy.deployers is None else _people(policy.deployers, names)
-        lines.append(f"Deploys are not there yet. {who} are to press Deploy.")
+        lines.append(
+            f"{who} start an approved deploy within {time(policy.deploy_within_ms)}"
+            f"{f', not before {time(policy.wait_ms)} have passed' if policy.wait_ms else ''}; "
+            f"its receiver reports within {time(policy.report_within_ms)}."
+        )
+        lines += [f"No deploy starts {_freeze(each)}." for each in policy.freeze]
     lines.append(_waiting(policy, names))
     if needed := _asked_for(policy):
         lines.append(needed)
@@ -64,6 +71,14 @@ def _enforcement(policy: Policy, names: Mapping[str, str]) -> str:
         f"In an emergency {_people(policy.bypassers, names)} may break the glass with a reason{most}; everybody is told, and somebody else must countersign within "
         f"{time(policy.break_glass.review_within_ms)}."
     )
+
+
+def _freeze(freeze: Freeze) -> str:
+    name = f" ({freeze.name})" if freeze.name else ""
+    if isinstance(freeze, Weekly):
+        first, last = write_week(freeze.starts, freeze.ends).split(" - ")
+        return f"from {first} to {last} of each week, by the clocks of {freeze.zone}{name}"
+    return f"from {write_moment(freeze.from_ms)} until {write_moment(freeze.until_ms)}{name}"
 
 
 def _waiting(policy: Policy, names: Mapping[str, str]) -> str:

@@ -8,8 +8,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 from bot.policy_file.durations import compact
+from bot.policy_file.moments import write_moment, write_week
 from bot.policy_file.scalars import CHANNEL_NAME, EMAIL, HANDLE
 from store.model import policy as model
+from store.model.freeze import Freeze, Weekly
 
 Tree = dict[str, Any]
 
@@ -121,6 +123,10 @@ def _terms(policy: model.Policy, words: Words) -> Tree:
             "activate": policy.access.activate,
         },
         "deployers": None if policy.deployers is None else words.circle(policy.deployers),
+        "deploy_within": compact(policy.deploy_within_ms),
+        "report_within": compact(policy.report_within_ms),
+        "wait": compact(policy.wait_ms) if policy.wait_ms else None,
+        "freeze": [_freeze(each) for each in policy.freeze],
         "request_ttl": compact(policy.request_ttl_ms),
         "merge": policy.merge,
         "merge_within": compact(policy.merge_within_ms),
@@ -130,6 +136,14 @@ def _terms(policy: model.Policy, words: Words) -> Tree:
         "escalate": [{"after": compact(each.after_ms), "to": words.circle(each.to)} for each in policy.escalate],
         "notify": {key: found for key, found in routes.items() if found},
     }
+
+
+def _freeze(freeze: Freeze) -> Tree:
+    name = {"name": freeze.name} if freeze.name else {}
+    if isinstance(freeze, Weekly):
+        zone = {"zone": freeze.zone} if freeze.zone != "UTC" else {}
+        return {**name, "weekly": write_week(freeze.starts, freeze.ends), **zone}
+    return {**name, "from": write_moment(freeze.from_ms), "until": write_moment(freeze.until_ms)}
 
 
 def _target(target: model.TargetConfig, words: Words, *, whole: bool) -> Tree:

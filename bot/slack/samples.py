@@ -23,10 +23,11 @@ from store.model.policy import (
     Ticket,
 )
 from store.model.request import (
-    MERGED,
+    HELD,
     Amendment,
     Change,
     Decision,
+    Deployment,
     Ending,
     Enrolling,
     Extending,
@@ -37,6 +38,7 @@ from store.model.request import (
     Payload,
     Request,
     Review,
+    Run,
     State,
     Touch,
 )
@@ -62,10 +64,16 @@ STATES: Final[dict[Kind, tuple[State, ...]]] = {
     ),
     "change": ("pending", "approved", "stale", "denied", "withdrawn", "expired", "merged"),
     "policy": ("pending", "approved", "stale", "denied", "withdrawn", "expired", "merged"),
+    "deploy": (
+        "pending", "approved", "running", "succeeded", "failed", "cancelled", "superseded", "denied", "withdrawn", "expired",
+    ),
 }  # fmt: skip
-TARGETS: Final[dict[Kind, str]] = {"access": "role:aws-admin", "policy": "policy:main"}
-OVER: Final = ("withdrawn", "expired", "ended", "failed", "revoking")
-DECIDED: Final = ("approved", "granting", "active", "revoking", "merged", "ended", "failed")
+TARGETS: Final[dict[Kind, str]] = {"access": "role:aws-admin", "policy": "policy:main", "deploy": "payments/prod#api"}
+OVER: Final = ("withdrawn", "expired", "ended", "failed", "revoking", "cancelled", "superseded")
+DECIDED: Final = (
+    *("approved", "granting", "active", "revoking", "merged", "ended", "failed"),
+    *("running", "succeeded", "cancelled", "superseded"),
+)
 DEBTS: Final[tuple[str, ...]] = get_args(Debt.model_fields["state"].annotation)
 
 
@@ -127,6 +135,8 @@ def payload(kind: Kind, *, names: int = 2, duration_ms: int = 2 * HOUR) -> Paylo
             return Joining(membership=membership, duration_ms=duration_ms)
         case "change":
             return Change.model_construct(environment_id="e" * 26, touches=touches(names))
+        case "deploy":
+            return Deployment(version="v1.2.3", ref="9f2c41d")
         case "policy":
             return Amendment(base=41, content="c0" * 32)
 
@@ -202,7 +212,7 @@ def request(kind: Kind, state: State = "pending", *, names: int = 2, broken: boo
     if state in DECIDED or (state in ("expired", "ended") and broken):
         made["decision"] = Decision(basis="quorum", by=(BEN, CHO), at_ms=NOW_MS - 30 * MINUTE)
         made["reviews"] = tuple(Review(by=by, verdict="approve", at_ms=NOW_MS - 30 * MINUTE) for by in (BEN, CHO))
-        made["granted_ms"] = None if kind in MERGED else 2 * HOUR
+        made["granted_ms"] = 2 * HOUR if kind in HELD else None
     if broken:
         reason = "Payments are down and none of the leads answers the phone."
         made |= {
@@ -216,8 +226,20 @@ def request(kind: Kind, state: State = "pending", *, names: int = 2, broken: boo
     if state in ("granting", "active", "revoking", "ended"):
         made["lease"] = Lease(starts_ms=NOW_MS, until_ms=NOW_MS + 2 * HOUR)
     if state in OVER:
-        made["ending"] = Ending(by=DEV if state == "withdrawn" else "clock", at_ms=NOW_MS)
-    if state == "failed":
+        made["ending"] = Ending(by=DEV if state in ("withdrawn", "cancelled") else "clock", at_ms=NOW_MS)
+    if state in ("running", "succeeded") or (kind == "deploy" and state == "failed"):
+        log = "https://ci.example.com/payments/api/runs/4711"
+        stage, said = {
+            "running": ("Rolling out, 2 of 6", None),
+            "succeeded": ("Rolled out", "6 of 6 are healthy."),
+        }.get(state, ("Rolling out, 3 of 6", "3 of 6 never became healthy: connection refused on port 8443."))
+        made["run"] = Run(by=BEN, at_ms=NOW_MS - 4 * MINUTE, stage=stage, log=log, said=said, said_ms=NOW_MS)
+        made["hooks"] = ("api",)
+    if kind == "deploy" and state == "failed":
+        made["ending"] = Ending(by="machine:7Q2M4XK9TB", at_ms=NOW_MS)
+    if state == "running":
+        made["timers"] = {"deadline": NOW_MS + HOUR}
+    if state == "failed" and kind != "deploy":
         made |= {
             "note": "okta answered 403: the token may not change this group.",
             "ending": Ending(by="relay", at_ms=NOW_MS),

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from store.model.request import Amendment, Timer, Touch
 
@@ -31,7 +31,10 @@ class _Verdict(_Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approve(_Verdict):
+    """`deploys`: and start the deploy, if this decides it and they may."""
+
     cap_ms: int | None = None
+    deploys: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +94,28 @@ class Activate(_Command):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merge(_Command):
     pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deploy(_Command):
+    """Start what was approved."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel(_Command):
+    """Of a deploy that was approved or runs: it shall not, or no more."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report(_Command):
+    """The receiver says how a deploy goes. The actor is `machine:…` or `relay`."""
+
+    outcome: Literal["running", "succeeded", "failed"]
+    stage: str | None = None
+    log: str | None = None
+    said: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +185,6 @@ class Unlock(_Command):
 
 
 Command: TypeAlias = (
-    Approve | Deny | Break | Countersign | Dispute | Edit | Withdraw | Activate | Merge | End
+    Approve | Deny | Break | Countersign | Dispute | Edit | Withdraw | Activate | Merge | Deploy | Cancel | Report | End
     | Tally | Due | Overdue | Present | Absent | Refused | Trouble | Leave
 )  # fmt: skip

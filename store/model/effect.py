@@ -20,6 +20,7 @@ News = Literal[
     "requested", "approved", "denied", "expired", "stale", "merged", "active", "warning", "ended", "failed", "broken",
     "countersigned", "disputed", "overdue", "no_rule", "trouble", "locked", "unlocked",
     "reminder", "escalated", "edited", "extended", "withdrawn", "undelivered", "channel_closed", "refused",
+    "running", "succeeded", "cancelled", "superseded",
 ]  # fmt: skip
 Decided = Literal[
     "approved", "denied", "broken", "countersigned", "disputed", "overdue"
@@ -125,6 +126,20 @@ class Redeploy(_Effect):
     @property
     def key(self) -> str:
         return f"redeploy:{self.environment_id}/{self.hook}"
+
+
+class Launch(_Effect):
+    """One hook hears that it shall deploy."""
+
+    lane: ClassVar[Lane] = "hook"
+    type: Literal["launch"] = "launch"
+    request: RequestId
+    hook: str
+    at_ms: int
+
+    @property
+    def key(self) -> str:
+        return f"launch:{self.request}/{self.hook}"
 
 
 class Recovered(_Effect):
@@ -240,7 +255,7 @@ def _apart(detail: str | None) -> str:
 
 
 Effect: TypeAlias = Annotated[
-    ShowCard | Tell | Announce | Count | Depart | Align | Redeploy | Post | Signal | Mail | MailApprovers | Recovered
+    ShowCard | Tell | Announce | Count | Depart | Align | Redeploy | Launch | Post | Signal | Mail | MailApprovers | Recovered
     | TellToken | Entrust,
     Field(discriminator="type"),
 ]  # fmt: skip

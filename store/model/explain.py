@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, TypeAlias
 
 from store.model.identity import Target
+from store.model.lifecycle.deploying import deploying
 from store.model.people import Group, People, Wanted
-from store.model.policy import Circle, Policy, PolicySet, Threshold, covers, places_open
-from store.model.request import Kind, Request
+from store.model.policy import Circle, Policy, PolicySet, TargetConfig, Threshold, covers, places_open
+from store.model.request import Request
 from store.model.standing import Rules, may_review
 
 LASTING: Final = ("open", "access")  # the actions that are asked for a time
@@ -20,7 +21,7 @@ NEEDS: Final = {  # what an action is asked for
 }
 
 Hindrance: TypeAlias = Literal[
-    "unknown_target", "no_rule", "other_kind", "not_yet", "barred", "not_requester", "too_long", "unreachable"
+    "unknown_target", "no_rule", "other_kind", "no_hook", "barred", "not_requester", "too_long", "unreachable"
 ]
 Counts: TypeAlias = Callable[[Circle, str], bool | None]
 
@@ -135,11 +136,11 @@ def explain(question: Question, policies: PolicySet, people: People, counts: Cou
     filled = fillings(rule, people, lambda user: _own(question, user) if user in own else barred(user, people))
     enough, lacking = _together(filled, people)
     length = question.duration_ms or (rule.access.default_ms if question.action in LASTING else None)
+    config = policies.target(question.target)
     found = _hindrances(
-        question, rule, length, asks=asks, enough=enough, barred=person is not None and bool(person.barred)
+        question, rule, config, length, asks=asks, enough=enough, barred=person is not None and bool(person.barred)
     )
     number = policies.policies.index(rule) + 1
-    config = policies.target(question.target)
     soft = rule.enforcement == "soft" and question.action != "policy"
     passers, passers_unknown = _named(rule.bypassers, people, lambda user: barred(user, people)) if soft else ((), ())
     sure = asks is True and enough is True and person is not None
@@ -237,12 +238,19 @@ def _crowded(unknown: Iterable[str], needed: int, people: People) -> People:
 
 
 def _hindrances(
-    question: Question, rule: Policy, length: int | None, *, asks: bool | None, enough: bool | None, barred: bool
+    question: Question,
+    rule: Policy,
+    config: TargetConfig | None,
+    length: int | None,
+    *,
+    asks: bool | None,
+    enough: bool | None,
+    barred: bool,
 ) -> tuple[Hindrance, ...]:
     """Everything that stands in the way, not only the first."""
     found: list[tuple[Hindrance, bool]] = [
         ("other_kind", question.target.kind not in NEEDS[question.action]),
-        ("not_yet", question.action not in get_args(Kind)),
+        ("no_hook", question.action == "deploy" and not deploying(config, question.target)),
         ("barred", barred),
         ("not_requester", asks is False),
         ("too_long", length is not None and length > rule.access.max_ms),

@@ -10,12 +10,13 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, StringConstraints
 
+from store.model.freeze import Freeze
 from store.model.identity import WORD, GroupId, Target, TargetId, UserId
 from store.model.people import People, Wanted
 from store.model.record import Part, Record
 
 Action = Literal["change", "open", "access", "deploy", "policy"]
-Asked = Literal["open", "access", "change"]  # what people ask for by themselves
+Asked = Literal["open", "access", "change", "deploy"]  # what people ask for by themselves
 Milliseconds = Annotated[int, Field(gt=0)]
 Name = Annotated[str, StringConstraints(pattern=rf"^{WORD}$")]
 
@@ -30,7 +31,7 @@ DAY: Final = 24 * HOUR
 
 
 ASKED_OF: Final[dict[str, tuple[Asked, ...]]] = {
-    "environment": ("open", "change"), "role": ("access",), "application": (), "policy": (),
+    "environment": ("open", "change", "deploy"), "role": ("access",), "application": ("deploy",), "policy": (),
 }  # fmt: skip
 
 
@@ -134,7 +135,11 @@ class Policy(Part):
     bypassers: Circle = Circle()
     break_glass: BreakGlass = BreakGlass()
     access: Access = Access()
-    deployers: Circle | None = None
+    deployers: Circle | None = None  # None: approvers and owners
+    deploy_within_ms: Milliseconds = DAY
+    report_within_ms: Milliseconds = HOUR
+    wait_ms: Annotated[int, Field(ge=0)] = 0  # between the approval and the start of a deploy
+    freeze: tuple[Freeze, ...] = ()
     request_ttl_ms: Milliseconds = 8 * HOUR
     merge: Literal["on-approval", "by-hand"] = "on-approval"
     merge_within_ms: Milliseconds = DAY
@@ -147,7 +152,12 @@ class Policy(Part):
     @property
     def wanted(self) -> Wanted:
         """The groups a decision under this rule looks at."""
-        circles = (self.requesters, self.bypassers, *(threshold.circle for threshold in self.approvals))
+        circles = (
+            self.requesters,
+            self.bypassers,
+            self.deployers or Circle(),
+            *(threshold.circle for threshold in self.approvals),
+        )
         return Wanted(groups=frozenset().union(*(circle.groups for circle in circles)))
 
     @property

@@ -12,16 +12,20 @@ from store.model.roster import Address
 from store.model.sealed import Fingerprint, Held, HolderName, Sha256
 from store.model.token import LIFETIME_LEAST_MS, LIFETIME_MOST_MS, Action, MachineName, TokenId
 
-Kind = Literal["open", "access", "change", "policy"]
+Kind = Literal["open", "access", "change", "deploy", "policy"]
 Door = Literal["slack", "terminal"]
 State = Literal[
-    "pending", "approved", "stale", "granting", "active", "revoking",
+    "pending", "approved", "stale", "granting", "active", "revoking", "running",
     "denied", "withdrawn", "expired", "merged", "extended", "ended", "failed",
+    "succeeded", "cancelled", "superseded",
 ]  # fmt: skip
 Timer = Literal["deadline", "warning", "remind", "escalate"]
 
 TERMINAL: Final[frozenset[State]] = frozenset(
-    {"denied", "withdrawn", "expired", "merged", "extended", "ended", "failed"}
+    {
+        *("denied", "withdrawn", "expired", "merged", "extended", "ended", "failed"),
+        *("succeeded", "cancelled", "superseded"),
+    }
 )
 LIVE: Final[frozenset[State]] = frozenset({"granting", "active", "revoking"})  # something is held, or may be
 
@@ -29,6 +33,7 @@ CLOCK: Final = "clock"  # the actor of what time does by itself
 RELAY: Final = "relay"  # the actor of what an outside system reported
 
 REASON_MOST: Final = 2_000  # characters
+HELD: Final[frozenset[Kind]] = frozenset({"open", "access"})  # for a time, by somebody
 MERGED: Final[frozenset[Kind]] = frozenset({"change", "policy"})  # what lasts: it is merged, and nobody holds it
 
 
@@ -123,8 +128,16 @@ class Extending(Part):
     duration_ms: Annotated[int, Field(gt=0)]
 
 
+class Deployment(Part):
+    """To deploy `version`, as people call it. `ref` names the same for ever: a commit, the digest of an image."""
+
+    type: Literal["deploy"] = "deploy"
+    version: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+/@:-]{0,127}$")]
+    ref: Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9]{1,20}:)?[0-9a-f]{7,128}$")] | None = None
+
+
 Payload = Annotated[
-    Opening | Joining | Change | Amendment | Enrolling | Minting | Extending, Field(discriminator="type")
+    Opening | Joining | Change | Deployment | Amendment | Enrolling | Minting | Extending, Field(discriminator="type")
 ]
 
 
@@ -171,6 +184,17 @@ class Extension(Part):
     at_ms: int
 
 
+class Run(Part):
+    """How a deploy goes: who started it, and what its receiver has said of it since. `log` is where more can be read."""
+
+    by: UserId
+    at_ms: int
+    stage: str | None = None
+    log: str | None = None
+    said: str | None = None
+    said_ms: int | None = None
+
+
 class Request(Record):
     """`version` counts commits and lives beside the body; `revision` counts what is asked, and votes hold for one of them."""
 
@@ -200,6 +224,7 @@ class Request(Record):
     note: str | None = None  # what an outside system said, where it refused or differs
     merged: int | None = None  # number of the version, of the environment or of the policies, that holds the change
     hooks: tuple[str, ...] = ()  # that are told of it
+    run: Run | None = None  # of a deploy that was started
     timers: dict[Timer, int] = {}
     door: Door = "slack"  # through which it was asked
 
@@ -263,6 +288,8 @@ def digest(installation: str, request: Request) -> str:
                     "" if held is None or held.mode is None else str(held.mode),
                 ]
             fields += [] if change.back_to is None else ["back", str(change.back_to)]
+        case Deployment() as deployment:
+            fields += ["deploy", deployment.version, deployment.ref or ""]
         case Amendment() as amendment:
             fields += [str(amendment.base), amendment.content]
         case Enrolling() as holder:

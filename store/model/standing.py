@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from store.model.freeze import frozen_until
 from store.model.identity import Target
 from store.model.people import People, Wanted
 from store.model.policy import ASKED_OF, Circle, Policy, PolicySet, Threshold, places_open, quorum_met
@@ -63,6 +64,23 @@ class Rules:
     @property
     def request_ttl_ms(self) -> int:
         return min(policy.request_ttl_ms for policy in self.both)
+
+    @property
+    def deploy_within_ms(self) -> int:
+        return min(policy.deploy_within_ms for policy in self.both)
+
+    @property
+    def report_within_ms(self) -> int:
+        return min(policy.report_within_ms for policy in self.both)
+
+    @property
+    def wait_ms(self) -> int:
+        """The longer of the two: each must have been waited for."""
+        return max(policy.wait_ms for policy in self.both)
+
+    def frozen_until(self, now_ms: int) -> tuple[int, str] | None:
+        """In a window of either; see `freeze.frozen_until`."""
+        return frozen_until([window for policy in self.both for window in policy.freeze], now_ms)
 
     @property
     def max_broken_ms(self) -> int:
@@ -180,6 +198,37 @@ def may_end(request: Request, rules: Rules | None, owners: Circle, user: str, pe
         if None in answers
         else Standing(may=False, why="Only the person who has it, an approver or an owner can end this.")
     )
+
+
+def may_deploy(request: Request, rules: Rules, user: str, people: People) -> Standing:
+    """The deployers that the rule names; where it names none, approvers and owners. And who broke the glass for it."""
+    decision = request.decision
+    if decision is not None and decision.basis == "break-glass" and user in decision.by:
+        return may_act(user, people)
+    named = _named(rules, "somebody who may deploy", [_deploys(policy, rules, user, people) for policy in rules.both])
+    return _both(may_act(user, people), named)
+
+
+def may_cancel(request: Request, rules: Rules | None, owners: Circle, user: str, people: People) -> Standing:
+    """Who asked, an approver, a deployer or an owner. To stop needs no more than one of the rules of now."""
+    if user == request.requester:
+        return YES
+    if (standing := may_act(user, people)).may is not True:
+        return standing
+    answers = [owners.has(user, people)]
+    if rules is not None:
+        answers += [rules.now.may_approve(user, people), _deploys(rules.now, rules, user, people)]
+    if True in answers:
+        return YES
+    why = "Only the person who asked, an approver, a deployer or an owner can cancel this."
+    return UNKNOWN if None in answers else Standing(may=False, why=why)
+
+
+def _deploys(policy: Policy, rules: Rules, user: str, people: People) -> bool | None:
+    if policy.deployers is not None:
+        return policy.deployers.has(user, people)
+    answers = (policy.may_approve(user, people), rules.owners.has(user, people))
+    return True if True in answers else None if None in answers else False
 
 
 def _both(one: Standing, other: Standing) -> Standing:

@@ -14,6 +14,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     policy:N:enactment         string  when and how set N came into force, never changed
     environment:T           hash    body, version: what is known under the name T; projected: id
     head:E                  hash    body, version: the newest manifest; projected: number mac entries (their ids); epoch, once it was rotated
+    head:deploys:T          hash    body, version: the slots of environment T
     manifest:E:N            string  manifest N, never changed
     version:E:N             string  how version N came about, never changed
     oldest:E                hash    version, body: the number of the first version that is still kept, where that is not 1

@@ -4,7 +4,7 @@ from typing import Final
 
 from store.model.debt import Debt
 from store.model.environment import Environment
-from store.model.request import LIVE, Amendment, Change, Extending, Joining, Opening, Request
+from store.model.request import LIVE, Amendment, Change, Deployment, Extending, Joining, Opening, Request
 from store.model.sealed import Manifest
 from store.redis.keys import Keys
 
@@ -85,8 +85,15 @@ def _touched(request: Request) -> tuple[str, tuple[str, ...]]:
             return change.environment_id, tuple(touch.name for touch in change.touches)
         case Amendment():
             return POLICY, (MAIN,)
+        case Deployment():
+            return slots(request), (request.target,)
         case _:
             return request.environment_id or "", ()
+
+
+def slots(request: Request) -> str:
+    """What stands where an environment's id does for a deploy: the slots are its head."""
+    return f"deploys:{request.asked.environment}"
 
 
 def timers(request: Request) -> dict[str, int]:

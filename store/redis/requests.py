@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 from redis.asyncio import Redis
 
 from store.model.audit import Audit
-from store.model.command import Activate, Approve, Break, Command, Edit, Leave, Merge, Tally
+from store.model.command import Activate, Approve, Break, Command, Deploy, Edit, Leave, Merge, Tally
 from store.model.debt import Debt
 from store.model.effect import Announce
 from store.model.enactment import Enactment
@@ -30,8 +30,9 @@ from store.model.lifecycle import (
 )
 from store.model.people import Directory, People, Wanted
 from store.model.policy import PolicySet
-from store.model.request import CLOCK, RELAY, TERMINAL, Amendment, Change, Extending, Payload, Request
+from store.model.request import CLOCK, RELAY, TERMINAL, Amendment, Change, Deployment, Extending, Payload, Request
 from store.model.sealed import Manifest, SealedEntry
+from store.model.slots import Slots
 from store.model.standing import wanted
 from store.model.versions import merged
 from store.redis import projection
@@ -52,7 +53,7 @@ SIBLINGS: Final = 24  # open changes of one name that are marked at once; the re
 
 # A commit that comes to these is let through by a full server: not what puts something into force, nor more time.
 FREEING: Final = TERMINAL - {"merged", "extended"} | {"revoking"}
-GIVING: Final = (Approve, Break, Activate, Merge, Tally)  # what may end in access
+GIVING: Final = (Approve, Break, Activate, Merge, Deploy, Tally)  # what may end in access
 
 # What a full server does not take. All else takes away, or says what is so already: a denial, a dispute, what the outside
 # reports, and the clock, whose timer would keep the ones behind it waiting.
@@ -358,8 +359,10 @@ class Requests:
             keys.debt(request_id): int(debt_version or 0),
             keys.policy_head: int(policy),
         }
-        if head is not None:  # looked at for a change only
-            versions[keys.head(request.environment_id or "")] = int(head_version)
+        head_key = keys.head(_head(request))
+        if head is not None or isinstance(request.payload, Deployment):
+            versions[head_key] = int(head_version or 0)
+        slots = head if isinstance(request.payload, Deployment) else None
         others = []
         for other_body, other_version in zip(siblings[::2], siblings[1::2], strict=True):
             other = Request.from_json(other_body)
@@ -372,7 +375,8 @@ class Requests:
             policy_now=_NO_POLICY,
             installation=keys.installation,
             debt=Debt.from_json(debt) if debt else None,
-            head=Manifest.from_json(head) if head else None,
+            head=Manifest.from_json(head) if head and slots is None else None,
+            slots=Slots.from_json(slots) if slots else None,
             siblings=tuple(others),
         )
         loaded = _Loaded(int(now), answered, int(policy), world, versions)
@@ -471,6 +475,15 @@ class Requests:
             due = projection.debt_timers(result.debt)
             commit.rank(keys.due, f"{before.id}/debt", due.get(f"{before.id}/debt"))
             commit.rank(keys.index("debts"), before.id, result.debt.due_ms if due else None)
+        await self._move(commit, loaded, world, result)
+        for delivery in result.deliveries:
+            commit.write(keys.delivery(delivery.request, delivery.hook), 0, delivery.to_json())
+            commit.rank(keys.index(f"hook:{after.environment_id}/{delivery.hook}"), delivery.request, delivery.version)
+        await self._write_siblings(commit, loaded, world.siblings, result.siblings)
+
+    async def _move(self, commit: Commit, loaded: _Loaded, world: World, result: Transition) -> None:
+        """What is true besides, once it is merged, started or over: a version, a holder, a token, a slot, policies."""
+        keys, before, after = self._keys, world.request, result.request
         if result.head is not None and world.head is not None:
             head = await self._sign(result.head, world.head.epoch, world.head)
             environment = head.environment_id
@@ -487,6 +500,9 @@ class Requests:
             if await self._redis.exists(keys.token(result.token.id)):
                 raise Conflict("There is a token of this id already. Ask for another one.", code="taken")
             write_token_record(commit, result.token, 0)
+        if result.slots is not None:
+            slots_key = keys.head(_head(before))
+            commit.write(slots_key, loaded.versions[slots_key], result.slots.to_json())
         if result.policies is not None:
             body = await self._policies.proposal(before)
             if self._custodian is not None:
@@ -502,10 +518,6 @@ class Requests:
             )
             put_into_force(commit, result.policies.base, body, enactment)
             commit.drop(keys.payload(before.id, before.revision))
-        for delivery in result.deliveries:
-            commit.write(keys.delivery(delivery.request, delivery.hook), 0, delivery.to_json())
-            commit.rank(keys.index(f"hook:{after.environment_id}/{delivery.hook}"), delivery.request, delivery.version)
-        await self._write_siblings(commit, loaded, world.siblings, result.siblings)
 
     async def _write_siblings(
         self, commit: Commit, loaded: _Loaded, before: Sequence[Request], after: Sequence[Request]
@@ -575,6 +587,11 @@ class Requests:
 
 
 _NO_POLICY: Final = PolicySet.model_validate({"number": 0, "owners": {}})
+
+
+def _head(request: Request) -> str:
+    """By which name that stands in the keys which merging it, or starting it, moves."""
+    return projection.slots(request) if isinstance(request.payload, Deployment) else request.environment_id or ""
 
 
 def _approvers(request: Request, policies: PolicySet) -> frozenset[str]:

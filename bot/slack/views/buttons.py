@@ -33,11 +33,23 @@ def _button(label: str, action_id: str, request: Request, **more: Any) -> b.Elem
 
 
 def review(facts: CardFacts) -> list[b.Element]:
-    """Approve and Deny; only Deny where what the policies would be cannot be read, and so not approved."""
+    """Approve, for a deploy also at once, and Deny; only Deny where what the policies would be cannot be read, and so not approved."""
     request = facts.request
     readable = not isinstance(request.payload, Amendment) or facts.proposed is not None
     approve = _button("Approve", ids.APPROVE, request, style="primary")
-    return [*([approve] if readable else []), _button("Deny", ids.DENY, request, style="danger")]
+    deploys = request.kind == "deploy"
+    at_once = [_button("Approve and deploy", ids.APPROVE_AND_DEPLOY, request)] if deploys else []
+    deny = _button("Decline" if deploys else "Deny", ids.DENY, request, style="danger")
+    return [*([approve] if readable else []), *at_once, deny]
+
+
+def deploy(request: Request) -> b.Element:
+    sure = b.confirm(f"Deploy to {request.target}?", "It starts at once, unless it must wait.", "Deploy")
+    return _button("Deploy", ids.DEPLOY, request, style="primary", confirm=sure)
+
+
+def cancel(request: Request) -> b.Element:
+    return _button("Cancel", ids.CANCEL, request, style="danger")
 
 
 def break_glass(facts: CardFacts) -> b.Element:

@@ -23,7 +23,19 @@ from bot.slack.views.status import (
     waits,
 )
 from bot.slack.views.words import cleaned, date, mention, people, spoken
-from store.model.request import MERGED, REASON_MOST, Amendment, Change, Enrolling, Extending, Joining, Minting, Request
+from store.model.request import (
+    MERGED,
+    REASON_MOST,
+    Amendment,
+    Change,
+    Deployment,
+    Enrolling,
+    Extending,
+    Joining,
+    Minting,
+    Request,
+    Run,
+)
 from store.model.standing import first_use_ms
 
 __all__ = ["CardFacts", "Message", "for_approvers", "for_requester"]
@@ -95,6 +107,8 @@ def _body(facts: CardFacts, *, whole: bool) -> list[Block]:
     if ending is not None and ending.reason and request.state != "expired" and ending.reason not in told:
         word = "withdrawn" if request.state == "withdrawn" else "ended"
         parts.append(b.said(f"Why it was {word}", ending.reason))
+    if request.run is not None:
+        parts += _reported(request.run)
     if facts.debt is not None:
         parts.append(b.section(owed(facts.debt)))
         if facts.debt.reason:
@@ -102,6 +116,13 @@ def _body(facts: CardFacts, *, whole: bool) -> list[Block]:
     if facts.deliveries:
         parts.append(lines(facts.deliveries))
     return parts
+
+
+def _reported(run: Run) -> list[Block]:
+    """What the receiver has said, as plain text."""
+    said = [b.said("Stage", run.stage)] if run.stage else []
+    said += [b.said("What the receiver said", run.said)] if run.said else []
+    return [*said, *([b.said("Log", run.log)] if run.log else [])]
 
 
 def _fields(facts: CardFacts) -> list[tuple[str, str]]:
@@ -113,6 +134,7 @@ def _fields(facts: CardFacts) -> list[tuple[str, str]]:
         "open": "Open: read its secrets",
         "access": "Join: be a member",
         "change": "Change its secrets",
+        "deploy": "Deploy",
         "policy": "Change the policies",
     }
     if isinstance(request.payload, Enrolling):
@@ -127,6 +149,10 @@ def _fields(facts: CardFacts) -> list[tuple[str, str]]:
         pairs += [("Longer by", _duration(request)), ("Of request", f"`{longer.parent}`")]
         if request.state == "pending":
             pairs += [("Ends", date(longer.until_ms)), ("Would end", date(longer.until_ms + longer.duration_ms))]
+    elif isinstance(request.payload, Deployment):
+        pairs.append(("Version", f"`{request.payload.version}`"))
+        if request.payload.ref is not None:
+            pairs.append(("Which is", f"`{request.payload.ref}`"))
     elif request.duration_ms is not None:
         pairs.append(("Access duration", _duration(request)))
         if request.state == "pending" and rules is not None:
@@ -134,9 +160,8 @@ def _fields(facts: CardFacts) -> list[tuple[str, str]]:
     deadline = request.timers.get("deadline")
     if deadline is not None and request.state in ("pending", "approved") and not unusable(facts):
         does_by = "Decide before" if request.state == "pending" else "Use before"
-        pairs.append(
-            ("Merge before" if request.state == "approved" and request.kind in MERGED else does_by, date(deadline))
-        )
+        used = {"change": "Merge before", "policy": "Merge before", "deploy": "Deploy before"}
+        pairs.append((used.get(request.kind, does_by) if request.state == "approved" else does_by, date(deadline)))
     if request.lease is not None and request.state in ("granting", "active"):
         pairs.append(("Ends", date(request.lease.until_ms)))
     return pairs
@@ -196,6 +221,10 @@ def _deciding(facts: CardFacts) -> list[b.Element]:
         case "pending" if facts.rules is not None:
             glass = [buttons.break_glass(facts)] if buttons.breakable(facts) else []
             return [*buttons.review(facts), *glass]
+        case "approved" if request.kind == "deploy" and not unusable(facts):
+            return [buttons.deploy(request), buttons.cancel(request)]
+        case "running":
+            return [buttons.cancel(request)]
         case "approved" if request.kind in MERGED and not unusable(facts):
             return [buttons.merge(request)]
         case "granting" | "active":

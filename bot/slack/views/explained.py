@@ -89,8 +89,8 @@ def _hindrance(hindrance: Hindrance, explained: Explanation, tongue: Tongue) -> 
             return (
                 f"“{question.action}” is asked for {KINDS[question.action]}, and {question.target} is {article} {kind}."
             )
-        case "not_yet":
-            return f"This version of Countersign takes no requests of the kind “{question.action}” yet."
+        case "no_hook":
+            return f"No hook deploys {question.target}: an owner adds one with “deploy” among its events."
         case "barred":
             return f"{_begun(tongue.asker)} {tongue.are} {explained.barred}, and only active members of this workspace may ask."
         case "not_requester":

@@ -23,6 +23,22 @@ def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
             return step, [buttons.withdraw(request)]
         case "approved" if request.kind in MERGED:
             return f"Merge it{_before(facts)}.", [buttons.merge(request), buttons.withdraw(request)]
+        case "approved" if request.kind == "deploy":
+            step = f"Deploy it{_before(facts)}, if you may; else somebody who may is asked on the card."
+            return step, [buttons.deploy(request), buttons.cancel(request)]
+        case "running":
+            report = (
+                f" A report is waited for until {date(deadline)}."
+                if (deadline := request.timers.get("deadline"))
+                else ""
+            )
+            return f"Wait: you get a message when the receiver says how it went.{report}", [buttons.cancel(request)]
+        case "succeeded":
+            return "There is nothing to do: it is deployed.", []
+        case "cancelled":
+            return "There is nothing to do. Ask again if it is to be deployed after all.", []
+        case "superseded":
+            return "There is nothing to do: a later one is on its way. Ask again if this one is meant after all.", []
         case "approved":
             length = spoken(request.granted_ms or request.duration_ms or 0)
             if mine:
@@ -63,6 +79,8 @@ def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
             return "Talk to whoever disputed it, and to an owner.", []
         case "ended":
             return "There is nothing to do. Ask again if you need more time.", []
+        case "failed" if request.kind == "deploy":
+            return "Look at the log of the receiver, then ask again, or go back to what ran before.", []
         case "failed":
             return "Show an owner what the outside system said, then ask again.", []
 

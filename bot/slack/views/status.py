@@ -6,7 +6,18 @@ from bot.slack.views.facts import CardFacts
 from bot.slack.views.words import date, mention, people, places, plural, spoken
 from store.model.debt import Debt
 from store.model.lifecycle import LAPSED
-from store.model.request import CLOCK, MERGED, Amendment, Change, Enrolling, Extending, Minting, Request, State
+from store.model.request import (
+    CLOCK,
+    MERGED,
+    Amendment,
+    Change,
+    Deployment,
+    Enrolling,
+    Extending,
+    Minting,
+    Request,
+    State,
+)
 
 STATES: Final[dict[State, str]] = {
     "pending": "Waiting for approval",
@@ -22,6 +33,10 @@ STATES: Final[dict[State, str]] = {
     "extended": "Approved: it ends later",
     "ended": "Ended",
     "failed": "Failed",
+    "running": "Deploying",
+    "succeeded": "Deployed",
+    "cancelled": "Cancelled",
+    "superseded": "Superseded",
 }
 DEBTS: Final = {
     "open": "glass broken",
@@ -34,6 +49,8 @@ DEBTS: Final = {
 def state(request: Request) -> str:
     if request.state == "approved" and request.kind in MERGED:
         return "Approved, not merged yet"
+    if request.state == "approved" and request.kind == "deploy":
+        return "Approved, not deployed yet"
     if request.state == "expired":
         return "Expired before it was used" if request.decision else "Expired without a decision"
     if request.state == "merged" and request.merged is not None:
@@ -66,6 +83,8 @@ def subject(request: Request) -> str:
         return f"{request.payload.what} the key holder {request.payload.name}"
     if isinstance(request.payload, Minting):
         return f"let in the machine {request.payload.name}"
+    if isinstance(request.payload, Deployment):
+        return f"deploy {request.payload.version} to {request.target}"
     does = {"open": "open", "access": "access to", "change": "change", "policy": "change the policies,"}
     return f"{does[request.kind]} {request.target}"
 
@@ -83,6 +102,8 @@ def action(request: Request) -> str:
             return f"take {target} back to version {change.back_to}, {plural(len(change.touches), 'secret')}"
         case Change() as change:
             return f"change {plural(len(change.touches), 'secret')} in {target}"
+        case Deployment() as deployment:
+            return f"deploy `{deployment.version}` to {target}"
         case Amendment():
             return "change the policies, `policy:main`"
         case Enrolling() as holder:
@@ -183,6 +204,24 @@ def standing(facts: CardFacts) -> str | None:
             return "It cannot be used: the glass that was broken for it was disputed."
         case "approved" if request.kind in MERGED:
             return "It is not merged yet."
+        case "approved" if request.kind == "deploy":
+            return "Nobody has started it yet."
+        case "running" if request.run is not None:
+            heard = f", last heard of {date(request.run.said_ms)}" if request.run.said_ms is not None else ""
+            return f"Started by {mention(request.run.by)} {date(request.run.at_ms)}{heard}."
+        case "succeeded":
+            return f"The receiver reported success {date(request.since_ms)}."
+        case "failed" if request.kind == "deploy":
+            silent = ending is not None and ending.by == CLOCK
+            what = (
+                "No report came in time, so nobody knows how it went" if silent else "The receiver reported a failure"
+            )
+            return f"{what}. This ended {date(request.since_ms)}."
+        case "cancelled" if ending:
+            ran = " It had been started: what the receiver has begun, it must stop by itself." if request.run else ""
+            return f"Cancelled by {mention(ending.by)} {date(ending.at_ms)}.{ran}"
+        case "superseded":
+            return f"A deploy that was asked for later was started instead {date(request.since_ms)}."
         case "approved":
             return f"{has} has not activated it yet."
         case "stale":

@@ -92,6 +92,12 @@ def _happened(facts: CardFacts, news: News, reader: str | None) -> str:
             return f"*Merged as version {request.merged or 'new'}:* {what}. {how}".strip()
         case "active":
             return f"*Active:* {who} may {action(request)}.{_until(facts) if _brief(facts) else ''}"
+        case "running":
+            return _so("Deploying", what, standing(facts) or "")
+        case "succeeded":
+            return _so("Deployed", what, standing(facts) or "")
+        case "cancelled" | "superseded":
+            return _so(news.capitalize(), what, standing(facts) or "")
         case "warning":
             return f"*Ends soon:* {access} to `{request.target}`.{_until(facts)}"
         case "ended":
@@ -162,6 +168,10 @@ def _next(facts: CardFacts, news: News, reader: str) -> str:
             | "failed"
             | "extended"
             | "withdrawn"
+            | "running"
+            | "succeeded"
+            | "cancelled"
+            | "superseded"
         ):
             # The card may have moved on since this was news: then its next step is the true one.
             return next_step(facts, reader)[0]

@@ -10,9 +10,11 @@ from store.model.command import (
     Activate,
     Approve,
     Break,
+    Cancel,
     Command,
     Countersign,
     Deny,
+    Deploy,
     Dispute,
     Due,
     Edit,
@@ -22,6 +24,7 @@ from store.model.command import (
     Overdue,
     Present,
     Refused,
+    Report,
     Tally,
     Trouble,
     Withdraw,
@@ -30,6 +33,7 @@ from store.model.effect import ShowCard
 from store.model.errors import Conflict, Forbidden
 from store.model.lifecycle.asking import Draft, rule_for, submit, wanted_to_ask
 from store.model.lifecycle.deciding import break_glass, count, review
+from store.model.lifecycle.deploying import cancel, deploy, deploying, hear, unreported
 from store.model.lifecycle.editing import draft_of, edit
 from store.model.lifecycle.extending import LAPSED, beside, lapse, more_for, room_ms
 from store.model.lifecycle.leaving import leave
@@ -41,7 +45,7 @@ from store.model.lifecycle.reminding import escalate, next_calls, remind, still_
 from store.model.lifecycle.using import activate, end, report, take_back
 from store.model.lifecycle.world import Transition, World, audit, changed, moved_to, tell
 from store.model.people import People
-from store.model.request import LIVE, MERGED, Ending
+from store.model.request import HELD, LIVE, MERGED, Ending
 
 UNDECIDED: Final = frozenset({"pending", "approved", "stale"})
 
@@ -50,6 +54,7 @@ __all__ = [
     "Draft",
     "Transition",
     "World",
+    "deploying",
     "draft_of",
     "more_for",
     "named",
@@ -75,7 +80,7 @@ def transition(world: World, command: Command, people: People) -> Transition:
 def _transition(world: World, command: Command, people: People) -> Transition:
     state = world.request.state
     if world.out_of_time and not isinstance(
-        command, (Due, End, Trouble, Refused, Countersign, Dispute, Overdue, Leave)
+        command, (Due, End, Trouble, Refused, Countersign, Dispute, Overdue, Leave, Cancel)
     ):
         over = {"pending": "before it was decided", "approved": "before it was used"}.get(state, "already")
         raise Conflict(f"The time for this was over {over}.", code="out_of_time")
@@ -90,10 +95,16 @@ def _transition(world: World, command: Command, people: People) -> Transition:
             return edit(world, command, people)
         case Withdraw() if state in UNDECIDED:
             return withdraw(world, command)
-        case Activate() if state == "approved" and world.request.kind not in MERGED:
+        case Activate() if state == "approved" and world.request.kind in HELD:
             return activate(world, command, people)
         case Merge() if state == "approved" and world.request.kind in MERGED:
             return merge_by_hand(world, command, people)
+        case Deploy() if state == "approved" and world.request.kind == "deploy":
+            return deploy(world, command, people)
+        case Cancel() if state in ("approved", "running") and world.request.kind == "deploy":
+            return cancel(world, command, people)
+        case Report() if state == "running":
+            return hear(world, command)
         case End() if state in ("granting", "active"):
             return end(world, command, people)
         case Leave() if state in UNDECIDED or state in ("granting", "active"):
@@ -106,6 +117,7 @@ def _transition(world: World, command: Command, people: People) -> Transition:
             return settle(world, world.debt, command, people)
         case (
             Approve() | Deny() | Tally() | Break() | Edit() | Withdraw() | Activate() | Merge() | End()
+            | Deploy() | Cancel() | Report()
             | Present() | Absent() | Refused() | Trouble() | Countersign() | Dispute() | Overdue() | Leave()
         ):  # fmt: skip
             raise too_late(world, of_debt=isinstance(command, (Countersign, Dispute, Overdue)))
@@ -142,6 +154,8 @@ def due(world: World, command: Due) -> Transition:
         return remind(world, command.actor) if command.timer == "remind" else escalate(world, command.actor)
     if request.state in ("granting", "active"):
         return take_back(request, command.actor, now_ms)
+    if request.state == "running":
+        return unreported(world)
     expired = moved_to(
         request, "expired", now_ms, ending=Ending(by=command.actor, at_ms=now_ms, reason=f"was {request.state}")
     )
@@ -169,9 +183,15 @@ def too_late(world: World, *, of_debt: bool = False) -> Conflict:
         "denied": "This was denied.",
         "withdrawn": "This was withdrawn by the person who asked.",
         "expired": "This expired before it was used." if request.decision else "This expired before it was decided.",
+        "running": "This was started already.",
+        "succeeded": "This was deployed already.",
+        "cancelled": "This was cancelled.",
+        "superseded": "Another deploy that was asked for later was started instead.",
         "merged": "This was merged already.",
         "extended": "This was approved already, and it ends later now.",
         "ended": "This has ended.",
-        "failed": "This could not be granted, and is over.",
+        "failed": "This has failed, and is over."
+        if request.kind == "deploy"
+        else "This could not be granted, and is over.",
     }[request.state]
     return Conflict(sentence, code="too_late")

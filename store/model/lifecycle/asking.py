@@ -6,6 +6,7 @@ from typing import Final
 from store.model.effect import ShowCard
 from store.model.errors import Conflict, Forbidden, Invalid, Unavailable
 from store.model.identity import POLICIES, Target, canonical
+from store.model.lifecycle.deploying import deploying
 from store.model.lifecycle.extending import admit, decide_by, waits
 from store.model.lifecycle.reminding import next_calls
 from store.model.lifecycle.world import Transition, World, audit, changed, demand, spoken
@@ -15,6 +16,7 @@ from store.model.request import (
     REASON_MOST,
     Amendment,
     Change,
+    Deployment,
     Door,
     Enrolling,
     Extending,
@@ -173,6 +175,15 @@ def _check_payload(draft: Draft, policies: PolicySet) -> None:
         return
     if isinstance(payload, Minting):
         _check_machine(draft, payload, policies)
+        return
+    if isinstance(payload, Deployment):
+        if not deploying(config, draft.target):
+            name = draft.target.id.partition("#")[2]
+            which = f"named {name} " if name else ""
+            raise Invalid(
+                f"No hook {which}deploys {draft.target}: an owner adds one with “deploy” among its events.",
+                code="no_hook",
+            )
         return
     if not isinstance(payload, Joining):
         if draft.target.kind != "environment":

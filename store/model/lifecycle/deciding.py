@@ -6,6 +6,7 @@ from store.model.command import Approve, Break, Deny
 from store.model.debt import Debt
 from store.model.effect import Announce, Count, ShowCard
 from store.model.errors import Conflict, Forbidden, Invalid, Unavailable
+from store.model.lifecycle.deploying import launch
 from store.model.lifecycle.extending import extend
 from store.model.lifecycle.locking import not_locked
 from store.model.lifecycle.merging import merge
@@ -23,8 +24,8 @@ from store.model.lifecycle.world import (
     tell,
 )
 from store.model.people import People
-from store.model.request import MERGED, REASON_MOST, Decision, Extending, Request, Review
-from store.model.standing import Rules, counted_approvers, first_use_ms, may_bypass, may_review, tally
+from store.model.request import HELD, MERGED, REASON_MOST, Decision, Extending, Request, Review
+from store.model.standing import Rules, counted_approvers, first_use_ms, may_bypass, may_deploy, may_review, tally
 
 
 def review(world: World, command: Approve | Deny, people: People) -> Transition:
@@ -59,7 +60,22 @@ def review(world: World, command: Approve | Deny, people: People) -> Transition:
         ),
         effects=(ShowCard(request=request.id),),
     )
-    return first.then(count(world, cast, people, command.actor, otherwise=first.answer))
+    decided = first.then(count(world, cast, people, command.actor, otherwise=first.answer))
+    deploys = isinstance(command, Approve) and command.deploys
+    return _started(world, decided, rules, command.actor, people) if deploys else decided
+
+
+def _started(world: World, decided: Transition, rules: Rules, actor: str, people: People) -> Transition:
+    """Approve and deploy: where it was this vote that decided. What it must wait for, it waits for as approved."""
+    request = decided.request
+    if request.kind != "deploy" or request.state != "approved":
+        return decided
+    if may_deploy(request, rules, actor, people).may is not True:
+        return replace(decided, answer="Approved. Somebody who may deploy starts it.")
+    try:
+        return decided.then(launch(world, request, rules, actor))
+    except Conflict as error:
+        return replace(decided, answer=f"Approved, and not started yet. {error.sentence}")
 
 
 def count(world: World, request: Request, people: People, actor: str, *, otherwise: str = "Counted.") -> Transition:
@@ -92,9 +108,10 @@ def approve(
         return extend(world, request, request.payload, rules, decision, actor, caps)
     granted = min([request.duration_ms, rules.max_access_ms, *caps]) if request.duration_ms is not None else None
     lasts = request.kind in MERGED
-    wait_ms = rules.merge_within_ms if lasts else first_use_ms(request, rules)
+    waits = {"change": rules.merge_within_ms, "policy": rules.merge_within_ms, "deploy": rules.deploy_within_ms}
+    wait_ms = waits.get(request.kind, first_use_ms(request, rules))
     approved = moved_to(request, "approved", now_ms, deadline=now_ms + wait_ms, decision=decision, granted_ms=granted)
-    goes_on = rules.merges_at_once if lasts else rules.activates_at_once
+    goes_on = rules.merges_at_once if lasts else request.kind in HELD and rules.activates_at_once
     news = () if goes_on else tell(approved, "approved", now_ms)
     quorum = decision.basis == "quorum"  # of a broken glass its own notices tell
     routes = notices(approved, rules, "approved", now_ms, decision.by) if quorum else ()

@@ -86,7 +86,13 @@ def edit(world: World, command: Edit, people: People) -> Transition:
     )
 
 
-_WHAT: Final[dict[Kind, str]] = {"change": "touches", "policy": "policies", "open": "duration", "access": "duration"}
+_WHAT: Final[dict[Kind, str]] = {
+    "change": "touches",
+    "policy": "policies",
+    "open": "duration",
+    "access": "duration",
+    "deploy": "version",
+}
 
 
 def _what(before: Request, after: Request) -> dict[str, str | int | None]:

@@ -12,6 +12,7 @@ from store.model.lock import Lock
 from store.model.policy import PolicySet
 from store.model.request import Amendment, Extending, Request, Timer
 from store.model.sealed import Manifest
+from store.model.slots import Slots
 from store.model.standing import Rules, Standing, rules_for
 from store.model.token import Token
 
@@ -27,7 +28,10 @@ class World:
     installation: str
     debt: Debt | None = None
     head: Manifest | None = None  # of the environment, for a change
-    siblings: tuple[Request, ...] = ()  # of what is merged: others that touch the same; of all others: its kin
+    slots: Slots | None = None  # of the environment, for a deploy; None where none was ever started
+    siblings: tuple[
+        Request, ...
+    ] = ()  # of what is merged or deployed: others that touch the same; of all others: its kin
     lock: Lock | None = None  # of who breaks the glass, or broke it: read by the commands that look at it, and guarded
 
     @property
@@ -60,6 +64,7 @@ class Transition:
     debt: Debt | None = None
     lock: Lock | None = None
     head: Manifest | None = None  # to be signed before it is committed
+    slots: Slots | None = None
     policies: Amendment | None = None  # whose set is put into force; it is read and verified before it is committed
     token: Token | None = None  # of a machine that is let in
     enrols: bool = False  # the roster of key holders moves; it is made and signed before it is committed
@@ -76,6 +81,7 @@ class Transition:
             effects=self.effects + other.effects,
             debt=other.debt or self.debt,
             lock=other.lock or self.lock,
+            slots=other.slots or self.slots,
             good_until_ms=min(times, default=None),
         )
 

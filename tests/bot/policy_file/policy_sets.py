@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from bot.policy_file.names import Name
+from store.model.freeze import WEEK_MINUTES, Dated, Weekly
 from store.model.policy import (
     SECOND,
     Access,
@@ -40,7 +41,31 @@ lines = st.text(st.characters(exclude_categories=["C", "Z"]) | st.just(" "), min
 )
 patterns = st.sampled_from(["^[A-Z]+-[0-9]+$", "OPS-[0-9]{1,4}", "a\\.b", '"', "x: #y"])
 TARGETS = ["payments/prod", "payments/staging", "role:aws-admin", "policy:main", "no/on", "a/b#c"]
+ENVIRONMENTS = ["payments/prod", "payments/staging", "no/on", "a/b#c"]
+minutes = st.integers(0, WEEK_MINUTES - 1)
+calls = st.just("") | lines
+weeks = st.builds(
+    Weekly, starts=minutes, ends=minutes, zone=st.sampled_from(["UTC", "Europe/Berlin"]), name=calls
+).filter(lambda week: week.starts != week.ends)
+moments = st.integers(0, 4_000_000_000).map(lambda seconds: seconds * SECOND)
+dates = st.builds(
+    lambda one, other, name: Dated(from_ms=min(one, other), until_ms=max(one, other), name=name),
+    moments,
+    moments,
+    calls,
+).filter(lambda dated: dated.from_ms != dated.until_ms)
 FOR = {"role:aws-admin": "access", "policy:main": "policy"}
+
+
+@st.composite
+def deploys(draw: st.DrawFn) -> dict[str, Any]:
+    wait, within = sorted(draw(st.lists(durations, min_size=2, max_size=2, unique=True)))
+    return {
+        "deploy_within_ms": within,
+        "report_within_ms": draw(durations),
+        "wait_ms": draw(st.sampled_from([0, wait])),
+        "freeze": tuple(draw(st.lists(weeks | dates, max_size=2))),
+    }
 
 
 @st.composite
@@ -52,7 +77,7 @@ def rules(draw: st.DrawFn, name: str) -> Policy:
     return Policy(
         name=name,
         targets=tuple(targets),
-        actions=frozenset(FOR.get(target, "open") for target in targets),
+        actions=frozenset().union(*({FOR[target]} if target in FOR else {"open", "deploy"} for target in targets)),
         requesters=draw(somebody),
         approvals=tuple(draw(st.lists(st.builds(Threshold, circle=somebody), min_size=1, max_size=1))),
         denials=draw(st.integers(1, 20)),
@@ -67,6 +92,7 @@ def rules(draw: st.DrawFn, name: str) -> Policy:
             activate=draw(st.sampled_from(["by-hand", "on-approval"])),
         ),
         deployers=draw(st.none() | somebody),
+        **draw(deploys() if any(target in ENVIRONMENTS for target in targets) else st.just({})),
         request_ttl_ms=ttl,
         merge=draw(st.sampled_from(["on-approval", "by-hand"])),
         merge_within_ms=draw(durations),

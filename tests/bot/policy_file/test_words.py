@@ -1,6 +1,7 @@
 """A rule in plain words."""
 
 from bot.policy_file import describe
+from store.model.freeze import Dated, Weekly
 from store.model.policy import HOUR, MINUTE, Access, Circle, Escalation, Notify, Policy, Threshold, Ticket
 
 NAMES = {"S0DEV": "@dev", "S0LEADS": "@leads", "U0ANA": "ana@example.com", "C0AUDIT00": "#audit"}
@@ -42,6 +43,11 @@ def test_a_soft_rule_with_everything():
             bypassers=DEV,
             access=Access(activate="on-approval"),
             deployers=LEADS,
+            wait_ms=10 * MINUTE,
+            freeze=(
+                Weekly(starts=6720, ends=480, zone="Europe/Berlin", name="weekend"),
+                Dated(from_ms=1_700_000_000_000, until_ms=1_700_000_000_000 + HOUR),
+            ),
             merge="by-hand",
             ticket=Ticket(pattern="^X-[0-9]+$"),
             remind=(15 * MINUTE, HOUR),
@@ -58,7 +64,9 @@ def test_a_soft_rule_with_everything():
         "Access runs 1 hour from its first use unless asked otherwise, at most 4 hours; an approval waits 8 hours for that first use.",
         "Access to a role begins with the approval.",
         "An approved change is merged by hand within 24 hours.",
-        "Deploys are not there yet. @leads and ana@example.com are to press Deploy.",
+        "@leads and ana@example.com start an approved deploy within 24 hours, not before 10 minutes have passed; its receiver reports within 1 hour.",
+        "No deploy starts from Fri 16:00 to Mon 08:00 of each week, by the clocks of Europe/Berlin (weekend).",
+        "No deploy starts from 2023-11-14T22:13:20Z until 2023-11-14T23:13:20Z.",
         "A request waits 8 hours for a decision. Approvers are reminded after 15 minutes and 1 hour. After 2 hours word also goes to @leads and ana@example.com.",
         "A request needs a reason and a ticket like ^X-[0-9]+$.",
         "Decisions are announced to #audit and s@example.com.",

@@ -1,5 +1,6 @@
 """What is wrong in a file: where, and in which sentence. Each row is the sound file with one piece replaced."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -689,6 +690,52 @@ WRONG = [
         id="a port too many",
     ),
 ]
+WRONG_FREEZES = [
+    ("{weekly: Fri 16:00 - Mon 8:00}", "is no part of a week; write one like Fri 16:00 - Mon 08:00."),
+    ("{weekly: Fri 16:00 - Fri 16:00}", "is no time at all; write an end that differs from the start."),
+    (
+        "{weekly: Fri 16:00 - Mon 08:00, zone: Europe/Belin}",
+        "is no time zone; write one like Europe/Berlin or UTC.",
+    ),
+    (
+        "{weekly: Fri 16:00 - Mon 08:00, until: 2027-01-04T08:00:00Z}",
+        "this freeze is each week already; remove weekly, or from and until.",
+    ),
+    (
+        "{from: 2026-12-20T00:00:00Z}",
+        "this freeze has no time; write weekly: Fri 16:00 - Mon 08:00, or both from and until.",
+    ),
+    ("{name: x}", "this freeze has no time; write weekly: Fri 16:00 - Mon 08:00, or both from and until."),
+    (
+        "{from: 2026-12-20, until: 2027-01-04T08:00:00Z}",
+        "is no moment; write date, time and zone like 2026-12-20T00:00:00Z",
+    ),
+    (
+        "{from: 2026-02-30T00:00:00Z, until: 2027-01-04T08:00:00Z}",
+        "is no moment; write date, time and zone like 2026-12-20T00:00:00Z",
+    ),
+    (
+        "{from: 2027-01-04T08:00:00Z, until: 2026-12-20T00:00:00+01:00}",
+        "it ends before it begins (2027-01-04T08:00:00Z); write a later moment.",
+    ),
+    (
+        "{from: 2026-12-20T00:00:00Z, until: 2027-01-04T08:00:00Z, zone: UTC}",
+        "from and until say their zone themselves; remove this one.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("freeze", "expected"), WRONG_FREEZES)
+def test_a_freeze_that_is_none_is_told(freeze, expected):
+    quoted = re.sub(r"(\b(?:weekly|from|until): )([^,}]+)", r'\1"\2"', freeze)
+    written = swapped("    request_ttl: 8h", f"    freeze:\n    - {quoted}\n    request_ttl: 8h")
+    with pytest.raises(PolicyFileInvalid) as raised:
+        parse(written, "p.yml")
+    (problem,) = raised.value.problems
+    assert expected in problem.sentence
+    assert str(problem).startswith("p.yml:28:")
+
+
 WARNED = [
     pytest.param(
         "requesters: {groups: [admins]}\n    approvals: [{from: {groups: [admins]}}]",

@@ -162,9 +162,10 @@ def test_everything_in_the_way_is_said_at_once(question: dict[str, Any], hindran
     assert explained.verdict == ("refused" if hindrances else "possible")
 
 
-def test_a_kind_that_is_not_built_yet_is_said():
+def test_a_deploy_that_no_hook_would_do_is_said():
     rules = policies(policy(actions=frozenset({"deploy"})))
-    assert asked(rules, action="deploy").hindrances == ("not_yet",)
+    assert asked(rules, action="deploy").hindrances == ()
+    assert asked(rules, action="deploy", target=Target.parse("payments/prod#web")).hindrances == ("no_hook",)
 
 
 def test_where_no_rule_decides_those_for_the_target_are_near():

@@ -8,8 +8,10 @@ import pytest
 from store.model.command import (
     Absent,
     Activate,
+    Cancel,
     Command,
     Countersign,
+    Deploy,
     Dispute,
     Due,
     End,
@@ -17,6 +19,7 @@ from store.model.command import (
     Overdue,
     Present,
     Refused,
+    Report,
     Tally,
     Trouble,
     Withdraw,
@@ -26,6 +29,7 @@ from store.model.lifecycle import World, transition
 from store.model.lifecycle.world import spoken
 from store.model.policy import HOUR, MINUTE
 from store.model.request import TERMINAL, Request, State
+from store.model.slots import Slots
 from tests.builders import (
     ANA,
     BEN,
@@ -47,46 +51,59 @@ from tests.builders import (
     world,
 )
 
-RULES: Final = policies(soft(merge="by-hand"))
+RULES: Final = policies(soft(merge="by-hand", actions=frozenset({"open", "access", "change", "deploy", "policy"})))
 
 # Each row a state, each column a command; a dot is a refusal that changes nothing.
 TABLE: Final = """
-              Approve   Deny    Tally    Break     Withdraw   Activate  Merge   End       Due       Present  Absent  Refused  Trouble  Edit
-pending       approved  denied  pending  approved  withdrawn  .         .       .         expired   .        .       .        .        pending
-approved      .         .       .        .         withdrawn  active    .       .         expired   .        .       .        .        .
-approved*     .         .       .        .         withdrawn  granting  .       .         expired   .        .       .        .        .
-approved#     .         .       .        .         withdrawn  .         merged  .         expired   .        .       .        .        .
-stale#        .         .       .        .         withdrawn  .         .       .         expired   .        .       .        .        pending
-granting*     .         .       .        .         .          .         .       revoking  revoking  active   .       failed   granting  .
-active        .         .       .        .         .          .         .       ended     ended     .        .       active   active   .
-active*       .         .       .        .         .          .         .       revoking  revoking  .        .       active   active   .
-revoking*     .         .       .        .         .          .         .       .         .         .        ended   revoking revoking  .
-denied        .         .       .        .         .          .         .       .         .         .        .       .        .        .
-withdrawn     .         .       .        .         .          .         .       .         .         .        .       .        .        .
-expired       .         .       .        .         .          .         .       .         .         .        .       .        .        .
-merged#       .         .       .        .         .          .         .       .         .         .        .       .        .        .
-pending+      extended  denied  pending  .         withdrawn  .         .       .         expired   .        .       .        .        pending
-extended+     .         .       .        .         .          .         .       .         .         .        .       .        .        .
-ended         .         .       .        .         .          .         .       .         .         .        .       .        .        .
-failed*       .         .       .        .         .          .         .       .         .         .        .       .        .        .
+             Approve   Deny    Tally    Break     Withdraw   Activate  Merge   End       Due       Present  Absent  Refused   Trouble   Edit     Deploy   Cancel     Report
+pending      approved  denied  pending  approved  withdrawn  .         .       .         expired   .        .       .         .         pending  .        .          .
+approved     .         .       .        .         withdrawn  active    .       .         expired   .        .       .         .         .        .        .          .
+approved*    .         .       .        .         withdrawn  granting  .       .         expired   .        .       .         .         .        .        .          .
+approved#    .         .       .        .         withdrawn  .         merged  .         expired   .        .       .         .         .        .        .          .
+stale#       .         .       .        .         withdrawn  .         .       .         expired   .        .       .         .         pending  .        .          .
+granting*    .         .       .        .         .          .         .       revoking  revoking  active   .       failed    granting  .        .        .          .
+active       .         .       .        .         .          .         .       ended     ended     .        .       active    active    .        .        .          .
+active*      .         .       .        .         .          .         .       revoking  revoking  .        .       active    active    .        .        .          .
+revoking*    .         .       .        .         .          .         .       .         .         .        ended   revoking  revoking  .        .        .          .
+denied       .         .       .        .         .          .         .       .         .         .        .       .         .         .        .        .          .
+withdrawn    .         .       .        .         .          .         .       .         .         .        .       .         .         .        .        .          .
+expired      .         .       .        .         .          .         .       .         .         .        .       .         .         .        .        .          .
+merged#      .         .       .        .         .          .         .       .         .         .        .       .         .         .        .        .          .
+pending+     extended  denied  pending  .         withdrawn  .         .       .         expired   .        .       .         .         pending  .        .          .
+extended+    .         .       .        .         .          .         .       .         .         .        .       .         .         .        .        .          .
+ended        .         .       .        .         .          .         .       .         .         .        .       .         .         .        .        .          .
+failed*      .         .       .        .         .          .         .       .         .         .        .       .         .         .        .        .          .
+pending@     approved  denied  pending  approved  withdrawn  .         .       .         expired   .        .       .         .         pending  .        .          .
+approved@    .         .       .        .         withdrawn  .         .       .         expired   .        .       .         .         .        running  cancelled  .
+running@     .         .       .        .         .          .         .       .         failed    .        .       .         .         .        .        cancelled  succeeded
+succeeded@   .         .       .        .         .          .         .       .         .         .        .       .         .         .        .        .          .
+failed@      .         .       .        .         .          .         .       .         .         .        .       .         .         .        .        .          .
+cancelled@   .         .       .        .         .          .         .       .         .         .        .       .         .         .        .        .          .
+superseded@  .         .       .        .         .          .         .       .         .         .        .       .         .         .        .        .          .
 """
 HEADER, *ROWS = [line.split() for line in TABLE.strip().splitlines()]
 CELLS: Final = [(row[0], name, cell) for row in ROWS for name, cell in zip(HEADER, row[1:], strict=True)]
 OF_A_DEBT: Final = {"Countersign", "Dispute", "Overdue"}  # these move a debt, and are in a table of their own
-KINDS: Final = {"*": "access", "#": "change"}
+KINDS: Final = {"*": "access", "#": "change", "@": "deploy"}
 
 
 def do(at: World, *commands: Command, now_ms: int | None = None) -> World:
     """What is true after these commands, one after the other."""
     for command in commands:
         result = transition(at, command, people(at.now_ms))
-        at = replace(at, request=result.request, debt=result.debt or at.debt, head=result.head or at.head)
+        at = replace(
+            at,
+            request=result.request,
+            debt=result.debt or at.debt,
+            head=result.head or at.head,
+            slots=result.slots or at.slots,
+        )
     return at if now_ms is None else replace(at, now_ms=now_ms)
 
 
 def in_state(row: str) -> World:
     """A request that came to this state by a history of commands. A pending one lacks one approval."""
-    state, kind = row.rstrip("*#+"), KINDS.get(row[-1], "open")
+    state, kind = row.rstrip("*#+@"), KINDS.get(row[-1], "open")
     start = world(request(kind, rules=RULES), rules=RULES)
     asked = start.request
     approved = [approve(asked, ANA), approve(asked, BOB)]
@@ -120,6 +137,15 @@ def in_state(row: str) -> World:
             return do(start, *approved, Merge(id="m", actor=REQ))
         case "ended":
             return do(start, *approved, activate, end)
+        case "running":
+            return do(start, *approved, Deploy(id="y", actor=ANA))
+        case "succeeded" | "failed" if kind == "deploy":
+            return do(start, *approved, Deploy(id="y", actor=ANA), Report(id="z", actor="relay", outcome=state))
+        case "cancelled":
+            return do(start, *approved, Cancel(id="c", actor=REQ, reason="not today"))
+        case "superseded":
+            newer = Slots(newest={"payments/prod": NOW + 1})
+            return do(replace(start, slots=newer), *approved, Deploy(id="y", actor=ANA))
         case "failed":
             return do(start, *approved, activate, Refused(id="r", actor="relay", sentence="No.", absent=True))
         case _:
@@ -144,6 +170,12 @@ def command(name: str, asked: Request) -> Command:
             return Activate(id="a2", actor=REQ)
         case "Merge":
             return Merge(id="m2", actor=REQ)
+        case "Deploy":
+            return Deploy(id="y2", actor=ANA)
+        case "Cancel":
+            return Cancel(id="n2", actor=REQ, reason="not now")
+        case "Report":
+            return Report(id="z2", actor="relay", outcome="succeeded")
         case "End":
             return End(id="e2", actor=REQ)
         case "Due":
@@ -167,14 +199,14 @@ def command(name: str, asked: Request) -> Command:
 
 
 def test_the_table_has_every_state_and_every_command():
-    assert {row[0].rstrip("*#+") for row in ROWS} == set(get_args(State))
+    assert {row[0].rstrip("*#+@") for row in ROWS} == set(get_args(State))
     assert set(HEADER) | OF_A_DEBT | {"Leave"} == {each.__name__ for each in get_args(Command)}
 
 
 @pytest.mark.parametrize(("row", "name", "expected"), CELLS)
 def test_each_state_answers_each_command(row, name, expected):
     at = in_state(row)
-    assert at.request.state == row.rstrip("*#+")
+    assert at.request.state == row.rstrip("*#+@")
     told = command(name, at.request)
     if isinstance(told, Due):
         at = replace(at, now_ms=told.at_ms)

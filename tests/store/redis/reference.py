@@ -13,9 +13,11 @@ from store.model.command import (
     Activate,
     Approve,
     Break,
+    Cancel,
     Command,
     Countersign,
     Deny,
+    Deploy,
     Dispute,
     Due,
     Edit,
@@ -25,6 +27,7 @@ from store.model.command import (
     Overdue,
     Present,
     Refused,
+    Report,
     Tally,
     Trouble,
     Unlock,
@@ -369,6 +372,8 @@ class Reference:
                 return self.edit(one, command, facts, now_ms)
             case Leave():
                 raise NotImplementedError("In no history somebody leaves.")
+            case Deploy() | Cancel() | Report():
+                raise NotImplementedError("In no history anything is deployed.")
 
     def _count(self, one: Asked, command: Approve | Deny | Tally, facts: Facts, now_ms: int) -> Result:
         both = self.both(one)

@@ -1,0 +1,214 @@
+"""Deploying: what was approved is started by a deployer, one at a time for each application, and reported on by who does it."""
+
+from dataclasses import replace
+from typing import Final
+
+from store.model.command import Cancel, Deploy, Report
+from store.model.delivery import Delivery
+from store.model.effect import Launch, ShowCard
+from store.model.errors import Conflict, Invalid
+from store.model.identity import Target
+from store.model.lifecycle.world import (
+    Transition,
+    World,
+    audit,
+    changed,
+    demand,
+    moved_to,
+    rules_of,
+    spoken,
+    tell,
+    undisputed,
+)
+from store.model.people import People
+from store.model.policy import Hook, TargetConfig
+from store.model.request import CLOCK, REASON_MOST, Ending, Request, Run
+from store.model.slots import Slots
+from store.model.standing import Rules, may_cancel, may_deploy
+
+LOG_MOST: Final = 2_000  # characters of a link
+SAID_MOST: Final = 300
+
+
+def deploy(world: World, command: Deploy, people: People) -> Transition:
+    request, rules = world.request, rules_of(world)
+    demand(may_deploy(request, rules, command.actor, people))
+    undisputed(world)
+    started = launch(world, request, rules, command.actor)
+    return replace(started, good_until_ms=min(people.good_until_ms, request.timers["deadline"]))
+
+
+def launch(world: World, request: Request, rules: Rules, actor: str) -> Transition:
+    """Raises `Conflict` while it must not start. One that was asked for before another that was started never does."""
+    now_ms, slots = world.now_ms, world.slots or Slots()
+    if slots.overtaken(request.asked, request.created_ms):
+        return _superseded(request, now_ms)
+    may_start(request, rules, slots, now_ms)
+    hooks = tuple(hook.name for hook in deploying(world.policy_now.target(request.asked), request.asked))
+    if not hooks:
+        raise Conflict(f"No hook deploys {request.target} any more. Ask an owner.", code="no_hook")
+    running = moved_to(
+        request,
+        "running",
+        now_ms,
+        deadline=now_ms + rules.report_within_ms,
+        run=Run(by=actor, at_ms=now_ms),
+        hooks=hooks,
+    )
+    older = tuple(
+        _passed(sibling, request, now_ms)
+        for sibling in world.siblings
+        if sibling.target == request.target
+        and sibling.state in ("pending", "approved")
+        and sibling.created_ms < request.created_ms
+    )
+    return Transition(
+        running,
+        "Started. The card shows how it goes.",
+        audit=(
+            audit(running, "deploy.started", actor, now_ms),
+            *(audit(sibling, "deploy.superseded", actor, now_ms, by=request.id) for sibling in older),
+        ),
+        effects=(
+            ShowCard(request=request.id),
+            *tell(running, "running", now_ms),
+            *(Launch(request=request.id, hook=hook, at_ms=now_ms) for hook in hooks),
+            *(ShowCard(request=sibling.id) for sibling in older),
+            *(effect for sibling in older for effect in tell(sibling, "superseded", now_ms)),
+        ),
+        slots=slots.taken(request.asked, request.id, request.created_ms),
+        siblings=older,
+        deliveries=tuple(_delivery(running, hook) for hook in hooks),
+    )
+
+
+def may_start(request: Request, rules: Rules, slots: Slots, now_ms: int) -> None:
+    """Raises `Conflict` with what it waits for."""
+    if (running := slots.occupied(request.asked)) is not None:
+        raise Conflict(f"Deploy {running} is running there. Wait for its end, or cancel it.", code="occupied")
+    decision = request.decision
+    broken = decision is not None and decision.basis == "break-glass"
+    since_ms = decision.at_ms if decision is not None else now_ms
+    if not broken and (left_ms := since_ms + rules.wait_ms - now_ms) > 0:
+        raise Conflict(
+            f"The rule “{rules.now.name}” waits for {spoken(rules.wait_ms)} after the approval: {spoken(_whole(left_ms))} are left.",
+            code="waiting",
+        )
+    if not (broken and rules.soft) and (frozen := rules.frozen_until(now_ms)) is not None:
+        until_ms, name = frozen
+        called = f" ({name})" if name else ""
+        raise Conflict(
+            f"Deploys of {request.target} are frozen{called} for another {spoken(_whole(until_ms - now_ms))}.",
+            code="frozen",
+        )
+
+
+def cancel(world: World, command: Cancel, people: People) -> Transition:
+    request, now_ms = world.request, world.now_ms
+    demand(may_cancel(request, world.rules, world.policy_now.owners, command.actor, people))
+    if not command.reason.strip():
+        raise Invalid("Say why it is cancelled: who asked and who started it read it.", code="reason_required")
+    reason = command.reason[:REASON_MOST]
+    cancelled = moved_to(request, "cancelled", now_ms, ending=Ending(by=command.actor, at_ms=now_ms, reason=reason))
+    ran = request.state == "running"
+    return Transition(
+        cancelled,
+        "Cancelled. What the receiver has begun, it must stop by itself." if ran else "Cancelled.",
+        audit=(audit(cancelled, "deploy.cancelled", command.actor, now_ms, was=request.state, reason=reason),),
+        effects=(ShowCard(request=request.id), *tell(cancelled, "cancelled", now_ms)),
+        slots=_freed(world) if ran else None,
+    )
+
+
+def hear(world: World, command: Report) -> Transition:
+    """What the receiver says of it. Its end is said once; what it says later changes nothing."""
+    request, now_ms, run = world.request, world.now_ms, world.request.run
+    if run is None:
+        raise Conflict("This deploy was never started.", code="too_late")
+    said = run.model_copy(
+        update={
+            "stage": command.stage or run.stage,
+            "log": command.log or run.log,
+            "said": command.said[:SAID_MOST] if command.said is not None else run.said,
+            "said_ms": now_ms,
+        }
+    )
+    if command.log is not None and (len(command.log) > LOG_MOST or not command.log.startswith("https://")):
+        raise Invalid("The log is a link that begins with https://.", code="bad_log")
+    if command.outcome == "running":
+        if (said.stage, said.log, said.said) == (run.stage, run.log, run.said):
+            raise Conflict("Known already.", code="nothing_new")
+        goes = changed(request, run=said)
+        return Transition(
+            goes,
+            "Recorded.",
+            audit=(audit(goes, "deploy.reported", command.actor, now_ms, stage=said.stage),),
+            effects=(ShowCard(request=request.id),),
+        )
+    return finish(world, changed(request, run=said), command.outcome, command.actor, command.said)
+
+
+def unreported(world: World) -> Transition:
+    """The time to report is over."""
+    return finish(world, world.request, "failed", CLOCK, "No report came in time.")
+
+
+def finish(world: World, request: Request, outcome: str, actor: str, why: str | None) -> Transition:
+    now_ms = world.now_ms
+    ended = moved_to(request, outcome, now_ms, ending=Ending(by=actor, at_ms=now_ms, reason=why and why[:SAID_MOST]))
+    return Transition(
+        ended,
+        "Recorded.",
+        audit=(audit(ended, f"deploy.{outcome}", actor, now_ms, reason=why and why[:SAID_MOST]),),
+        effects=(
+            ShowCard(request=request.id),
+            *tell(ended, "succeeded" if outcome == "succeeded" else "failed", now_ms),
+        ),
+        slots=_freed(world),
+    )
+
+
+def deploying(config: TargetConfig | None, target: Target) -> tuple[Hook, ...]:
+    """The hooks that deploy it: of an application those of its name, of an environment all."""
+    application = target.id.partition("#")[2]
+    return tuple(
+        hook
+        for hook in (config.hooks if config is not None else ())
+        if "deploy" in hook.on and application in ("", hook.name)
+    )
+
+
+def _freed(world: World) -> Slots:
+    return (world.slots or Slots()).freed(world.request.id)
+
+
+def _superseded(request: Request, now_ms: int) -> Transition:
+    """Found out when it would start."""
+    passed = moved_to(request, "superseded", now_ms, ending=Ending(by=CLOCK, at_ms=now_ms))
+    return Transition(
+        passed,
+        "Not started: a deploy that was asked for later has been started before it.",
+        audit=(audit(passed, "deploy.superseded", CLOCK, now_ms),),
+        effects=(ShowCard(request=request.id), *tell(passed, "superseded", now_ms)),
+    )
+
+
+def _passed(older: Request, newer: Request, now_ms: int) -> Request:
+    ending = Ending(by=CLOCK, at_ms=now_ms, reason=f"{newer.id} was started.")
+    return moved_to(older, "superseded", now_ms, ending=ending)
+
+
+def _delivery(running: Request, hook: str) -> Delivery:
+    return Delivery(
+        request=running.id,
+        environment=running.target,
+        hook=hook,
+        version=0,
+        message_id=f"msg_{running.id}_{hook}_deploy",
+    )
+
+
+def _whole(left_ms: int) -> int:
+    """In whole minutes, rounded up; seconds at the last."""
+    step = 60_000 if left_ms > 60_000 else 1_000
+    return -(-left_ms // step) * step

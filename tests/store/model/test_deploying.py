@@ -1,0 +1,383 @@
+"""Deploys: approved, then started by who may, one at a time, and ended by a report or by the clock."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from store.model.command import Cancel, Deploy, Due, Report
+from store.model.effect import Launch, Tell
+from store.model.errors import Conflict, Forbidden, Invalid
+from store.model.freeze import WEEK_MINUTES, Dated, Weekly, frozen_until
+from store.model.identity import Target
+from store.model.lifecycle import Transition, World, submit, transition
+from store.model.policy import HOUR, MINUTE, Circle, Hook, Policy, PolicySet, TargetConfig
+from store.model.request import Deployment, Request
+from store.model.slots import Slots, meets
+from tests.builders import (
+    ANA,
+    BEN,
+    BOB,
+    CAT,
+    INSTALLATION,
+    NOW,
+    ONCALL,
+    OWNER,
+    PROD,
+    REQ,
+    STRANGER,
+    approve,
+    draft,
+    leads,
+    people,
+    policies,
+    policy,
+    smash,
+    soft,
+    world,
+)
+
+API, WEB = Target.parse("payments/prod#api"), Target.parse("payments/prod#web")
+ON: Final = frozenset({"change", "deploy"})
+HOOKS: Final = (
+    Hook(name="api", url="https://api", on=ON),
+    Hook(name="web", url="https://web", on=ON),
+    Hook(name="cache", url="https://cache"),
+)
+DEPLOYS: Final = {"actions": frozenset({"deploy"}), "approvals": (leads(1),)}
+
+
+def ruled(*rules: Policy, hooks: tuple[Hook, ...] = HOOKS, **changed: Any) -> PolicySet:
+    return policies(*(rules or (policy(**DEPLOYS),)), targets={"payments/prod": TargetConfig(hooks=hooks)}, **changed)
+
+
+def asked(
+    rules: PolicySet | None = None, *, target: Target = API, now_ms: int = NOW, identity: str = "REQVEST001"
+) -> Request:
+    drawn = draft("deploy", target=target, identity=identity)
+    return submit(drawn, INSTALLATION, rules or ruled(), people(now_ms), now_ms).request
+
+
+def approved(rules: PolicySet | None = None, by: str = ANA, **how: Any) -> World:
+    rules = rules or ruled()
+    at = world(asked(rules, **how), rules=rules, now_ms=how.get("now_ms", NOW))
+    return after(at, approve(at.request, by))
+
+
+def done(at: World, command: Any) -> Transition:
+    return transition(at, command, people(at.now_ms))
+
+
+def after(at: World, command: Any) -> World:
+    result = done(at, command)
+    return replace(at, request=result.request, debt=result.debt or at.debt, slots=result.slots or at.slots)
+
+
+def start(by: str = ANA) -> Deploy:
+    return Deploy(id=f"deploy:{by}", actor=by)
+
+
+def told(result: Transition) -> set[tuple[str, str]]:
+    return {(effect.news, effect.to) for effect in result.effects if isinstance(effect, Tell)}
+
+
+def test_it_is_started_by_hand_and_told_to_the_hook_of_its_name():
+    at = approved()
+    assert at.request.state == "approved"
+    result = done(at, start())
+    assert (result.request.state, result.request.hooks) == ("running", ("api",))
+    assert result.request.run is not None
+    assert result.request.run.by == ANA
+    assert result.request.timers == {"deadline": NOW + HOUR}
+    assert [effect.hook for effect in result.effects if isinstance(effect, Launch)] == ["api"]
+    assert [(each.hook, each.message_id) for each in result.deliveries] == [("api", "msg_REQVEST001_api_deploy")]
+    assert result.slots == Slots(running={API.id: "REQVEST001"}, newest={API.id: NOW})
+    assert told(result) == {("running", REQ)}
+
+
+def test_of_a_whole_environment_all_hooks_hear_that_deploy():
+    assert done(approved(target=PROD), start()).request.hooks == ("api", "web")
+
+
+def test_what_no_hook_deploys_cannot_be_asked_for_nor_started():
+    with pytest.raises(Invalid, match="No hook named old deploys payments/prod#old") as refused:
+        asked(target=Target.parse("payments/prod#old"))
+    assert refused.value.detail == "no_hook"
+    with pytest.raises(Invalid, match="No hook deploys payments/prod"):
+        asked(ruled(hooks=HOOKS[2:]), target=PROD)
+    at = approved()
+    with pytest.raises(Conflict, match="No hook deploys payments/prod#api any more") as late:
+        done(replace(at, policy_now=ruled(hooks=HOOKS[1:])), start())
+    assert late.value.detail == "no_hook"
+
+
+@pytest.mark.parametrize(
+    ("rule", "may", "may_not"),
+    [
+        ({}, [ANA, BOB, OWNER], [REQ, STRANGER]),
+        ({"deployers": Circle(users=frozenset({STRANGER}))}, [STRANGER], [ANA, OWNER, REQ]),
+        ({"deployers": Circle()}, [], [ANA, OWNER, REQ, STRANGER]),
+    ],
+)
+def test_who_may_deploy(rule: dict[str, Any], may: list[str], may_not: list[str]):
+    # Who asked is one of the leads, and nobody keeps an approver from starting their own: it was approved by another.
+    rules = ruled(policy(**DEPLOYS, **rule))
+    at = approved(rules)
+    for who in may:
+        assert done(at, start(who)).request.state == "running"
+    for who in may_not:
+        if rule or who != REQ:
+            with pytest.raises(Forbidden):
+                done(at, start(who))
+    with pytest.raises(Forbidden):
+        transition(at, start(ANA), people(UANA={"guest": True}))
+
+
+def test_deployers_must_be_so_under_both_policies():
+    then, now = ruled(), ruled(policy(**DEPLOYS, deployers=Circle(users=frozenset({STRANGER}))), number=2)
+    at = replace(approved(then), policy_now=now)
+    for who in (ANA, STRANGER):
+        with pytest.raises(Forbidden):
+            done(at, start(who))
+
+
+def test_who_broke_the_glass_may_deploy_it():
+    rules = ruled(soft(**DEPLOYS, deployers=Circle(users=frozenset({CAT}))))
+    at = world(asked(rules), rules=rules)
+    at = after(at, smash(at.request))
+    assert done(at, start(ONCALL)).request.state == "running"
+    with pytest.raises(Forbidden):
+        done(at, start(BOB))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        (API, API, True),
+        (API, WEB, False),
+        (PROD, API, True),
+        (API, PROD, True),
+        (PROD, Target.parse("payments/staging"), False),
+    ],
+)
+def test_which_deploys_meet(one: Target, other: Target, expected: bool):  # noqa: FBT001 - a column of the table
+    assert meets(one, other) is expected
+    slots = Slots(running={other.id: "REQVEST0X1"})
+    assert (slots.occupied(one) is not None) is expected
+    at = replace(approved(target=one) if one in (API, PROD) else approved(), slots=slots)
+    if expected:
+        with pytest.raises(Conflict, match="Deploy REQVEST0X1 is running there") as refused:
+            done(at, start())
+        assert refused.value.detail == "occupied"
+    else:
+        assert done(at, start()).request.state == "running"
+
+
+def test_starting_supersedes_what_was_asked_for_before_and_nothing_else():
+    rules = ruled()
+    older, waiting = asked(rules, identity="REQVEST0A1"), asked(rules, identity="REQVEST0A2")
+    older = after(world(older, rules=rules), approve(older, ANA)).request
+    elsewhere = asked(rules, identity="REQVEST0A3", target=WEB)
+    newer = asked(rules, identity="REQVEST0A4", now_ms=NOW + 2)
+    at = replace(approved(rules, now_ms=NOW + 1), siblings=(older, waiting, elsewhere, newer))
+    result = done(at, start())
+    assert [(each.id, each.state) for each in result.siblings] == [
+        ("REQVEST0A1", "superseded"), ("REQVEST0A2", "superseded"),
+    ]  # fmt: skip
+    assert all(each.ending is not None and each.ending.reason == "REQVEST001 was started." for each in result.siblings)
+    assert ("superseded", REQ) in told(result)
+    assert [entry.event for entry in result.audit] == ["deploy.started", "deploy.superseded", "deploy.superseded"]
+
+
+def test_asking_supersedes_nothing_and_what_was_passed_finds_out_when_it_would_start():
+    at = replace(approved(), slots=Slots(newest={API.id: NOW + 1}))
+    result = done(at, start())
+    assert (result.request.state, result.slots) == ("superseded", None)
+    assert "asked for later" in result.answer
+    assert done(replace(at, slots=Slots(newest={API.id: NOW, WEB.id: NOW + 1})), start()).request.state == "running"
+
+
+def test_approve_and_deploy_where_this_vote_decides_and_they_may():
+    at = world(asked(ruled()), rules=ruled())
+    result = done(at, approve(at.request, ANA, deploys=True))
+    assert result.request.state == "running"
+    assert [entry.event for entry in result.audit] == ["review.approved", "request.approved", "deploy.started"]
+    assert result.good_until_ms is not None
+    two = ruled(policy(**{**DEPLOYS, "approvals": (leads(2),)}))
+    half = world(asked(two), rules=two)
+    assert done(half, approve(half.request, ANA, deploys=True)).request.state == "pending"
+
+
+@pytest.mark.parametrize(
+    ("rule", "answer"),
+    [
+        ({"deployers": Circle(users=frozenset({CAT}))}, "Approved. Somebody who may deploy starts it."),
+        (
+            {"wait_ms": 10 * MINUTE},
+            "Approved, and not started yet. The rule “rule” waits for 10 min after the approval: 10 min are left.",
+        ),
+    ],
+)
+def test_approve_and_deploy_stays_approved_where_it_must_not_start(rule: dict[str, Any], answer: str):
+    rules = ruled(policy(**DEPLOYS, **rule))
+    at = world(asked(rules), rules=rules)
+    result = done(at, approve(at.request, ANA, deploys=True))
+    assert (result.request.state, result.answer) == ("approved", answer)
+
+
+def test_it_waits_as_long_as_the_longer_rule_says():
+    then, now = ruled(policy(**DEPLOYS, wait_ms=MINUTE)), ruled(policy(**DEPLOYS, wait_ms=10 * MINUTE), number=2)
+    at = replace(approved(then), policy_now=now)
+    with pytest.raises(Conflict, match="1 min are left") as refused:
+        done(replace(at, now_ms=NOW + 9 * MINUTE), start())
+    assert refused.value.detail == "waiting"
+    assert done(replace(at, now_ms=NOW + 10 * MINUTE), start()).request.state == "running"
+
+
+def frozen(**how: Any) -> Policy:
+    window = Dated(from_ms=NOW - HOUR, until_ms=NOW + HOUR, name="end of year")
+    return soft(**DEPLOYS, freeze=(window,)) if how.pop("soft", False) else policy(**DEPLOYS, freeze=(window,), **how)
+
+
+def test_nothing_starts_in_a_freeze_of_either_policy():
+    for then, now in ((frozen(), policy(**DEPLOYS)), (policy(**DEPLOYS), frozen())):
+        at = replace(approved(ruled(then)), policy_now=ruled(now, number=2))
+        with pytest.raises(Conflict, match=r"frozen \(end of year\) for another 1 h") as refused:
+            done(at, start())
+        assert refused.value.detail == "frozen"
+        assert done(replace(at, now_ms=NOW + HOUR), start()).request.state == "running"
+
+
+def test_a_broken_glass_passes_a_freeze_only_where_it_is_soft_still():
+    rules = ruled(frozen(soft=True))
+    at = world(asked(rules), rules=rules)
+    at = after(at, smash(at.request))
+    assert done(at, start(ONCALL)).request.state == "running"
+    with pytest.raises(Conflict, match="frozen"):
+        done(replace(at, policy_now=ruled(frozen(), number=2)), start(ONCALL))
+    with pytest.raises(Conflict, match="frozen"):
+        done(approved(rules), start())
+
+
+def running(**how: Any) -> World:
+    return after(approved(**how), start())
+
+
+def test_what_the_receiver_says_is_kept_and_its_end_ends_it():
+    at = running()
+    going = Report(id="r1", actor="relay", outcome="running", stage="Rolling out", log="https://ci/1")
+    said = done(at, going)
+    assert (said.request.state, said.slots) == ("running", None)
+    assert said.request.timers == at.request.timers
+    at = replace(at, request=said.request, now_ms=NOW + MINUTE)
+    with pytest.raises(Conflict, match="Known already") as again:
+        done(at, replace(going, id="r2"))
+    assert again.value.detail == "nothing_new"
+    result = done(at, Report(id="r3", actor="machine:X", outcome="failed", said="3 of 6 " + "x" * 400))
+    assert (result.request.state, result.slots) == ("failed", Slots(newest={API.id: NOW}))
+    run, ending = result.request.run, result.request.ending
+    assert run is not None
+    assert ending is not None
+    assert (run.stage, run.log, len(run.said or ""), run.said_ms) == ("Rolling out", "https://ci/1", 300, NOW + MINUTE)
+    assert (ending.by, len(ending.reason or "")) == ("machine:X", 300)
+    assert told(result) == {("failed", REQ)}
+    with pytest.raises(Conflict, match="This has failed"):
+        done(replace(at, request=result.request), Report(id="r4", actor="relay", outcome="succeeded"))
+
+
+@pytest.mark.parametrize("log", ["http://ci/1", "javascript:alert(1)", "https://" + "x" * 2_000, ""])
+def test_a_log_is_a_link(log: str):
+    for outcome in ("running", "succeeded"):
+        with pytest.raises(Invalid, match="begins with https"):
+            done(running(), Report(id="r", actor="relay", outcome=outcome, log=log))
+
+
+def test_without_a_report_in_time_it_has_failed_and_the_place_is_free():
+    at = running()
+    late = replace(at, now_ms=NOW + HOUR)
+    result = done(late, Due(id="d", actor="clock", timer="deadline", at_ms=NOW + HOUR))
+    assert (result.request.state, result.slots) == ("failed", Slots(newest={API.id: NOW}))
+    assert result.request.ending is not None
+    assert (result.request.ending.by, result.request.ending.reason) == ("clock", "No report came in time.")
+    with pytest.raises(Conflict, match="over already"):
+        done(late, Report(id="r", actor="relay", outcome="succeeded"))
+
+
+@pytest.mark.parametrize("who", [REQ, BEN, BOB, OWNER])
+def test_who_asked_decides_deploys_or_owns_may_cancel(who: str):
+    why = Cancel(id="c", actor=who, reason="the build is red")
+    waits = done(approved(), why)
+    assert (waits.request.state, waits.slots) == ("cancelled", None)
+    runs = done(running(), why)
+    assert (runs.request.state, runs.slots) == ("cancelled", Slots(newest={API.id: NOW}))
+    assert told(runs) == {("cancelled", REQ)}
+
+
+def test_others_and_those_without_a_reason_cancel_nothing():
+    with pytest.raises(Forbidden, match="Only the person who asked"):
+        done(running(), Cancel(id="c", actor=STRANGER, reason="no"))
+    with pytest.raises(Invalid, match="Say why"):
+        done(running(), Cancel(id="c", actor=REQ, reason=" "))
+    at = replace(running(), policy_now=policies(policy(targets=("role:*",)), number=2))
+    assert done(at, Cancel(id="c", actor=OWNER, reason="no rule is left")).request.state == "cancelled"
+
+
+def test_the_digest_is_over_version_and_ref():
+    at = asked()
+    payloads = [
+        Deployment(version="v1.2.3", ref="9f2c41d"),
+        Deployment(version="v1.2.4", ref="9f2c41d"),
+        Deployment(version="v1.2.3"),
+        Deployment(version="v1.2.3", ref="9f2c41e"),
+    ]
+    digests = {
+        submit(replace(draft("deploy", target=API), payload=each), INSTALLATION, ruled(), people(), NOW).request.digest
+        for each in payloads
+    }
+    assert at.digest in digests
+    assert len(digests) == 4
+
+
+FRIDAY, MONDAY = 4 * 24 * 60 + 16 * 60, 8 * 60  # Friday 16:00, Monday 08:00
+WEEKEND = Weekly(starts=FRIDAY, ends=MONDAY, zone="Europe/Berlin", name="weekend")
+
+
+@pytest.mark.parametrize(
+    ("now", "until"),
+    [
+        ("2026-11-20T14:59:59", None),  # Berlin is an hour ahead of UTC in November
+        ("2026-11-20T15:00:00", "2026-11-23T07:00:00"),
+        ("2026-11-23T06:59:59", "2026-11-23T07:00:00"),
+        ("2026-11-23T07:00:00", None),
+        ("2026-10-23T14:00:00", "2026-10-26T07:00:00"),  # the clocks went back in between
+        ("2026-03-27T15:00:00", "2026-03-30T06:00:00"),  # and forward
+    ],
+)
+def test_a_weekly_freeze_goes_by_the_clocks_on_the_wall(now: str, until: str | None):
+    assert frozen_until([WEEKEND], at_ms(now)) == (None if until is None else (at_ms(until), "weekend"))
+
+
+def test_freezes_that_follow_one_another_are_one():
+    windows = [Dated(from_ms=0, until_ms=10, name="a"), Dated(from_ms=10, until_ms=20), Dated(from_ms=15, until_ms=30)]
+    assert frozen_until(windows, 5) == (30, "a")
+    assert frozen_until(windows, 30) is None
+
+
+@given(st.integers(0, WEEK_MINUTES - 1), st.integers(0, WEEK_MINUTES - 1), st.integers(0, WEEK_MINUTES - 1))
+def test_a_week_has_no_seam(starts: int, ends: int, minute: int):
+    monday = at_ms("2026-11-16T00:00:00")
+    window = Weekly(starts=starts, ends=ends, name="w")
+    inside = (starts <= minute < ends) if starts <= ends else (minute >= starts or minute < ends)
+    found = window.end_ms(monday + minute * MINUTE)
+    assert (found is not None) is inside
+    if found is not None:
+        assert (found - monday) // MINUTE % WEEK_MINUTES == ends
+        assert found > monday + minute * MINUTE
+
+
+def at_ms(utc: str) -> int:
+    from datetime import datetime
+
+    return int(datetime.fromisoformat(f"{utc}+00:00").timestamp() * 1000)
