@@ -166,6 +166,15 @@ async def test_confirming_twice_is_once(desk):
     assert len(await desk.tokens.of(ANA)) == 1
 
 
+async def test_what_was_denied_is_not_confirmed(desk):
+    begun = await desk.ask()
+    await desk.doors.typed(ANA, begun.attempt.code)
+    await desk.doors.deny(ANA, begun.attempt.id)
+    assert await refusal(desk.doors.confirm(ANA, begun.attempt.id), NotFound) == "login_over"
+    assert await refusal(desk.doors.fetch(begun.attempt.id, begun.poll, 0)) == "denied"
+    assert await desk.tokens.of(ANA) == []
+
+
 async def test_confirming_and_denying_at_once_is_one_of_them(desk):
     begun = await desk.ask()
     await desk.doors.typed(ANA, begun.attempt.code)
