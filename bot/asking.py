@@ -11,9 +11,10 @@ from store.model.identity import POLICIES, Target, request_id
 from store.model.lifecycle import Draft, more_for, rule_for
 from store.model.people import Directory, Wanted
 from store.model.policy import Policy, PolicySet, TargetConfig
-from store.model.request import Amendment, Change, Door, Extending, Joining, Opening, Request
+from store.model.request import CLOCK, Amendment, Change, Door, Enrolling, Extending, Joining, Minting, Opening, Request
 from store.redis.blobs import Blobs, Pasted, Taking
 from store.redis.environments import Environments, Value
+from store.redis.epochs import Epochs
 from store.redis.policies import Policies, fingerprint
 from store.redis.requests import Outcome, Requests
 from store.redis.versions import Versions
@@ -32,6 +33,7 @@ class Asking:
         *,
         versions: Versions,
         blobs: Blobs,
+        epochs: Epochs | None = None,
     ) -> None:
         self._requests = requests
         self._environments = environments
@@ -40,6 +42,7 @@ class Asking:
         self._policies = policies
         self._directory = directory
         self._random = random
+        self._epochs = epochs
 
     async def open(
         self,
@@ -111,6 +114,9 @@ class Asking:
         if not values:
             raise Invalid("Name at least one secret to set or to remove.", code="nothing_to_change")
         environment = await self._environments.ensure(_environment(target), secure=config.secure)
+        if config.secure and not environment.secure:
+            # Made before it was to be secure: what is sealed from now on is, and what lies there moves after it.
+            environment = await self._renew(environment.target)
         try:
             found, taking = await self._found(environment, user, values)
         except NotFound:
@@ -152,6 +158,20 @@ class Asking:
         amendment, body = _amendment(new, base)
         draft = Draft(self._id(), "policy", POLICIES, user, user, amendment, reason, ticket, door)
         return await self._requests.submit(draft, command_id, policies=body)
+
+    async def holder(
+        self, user: str, holder: Enrolling, *, reason: str, ticket: str | None, door: Door, command_id: str
+    ) -> Outcome:
+        """Asks for a key holder to be added or removed."""
+        draft = Draft(self._id(), "policy", POLICIES, user, user, holder, reason, ticket, door)
+        return await self._requests.submit(draft, command_id)
+
+    async def machine(
+        self, user: str, machine: Minting, *, reason: str, ticket: str | None, door: Door, command_id: str
+    ) -> Outcome:
+        """Asks for a machine to be let in."""
+        draft = Draft(self._id(), "policy", POLICIES, user, user, machine, reason, ticket, door)
+        return await self._requests.submit(draft, command_id)
 
     async def other_policies(self, request: Request, command: Edit, new: PolicySet, *, base: int) -> Outcome:
         """The same request, for `new` instead of version `base`."""
@@ -221,6 +241,14 @@ class Asking:
                 "A reference stands for one name only. Seal the value once more for the other.", code="bad_reference"
             )
         return found, Taking(user, tuple(members)) if members else None
+
+    async def _renew(self, target: str) -> Environment:
+        """Raises `Unavailable` where fewer than two key holders work."""
+        if self._epochs is None:
+            raise Unavailable(
+                f"{target} is to be secure, and is not yet. Try again in a minute.", code="not_secure_yet"
+            )
+        return await self._epochs.renew(target, actor=CLOCK, secure=True)
 
     async def _rule(self, kind: str, target: Target) -> tuple[Policy, TargetConfig]:
         policies: PolicySet = await self._policies.current()

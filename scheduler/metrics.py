@@ -53,3 +53,13 @@ class Metrics:
         self.degraded = Gauge(
             "countersign_degraded", "1 while Redis does not keep what it is told", registry=self.registry
         )
+        self.holders_working = Gauge(
+            "countersign_key_holders_working",
+            "Key holders of the roster that work, as seen from here",
+            registry=self.registry,
+        )
+        self.under_replicated = Gauge(
+            "countersign_environments_under_replicated",
+            "Environments with a key that fewer than two working holders have",
+            registry=self.registry,
+        )

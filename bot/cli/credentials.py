@@ -8,18 +8,18 @@ import base64
 import contextlib
 import fcntl
 import ipaddress
-import json
 import os
 import secrets
 import stat
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from bot.cli.wire import ask
 from store.keys.computer import Computer, renewal
 from store.model.errors import Forbidden, Invalid, NotFound, Unavailable
 from store.model.secret import Secret
@@ -28,7 +28,6 @@ FILE: Final = "credentials.json"
 EARLY_MS: Final = 60_000  # how long before its end a token is renewed
 LOCK_S: Final = 20.0  # longer than anybody needs to renew
 NONCE_BYTES: Final = 16
-TIMEOUT_S: Final = 15.0
 
 
 class Session(BaseModel):
@@ -177,7 +176,7 @@ class Credentials:
         signature = computer.sign(renewal(session.id, at_ms, nonce))
         asked = {"token": session.id, "at_ms": at_ms, "nonce": nonce, "signature": signature}
         try:
-            answer = await post(url, "/v1/login/renew", asked)
+            answer = await ask("POST", check_url(url), "/v1/login/renew", body=asked)
         except (Forbidden, NotFound) as error:
             raise Forbidden(
                 f"{error.sentence.rstrip()} Log in again: countersign login {url}", code=error.detail
@@ -229,43 +228,6 @@ def check_url(text: str) -> str:
         )
     shown = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
-
-
-async def post(url: str, path: str, body: Mapping[str, Any], *, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
-    """Asks without a token, as one does to get one. Raises `AccessError` as the server says it, or `Unavailable`."""
-    import aiohttp
-
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout_s)) as http,
-            http.post(check_url(url) + path, json=body, allow_redirects=False) as response,
-        ):
-            status, found = response.status, _object(await response.text())
-        if status < 400:
-            return found
-        code, sentence = str(found["code"]), str(found["sentence"])
-    except (aiohttp.ClientConnectionError, TimeoutError, OSError):
-        raise Unavailable(f"{url} does not answer.", code="no_answer") from None
-    except (aiohttp.ClientError, ValueError, KeyError):
-        raise Unavailable(f"{url} does not answer as Countersign does.", code="bad_answer") from None
-    raise refusal(status, code, sentence)
-
-
-def _object(text: str) -> dict[str, Any]:
-    """Raises `ValueError`."""
-    found = json.loads(text)
-    if not isinstance(found, dict):
-        raise ValueError(type(found).__name__)  # noqa: TRY004 - as for what is no JSON at all
-    return found
-
-
-def refusal(status: int, code: str, sentence: str) -> Exception:
-    """What the server said, as this program raises it."""
-    from bot.slack.views.words import cleaned
-    from store.model.errors import Conflict
-
-    kinds = {400: Invalid, 401: Forbidden, 403: Forbidden, 404: NotFound, 409: Conflict}
-    return kinds.get(status, Unavailable)(cleaned(sentence), code=code)
 
 
 def _loopback(host: str) -> bool:

@@ -86,7 +86,16 @@ class Operation:
 
 
 class Api:
-    def __init__(self, operations: Iterable[Operation], auth: Auth, metrics: Metrics, pace: Pace) -> None:
+    """`used` hears of each token that was let in, and keeps nobody waiting."""
+
+    def __init__(
+        self,
+        operations: Iterable[Operation],
+        auth: Auth,
+        metrics: Metrics,
+        pace: Pace,
+        used: Callable[[Bearer, web.Request], None] = lambda *_: None,
+    ) -> None:
         description = Operation(
             method="GET",
             path="/openapi.json",
@@ -100,6 +109,7 @@ class Api:
         self._auth = auth
         self._metrics = metrics
         self._pace = pace
+        self._used = used
 
     def routes(self) -> list[web.RouteDef]:
         return [web.route(one.method, one.path, self._handler(one)) for one in self.operations]
@@ -116,6 +126,8 @@ class Api:
             try:
                 shown = None if operation.open_to_all else bearer(request)
                 response = await self._answered(operation, request, shown)
+                if shown is not None:
+                    self._used(shown, request)
             except AccessError as error:
                 response, said = refused(error), error.detail
             took = time.perf_counter() - begun

@@ -44,8 +44,12 @@ END_REASON: Final = "end_reason"
 APPROVE_LESS: Final = "approve_less"
 UNLOCK_REASON: Final = "unlock_reason"
 EXTEND_TIME: Final = "extend_time"
+LOGIN: Final = "login"
 VALUES: Final = "values"
 NOTICE: Final = "notice"
+
+# In the modal of a login. The value is its id.
+LOGIN_DENY: Final = "login_deny"
 
 # Fields of modals: the action id is fixed; the block id is the same, or begins with it and a colon.
 KIND: Final = "kind"
@@ -76,6 +80,10 @@ HOME_UNLOCK: Final = "home_unlock"
 
 # App Home, for owners: what a version of the policies changed. The value is its number.
 HOME_POLICY_CHANGES: Final = "home_policy_changes"
+
+# App Home: end a session of one's own, or as an owner the token of a machine (the value is its id); and all sessions of one's own.
+HOME_REVOKE: Final = "home_revoke"
+HOME_SIGN_OUT: Final = "home_sign_out"
 
 # App Home: to a page, or to another part of a list on it. What follows tells the buttons of one row apart; the value is a `Place`.
 HOME_GO: Final = "home_go_"

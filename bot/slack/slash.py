@@ -11,6 +11,7 @@ from bot.slack.doors import Line, line
 from bot.slack.extending import Extending
 from bot.slack.forms import Forms
 from bot.slack.sight import Sight
+from bot.slack.signing_in import SigningIn
 from bot.slack.unlocking import Unlocking
 from bot.slack.views import audited, why
 from bot.slack.views import card as draw
@@ -36,8 +37,10 @@ class Slash:
         unlocking: Unlocking,
         extending: Extending,
         sight: Sight,
+        signing_in: SigningIn,
         log: AuditLog,
     ) -> None:
+        self._signing_in = signing_in
         self._forms = forms
         self._unlocking = unlocking
         self._extending = extending
@@ -112,6 +115,8 @@ class Slash:
                 return None
             case grammar.Unlock(user=locked, reason=reason):
                 return await self._unlocking.command(user, locked, reason, typed.trigger)
+            case grammar.Login(code=code):
+                return await self._signing_in.command(user, code, typed.trigger)
             case grammar.Mistake(sentence=sentence, target=target):
                 near = await self._forms.near(user, target) if target else ""
                 return words.sentence(f"{near} {sentence}".strip())

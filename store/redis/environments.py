@@ -93,6 +93,7 @@ class Environments:
         commit.write(self._keys.head(environment.id), 0, head.to_json(), projection.head_fields(head))
         commit.set(self._keys.manifest(environment.id, 1), head.to_json())
         at_ms = await now_ms(self._redis, self._skew)
+        commit.guard(self._keys.roster, self._ring.roster)
         commit.set(self._keys.version(environment.id, 1), VersionInfo(number=1, at_ms=at_ms, by="clock").to_json())
         commit.guard(self._keys.tombstone(environment.id), 0)  # an id is never used again
         commit.rank(self._keys.index("environments"), target, at_ms)
@@ -145,11 +146,11 @@ class Environments:
         return {entry.entry_id: entry for entry in entries}
 
     async def sign(self, manifest: Manifest, epoch: int, after: Manifest | None = None) -> Manifest:
-        """With the key of the version before it: `after`, which is verified. Raises `Unavailable`."""
-        key = await self._key(manifest.environment_id, epoch)
+        """With the newest key; `epoch` is that of the version before it: `after`, which is verified. Raises `Unavailable`."""
         if after is not None:
-            key.verify(after)
-        return key.sign(manifest)
+            (await self._key(manifest.environment_id, epoch)).verify(after)
+        newest = await self._redis.hget(self._keys.head(manifest.environment_id), "epoch")
+        return (await self._key(manifest.environment_id, max(epoch, int(newest or 0)))).sign(manifest)
 
     async def read(self, request_id: str, reader: str) -> Opened:
         """Values for the holder of an active grant, in Slack. Raises as `Reading.read`."""
@@ -226,7 +227,10 @@ class Environments:
 
     async def _key(self, environment_id: str, number: int) -> EnvironmentKey:
         if (known := self._epochs.get((environment_id, number))) is not None:
-            return await self._ring.open(known)
+            try:
+                return await self._ring.open(known)
+            except Unavailable:  # others may have been given it since
+                del self._epochs[environment_id, number]
         body = await self._redis.get(self._keys.epoch(environment_id, number))
         if body is None:
             raise Unavailable(f"The wraps of key {number} of this environment are missing.", code="keys_missing")

@@ -13,13 +13,15 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     policy:N                string  policy set N, never changed
     policy:N:enactment         string  when and how set N came into force, never changed
     environment:T           hash    body, version: what is known under the name T; projected: id
-    head:E                  hash    body, version: the newest manifest; projected: number mac entries (their ids)
+    head:E                  hash    body, version: the newest manifest; projected: number mac entries (their ids); epoch, once it was rotated
     manifest:E:N            string  manifest N, never changed
     version:E:N             string  how version N came about, never changed
     entries:E               hash    entry id -> sealed entry; hook:H -> what deliveries to hook H are signed with
-    epoch:E:N               string  the wraps of environment key N
+    epoch:E:N               string  the wraps of environment key N; of E = roster, of the key that authenticates roster N
     tombstone:E             hash    version, body: of an environment that was deleted
     blob:B                  hash    version, body: a value that somebody sealed, until it is taken, for an hour
+    roster                  hash    body, version: who was approved to hold keys
+    roster:N                string  roster N, never changed
     delivery:R:H            hash    body, version: how telling hook H of request R's version goes
     due                     zset    R/timer -> when, ms
     lane:L                  zset    effect -> next attempt, ms
@@ -39,9 +41,10 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     index:member:M          zset    requests that hold the membership M, by creation
     index:touch:E:NAME      zset    undecided changes of NAME in E, by creation; touch:policy:main: of the policies
     index:debts             zset    requests whose glass was broken and not yet looked at, by when it is due
+    index:environments      zset    targets that have an environment, by when it was made
+    index:rotating          zset    targets whose key was rotated, by when all data keys had moved, ms; 0: not yet
     index:locks             zset    users whose break-glass is locked, by since when
     index:hook:E/H          zset    requests whose version hook H has not heard of yet, by version
-    index:environments      zset    targets that have an environment, by when it was made
     index:deleted           zset    environments that were deleted, by when
     index:blobs:U           zset    B/bytes of what U has sealed, by when it ends
     index:dead              zset    target#H of hooks that were given up, by when; out again when it hears of a version
@@ -51,7 +54,12 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     place:U                 string  where U is on App Home, for an hour
     token:K                 hash    body, version; projected: kind holder hash until epoch targets actions; goes a day after its end;
                                     used: when it was last used to read, ms, to the minute
+    used:K                  string  when token K was last shown, ms, and from which address; until a day after its end
+    login:L                 hash    body, version: a computer that asked to log in, for ten minutes
+    login:code:C            string  the login whose code is C, as long
+    count:NAME              string  how often somebody has tried, for the length of a window
     sessions:U              hash    version: counts how often all sessions of U were ended at once
+    index:expiring          zset    tokens of machines, by when who asked for them is told of their end
     index:tokens:U          zset    tokens of U that were not revoked, by creation; tokens:machines: those of all machines
 """
 
@@ -115,6 +123,13 @@ class Keys:
     def epoch(self, environment: str, number: int) -> str:
         return f"{self.prefix}epoch:{environment}:{number}"
 
+    @property
+    def roster(self) -> str:
+        return f"{self.prefix}roster"
+
+    def roster_of(self, number: int) -> str:
+        return f"{self.prefix}roster:{number}"
+
     def delivery(self, request: str, hook: str) -> str:
         return f"{self.prefix}delivery:{request}:{hook}"
 
@@ -169,3 +184,15 @@ class Keys:
 
     def sessions(self, actor: str) -> str:
         return f"{self.prefix}sessions:{actor}"
+
+    def used(self, token: str) -> str:
+        return f"{self.prefix}used:{token}"
+
+    def login(self, login: str) -> str:
+        return f"{self.prefix}login:{login}"
+
+    def login_code(self, code: str) -> str:
+        return f"{self.prefix}login:code:{code}"
+
+    def count(self, name: str) -> str:
+        return f"{self.prefix}count:{name}"

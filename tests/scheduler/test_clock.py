@@ -80,8 +80,11 @@ async def clock(
     async def leavers() -> None:
         await rooms.come("leavers")
 
+    async def expiries() -> None:
+        await rooms.come("expiries")
+
     sweep = Sweep(corridor.timers, corridor.requests, metrics)
-    clock = Clock(relay, sweep, metrics, watch=watch, gauges=gauges, leavers=leavers)
+    clock = Clock(relay, sweep, metrics, watch=watch, gauges=gauges, leavers=leavers, expiries=expiries)
     yield clock
     await clock.stop()
 

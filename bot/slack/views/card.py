@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bot.slack.views import amendment, buttons
+from bot.slack.views import amendment, buttons, holders, machines
 from bot.slack.views import blocks as b
 from bot.slack.views.change import NAMES_SHOWN, touched
 from bot.slack.views.facts import Block, CardFacts, Message
@@ -22,7 +22,7 @@ from bot.slack.views.status import (
     votes,
 )
 from bot.slack.views.words import cleaned, date, mention, people, spoken
-from store.model.request import MERGED, REASON_MOST, Amendment, Change, Extending, Joining, Request
+from store.model.request import MERGED, REASON_MOST, Amendment, Change, Enrolling, Extending, Joining, Minting, Request
 from store.model.standing import first_use_ms
 
 __all__ = ["CardFacts", "Message", "for_approvers", "for_requester"]
@@ -73,6 +73,10 @@ def _body(facts: CardFacts, *, whole: bool) -> list[Block]:
         parts.append(b.rich(*touched(request.payload, None if whole else NAMES_SHOWN)))
     if isinstance(request.payload, Amendment):
         parts += amendment.changes(facts.proposed, whole=whole)
+    if isinstance(request.payload, Enrolling):
+        parts += holders.asked(request.payload)
+    if isinstance(request.payload, Minting):
+        parts += machines.asked(request.payload)
     so = [sentence for sentence in (edited(request), decided(request), extended(request), standing(facts)) if sentence]
     if so:
         parts.append(b.section("\n".join(so)))
@@ -104,6 +108,10 @@ def _fields(facts: CardFacts) -> list[tuple[str, str]]:
         "change": "Change its secrets",
         "policy": "Change the policies",
     }
+    if isinstance(request.payload, Enrolling):
+        does["policy"] = "Add a key holder" if request.payload.what == "add" else "Remove a key holder"
+    if isinstance(request.payload, Minting):
+        does["policy"] = "Let a machine in"
     longer = request.payload if isinstance(request.payload, Extending) else None
     pairs += [("Target", f"`{request.target}`"), ("Action", "Keep it longer" if longer else does[request.kind])]
     if longer is not None:
