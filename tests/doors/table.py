@@ -54,6 +54,9 @@ POLLS: Final = "bot/test_logging_in.py::test_who_only_knows_the_login_fetches_no
 TYPED: Final = "bot/test_logging_in.py::test_a_code_is_of_whoever_types_it_first"
 LIVE: Final = "bot/http/test_auth.py::test_a_dead_token_is_nobody"
 SENT_PLAIN: Final = "bot/cli/test_credentials.py::test_no_token_goes_where_others_can_read_it"
+CONCERNED: Final = "stories/test_http.py::test_what_is_somebody_elses_is_not_there"
+LISTED: Final = "stories/test_http.py::test_what_is_there_is_listed_for_whom_it_is"
+READING: Final = "store/redis/test_reading.py::test_the_record_decides_whatever_the_index_says"
 LOOKING: Final = "bot/cli/test_operator.py::test_looking_starts_nothing"
 
 DOORS: Final[dict[str, Row]] = {
@@ -81,6 +84,20 @@ DOORS: Final[dict[str, Row]] = {
         "An owner; a request like any other, which its approvers decide", "store/model/test_minting.py::test_only_owners_ask_and_who_is_not_known_to_be_one_is_none"
     ),
     "route DELETE /v1/tokens/{token}": guarded("A person, their own; an owner, those of machines too", OWNERS_TOKENS),
+    "route GET /openapi.json": harmless("It describes the API.", "bot/http/test_openapi.py::test_it_is_a_description_of_every_operation"),
+    "route POST /v1/requests": guarded("A person's token; a requester of the rule, by the corridor", ASK),
+    "route GET /v1/requests": guarded("A person's token: what is theirs, or waits for their word", LISTED),
+    "route GET /v1/requests/{id}": guarded("Requester, beneficiary, approver, owner; for the rest it is not there", CONCERNED),
+    "route POST /v1/requests/{id}/withdraw": guarded("Requester or beneficiary", WITHDRAW),
+    "route POST /v1/requests/{id}/activate": guarded("The beneficiary", USE),
+    "route POST /v1/requests/{id}/end": guarded("Requester, beneficiary, approver or owner", END),
+    "route POST /v1/requests/{id}/extend": guarded("Requester or beneficiary of what is held now", LONGER),
+    "route GET /v1/environments": harmless("It names what the caller may ask for, or holds.", LISTED),
+    "route GET /v1/environments/{project}/{env}": guarded("Requester, approver, owner, holder, or a machine that may read it", CONCERNED),
+    "route GET /v1/environments/{project}/{env}/versions": guarded("Requester, approver, owner, holder, or a machine that may read it", CONCERNED),
+    "route GET /v1/environments/{project}/{env}/diff": guarded("Requester, approver, owner, holder, or a machine that may read it", CONCERNED),
+    "route POST /v1/environments/{project}/{env}/blobs": guarded("A requester of a change of it", CONCERNED),
+    "route GET /v1/environments/{project}/{env}/secrets": guarded("The holder of an active grant, or a machine that may read it, in one script", READING),
     # -- buttons -----------------------------------------------------------------------------------------------------------
     "action approve": guarded("An approver of both policies, not for themselves", REVIEW),
     "action deny": guarded("It opens the form on what is asked now; the form decides", OLD),
