@@ -245,6 +245,30 @@ DOORS: Final[dict[str, Row]] = {
         "Who may read the key file; showing it is audited",
         "bot/cli/test_operator.py::test_the_secret_of_a_receiver_under_notify_is_what_its_notices_are_signed_with",
     ),
+    "cli keys list": harmless(OWNER_OF_MACHINE, "bot/cli/test_keys.py::test_the_list_says_who_holds_what_and_where_a_last_copy_is"),
+    "cli keys add": guarded(
+        "Somebody whom the rule for policy:main names as a requester; it is a request like any other, and given keys is only whom the settings name too",
+        "store/redis/test_rosters.py::test_what_cannot_be_added",
+    ),
+    "cli keys remove": guarded("The same; neither the last one that works nor the last copy of anything", "store/redis/test_rosters.py::test_the_last_that_works_stays"),
+    "cli keys recover": guarded(
+        "Whoever has the machine, as an active person, and only where no holder of the roster gives its key; every owner is told",
+        "store/redis/test_rosters.py::test_a_roster_whose_holders_are_all_lost_is_begun_anew_and_not_before",
+    ),
+    "cli keys rotate": guarded(
+        "Who may ask the key holders, under the newest roster; no value is opened", "store/redis/test_epochs.py::test_a_key_that_was_made_under_an_older_roster_is_not_taken"
+    ),
+    "cli keys drill": harmless(OWNER_OF_MACHINE, "store/redis/test_epochs.py::test_a_drill_lets_each_holder_open_each_key_and_changes_nothing"),
+    "cli keys identity": harmless("A certificate is no secret.", "bot/cli/test_keys.py::test_the_identity_is_the_same_each_time"),
+    "cli keyserver serve": guarded(
+        "Callers whose certificate was allowed, under the newest roster it was told of",
+        "keyserver/test_rosters.py::test_who_follows_an_older_one_or_none_gets_no_key_and_the_ledger_tells",
+    ),
+    "cli keyserver show": harmless("A pin is no secret.", "keyserver/test_commands.py::test_the_pin_is_shown_and_stays"),
+    "cli keyserver allow": harmless("Whoever owns the key server's machine.", "keyserver/test_commands.py::test_a_caller_is_allowed_listed_and_forgotten"),
+    "cli keyserver forget": harmless("Whoever owns the key server's machine.", "keyserver/test_commands.py::test_a_caller_is_allowed_listed_and_forgotten"),
+    "cli keyserver callers": harmless("Whoever owns the key server's machine.", "keyserver/test_commands.py::test_a_caller_is_allowed_listed_and_forgotten"),
+    "cli keyserver ledger": harmless("Whoever owns the key server's machine.", "keyserver/test_commands.py::test_the_ledger_is_printed_line_by_line"),
     "cli policy apply": guarded(
         "Somebody whom the rule for policy:main names as a requester; it is a request like any other, which its approvers decide", ASK
     ),
