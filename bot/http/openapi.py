@@ -145,7 +145,9 @@ def _responses(one: "Operation", references: References) -> Json:
     if one.unchanged:
         told["304"] = {"description": "There is nothing newer than what is known already."}
     for status, what in FAULTS.items():
-        if (status in WITHOUT_BODY and one.method != "POST") or (status in WITHOUT_TOKEN and one.open_to_all):
+        if (status in WITHOUT_BODY and one.method != "POST") or (
+            status in WITHOUT_TOKEN and one.open_to_all and one.body is None  # a login refuses by what its body says
+        ):
             continue
         told[str(status)] = {"description": what, "content": {JSON: {"schema": references[Fault, GIVEN]}}}
     return told
