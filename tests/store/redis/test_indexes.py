@@ -70,12 +70,15 @@ def expected(requests: list[Request], debts: list[Debt]) -> dict[str, dict[str, 
     return found
 
 
+OF_OTHERS = ("index:locks", "index:environments")  # they follow from other records
+
+
 async def lying(corridor: Corridor) -> dict[str, dict[str, float]]:
     prefix = corridor.keys.prefix
     found = {}
     for key in [text(key) for key in await corridor.redis.keys(f"{prefix.replace('{', '[{]').replace('}', '[}]')}*")]:
         name = key.removeprefix(prefix)
-        if name == "due" or (name.startswith("index:") and name != "index:locks"):  # that follows from locks
+        if name == "due" or (name.startswith("index:") and name not in OF_OTHERS):
             members: Any = await corridor.redis.zrange(key, 0, -1, withscores=True)
             found[name] = {text(who): float(score) for who, score in members}
     return found
