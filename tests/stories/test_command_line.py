@@ -230,6 +230,9 @@ async def test_ones_own_requests_are_looked_at_used_and_ended(house: House) -> N
     assert "has ended by rosa" in out
     code, _, err = await ran(house, seed.BEN, "request", "show", "0123456789")
     assert code == 4
+    for verb in (("withdraw",), ("activate",), ("end",), ("extend", "--for", "1h")):
+        code, _, err = await ran(house, "U0GIL", "request", *verb, second)
+        assert (code, "or it is not yours to see" in err) == (4, True), (verb, err)
 
 
 async def test_what_stood_on_the_command_line_is_warned_about(house: House) -> None:
@@ -247,3 +250,10 @@ async def test_where_something_is_wrong_nothing_is_sent_and_the_place_is_told(ho
     assert (code, out) == (2, "")
     assert err.startswith(f"{path}:2:1: ")
     assert VALUE not in err
+
+
+async def test_who_may_not_ask_seals_nothing_and_sees_no_names(house: House) -> None:
+    for words in (("secrets", "names"), ("secrets", "diff"), ("secrets", "history"), ("seal",)):
+        code, out, err = await ran(house, "U0GIL", *words, STAGING, given=b"x")
+        assert (code, out) == (4, ""), words
+        assert "There is no environment payments/staging here, or it is not yours to see." in err
