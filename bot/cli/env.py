@@ -64,7 +64,13 @@ def open_request(
         "reason": reason,
         "ticket": ticket,
     }
-    tell(file(url, body, wait=wait, timeout_ms=timeout_ms, output=output), output)
+    asked = file(url, body, wait=wait, timeout_ms=timeout_ms, output=output)
+    tell(asked, output)
+    if output == "text" and asked.state in ("pending", "approved") and beneficiary is None:
+        then = "Once it is approved" if asked.state == "pending" else "Now"
+        click.echo(
+            f"{then}: countersign run {asked.target} -- COMMAND, or countersign env open {asked.target}", err=True
+        )
 
 
 @command.command("open", short_help="Print an environment's secrets, by access that you have.")
