@@ -144,11 +144,7 @@ async def _values(client: "Client", target: str, *, activate: bool) -> "Values":
         if error.detail != "no_grant":
             raise
     me = (await client.get("/v1/whoami")).body
-    mine = [
-        one
-        for one in await requests.mine()
-        if (one.kind, one.target, one.beneficiary) == ("open", target, me.get("user"))
-    ]
+    mine = [one for one in await requests.mine() if one.opens(target, str(me.get("user")))]
     approved = next((one for one in mine if one.state == "approved"), None)
     if approved is None:
         waiting = next((one for one in mine if one.state == "pending"), None)

@@ -307,3 +307,12 @@ def test_the_terminal_is_as_it_was_after_we_were_killed(environ: dict[str, str])
         time.sleep(0.5)
         screen.types("stty -a | tr ' ;' '\\n\\n' | grep -x -e icanon -e echo\r")
         screen.sees("icanon")
+
+
+def test_no_core_is_written_and_nobody_looks_into_us():
+    script = (
+        "import ctypes, resource; from bot.cli.running.hardening import harden; harden();"
+        "print(resource.getrlimit(resource.RLIMIT_CORE)[0], ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "0 0\n"
