@@ -216,17 +216,6 @@ async def test_each_reading_is_written_down_in_the_step_that_reads(corridor, tok
     ]
 
 
-async def test_when_a_token_was_last_used_is_kept_to_the_minute(corridor, tokens):
-    await opened(corridor, A="x")
-    bearer = await of_machine(tokens)
-    used = []
-    for skew_ms in (0, MINUTE - 1, MINUTE):
-        corridor.skew_ms = skew_ms
-        await corridor.environments.read_by_token(bearer, PROD)
-        used.append(int(await corridor.redis.hget(corridor.keys.token(bearer.id), "used")) - NOW)
-    assert used == [0, 0, MINUTE]
-
-
 @pytest.mark.parametrize("known", ["the newest", "after it", "after more"])
 async def test_what_is_known_already_does_not_leave_again_and_is_no_reading(corridor, tokens, known):
     await opened(corridor, A="x")
