@@ -33,9 +33,12 @@ def asking(command: Command) -> Command:
 def talk(url: str | None, work: "Callable[[Client], Awaitable[T]]") -> T:
     """Raises `AccessError`."""
 
-    async def connected_work() -> T:
-        from bot.cli.client import connected
+    from bot.cli.client import connected
+    from bot.cli.running.hardening import harden
 
+    harden()
+
+    async def connected_work() -> T:
         async with connected(url) as client:
             return await work(client)
 
@@ -56,9 +59,11 @@ def file(
     from bot.cli.asked import Requests, decided
     from bot.cli.client import connected
     from bot.cli.progress import Progress
+    from bot.cli.running.hardening import harden
     from bot.cli.running.signals import listening
     from bot.cli.using import introduced, unless_told
 
+    harden()
     progress = Progress(output)
 
     async def work() -> "Asked":
