@@ -65,7 +65,7 @@ bench: $(VENV)/.dev
 	@$(IN)/python -m bench $(ARGS)
 
 soak: $(VENV)/.dev
-	@HYPOTHESIS_PROFILE=soak $(IN)/python -m pytest -n auto --maxprocesses 4 -q -o timeout=0 $(or $(ARGS),tests/store tests/scheduler tests/doors)
+	@HYPOTHESIS_PROFILE=soak $(IN)/python -m pytest -n auto --maxprocesses 4 -q -o timeout=0 $(or $(ARGS),tests/store tests/scheduler tests/doors tests/bot/http)
 
 model: $(VENV)/.dev
 	@$(IN)/python -m docs.model $(ARGS)
@@ -91,7 +91,7 @@ lock:
 
 clean:
 	rm -rf $(VENV) $(MUTANTS) .mutants .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
-	find bot store scheduler playground tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	find bot keyserver store scheduler playground tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment whose Python is gone (upgraded, moved) is made again.
 ifneq ($(shell test -x $(IN)/python && echo here),here)

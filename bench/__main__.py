@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from bench import click, scale
+from bench import click, read, scale
 
 BENCHES: Final[dict[str, Callable[[argparse.Namespace], Coroutine[Any, Any, dict[str, Any]]]]] = {
     "click": lambda given: click.measure(given.clicks),
+    "read": lambda given: read.measure(given.reads),
     "scale": lambda given: scale.measure(given.rules, given.requests, given.rounds),
 }
 
@@ -21,6 +22,7 @@ def main() -> None:
     )
     counts = {
         "clicks": (click.CLICKS, "click: how many are measured"),
+        "reads": (read.READS, "read: how many are measured"),
         "rules": (scale.MANY_RULES, "scale: how many rules there are"),
         "requests": (scale.MANY_REQUESTS, "scale: how many requests are open"),
         "rounds": (scale.ROUNDS, "scale: how often each size is measured"),

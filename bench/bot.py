@@ -9,16 +9,24 @@ It is told what to do in lines on stdin and answers each with a line of JSON on 
     perform       performs every effect that is due: how many those were
     states ID...  the states these requests are in, each once
     warm, forget  has every fact about people at hand, or none, neither here nor in Redis
+    fill N M      N secrets in payments/staging: M tokens of machines that may read them
+    bare N        the port of a site that answers with N values as JSON, and does nothing else
+    decipher N    CPU of deciphering N values of that size with AES-GCM alone, ms
+    opened N      CPU of a read for which nothing lies opened in memory, ms: of N, the median
     drain         waits for what goes on after an acknowledgement
 """
 
 import asyncio
 import json
 import os
+import secrets
+import statistics
 import sys
 import time
 from typing import Any, Final
 
+from aiohttp import web
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -28,10 +36,14 @@ from bot.settings import Settings
 from bot.slack.app import Identity, Running, bolt
 from playground import seed
 from store.model.command import Approve
-from store.model.identity import Target
+from store.model.identity import Target, request_id
 from store.model.people import Wanted
+from store.model.secret import Secret
+from store.model.token import Bearer, Token, write_token
+from store.redis.environments import Value
 
 NOOP: Final = "noop"
+STAGING: Final = "payments/staging"
 CONCERNED: Final = Wanted(users=frozenset({seed.ROSA, seed.BEN}), groups=frozenset({"S0DEV", "S0LEADS"}))
 
 
@@ -50,6 +62,7 @@ class Measured:
     def __init__(self, app: App) -> None:
         self._app = app
         self._asked = 0
+        self._shown: list[str] = []
 
     async def told(self, command: str, *args: str) -> Any:
         match command:
@@ -71,6 +84,14 @@ class Measured:
                 return None
             case "forget":
                 return await self._forget()
+            case "fill":
+                return await self._fill(int(args[0]), int(args[1]))
+            case "bare":
+                return await _bare(int(args[0]))
+            case "decipher":
+                return _decipher(int(args[0]))
+            case "opened":
+                return await self._opened(int(args[0]))
             case "drain":
                 return await self._app.replies.drain(10.0)
             case _:
@@ -108,9 +129,74 @@ class Measured:
             if not found:
                 return performed
 
+    async def _fill(self, count: int, machines: int) -> list[str]:
+        target = Target.parse(STAGING)
+        values = {f"NAME_{number:03}": Value(Secret(_value(number))) for number in range(count)}
+        outcome = await self._app.asking.change(
+            seed.ROSA, target, values, reason="for the bench", ticket=None, command_id="bench:fill"
+        )
+        if outcome.request is None:
+            raise RuntimeError(outcome.answer)
+        await self._approve(outcome.request.id)
+        at_ms = self._app.dial.now_ms()
+        self._shown = []
+        for _ in range(machines):
+            identity = request_id(secrets.token_bytes(7))
+            shown, kept = write_token("machine", identity, secrets.token_bytes(32))
+            token = Token(
+                id=identity, kind="machine", holder=seed.ANA, name="bench", hash=kept, created_ms=at_ms,
+                expires_ms=at_ms + 3_600_000, targets=(STAGING,), actions=("read",),
+            )  # fmt: skip
+            await self._app.tokens.put(token, 0, f"bench:token:{identity}", [])
+            self._shown.append(shown.reveal().decode())
+        return self._shown
+
+    async def _opened(self, count: int) -> float:
+        took = []
+        for shown in self._shown[:count]:
+            self._app.environments.forget()
+            before = time.process_time_ns()
+            await self._app.environments.read_by_token(Bearer.read(shown), STAGING)
+            took.append((time.process_time_ns() - before) / 1e6)
+        return statistics.median(took)
+
     async def _forget(self) -> None:
         for name in CONCERNED.users | CONCERNED.groups:
             await self._app.directory.drop(name)
+
+
+def _value(number: int) -> bytes:
+    """As long as most are."""
+    return f"value-{number:03}-".encode() * 4
+
+
+async def _bare(count: int) -> int:
+    entries = [{"name": f"NAME_{number:03}", "value": _value(number).decode()} for number in range(count)]
+
+    async def handle(_: web.Request) -> web.Response:
+        return web.json_response({"target": STAGING, "version": 2, "entries": entries})
+
+    app = web.Application()
+    app.add_routes([web.get("/", handle)])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    port: int = runner.addresses[0][1]
+    return port
+
+
+def _decipher(count: int) -> float:
+    """With a key for each, as they are sealed; expanded anew each time."""
+    keys = [secrets.token_bytes(32) for _ in range(count)]
+    nonce = secrets.token_bytes(12)
+    sealed = [AESGCM(key).encrypt(nonce, _value(number), None) for number, key in enumerate(keys)]
+    took = []
+    for _ in range(50):
+        before = time.process_time_ns()
+        for key, ciphertext in zip(keys, sealed, strict=True):
+            AESGCM(key).decrypt(nonce, ciphertext, None)
+        took.append((time.process_time_ns() - before) / 1e6)
+    return statistics.median(took)
 
 
 async def serve() -> None:

@@ -7,7 +7,10 @@ from typing import Final
 import structlog
 
 from bot.asking import Asking
+from bot.holders import Keeping
 from bot.http.server import HttpServer
+from bot.http.waiting import Waiting
+from bot.logging_in import LoggingIn
 from bot.outside import Outside
 from bot.policies import Bootstrap
 from bot.settings import Settings
@@ -20,9 +23,9 @@ from bot.slack.sockets import Sockets
 from bot.slack.wire import Slack
 from bot.watch import Watch
 from scheduler.clock import Clock
+from scheduler.expiries import Expiries
 from scheduler.metrics import Metrics
 from scheduler.relay import Relay
-from store.keys.ring import Keyring
 from store.model.errors import AccessError, Unavailable
 from store.redis.audit import AuditLog
 from store.redis.blobs import Blobs
@@ -33,6 +36,8 @@ from store.redis.embedded import EmbeddedServer
 from store.redis.environments import Environments
 from store.redis.policies import Policies
 from store.redis.requests import Requests
+from store.redis.tokens import Tokens
+from store.redis.uses import Uses
 from store.redis.versions import Versions
 
 ACK_S: Final = 3.0  # Slack waits no longer for the answer to a click
@@ -77,14 +82,20 @@ class App:
     asking: Asking
     audit: AuditLog
     metrics: Metrics
-    ring: Keyring
+    keeping: Keeping
     slack: Slack
     deliveries: Deliveries
+    tokens: Tokens
+    uses: Uses
+    expiries: Expiries
+    logging_in: LoggingIn
+    waiting: Waiting
     background: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def start(self) -> None:
         """Raises `AccessError` for what no waiting would mend. A Slack that is silent is waited for: taking back goes on."""
         await self.dial.sync()
+        await self.keeping.rosters.begin()
         await self.watch.first_look()
         await self.http.start()
         try:
@@ -111,14 +122,19 @@ class App:
         if self.sockets is not None:
             await self.running.ended(ACK_S)  # whoever has clicked is answered while there is a socket for it
             await self.sockets.close()
+        self.waiting.close()  # whoever waits over HTTP is answered while there is a site to answer
         await self.http.stop()
+        self.environments.forget()
         await self.running.ended(left())
+        await self.uses.drain()
         await self.clock.stop()
         await self.relay.drain(left())
         await self.replies.drain(left())
         await self.directory.close()
         await self.outside.close()
         await self.slack.close()
+        self.keeping.ring.forget()
+        await self.keeping.holders.close()
         await self.redis.aclose()
         if self.embedded is not None:
             await self.embedded.stop()

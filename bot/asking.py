@@ -12,10 +12,11 @@ from store.model.identity import POLICIES, Target, request_id
 from store.model.lifecycle import Draft, more_for, rule_for
 from store.model.people import Directory, Wanted
 from store.model.policy import Policy, PolicySet, TargetConfig
-from store.model.request import Amendment, Change, Door, Extending, Joining, Opening, Request
+from store.model.request import CLOCK, Amendment, Change, Door, Enrolling, Extending, Joining, Minting, Opening, Request
 from store.model.sealed import check_request
 from store.redis.blobs import Blobs, Taking
 from store.redis.environments import Environments, Value
+from store.redis.epochs import Epochs
 from store.redis.policies import Policies, fingerprint
 from store.redis.requests import Outcome, Requests
 from store.redis.versions import Versions
@@ -34,6 +35,7 @@ class Asking:
         *,
         versions: Versions,
         blobs: Blobs,
+        epochs: Epochs | None = None,
     ) -> None:
         self._requests = requests
         self._environments = environments
@@ -42,6 +44,7 @@ class Asking:
         self._policies = policies
         self._directory = directory
         self._random = random
+        self._epochs = epochs
 
     async def open(
         self,
@@ -53,12 +56,15 @@ class Asking:
         ticket: str | None,
         command_id: str,
         beneficiary: str | None = None,
+        use_within_ms: int | None = None,
+        door: Door = "slack",
     ) -> Outcome:
-        """`beneficiary` None: for who asks."""
+        """`beneficiary` None: for who asks. `use_within_ms`: how long an approval waits for its first use, at the most."""
         rule, config = await self._rule("open", target)
         environment = await self._environments.ensure(_environment(target), secure=config.secure)
-        payload = Opening(environment_id=environment.id, duration_ms=duration_ms or rule.access.default_ms)
-        draft = Draft(self._id(), "open", target, user, beneficiary or user, payload, reason, ticket)
+        length = duration_ms or rule.access.default_ms
+        payload = Opening(environment_id=environment.id, duration_ms=length, use_within_ms=use_within_ms)
+        draft = Draft(self._id(), "open", target, user, beneficiary or user, payload, reason, ticket, door)
         return await self._requests.submit(draft, command_id)
 
     async def access(
@@ -71,8 +77,10 @@ class Asking:
         ticket: str | None,
         command_id: str,
         beneficiary: str | None = None,
+        use_within_ms: int | None = None,
+        door: Door = "slack",
     ) -> Outcome:
-        """`beneficiary` None: for who asks."""
+        """`beneficiary` None: for who asks. `use_within_ms`: how long an approval waits for its first use, at the most."""
         rule, config = await self._rule("access", target)
         if config.connector is None or config.group is None:
             raise Invalid(f"{target} names no outside group to join.", code="no_group")
@@ -87,8 +95,9 @@ class Asking:
                 f"Slack tells no e-mail address {whose}, and {config.connector} knows people by it.", code="no_account"
             )
         membership = Membership(connector=config.connector, group=config.group, user=whom, account=person.email)
-        payload = Joining(membership=membership, duration_ms=duration_ms or rule.access.default_ms)
-        draft = Draft(self._id(), "access", target, user, whom, payload, reason, ticket)
+        length = duration_ms or rule.access.default_ms
+        payload = Joining(membership=membership, duration_ms=length, use_within_ms=use_within_ms)
+        draft = Draft(self._id(), "access", target, user, whom, payload, reason, ticket, door)
         return await self._requests.submit(draft, command_id)
 
     async def change(
@@ -100,12 +109,16 @@ class Asking:
         reason: str,
         ticket: str | None,
         command_id: str,
+        door: Door = "slack",
     ) -> Outcome:
         """Seals before anything is stored; what was sealed by itself before is taken by the request."""
         _, config = await self._rule("change", target)
         if not values:
             raise Invalid("Name at least one secret to set or to remove.", code="nothing_to_change")
         environment = await self._environments.ensure(_environment(target), secure=config.secure)
+        if config.secure and not environment.secure:
+            # Made before it was to be secure: what is sealed from now on is, and what lies there moves after it.
+            environment = await self._renew(environment.target)
         try:
             found, taking = await self._found(environment, user, values)
         except NotFound:
@@ -115,7 +128,7 @@ class Asking:
             raise
         sealing = await self._environments.seal(environment, found)
         payload = Change(environment_id=environment.id, touches=sealing.touches)
-        draft = Draft(self._id(), "change", target, user, user, payload, reason, ticket)
+        draft = Draft(self._id(), "change", target, user, user, payload, reason, ticket, door)
         return await self._requests.submit(draft, command_id, sealing.entries, taking=taking)
 
     async def rollback(
@@ -128,6 +141,7 @@ class Asking:
         ticket: str | None,
         command_id: str,
         names: Collection[str] = (),
+        door: Door = "slack",
     ) -> Outcome:
         """A change like any other, whose entries are those of version `to`, of these names, else of all."""
         await self._rule("change", target)
@@ -136,7 +150,7 @@ class Asking:
             raise NotFound(f"{target} has no versions yet.", code="unknown_version")
         sealing = await self._versions.rollback(environment, to, names)
         payload = Change(environment_id=environment.id, touches=sealing.touches, back_to=sealing.back_to)
-        draft = Draft(self._id(), "change", target, user, user, payload, reason, ticket)
+        draft = Draft(self._id(), "change", target, user, user, payload, reason, ticket, door)
         return await self._requests.submit(draft, command_id, sealing.entries)
 
     async def policies(
@@ -147,13 +161,35 @@ class Asking:
         draft = Draft(self._id(), "policy", POLICIES, user, user, amendment, reason, ticket, door)
         return await self._requests.submit(draft, command_id, policies=body)
 
+    async def holder(
+        self, user: str, holder: Enrolling, *, reason: str, ticket: str | None, door: Door, command_id: str
+    ) -> Outcome:
+        """Asks for a key holder to be added or removed."""
+        draft = Draft(self._id(), "policy", POLICIES, user, user, holder, reason, ticket, door)
+        return await self._requests.submit(draft, command_id)
+
+    async def machine(
+        self, user: str, machine: Minting, *, reason: str, ticket: str | None, door: Door, command_id: str
+    ) -> Outcome:
+        """Asks for a machine to be let in."""
+        draft = Draft(self._id(), "policy", POLICIES, user, user, machine, reason, ticket, door)
+        return await self._requests.submit(draft, command_id)
+
     async def other_policies(self, request: Request, command: Edit, new: PolicySet, *, base: int) -> Outcome:
         """The same request, for `new` instead of version `base`."""
         amendment, body = _amendment(new, base)
         return await self._requests.apply(request.id, replace(command, amendment=amendment), policies=body)
 
     async def extend(
-        self, user: str, request: str, *, duration_ms: int, reason: str, ticket: str | None, command_id: str
+        self,
+        user: str,
+        request: str,
+        *,
+        duration_ms: int,
+        reason: str,
+        ticket: str | None,
+        command_id: str,
+        door: Door = "slack",
     ) -> Outcome:
         """More time for what is held already: a request of its own."""
         grant = await self._requests.get(request)
@@ -161,7 +197,7 @@ class Asking:
         rule = rule_for(held.kind, held.asked, grant.policy_now)
         lease, _ = more_for(grant, user, rule.access.max_ms)
         payload = Extending(parent=held.id, until_ms=lease.until_ms, duration_ms=duration_ms)
-        draft = Draft(self._id(), held.kind, held.asked, user, held.beneficiary, payload, reason, ticket)
+        draft = Draft(self._id(), held.kind, held.asked, user, held.beneficiary, payload, reason, ticket, door)
         return await self._requests.submit(draft, command_id)
 
     async def edit(
@@ -209,6 +245,14 @@ class Asking:
                 "A reference stands for one name only. Seal the value once more for the other.", code="bad_reference"
             )
         return found, Taking(user, tuple(members)) if members else None
+
+    async def _renew(self, target: str) -> Environment:
+        """Raises `Unavailable` where fewer than two key holders work."""
+        if self._epochs is None:
+            raise Unavailable(
+                f"{target} is to be secure, and is not yet. Try again in a minute.", code="not_secure_yet"
+            )
+        return await self._epochs.renew(target, actor=CLOCK, secure=True)
 
     async def _rule(self, kind: str, target: Target) -> tuple[Policy, TargetConfig]:
         policies: PolicySet = await self._policies.current()

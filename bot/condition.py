@@ -19,6 +19,7 @@ from store.redis.client import Client
 from store.redis.environments import Environments
 from store.redis.inspection import Inspection
 from store.redis.policies import Policies
+from store.redis.rosters import Rosters
 
 KEPT_S: Final = 5.0  # a look serves every owner, and every redraw, for so long
 SLOW_KEPT_S: Final = 120.0  # and what asks Slack, or opens keys
@@ -51,6 +52,8 @@ class Condition:
         policies: Policies,
         environments: Environments,
         ring: Keyring,
+        rosters: Rosters,
+        faults: Iterable[str],
         outside: Outside,
         bootstrap: Bootstrap,
         clock: Clock,
@@ -65,6 +68,8 @@ class Condition:
         self._policies = policies
         self._environments = environments
         self._ring = ring
+        self._rosters = rosters
+        self._faults = tuple(faults)
         self._outside = outside
         self._bootstrap = bootstrap
         self._clock = clock
@@ -117,6 +122,8 @@ class Condition:
         findings = [
             fail("keys", f"A key holder does not work. {error.sentence}") for error in answers.values() if error
         ]
+        findings += [fail("keys", f"A key holder cannot be used. {fault}") for fault in self._faults]
+        findings += stores.roster(self._rosters, self._ring)
         policies = await self._policies.current()
         return findings + await _all(stores.wraps(policies, self._environments, self._inspection, self._ring))
 

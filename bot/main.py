@@ -14,13 +14,23 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.app import App
 from bot.asking import Asking
 from bot.condition import Condition
-from bot.http import tokens as token_operations
-from bot.http.api import Api
+from bot.holders import Keeping, configured
+from bot.http.addresses import Addresses
+from bot.http.api import Api, Operation
 from bot.http.auth import Auth
+from bot.http.environments import EnvironmentOperations, Kept
+from bot.http.filed import Filing
 from bot.http.health import Check, Health
+from bot.http.login import LoginOperations
+from bot.http.pace import Pace
+from bot.http.requests import RequestOperations
+from bot.http.secrets import SecretOperations
 from bot.http.server import HttpServer
 from bot.http.slack_events import PATH, SlackEvents
+from bot.http.tokens import TokenOperations
+from bot.http.waiting import Waiting
 from bot.letters import letter
+from bot.logging_in import LoggingIn
 from bot.outside import Outside
 from bot.policies import Bootstrap
 from bot.settings import Mode, Settings
@@ -42,12 +52,15 @@ from bot.slack.replies import Replies
 from bot.slack.rollbacks import Rollbacks
 from bot.slack.rulebook import Rulebook
 from bot.slack.sight import Sight
+from bot.slack.signing_in import SignedInPage, SigningIn, TokenNews
 from bot.slack.slash import Slash
 from bot.slack.sockets import Sockets
 from bot.slack.unlocking import Unlocking
 from bot.slack.wire import Slack
 from bot.watch import Watch
 from scheduler.clock import Clock
+from scheduler.custody import Custody
+from scheduler.expiries import Expiries
 from scheduler.gauges import Gauges
 from scheduler.grants import Grants
 from scheduler.leavers import Leavers
@@ -58,13 +71,12 @@ from scheduler.relay import Performer, Relay
 from scheduler.retention import Retaining
 from scheduler.sweep import Sweep
 from scheduler.webhooks import Webhooks
-from store.keys.file import KeyFile
-from store.keys.ring import Keyring
 from store.model.effect import (
     Align,
     Announce,
     Count,
     Depart,
+    Entrust,
     Mail,
     MailApprovers,
     Post,
@@ -73,6 +85,7 @@ from store.model.effect import (
     ShowCard,
     Signal,
     Tell,
+    TellToken,
 )
 from store.model.secret import Secret
 from store.redis.audit import AuditLog
@@ -91,9 +104,11 @@ from store.redis.inspection import Inspection
 from store.redis.installation import installation_id
 from store.redis.keys import Keys
 from store.redis.locks import Locks
+from store.redis.logins import Logins
 from store.redis.outbox import Outbox
 from store.redis.places import Places
 from store.redis.policies import Policies
+from store.redis.pulse import Pulse
 from store.redis.quarantine import Quarantine
 from store.redis.requests import Requests
 from store.redis.retention import Retention
@@ -101,6 +116,7 @@ from store.redis.scripts import Scripts
 from store.redis.timers import Timers
 from store.redis.tokens import Tokens
 from store.redis.turns import Turns
+from store.redis.uses import Uses
 from store.redis.versions import Versions
 
 EXPORTS: Final = (
@@ -133,25 +149,31 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     scripts = Scripts(redis)
     dial = Dial(redis, skew, time.monotonic)
     metrics = Metrics()
-    holders = [await KeyFile.load_or_make(path, random=secrets.token_bytes) for path in settings.keys]
-    ring = Keyring(holders, keys.installation, secrets.token_bytes, time.monotonic)
+    holders = await configured(settings, secrets.token_bytes, make=not await redis.exists(keys.roster))
+    keeping = Keeping.of(holders, redis, keys, scripts, secrets.token_bytes, skew)
+    ring, policies, rosters = keeping.ring, keeping.policies, keeping.rosters
+    custody = Custody(rosters, keeping.epochs, ring, policies, metrics)
 
-    watch = Watch(redis, dial, ring, metrics)
+    watch = Watch(redis, dial, ring, metrics, custody.look)
     slack = Slack.at(settings.slack_api_url, _plain(settings.slack_bot_token))
     identity = Identity(slack, _plain(settings.slack_bot_token))
     directory = SlackDirectory(slack, Facts(redis, keys), team_id=lambda: identity.team_id, now_ms=dial.now_ms)
 
-    policies = Policies(redis, keys, scripts)
     environments = Environments(redis, keys, scripts, ring, skew, secrets.token_bytes, watch.fit)
     versions, blobs = (
         Versions(redis, keys, environments),
         Blobs(redis, keys, scripts, environments, skew, secrets.token_bytes),
     )
-    requests = Requests(redis, keys, scripts, policies, directory, environments.sign, skew, dial.now_ms, watch.fit)
+    requests = Requests(
+        redis, keys, scripts, policies, directory, environments.sign, skew, dial.now_ms, watch.fit, rosters
+    )
     deliveries = Deliveries(redis, keys, scripts, skew)
     outbox = Outbox(redis, keys, scripts, skew=skew)
     timers = Timers(redis, keys, scripts, skew)
-
+    tokens, uses = Tokens(redis, keys, scripts, skew), Uses(redis, keys, dial.now_ms)
+    logging_in = LoggingIn(
+        Logins(redis, keys, scripts, skew), tokens, directory, secrets.token_bytes, dial.now_ms, settings.session_ms
+    )
     outside = Outside(policies, environments)
     locks = Locks(redis, keys, scripts, policies, directory, skew, dial.now_ms)
     pictures = Pictures(
@@ -172,6 +194,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
             versions=versions,
             look=lambda: condition.look(),  # noqa: PLW0108 - it is made further down
             rules=rulebook.draw,
+            signed_in=SignedInPage(tokens, uses, dial.now_ms).draw,
             now_ms=dial.now_ms,
         ),
         Places(redis, keys),
@@ -197,7 +220,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     webhooks = Webhooks(deliveries, environments, policies, requests, outside.outgoing, metrics, random.random)
     notices = Notices(requests, policies, environments, outside.outgoing, outbox, metrics, random.random)
     mailing = Mailing(settings.mail, letter, requests, directory, outbox, metrics, random.random, keys.installation)
-    leavers = Leavers(requests, directory, outbox)
+    leavers = Leavers(requests, directory, outbox, tokens)
     performers: dict[type, Performer] = {
         ShowCard: delivery.show_card,
         Tell: delivery.tell,
@@ -210,6 +233,8 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         Signal: notices.signal,
         Mail: mailing.mail,
         MailApprovers: mailing.approvers,
+        TellToken: TokenNews(slack).told,
+        Entrust: custody.entrust,
         Recovered: Recoveries(slack, policies, directory, outbox).told,
     }
     relay = Relay(outbox, performers, metrics, random.random, delivery.refused)
@@ -226,6 +251,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
             settings.data / EXPORTS,
             settings.versions,
         ).look,
+        expiries=(expiries := Expiries(tokens, dial.now_ms)).look,
     )
 
     bootstrap = Bootstrap(settings.policies, policies, SlackLookup(slack), dial, skew)
@@ -235,6 +261,8 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         policies=policies,
         environments=environments,
         ring=ring,
+        rosters=rosters,
+        faults=holders.faults,
         outside=outside,
         bootstrap=bootstrap,
         clock=clock,
@@ -254,20 +282,33 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         policies=policies,
         locks=locks,
         directory=directory,
-        asking=Asking(requests, environments, policies, directory, secrets.token_bytes, versions=versions, blobs=blobs),
+        asking=Asking(
+            requests,
+            environments,
+            policies,
+            directory,
+            secrets.token_bytes,
+            versions=versions,
+            blobs=blobs,
+            epochs=keeping.epochs,
+        ),
         pictures=pictures,
         replies=replies,
         committed=clock.nudge,
         counted=counted,
     )
-    sight, filling = Sight(talk, cards), Filling(slack, replies)
+    sight, filling, running, signing_in = (
+        Sight(talk, cards),
+        Filling(slack, replies),
+        Running(),
+        SigningIn(talk, logging_in, tokens, dial.now_ms, settings.session_ms),
+    )
     forms = Forms(talk, filling=filling, environments=environments, sight=sight)
     unlocking, extending, deleting = (
         Unlocking(talk),
         Extending(talk),
         Deleting(talk, Deletions(redis, keys, scripts, policies, requests, directory, skew)),
     )
-    running = Running()
     bolt_app = bolt(AsyncWebClient(base_url=settings.slack_api_url), identity, running)
     Listeners(
         talk,
@@ -284,20 +325,29 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
             deleting=deleting,
             extending=extending,
             sight=sight,
+            signing_in=signing_in,
             log=AuditLog(redis, keys),
         ),
+        signing_in=signing_in,
         homes=homes,
         rulebook=rulebook,
         sight=sight,
         left=leavers.heard,
     ).register(bolt_app)
 
-    deaf = asyncio.Event()
+    deaf, waiting, addresses = asyncio.Event(), Waiting(Pulse(redis)), Addresses(settings.proxies)
     sockets, routes = _hearing(settings, bolt_app, deaf)
-    checks = {"redis": watch.redis, "policies": watch.policies(policies), "slack": _slack(identity, sockets)}
-    routes += Health(checks, metrics.registry).routes()
-    tokens = Tokens(redis, keys, scripts, skew)
-    routes += Api(token_operations.OPERATIONS, Auth(tokens, dial.now_ms)).routes()
+    routes += _health(watch, policies, identity, sockets, metrics)
+    routes += Api(
+        (
+            *LoginOperations(logging_in, tokens, addresses).operations(),
+            *_operations(talk, sight, cards, waiting, Kept(environments, versions, blobs), (tokens, uses)),
+        ),
+        Auth(tokens, dial.now_ms),
+        metrics,
+        Pace(time.monotonic),
+        lambda shown, request: uses.note(shown, addresses.of(request)),
+    ).routes()
     return App(
         settings=settings,
         embedded=embedded,
@@ -325,9 +375,27 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         asking=talk.asking,
         audit=AuditLog(redis, keys),
         metrics=metrics,
-        ring=ring,
+        keeping=keeping,
         slack=slack,
         deliveries=deliveries,
+        tokens=tokens,
+        uses=uses,
+        expiries=expiries,
+        logging_in=logging_in,
+        waiting=waiting,
+    )
+
+
+def _operations(
+    talk: Conversation, sight: Sight, cards: Cards, waiting: Waiting, kept: Kept, let_in: tuple[Tokens, Uses]
+) -> tuple[Operation, ...]:
+    """What the API does for people and machines."""
+    filing = Filing(talk.slack, cards, talk.pictures, talk.policies)
+    return (
+        *RequestOperations(talk, sight=sight, filing=filing, waiting=waiting).operations(),
+        *EnvironmentOperations(talk, kept).operations(),
+        *SecretOperations(kept.environments, waiting).operations(),
+        *TokenOperations(talk, *let_in, filing).operations(),
     )
 
 
@@ -338,6 +406,13 @@ def _hearing(settings: Settings, app: AsyncApp, deaf: asyncio.Event) -> tuple[So
     events = SlackEvents(app, settings.slack_signing_secret or Secret(b""), time.time)  # noqa: TID251 - Slack signs this machine's time
     events.prove()
     return None, [web.post(PATH, events.handle)]
+
+
+def _health(
+    watch: Watch, policies: Policies, identity: Identity, sockets: Sockets | None, metrics: Metrics
+) -> list[web.RouteDef]:
+    checks = {"redis": watch.redis, "policies": watch.policies(policies), "slack": _slack(identity, sockets)}
+    return Health(checks, metrics.registry).routes()
 
 
 def _plain(secret: Secret | None) -> str:

@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, Self
 from urllib.parse import urlsplit
@@ -11,7 +12,9 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict
 
 from bot import mail_settings
+from bot.policy_file import durations
 from scheduler.connectors.smtp import MailServer
+from store.keys import server, transit
 from store.model.errors import Invalid
 from store.model.secret import Secret
 
@@ -25,12 +28,17 @@ SIGNING_SECRET_LENGTH: Final = 20  # Slack's have 32; AsyncApp takes an empty on
 LEVELS: Final[tuple[Level, ...]] = ("debug", "info", "warning", "error")
 FORMATS: Final[tuple[Format, ...]] = ("json", "text")
 PLACE: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\s/]+)(:(?P<port>[0-9]{1,5}))?")
+SESSION_MS: Final = 12 * durations.HOUR_MS
+SHORTEST_MS: Final = 5 * durations.MINUTE_MS
+LONGEST_MS: Final = 720 * durations.HOUR_MS
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 NAMES: Final = (
     *("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_API_URL", "REDIS_URL"),
     *("COUNTERSIGN_DATA", "COUNTERSIGN_POLICIES", "COUNTERSIGN_KEYS", "COUNTERSIGN_HTTP", "COUNTERSIGN_LOG"),
     "COUNTERSIGN_VERSIONS",
+    *("COUNTERSIGN_PROXIES", "COUNTERSIGN_SESSION"),
+    *("COUNTERSIGN_TRANSIT_TOKEN_FILE", "COUNTERSIGN_TRANSIT_NAMESPACE"),
     *mail_settings.NAMES,
 )
 OF_THE_CLI: Final = ("COUNTERSIGN_URL", "COUNTERSIGN_TOKEN")  # read where somebody uses a server, not where one runs
@@ -70,6 +78,13 @@ class Log(NamedTuple):
     format: Format = "auto"
 
 
+class TransitAccess(NamedTuple):
+    """`token`: a file, read at each use."""
+
+    token: Path
+    namespace: str = ""
+
+
 class Settings(BaseModel):
     """`redis_url` None: the embedded server runs in `data`. `warnings` are for the log: they stop nothing."""
 
@@ -82,9 +97,13 @@ class Settings(BaseModel):
     redis_url: Secret | None = None
     data: Path
     policies: Path = Path("policies.yml")
-    keys: tuple[Path, ...]
+    keys: tuple[Path, ...]  # key files
+    key_servers: tuple[str, ...] = ()  # addresses: https://… with its pin, or transit+https://…
+    transit: TransitAccess | None = None
     http: Address = Address("127.0.0.1", 8080)
     log: Log = Log()
+    proxies: tuple[IPv4Network | IPv6Network, ...] = ()  # whose X-Forwarded-For is believed
+    session_ms: int = SESSION_MS  # how long one login can be renewed
     mail: MailServer | None = None
     versions: int = VERSIONS  # of each environment that are kept
     warnings: tuple[str, ...] = ()
@@ -98,6 +117,7 @@ class Settings(BaseModel):
         """Raises BadSettings. `slack=False` for commands that do not speak to Slack: its tokens may then be absent."""
         reader = _Reader(environ)
         data = reader.data()
+        files, servers = reader.keys(data)
         found = cls(
             slack_bot_token=reader.token("SLACK_BOT_TOKEN", "xoxb-"),
             slack_app_token=reader.token("SLACK_APP_TOKEN", "xapp-"),
@@ -106,10 +126,14 @@ class Settings(BaseModel):
             redis_url=reader.redis_url(),
             data=data,
             policies=reader.policies(),
-            keys=reader.keys(data),
+            keys=files,
+            key_servers=servers,
+            transit=reader.transit(servers),
             http=reader.http(),
             log=reader.log(),
             versions=reader.versions(),
+            proxies=reader.proxies(),
+            session_ms=reader.session(),
             mail=mail_settings.read_mail(reader.get, reader.problems.append, reader.warnings.append),
         )
         if slack:
@@ -214,14 +238,31 @@ class _Reader:
             self.problems.append(f"COUNTERSIGN_POLICIES: there is no file {path}.")
         return path
 
-    def keys(self, data: Path) -> tuple[Path, ...]:
-        """Two by default, as `secure` targets need: on one disk they prove the way, on two they prove something."""
+    def keys(self, data: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+        """Files and addresses. Two files by default, as `secure` targets need: on one disk they prove the way, on two they prove something."""
         if not (value := self.get("COUNTERSIGN_KEYS")):
-            return (data / "keys" / "first.key", data / "keys" / "second.key")
-        paths = tuple(self._path(part.strip()) for part in value.split(",") if part.strip())
-        if not paths or len(set(paths)) < len(paths):
-            self.problems.append("COUNTERSIGN_KEYS: paths of key files are meant, separated by commas, each one once.")
-        return paths
+            return (data / "keys" / "first.key", data / "keys" / "second.key"), ()
+        parts = [part.strip() for part in value.split(",") if part.strip()]
+        if not parts or len(set(parts)) < len(parts):
+            self.problems.append(
+                "COUNTERSIGN_KEYS: paths of key files, addresses of key servers (https://host:8490#PIN) and of keys of a transit engine "
+                "(transit+https://host:8200/mount/key) are meant, separated by commas, each one once."
+            )
+        addresses = tuple(part for part in parts if "://" in part)
+        for address in addresses:
+            try:
+                (transit.parse_address if address.startswith("transit+") else server.parse_address)(address)
+            except Invalid as error:
+                self.problems.append(f"COUNTERSIGN_KEYS: {error.sentence}")
+        return tuple(self._path(part) for part in parts if "://" not in part), addresses
+
+    def transit(self, addresses: tuple[str, ...]) -> TransitAccess | None:
+        token, namespace = self.get("COUNTERSIGN_TRANSIT_TOKEN_FILE"), self.get("COUNTERSIGN_TRANSIT_NAMESPACE")
+        if not token and any(address.startswith("transit+") for address in addresses):
+            self.problems.append(
+                "COUNTERSIGN_TRANSIT_TOKEN_FILE: it is not set; it names the file that holds the token for the transit engine in COUNTERSIGN_KEYS."
+            )
+        return TransitAccess(self._path(token), namespace) if token else None
 
     def http(self) -> Address:
         value = self.get("COUNTERSIGN_HTTP") or "127.0.0.1:8080"
@@ -232,6 +273,36 @@ class _Reader:
             )
             return Address("127.0.0.1", 8080)
         return Address(match["host"].strip("[]"), int(match["port"]))
+
+    def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        found = []
+        for part in re.split(r"[\s,]+", self.get("COUNTERSIGN_PROXIES")):
+            try:
+                found += [ip_network(part)] if part else []
+            except ValueError:
+                self.problems.append(
+                    "COUNTERSIGN_PROXIES: addresses or networks are meant, separated by commas, like 10.0.0.0/8, 192.0.2.7."
+                )
+                return ()
+        if any(network.prefixlen == 0 for network in found):
+            self.problems.append(
+                "COUNTERSIGN_PROXIES: that is every address there is, so anybody could say where they come from."
+            )
+        return tuple(found)
+
+    def session(self) -> int:
+        if not (value := self.get("COUNTERSIGN_SESSION")):
+            return SESSION_MS
+        try:
+            session_ms = durations.parse(value)
+        except ValueError as error:
+            self.problems.append(f"COUNTERSIGN_SESSION: {error}")
+            return SESSION_MS
+        if not SHORTEST_MS <= session_ms <= LONGEST_MS:
+            self.problems.append(
+                "COUNTERSIGN_SESSION: a login holds for 5 minutes at least and 30 days (720h) at most."
+            )
+        return session_ms
 
     def log(self) -> Log:
         level, form = Log()

@@ -1,5 +1,7 @@
 """Watch: does Redis keep what it is told, and do the key holders work."""
 
+from collections.abc import Awaitable, Callable
+
 import structlog
 
 from bot.http.health import Check
@@ -15,11 +17,20 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class Watch:
-    def __init__(self, redis: Client, dial: Dial, ring: Keyring, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        redis: Client,
+        dial: Dial,
+        ring: Keyring,
+        metrics: Metrics,
+        custody: Callable[[], Awaitable[list[str]]] | None = None,
+    ) -> None:
+        """`custody` looks after the keys, and answers what is not well with them; without it the holders are only challenged."""
         self._redis = redis
         self._dial = dial
         self._ring = ring
         self._metrics = metrics
+        self._custody = custody
         self.sentences: tuple[str, ...] = ()  # what is not well, for the owners
         self._said: frozenset[str] = frozenset()
         self._unfit: str | None = None
@@ -40,8 +51,7 @@ class Watch:
         await self._dial.sync()
         found = await inspect(self._redis)
         sentences = [finding.sentence for finding in found.findings]
-        challenged = await self._ring.challenge_all()
-        sentences += [error.sentence for error in challenged.values() if error is not None]
+        sentences += await self._custody() if self._custody is not None else await self._challenged()
         self._unfit = None
         if not found.may_grant:
             worst = max(found.findings, key=lambda finding: finding.verdict)
@@ -52,6 +62,9 @@ class Watch:
             if sentence not in self._said:
                 log.warning("health", why=sentence)
         self._said = frozenset(sentences)
+
+    async def _challenged(self) -> list[str]:
+        return [error.sentence for error in (await self._ring.challenge_all()).values() if error is not None]
 
     async def redis(self) -> str | None:
         try:

@@ -11,6 +11,7 @@ from store.model.people import Directory, Wanted
 from store.model.request import CLOCK, Request
 from store.redis.outbox import Claimed, Outbox
 from store.redis.requests import Requests
+from store.redis.tokens import Tokens
 
 PACE: Final = (
     10  # grants at one look: with `LOOK_S` of the clock 40 people a minute, of the hundred that Slack tells us
@@ -21,7 +22,8 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class Leavers:
-    def __init__(self, requests: Requests, directory: Directory, outbox: Outbox) -> None:
+    def __init__(self, requests: Requests, directory: Directory, outbox: Outbox, tokens: Tokens) -> None:
+        self._tokens = tokens
         self._requests = requests
         self._directory = directory
         self._outbox = outbox
@@ -31,8 +33,12 @@ class Leavers:
         """An event of Slack's says that this person is gone. It is believed once Slack says the same when it is asked."""
         await self._outbox.put([Depart(user=user)], command_id=f"depart:{event}")
 
-    async def depart(self, effect: Depart, _: Claimed) -> None:
+    async def depart(self, effect: Depart, claimed: Claimed) -> None:
         """Raises `Unavailable` until Slack tells who this is."""
+        people = await self._directory.people(Wanted(users=frozenset({effect.user})), patient=True)
+        gone = people.persons[effect.user].barred is not None
+        if gone and await self._tokens.of(effect.user):  # first what could still ask for something
+            await self._tokens.end_all(effect.user, CLOCK, f"depart:{effect.user}:{claimed.fence}", "left")
         for index in (f"live:{effect.user}", f"mine:{effect.user}"):
             for request in await self._requests.listed(index, most=MOST):
                 await self._leave(request)

@@ -40,9 +40,26 @@ class Metrics:
             ["door", "command", "answer"],
             registry=self.registry,
         )
+        self.http_seconds = Histogram(
+            "countersign_http_seconds",
+            "From an operation of the API to its answer",
+            ["operation"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
         self.alarms = Counter(
             "countersign_alarms_total", "What somebody should look at, by kind", ["kind"], registry=self.registry
         )
         self.degraded = Gauge(
             "countersign_degraded", "1 while Redis does not keep what it is told", registry=self.registry
+        )
+        self.holders_working = Gauge(
+            "countersign_key_holders_working",
+            "Key holders of the roster that work, as seen from here",
+            registry=self.registry,
+        )
+        self.under_replicated = Gauge(
+            "countersign_environments_under_replicated",
+            "Environments with a key that fewer than two working holders have",
+            registry=self.registry,
         )

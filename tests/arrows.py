@@ -12,7 +12,7 @@ from importlinter import Contract, ContractCheck, fields, output
 if TYPE_CHECKING:
     from grimp import ImportGraph
 
-OUR_ROOMS = ("bot", "scheduler", "store", "playground")
+OUR_ROOMS = ("bot", "keyserver", "scheduler", "store", "playground")
 
 
 def within(module: str, packages: Iterable[str]) -> bool:

@@ -15,6 +15,8 @@ BREACHES = [
     ("rooms", "store/redis/breach.py", "import scheduler"),
     ("rooms", "scheduler/breach.py", "from bot import slack"),
     ("playground", "bot/slack/breach.py", "import playground"),
+    ("keyserver", "keyserver/breach.py", "from store import redis"),
+    ("keyserver-alone", "bot/slack/breach.py", "from keyserver import ledger"),
     ("model", "store/model/breach.py", "from time import monotonic"),
     ("model", "store/model/breach.py", "import cryptography"),
     ("connectors", "scheduler/connectors/breach.py", "from store import keys"),
@@ -30,7 +32,7 @@ BREACHES = [
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("tree")
     shutil.copy(ROOT / "pyproject.toml", copy)
-    for room in ("bot", "scheduler", "store", "playground"):
+    for room in ("bot", "keyserver", "scheduler", "store", "playground"):
         shutil.copytree(ROOT / room, copy / room, ignore=lambda folder, names: unread(Path(folder), names))
     (copy / "tests").mkdir()
     shutil.copy(ROOT / "tests" / "arrows.py", copy / "tests")

@@ -141,10 +141,13 @@ async def asked(
             code="no_rule",
         )
     user = await slack_id(who, found.base, at.slack)
-    asking = await _asking(at)
+    keeping = await at.here.keeping()
+    await keeping.rosters.follow()
+    await keeping.rosters.able(found.base, found.new)
+    door = await asking(at)
     command_id = f"cli:{secrets.token_hex(8)}"
     if request is None:
-        return await asking.policies(
+        return await door.policies(
             user,
             found.new,
             base=found.base.number,
@@ -164,10 +167,10 @@ async def asked(
         reason=reason or known.reason,
         ticket=ticket if ticket is not None else known.ticket,
     )
-    return await asking.other_policies(known, edit, found.new, base=found.base.number)
+    return await door.other_policies(known, edit, found.new, base=found.base.number)
 
 
-async def _asking(at: Desk) -> Asking:
+async def asking(at: Desk) -> Asking:
     here = at.here
     environments = await here.environments()
     blobs = Blobs(here.redis, here.keys, here.scripts, environments, no_skew, secrets.token_bytes)

@@ -1,14 +1,12 @@
 """Local: the store as the owner of this machine reaches it, beside the process that runs or without one."""
 
 import secrets
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from bot.holders import Holders, Keeping, configured
 from bot.settings import Settings
-from store.keys.file import KeyFile
-from store.keys.ring import Keyring
 from store.model.audit import Audit
 from store.model.errors import NotFound, Unavailable
 from store.redis.audit import AuditLog
@@ -32,12 +30,19 @@ class Local:
     policies: Policies
     audit: AuditLog
     inspection: Inspection
+    opened: list[Holders] = field(default_factory=list)
 
     async def environments(self) -> Environments:
-        """With the key files of the settings, which must be there. Raises `Unavailable`."""
-        holders = [await KeyFile.load(path, random=secrets.token_bytes) for path in self.settings.keys]
-        ring = Keyring(holders, self.keys.installation, secrets.token_bytes, time.monotonic)
-        return Environments(self.redis, self.keys, self.scripts, ring, no_skew, secrets.token_bytes)
+        """With the key holders of the settings, of which one must work. Raises `Unavailable`."""
+        keeping = await self.keeping()
+        await keeping.rosters.follow()
+        return Environments(self.redis, self.keys, self.scripts, keeping.ring, no_skew, secrets.token_bytes)
+
+    async def keeping(self) -> Keeping:
+        """With the key holders of the settings, which are closed with this. Raises `AccessError`."""
+        holders = await configured(self.settings, secrets.token_bytes, make=False)
+        self.opened.append(holders)
+        return Keeping.of(holders, self.redis, self.keys, self.scripts, secrets.token_bytes, no_skew)
 
     async def note(self, entry: Audit) -> None:
         """Into the audit log, before what it tells of is given out. Raises `Unavailable`."""
@@ -63,7 +68,7 @@ async def local(environ: Mapping[str, str]) -> AsyncIterator[Local]:
         if installation is None:
             raise NotFound("No Countersign has ever started on this Redis.", code="no_installation")
         keys, scripts = Keys(installation), Scripts(redis)
-        yield Local(
+        here = Local(
             settings=settings,
             redis=redis,
             keys=keys,
@@ -72,5 +77,10 @@ async def local(environ: Mapping[str, str]) -> AsyncIterator[Local]:
             audit=AuditLog(redis, keys),
             inspection=Inspection(redis, keys),
         )
+        try:
+            yield here
+        finally:
+            for holders in here.opened:
+                await holders.close()
     finally:
         await redis.aclose()

@@ -18,6 +18,12 @@ COMMANDS: Final = {
     "request": "bot.cli.request",
     "audit": "bot.cli.audit",
     "hooks": "bot.cli.hooks",
+    "login": "bot.cli.login",
+    "whoami": "bot.cli.whoami",
+    "logout": "bot.cli.logout",
+    "keys": "bot.cli.keys",
+    "keyserver": "bot.cli.keyserver",
+    "token": "bot.cli.token",
     "cards": "bot.cli.cards",
 }
 SHORT: Final = {
@@ -27,6 +33,12 @@ SHORT: Final = {
     "request": "Look at requests, as the owner of this machine.",
     "audit": "Read the audit log, as the owner of this machine.",
     "hooks": "What the receivers of deploy webhooks need.",
+    "login": "Log this computer in at a server, as yourself.",
+    "whoami": "For whom this computer speaks.",
+    "logout": "End the session of this computer.",
+    "keys": "Who holds the keys of environments: list, add, remove, rotate, drill.",
+    "keyserver": "A key holder on a host of its own, and who may call it.",
+    "token": "Let machines in: ask for their tokens, list and revoke them.",
     "cards": "Print every card, modal and Home view as JSON lines.",
 }
 INTERRUPTED: Final = 130

@@ -59,10 +59,7 @@ def command(output: str) -> int:  # noqa: ARG001 - the program prints errors as 
 
 async def serve(settings: "Settings") -> int:
     """Raises `AccessError` where it cannot start. Whatever happens, no server of ours stays behind."""
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in SIGNALS:
-        loop.add_signal_handler(number, _on_signal, number, stopping, loop)
+    stopping = told_to_stop()
     from bot.main import build
 
     app = await _unless(stopping, build(settings))
@@ -75,6 +72,14 @@ async def serve(settings: "Settings") -> int:
     finally:
         await app.stop()
         log.info("stopped")
+
+
+def told_to_stop() -> asyncio.Event:
+    """Set by the first SIGTERM or Ctrl-C."""
+    stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in SIGNALS:
+        loop.add_signal_handler(number, _on_signal, number, stopping, loop)
+    return stopping
 
 
 def _on_signal(number: signal.Signals, stopping: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
 
@@ -13,13 +14,14 @@ from bot.doctor import outside as outsides
 from bot.doctor import slack as slacks
 from bot.doctor import store as stores
 from bot.doctor.finding import Finding, fail, ok, warn
+from bot.holders import Holders, Keeping, configured
 from bot.outside import Outside
 from bot.policies import Bootstrap
 from bot.settings import Settings
 from bot.slack.lookup import SlackLookup
 from bot.slack.wire import TIMEOUT_S, Slack, SlackRefused
 from store.keys.ring import Keyring
-from store.model.errors import AccessError, Invalid
+from store.model.errors import AccessError, Invalid, Unavailable
 from store.model.secret import Secret
 from store.redis.client import Client, connect
 from store.redis.clock import Dial, no_skew, now_ms
@@ -48,8 +50,12 @@ async def examine(
     url = settings.redis_url.reveal().decode() if settings.redis_url is not None else await running(folder)
     client = connect(url) if url is not None else None
     try:
-        async for finding in _Examination(settings, client, random, mail_to).all():
-            yield finding
+        examination = _Examination(settings, client, random, mail_to)
+        try:
+            async for finding in examination.all():
+                yield finding
+        finally:
+            await examination.close()
     finally:
         if client is not None:
             await client.aclose()
@@ -67,6 +73,7 @@ class _Examination:
         self._mail_to = mail_to
         self._keys: Keys | None = None
         self._ring: Keyring | None = None
+        self._opened: Holders | None = None
         self._slack: Slack | None = None
         self._team_id = ""
         self._policies: PolicySet | None = None
@@ -115,13 +122,30 @@ class _Examination:
             self._keys = Keys(installation)
 
     async def _holders(self) -> AsyncIterator[Finding]:
-        needed = self._keys is not None
-        holders, findings = await stores.key_files(self._settings.keys, self._random, needed=needed)
-        for finding in findings:
+        """Where no Countersign is known to have run, nobody can say whether a missing file is a loss."""
+        settings = self._settings
+        if self._keys is None:
+            for finding in await stores.missing_files(settings.keys):
+                yield finding
+            settings = settings.model_copy(update={"keys": tuple(path for path in settings.keys if path.exists())})
+        self._opened = holders = await configured(settings, self._random, make=False)
+        for fault in holders.faults:
+            yield fail("keys", fault)
+        if self._client is None or self._keys is None:
+            self._ring = Keyring(holders.all, "none", self._random, time.monotonic)
+        else:
+            keeping = Keeping.of(holders, self._client, self._keys, Scripts(self._client), self._random, no_skew)
+            self._ring = keeping.ring
+            with suppress(Unavailable):  # it is kept as a fault
+                await keeping.rosters.follow()
+            for finding in stores.roster(keeping.rosters, keeping.ring):
+                yield finding
+        async for finding in stores.challenged(self._ring):
             yield finding
-        self._ring = Keyring(holders, self._keys.installation if self._keys else "none", self._random, time.monotonic)
-        async for finding in stores.challenged(self._ring, holders):
-            yield finding
+
+    async def close(self) -> None:
+        if self._opened is not None:
+            await self._opened.close()
 
     async def _tokens(self) -> AsyncIterator[Finding]:
         bot, app = self._settings.slack_bot_token, self._settings.slack_app_token

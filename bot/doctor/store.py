@@ -6,18 +6,16 @@ from pathlib import Path
 from typing import Final, get_args
 
 from bot.doctor.finding import Finding, fail, ok, warn
-from store.keys.file import KeyFile
-from store.keys.holder import Random
 from store.keys.ring import SECURE_HOLDERS, Coverage, Keyring
 from store.model.effect import Lane
 from store.model.environment import Environment
-from store.model.errors import AccessError
 from store.model.identity import Target
 from store.model.policy import DAY, PolicySet
 from store.redis.client import Client
 from store.redis.durability import Verdict, inspect
 from store.redis.environments import Environments
 from store.redis.inspection import Inspection, Queue, Room
+from store.redis.rosters import Rosters
 
 LANES: Final[tuple[Lane, ...]] = get_args(Lane)
 LATE_MS: Final = 60_000  # both are looked at every second or so
@@ -38,24 +36,16 @@ async def redis(client: Client, where: str) -> AsyncIterator[Finding]:
         yield ok("redis", f"{where} keeps what it is told: every decision is on its disk before it is answered.")
 
 
-async def key_files(paths: Iterable[Path], random: Random, *, needed: bool) -> tuple[list[KeyFile], list[Finding]]:
-    """`needed`: this Redis is known to hold what was sealed. Otherwise nobody can say whether a missing file is a loss."""
-    holders, findings = [], []
-    for path in paths:
-        if not needed and not path.exists():
-            sentence = f"{path} is not there: the next start makes a new one. If Countersign ran here before, put the old one back from your copy first."
-            findings.append(warn("keys", sentence))
-            continue
-        try:
-            holders.append(await KeyFile.load(path, random=random))
-        except AccessError as error:
-            findings.append(fail("keys", error.sentence))
-    return holders, findings
+async def missing_files(paths: Iterable[Path]) -> list[Finding]:
+    """Before a first start nobody can say whether a missing file is a loss."""
+    sentence = "{} is not there: the next start makes a new one. If Countersign ran here before, put the old one back from your copy first."
+    return [warn("keys", sentence.format(path)) for path in paths if not path.exists()]
 
 
-async def challenged(ring: Keyring, holders: Iterable[KeyFile]) -> AsyncIterator[Finding]:
+async def challenged(ring: Keyring) -> AsyncIterator[Finding]:
+    """Those that were approved; before there is a roster, all that the settings name."""
     answers = await ring.challenge_all()
-    names = {holder.fingerprint: holder.name for holder in holders}
+    names = ring.admitted
     for fingerprint, error in answers.items():
         if error is not None:
             yield fail("keys", f"{names[fingerprint]} does not work. {error.sentence}")
@@ -67,6 +57,28 @@ async def challenged(ring: Keyring, holders: Iterable[KeyFile]) -> AsyncIterator
             "keys",
             f"Only {working[0]} works. With one holder, losing it loses every value, and targets with secure: true take none. Name another in COUNTERSIGN_KEYS.",
         )
+
+
+def roster(rosters: Rosters, ring: Keyring) -> list[Finding]:
+    """Who was approved, beside whom the settings name."""
+    if rosters.fault is not None:
+        return [fail("keys", rosters.fault)]
+    found = [
+        warn(
+            "keys",
+            f"{name} is in COUNTERSIGN_KEYS and not in the roster, so it is given no key. Ask for it: countersign keys add {name}",
+        )
+        for name in rosters.strangers()
+    ]
+    members = rosters.current.members if rosters.current is not None else ()
+    return found + [
+        warn(
+            "keys",
+            f"{member.name} is in the roster and not in COUNTERSIGN_KEYS here, so this process does not use it. Name it there, or let it go: countersign keys remove {member.name}",
+        )
+        for member in members
+        if member.fingerprint not in ring.configured
+    ]
 
 
 async def wraps(

@@ -1,52 +1,44 @@
 """Api: the operations of the HTTP API as a table, from which both the routes and the OpenAPI description are made."""
 
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import structlog
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel
 
-from bot.http.auth import Auth, Caller
-from store.model.errors import AccessError, Conflict, Forbidden, Invalid, NotFound, Unavailable
+from bot.http import asked
+from bot.http.answers import JSON, Nothing, refused, told
+from bot.http.auth import Auth, Caller, bearer
+from bot.http.openapi import described
+from bot.http.pace import Pace
+from scheduler.metrics import Metrics
+from store.model.errors import AccessError, Forbidden
+from store.model.token import Bearer
 
-MOST_BYTES: Final = 4 * 1024 * 1024  # a request's 1 MiB of values, in base64 and quoted, with room
-TYPE: Final = "application/json"
-STATUS: Final[tuple[tuple[type[AccessError], int], ...]] = (
-    (Invalid, 400),
-    (Forbidden, 403),
-    (NotFound, 404),
-    (Conflict, 409),
-    (Unavailable, 503),
-)
-UNAUTHORIZED: Final = frozenset({"no_token", "bad_token"})
+KIB: Final = 1024
+BODY_BYTES: Final = 64 * KIB  # of an operation that does not say otherwise
 
 log = structlog.stdlib.get_logger(__name__)
 
 
-class Shape(BaseModel):
-    """What goes over the wire: nothing unknown is taken, and no value is repeated in an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class Fault(Shape):
-    """`code` stays the same when the sentence is improved."""
-
-    code: str
-    sentence: str
-
-
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request whose shape is right. `body` and `query` are of the classes that the operation names."""
+    """One request whose shape is right. `body` and `query` are of the classes that the operation names.
+
+    `caller` was looked up, or is None where all may call it, or where a script looks at `bearer` itself.
+    `command_id`: the same whenever the same wish arrives again under the same `Idempotency-Key`.
+    """
 
     request: web.Request
     caller: Caller | None
+    bearer: Bearer | None
     body: Any
     query: Any
+    command_id: str
 
     @property
     def known(self) -> Caller:
@@ -55,13 +47,26 @@ class Call:
             raise Forbidden("Show a token: Authorization: Bearer …", code="no_token")
         return self.caller
 
+    @property
+    def shown(self) -> Bearer:
+        """What was shown, to be looked at by a script. Raises `Forbidden`."""
+        if self.bearer is None:
+            raise Forbidden("Show a token: Authorization: Bearer …", code="no_token")
+        return self.bearer
+
+    def path(self, name: str) -> str:
+        return self.request.match_info[name]
+
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """`path` as in OpenAPI, `/v1/requests/{id}`. `open_to_all`: no token is asked for."""
+    """`path` as in OpenAPI, `/v1/requests/{id}`. `open_to_all`: no token is asked for. `looks_itself`: a script looks at it.
+
+    `types`: what is answered besides JSON. `most_bytes` of a body. `wants_body` False: it may be left out.
+    """
 
     method: Literal["GET", "POST", "DELETE"]
     path: str
@@ -70,71 +75,78 @@ class Operation:
     handle: Handler
     answer: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
-    query: type[BaseModel] | None = None
+    wants_body: bool = True
+    query: type[BaseModel] = Nothing
     status: int = 200
     open_to_all: bool = False
+    looks_itself: bool = False
+    most_bytes: int = BODY_BYTES
+    types: tuple[str, ...] = ()
+    unchanged: bool = False  # it may answer 304
 
 
 class Api:
-    def __init__(self, operations: Iterable[Operation], auth: Auth) -> None:
-        self.operations = tuple(operations)
+    """`used` hears of each token that was let in, and keeps nobody waiting."""
+
+    def __init__(
+        self,
+        operations: Iterable[Operation],
+        auth: Auth,
+        metrics: Metrics,
+        pace: Pace,
+        used: Callable[[Bearer, web.Request], None] = lambda *_: None,
+    ) -> None:
+        description = Operation(
+            method="GET",
+            path="/openapi.json",
+            name="describe",
+            summary="This description.",
+            handle=self._describe,
+            open_to_all=True,
+        )
+        self.operations = (*operations, description)
+        self._description = json.dumps(described(self.operations), separators=(",", ":")).encode()
         self._auth = auth
+        self._metrics = metrics
+        self._pace = pace
+        self._used = used
 
     def routes(self) -> list[web.RouteDef]:
         return [web.route(one.method, one.path, self._handler(one)) for one in self.operations]
 
+    async def _describe(self, _: Call) -> web.StreamResponse:
+        return told(self._description, JSON)
+
     def _handler(self, operation: Operation) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        seconds = self._metrics.http_seconds.labels(operation.name)
+
         async def handle(request: web.Request) -> web.StreamResponse:
+            begun, shown, said = time.perf_counter(), None, "ok"
+            response: web.StreamResponse
             try:
-                caller = None if operation.open_to_all else await self._auth.caller(request)
-                query = _checked(operation.query, dict(request.query), "query")
-                body = _checked(operation.body, await _json(request), "body") if operation.body else None
-                return await operation.handle(Call(request, caller, body, query))
+                shown = None if operation.open_to_all else bearer(request)
+                response = await self._answered(operation, request, shown)
+                if shown is not None:
+                    self._used(shown, request)
             except AccessError as error:
-                return refused(error)
+                response, said = refused(error), error.detail
+            took = time.perf_counter() - begun
+            seconds.observe(took)
+            self._metrics.commands.labels("http", operation.name, said).inc()
+            log.info(
+                "http",
+                operation=operation.name, status=response.status, said=said, ms=round(took * 1000, 1),
+                by=shown.id if shown is not None else None,
+            )  # fmt: skip
+            return response
 
         return handle
 
-
-def answer(shape: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    text = shape.model_dump_json(exclude_none=True)
-    return web.Response(text=text, status=status, content_type=TYPE, headers={**NEVER_KEPT, **(headers or {})})
-
-
-# What is told is for who asked, and for now.
-NEVER_KEPT: Final = {"Cache-Control": "no-store"}
-
-
-def refused(error: AccessError) -> web.Response:
-    status = (
-        401 if error.detail in UNAUTHORIZED else next((code for kind, code in STATUS if isinstance(error, kind)), 500)
-    )
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
-    if isinstance(error, Unavailable):
-        headers["Retry-After"] = str(max(1, -(-(error.retry_after_ms or 1_000) // 1_000)))
-    return answer(Fault(code=error.detail, sentence=error.sentence), status, headers)
-
-
-async def _json(request: web.Request) -> Any:
-    if request.content_type != TYPE:
-        raise Invalid(f"Send the body as {TYPE}.", code="bad_body")
-    try:
-        return json.loads(await request.text())
-    except (ValueError, RecursionError, LookupError):
-        raise Invalid("The body is not JSON.", code="bad_body") from None
-    except web.HTTPRequestEntityTooLarge:
-        raise Invalid(f"The body has more than {MOST_BYTES:,} bytes.", code="too_large") from None
-
-
-def _checked(shape: type[BaseModel] | None, given: Any, where: str) -> Any:
-    """Raises `Invalid` with each fault and where it is; never with what was given."""
-    if shape is None:
-        return None
-    try:
-        return shape.model_validate_json(json.dumps(given), strict=where == "body")
-    except ValidationError as error:
-        faults = [
-            f"{'.'.join(map(str, fault['loc'])) or where}: {fault['msg']}"
-            for fault in error.errors(include_input=False)
-        ]
-        raise Invalid(f"The {where} is not as it should be. {'. '.join(faults[:10])}.", code=f"bad_{where}") from None
+    async def _answered(self, operation: Operation, request: web.Request, shown: Bearer | None) -> web.StreamResponse:
+        if shown is not None:
+            self._pace.demand(shown)
+        caller = await self._auth.known(shown) if shown is not None and not operation.looks_itself else None
+        command_id = asked.command_id(request, caller.token.id if caller is not None else "")
+        query = asked.query(operation.query, request)
+        body = await asked.body(operation, request) if operation.method == "POST" else None
+        return await operation.handle(Call(request, caller, shown, body, query, command_id))

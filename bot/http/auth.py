@@ -42,7 +42,10 @@ class Auth:
 
     async def caller(self, request: web.Request) -> Caller:
         """Raises `Forbidden` (`no_token`, `bad_token`)."""
-        shown = bearer(request)
+        return await self.known(bearer(request))
+
+    async def known(self, shown: Bearer) -> Caller:
+        """Raises `Forbidden` (`bad_token`)."""
         return Caller(await self._tokens.show(shown, self._now_ms()), shown)
 
 

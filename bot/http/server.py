@@ -1,13 +1,14 @@
-"""The HTTP server: one small site for health, metrics and, in HTTP mode, Slack."""
+"""The HTTP server: one small site for health, metrics, the API and, in HTTP mode, Slack."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from aiohttp import web
 
+from bot.http.answers import refused
 from bot.http.slack_events import MOST_BYTES
 from bot.settings import Address
-from store.model.errors import Unavailable
+from store.model.errors import Invalid, NotFound, Unavailable
 
 ENDS_S: Final = 3.0  # for a request that runs when the server stops; Slack waits no longer either
 
@@ -15,7 +16,8 @@ ENDS_S: Final = 3.0  # for a request that runs when the server stops; Slack wait
 class HttpServer:
     def __init__(self, address: Address, routes: Iterable[web.RouteDef]) -> None:
         self._address = address
-        app = web.Application(client_max_size=MOST_BYTES)
+        # Operations of the API read what they take by themselves, each as much as it is meant to.
+        app = web.Application(client_max_size=MOST_BYTES, middlewares=[_in_our_words])
         app.add_routes(routes)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=ENDS_S)
         self.port = address.port
@@ -36,3 +38,17 @@ class HttpServer:
 
     async def stop(self) -> None:
         await self._runner.cleanup()
+
+
+@web.middleware
+async def _in_our_words(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """What no route answers is told as everything else is."""
+    try:
+        return await handler(request)
+    except web.HTTPNotFound:
+        return refused(NotFound("There is nothing here. The API is described at /openapi.json.", code="no_route"))
+    except web.HTTPMethodNotAllowed as error:
+        allowed = ", ".join(sorted(error.allowed_methods))
+        return refused(Invalid(f"This takes {allowed}.", code="wrong_method"), {"Allow": allowed})

@@ -28,7 +28,7 @@ from store.model.identity import Target
 from store.model.lifecycle import World, room_ms, why_locked
 from store.model.lifecycle.world import same_content
 from store.model.policy import PolicySet, TargetConfig
-from store.model.request import Extending, Kind
+from store.model.request import Amendment, Extending, Kind
 from store.model.secret import Secret
 from store.redis.environments import Environments, Value
 from store.redis.requests import Outcome
@@ -241,7 +241,7 @@ class Forms:
             view = modals.details(words.why(facts), "Why")
             opened = await self._slack.call("views.open", trigger_id=pressed.trigger, view=view)
             self._replies.later(self._explain(opened["view"]["id"], pressed.user, world, facts))
-        elif world.request.kind == "policy":
+        elif isinstance(world.request.payload, Amendment):
             changes = Message("", amendment.whole(facts.proposed))
             await self._open(pressed.trigger, modals.details(changes, "Changes"))
         else:

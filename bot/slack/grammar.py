@@ -11,6 +11,7 @@ from bot.policy_file import durations
 from bot.slack import meant
 from store.model.errors import Invalid
 from store.model.identity import REQUEST_ID_LENGTH, Target, parse_request_id, shown
+from store.model.login import parse_login_code
 from store.model.request import Kind
 
 
@@ -114,6 +115,13 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """`code` None: how it is done."""
+
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Mistake:
     """Not understood, and what would be right. `target`: what stands where one should, if it is that."""
 
@@ -136,6 +144,7 @@ Parsed: TypeAlias = (
     | Extend
     | Unlock
     | Delete
+    | Login
     | Mistake
 )
 
@@ -150,7 +159,7 @@ _WHY_EXAMPLE: Final = "/countersign why open payments/prod for 2h"
 _KINDS: Final[dict[str, Kind]] = {"open": "open", "access": "access", "change": "change"}
 _ALONE: Final[dict[str, Parsed]] = {"pending": Pending(), "mine": Mine(), "help": Help()}
 _WITH_ID: Final[dict[str, Callable[[str], Parsed]]] = {"show": Show, "why": Why, "cancel": Cancel}
-_WORDS: Final = ("request", *_KINDS, *_ALONE, *_WITH_ID, "audit", "done", "end", "extend", "unlock", "delete")
+_WORDS: Final = ("request", *_KINDS, *_ALONE, *_WITH_ID, "audit", "done", "end", "extend", "unlock", "delete", "login")
 _UNITS: Final = (("hours?|hrs?", "h"), ("minutes?|mins?", "m"), ("seconds?|secs?", "s"))
 _PERSON: Final = re.compile(r"<@([UW][A-Z0-9]{2,20})(?:\|[^<>]*)?>|([UW][A-Z0-9]{2,20})")
 _FOR_WHOM: Final = re.compile(r"(?<!\S)for\s+<@([UW][A-Z0-9]{2,20})(?:\|[^<>]*)?>(?!\S)", re.IGNORECASE)
@@ -183,6 +192,8 @@ def parse(text: str, *, organization: str | None = None) -> Parsed:
         return _unlock(text)
     if first == "delete":
         return _delete(rest, organization)
+    if first == "login":
+        return _login(rest)
     if first == "audit":
         return _about(first, rest) if rest else Audit()
     if _like_a_target(words[0]):
@@ -392,6 +403,13 @@ def _delete(rest: list[str], organization: str | None) -> Parsed:
         return Delete(Target.parse(rest[0].strip("`"), organization=organization).id)
     except Invalid as error:
         return Mistake(f"{error.sentence} {_DELETE_EXAMPLE}")
+
+
+def _login(words: list[str]) -> Parsed:
+    try:
+        return Login(parse_login_code("".join(words)) if words else None)
+    except Invalid as error:
+        return Mistake(error.sentence)
 
 
 def _unknown(word: str, known: Iterable[str], otherwise: str, before: str) -> Mistake:

@@ -45,8 +45,12 @@ APPROVE_LESS: Final = "approve_less"
 UNLOCK_REASON: Final = "unlock_reason"
 EXTEND_TIME: Final = "extend_time"
 DELETE_ENVIRONMENT: Final = "delete_environment"
+LOGIN: Final = "login"
 VALUES: Final = "values"
 NOTICE: Final = "notice"
+
+# In the modal of a login. The value is its id.
+LOGIN_DENY: Final = "login_deny"
 
 # Fields of modals: the action id is fixed; the block id is the same, or begins with it and a colon.
 KIND: Final = "kind"
@@ -82,6 +86,10 @@ HOME_POLICY_CHANGES: Final = "home_policy_changes"
 # App Home: back to a version of an environment. The value, and the form's metadata, is `TARGET@NUMBER`.
 HOME_ROLL_BACK: Final = "home_roll_back"
 ROLL_BACK_TO: Final = "roll_back_to"
+
+# App Home: end a session of one's own, or as an owner the token of a machine (the value is its id); and all sessions of one's own.
+HOME_REVOKE: Final = "home_revoke"
+HOME_SIGN_OUT: Final = "home_sign_out"
 
 # App Home: to a page, or to another part of a list on it. What follows tells the buttons of one row apart; the value is a `Place`.
 HOME_GO: Final = "home_go_"

@@ -22,6 +22,7 @@ from bot.slack.homes import Homes
 from bot.slack.rollbacks import Rollbacks
 from bot.slack.rulebook import Rulebook
 from bot.slack.sight import Sight
+from bot.slack.signing_in import SigningIn
 from bot.slack.slash import Slash
 from bot.slack.unlocking import Unlocking
 from bot.slack.views import modals
@@ -46,6 +47,7 @@ class Listeners:
         rollbacks: Rollbacks,
         deleting: Deleting,
         slash: Slash,
+        signing_in: SigningIn,
         homes: Homes,
         rulebook: Rulebook,
         sight: Sight,
@@ -61,6 +63,7 @@ class Listeners:
         self._rollbacks = rollbacks
         self._deleting = deleting
         self._slash = slash
+        self._signing_in = signing_in
         self._homes = homes
         self._rulebook = rulebook
         self._sight = sight
@@ -84,6 +87,9 @@ class Listeners:
         app.action(GOING)(self._on_go)
         app.action(ids.HOME_POLICY_CHANGES)(self._on_policy_changes)
         app.view(ids.UNLOCK_REASON)(self._unlocking.decided)
+        app.view(ids.LOGIN)(self._signing_in.confirmed)
+        for action in (ids.LOGIN_DENY, ids.HOME_REVOKE, ids.HOME_SIGN_OUT):
+            app.action(action)(self._on_token)
         for choice in (ids.TARGET, ids.KIND, ids.DURATION):
             app.action(choice)(self._on_choice)
         app.options(ids.TARGET)(self._forms.targets)
@@ -138,6 +144,17 @@ class Listeners:
     async def _on_roll_back(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         pressed = click(body)
         await self._answered(pressed, self._rollbacks.open_for(pressed))
+        await ack()
+
+    async def _on_token(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """Something that speaks for somebody is not let in, or no longer."""
+        pressed = click(body)
+        acts = {
+            ids.LOGIN_DENY: self._signing_in.denied,
+            ids.HOME_REVOKE: self._signing_in.revoke,
+            ids.HOME_SIGN_OUT: self._signing_in.sign_out,
+        }
+        await self._answered(pressed, acts[pressed.action](pressed))
         await ack()
 
     async def _on_go(self, ack: AsyncAck, body: dict[str, Any]) -> None:

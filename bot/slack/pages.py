@@ -71,6 +71,7 @@ def pages(
     versions: Versions,
     look: Look,
     rules: Callable[[Reader, Place], Awaitable[Drawn]],
+    signed_in: Callable[[Reader, Place], Awaitable[Drawn]],
     now_ms: Callable[[], int],
 ) -> tuple[Page, ...]:
     """The first one is what App Home opens with."""
@@ -78,6 +79,7 @@ def pages(
         Page("approvals", "Approvals", _Approvals(pictures, requests).draw),
         Page("environments", "Environments", _environments),
         Page(environment.PAGE, "Environment", _Environment(held, versions).draw, under="environments"),
+        Page("signedin", "Signed in", signed_in),
         Page("policies", "Policies", rules, for_owners=True),
         Page("health", "Health", _Health(locks, look, now_ms).draw, for_owners=True),
     )
@@ -90,7 +92,7 @@ class _Approvals:
 
     async def draw(self, reader: Reader, place: Place) -> Drawn:
         queue = reader.queue
-        waits = _part(queue.ids, place.part(WAITING), approvals.SIZES[WAITING], more=queue.left > 0)
+        waits = part(queue.ids, place.part(WAITING), approvals.SIZES[WAITING], more=queue.left > 0)
         live = await self._ids(f"live:{reader.user}", place, GRANTS)
         open_ = await self._ids(f"open:{reader.user}", place, MINE)
         cards, lacking = await self._pictures.several([*waits.items, *live.items, *open_.items], reader=reader.user)
@@ -122,7 +124,7 @@ class _Approvals:
 async def _environments(reader: Reader, place: Place) -> Drawn:
     targets = by_target(offers(reader.user, reader.people, reader.policies))
     return Drawn(
-        environments.page(EnvironmentsFacts(place, _part(targets, place.part(0), environments.SIZE), reader.sure))
+        environments.page(EnvironmentsFacts(place, part(targets, place.part(0), environments.SIZE), reader.sure))
     )
 
 
@@ -174,7 +176,7 @@ class _Health:
         return Drawn(health.page(HealthFacts(reader.user, VERSION, self._now_ms(), lines, tuple(locks), more)))
 
 
-def _part(items: Sequence[T], part: int, size: int, *, more: bool = False) -> Part[T]:
+def part(items: Sequence[T], part: int, size: int, *, more: bool = False) -> Part[T]:
     """Past the end: the last one."""
     first = min(part * size, max(0, len(items) - 1) // size * size)
     return Part(tuple(items[first : first + size]), first, len(items), more)

@@ -155,13 +155,13 @@ class Pictures:
         lacking = Wanted(needs.users - people.persons.keys(), needs.groups - people.groups.keys())
         return tuple([await self._facts(world, people, reader=reader) for world in worlds]), lacking
 
-    async def waiting(self, user: str) -> tuple[tuple[CardFacts, ...], int]:
+    async def waiting(self, user: str, *, most: int = LISTED) -> tuple[tuple[CardFacts, ...], int]:
         """What waits for this person's word, and how many more there are at the least."""
         policies = await self._policies.current()
         groups = await self._queues.groups(policies)
         people = await self._directory.people(Wanted(frozenset((user,)), groups))
-        found = await self._queues.of(user, groups, people, policies, upto=LISTED)
-        cards, _ = await self.several(found.ids[:LISTED])
+        found = await self._queues.of(user, groups, people, policies, upto=most)
+        cards, _ = await self.several(found.ids[:most])
         return cards, len(found.ids) - len(cards) + found.left
 
     async def mine(self, user: str, *, most: int = 100) -> tuple[CardFacts, ...]:

@@ -13,6 +13,7 @@ from bot.slack.extending import Extending
 from bot.slack.filling import AT_HAND_S
 from bot.slack.forms import Forms
 from bot.slack.sight import Sight
+from bot.slack.signing_in import SigningIn
 from bot.slack.unlocking import Unlocking
 from bot.slack.views import audited, why
 from bot.slack.views import card as draw
@@ -39,8 +40,10 @@ class Slash:
         deleting: Deleting,
         extending: Extending,
         sight: Sight,
+        signing_in: SigningIn,
         log: AuditLog,
     ) -> None:
+        self._signing_in = signing_in
         self._forms = forms
         self._unlocking = unlocking
         self._deleting = deleting
@@ -120,6 +123,8 @@ class Slash:
             case grammar.Delete(target=name):
                 await self._deleting.open(user, name, typed.trigger)
                 return None
+            case grammar.Login(code=code):
+                return await self._signing_in.command(user, code, typed.trigger)
             case grammar.Mistake(sentence=sentence, target=target):
                 near = await self._forms.near(user, target) if target else ""
                 return words.sentence(f"{near} {sentence}".strip())

@@ -30,13 +30,13 @@ _WRAP_BYTES: Final = _WRAP_HEAD + NONCE_BYTES + KEY_BYTES + TAG_BYTES
 
 
 class EnvironmentKey:
-    """The key of one environment in one epoch. Its bytes leave only into a key holder."""
+    """The key of one environment in one epoch. Its bytes leave only into a key holder, until it is wiped."""
 
     __slots__ = (
         "__key",
         "__mac_key",
         "__random",
-        "__wrapping",
+        "__wrap_key",
         "commitment",
         "environment_id",
         "epoch",
@@ -49,10 +49,10 @@ class EnvironmentKey:
         self.epoch = epoch
         if len(key) != KEY_BYTES:
             raise tampered(f"The key of environment {environment_id}, epoch {epoch},")
-        self.__key = key
+        self.__key = bytearray(key.reveal())
         self.__random = random
-        self.__wrapping = AESGCM(self.__subkey("wrap"))
-        self.__mac_key = Secret(self.__subkey("manifest"))
+        self.__wrap_key = bytearray(self.__subkey("wrap"))
+        self.__mac_key = bytearray(self.__subkey("manifest"))
         self.commitment = self.__subkey("commitment").hex()
 
     @classmethod
@@ -76,7 +76,13 @@ class EnvironmentKey:
 
     async def entrust(self, holder: Holder) -> bytes:
         """This key wrapped by `holder`, seen to come back. Raises `Unavailable`."""
-        return await prove(holder, self.__key, _place(self.installation, self.environment_id, self.epoch))
+        key = Secret(bytes(self.__live(self.__key)))
+        return await prove(holder, key, _place(self.installation, self.environment_id, self.epoch))
+
+    def wipe(self) -> None:
+        """Zeros where its bytes lay. Whoever still has it is refused: nothing must ever be sealed under zeros."""
+        for part in (self.__key, self.__wrap_key, self.__mac_key):
+            part[:] = bytes(len(part))
 
     def seal(self, name: str, entry_id: str, secret: Secret, *, mode: int | None = None) -> SealedEntry:
         """`entry_id` is new, for ever. With `mode` the name is a file's path. Raises `Invalid`."""
@@ -112,6 +118,10 @@ class EnvironmentKey:
         self.__cipher(name, entry, data_key)
         return entry.model_copy(update={"wrap": self.__wrap(data_key, name, entry.entry_id)})
 
+    def check(self, name: str, entry: SealedEntry) -> None:
+        """That this key opens the data key, and that one is the entry's; the value stays closed. Raises `Unavailable` (tampered)."""
+        self.__cipher(name, entry, self.__unwrap(name, entry))
+
     def sign(self, manifest: Manifest) -> Manifest:
         """The manifest with this epoch and its MAC. Raises `Invalid` for another environment's."""
         if manifest.environment_id != self.environment_id:
@@ -126,17 +136,30 @@ class EnvironmentKey:
         if not bytes_eq(self.__mac(manifest).encode(), (manifest.mac or "").encode()):
             raise tampered(f"Version {manifest.number} of environment {manifest.environment_id}")
 
+    def authenticate(self, canonical: bytes) -> str:
+        """The MAC over canonical bytes, whose first field names their use. Hex."""
+        mac = HMAC(bytes(self.__live(self.__mac_key)), SHA256())
+        mac.update(canonical)
+        return mac.finalize().hex()
+
     def __subkey(self, use: str) -> bytes:
         info = length_prefixed(
             f"countersign/environment-key/1/{use}", self.installation, self.environment_id, self.epoch
         )
         # The key is uniform already, so HKDF begins at its second step: RFC 5869, section 3.3.
-        return HKDFExpand(SHA256(), KEY_BYTES, info).derive(self.__key.reveal())
+        return HKDFExpand(SHA256(), KEY_BYTES, info).derive(bytes(self.__key))
 
     def __mac(self, manifest: Manifest) -> str:
-        mac = HMAC(self.__mac_key.reveal(), SHA256())
-        mac.update(manifest.canonical())
-        return mac.finalize().hex()
+        return self.authenticate(manifest.canonical())
+
+    def __live(self, part: bytearray) -> bytearray:
+        if not any(part):
+            raise Unavailable("A key was wiped while it was in use. Try again.", code="wiped")
+        return part
+
+    @property
+    def __wrapping(self) -> AESGCM:
+        return AESGCM(bytes(self.__live(self.__wrap_key)))
 
     def __context(self, what: str, name: str, entry_id: str, *more: int) -> bytes:
         return length_prefixed(f"countersign/{what}/1", self.installation, self.environment_id, name, entry_id, *more)

@@ -2,9 +2,10 @@
 
 import hmac
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from store.model.errors import Unavailable
+from store.model.roster import Roster
 from store.model.secret import Secret
 
 Random = Callable[[int], bytes]  # so many bytes, from a cryptographic source
@@ -54,6 +55,15 @@ class Holder(Protocol):
 
     async def challenge(self) -> None:
         """Proves that it works now, by wrapping and unwrapping a random value (`prove`). Raises `Unavailable`."""
+        ...
+
+
+@runtime_checkable
+class Introduced(Protocol):
+    """A holder that keeps in mind which roster it was told of last, and answers for no other one."""
+
+    def meet(self, roster: Roster, wrapped: bytes, installation: str) -> None:
+        """It is told of this one from now on. `wrapped`: the key that authenticates it, as this holder wrapped it."""
         ...
 
 

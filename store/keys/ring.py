@@ -2,19 +2,21 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from store.keys.envelope import EnvironmentKey
-from store.keys.holder import Holder, Random
+from store.keys.holder import Holder, Introduced, Random
 from store.model.errors import Invalid, Unavailable
 from store.model.identity import shown
+from store.model.roster import Roster
 from store.model.sealed import FINGERPRINT, HOLDER_NAME, Epoch, Wrap
 
 PATIENCE_S: Final = 2.0  # for one answer of one holder
 HEAD_START_S: Final = 0.25  # before the next holder is asked as well
 KEPT_S: Final = 300.0
+WIPED_S: Final = 60.0  # after it is dropped: who was given it just before is done with it by then
 KEPT_KEYS: Final = 64
 SECURE_HOLDERS: Final = 2
 
@@ -35,7 +37,7 @@ class Coverage:
 
 
 class Keyring:
-    """`holders` are those that were approved to hold keys: every one is given every key. `monotonic` in seconds."""
+    """`holders` are those that the settings name. Every one of them that was approved (`admit`) is given every key. `monotonic` in seconds."""
 
     def __init__(
         self,
@@ -47,7 +49,8 @@ class Keyring:
         patience_s: float = PATIENCE_S,
         head_start_s: float = HEAD_START_S,
     ) -> None:
-        self._holders = {holder.fingerprint: holder for holder in holders}
+        self._configured = {holder.fingerprint: holder for holder in holders}
+        self._holders = dict(self._configured)
         if len(self._holders) != len(holders):
             raise Invalid(
                 "Two of the key holders are one and the same key. Make a new key for one of them.", code="same_holder"
@@ -66,34 +69,77 @@ class Keyring:
         self._patience_s = patience_s
         self._head_start_s = head_start_s
         self._failing: set[str] = set()
+        self.roster = 0  # number of the one that was followed last
         self._kept: dict[tuple[str, int, str], tuple[EnvironmentKey, float]] = {}
 
-    async def mint(self, environment_id: str, number: int = 1, *, secure: bool = False) -> tuple[Epoch, EnvironmentKey]:
-        """A new key, wrapped by every holder that works. Raises `Unavailable` where that is none, or with `secure` only one."""
+    @property
+    def configured(self) -> dict[str, Holder]:
+        """By fingerprint, whether they were approved or not."""
+        return dict(self._configured)
+
+    def admit(self, roster: Roster, epoch: Epoch) -> None:
+        """From now on its members, and nobody else, are given keys and asked for them. `epoch`: of the key that it is authenticated with."""
+        self._holders = {one: self._configured[one] for one in self._configured if one in roster.fingerprints}
+        self.roster = roster.number
+        for one, holder in self._holders.items():
+            if isinstance(holder, Introduced) and one in epoch.wraps:
+                holder.meet(roster, epoch.wraps[one].wrapped, self._installation)
+
+    def admit_nobody(self) -> None:
+        """Where no roster can be trusted."""
+        self._holders = {}
+
+    @property
+    def admitted(self) -> dict[str, str]:
+        """Names by fingerprint, of those that the settings name and that were approved."""
+        return {one: holder.name for one, holder in self._holders.items()}
+
+    def lacking(self, epoch: Epoch) -> frozenset[str]:
+        """Fingerprints of those that were approved and have never been given this key."""
+        return frozenset(self._holders) - frozenset(epoch.wraps)
+
+    async def mint(
+        self, environment_id: str, number: int = 1, *, secure: bool = False, among: Collection[str] | None = None
+    ) -> tuple[Epoch, EnvironmentKey]:
+        """A new key, wrapped by every holder that works; `among`: by those that the settings name with these fingerprints, approved or not.
+
+        Raises `Unavailable` where that is none, or with `secure` only one.
+        """
+        holders = (
+            self._holders if among is None else {one: self._configured[one] for one in among if one in self._configured}
+        )
         key = EnvironmentKey.mint(
             installation=self._installation, environment_id=environment_id, epoch=number, random=self._random
         )
         if secure:
-            challenged = await self.challenge_all()
-            able = [holder for fingerprint, holder in self._holders.items() if challenged[fingerprint] is None]
+            challenged = await self._challenge(holders)
+            able = [holder for fingerprint, holder in holders.items() if challenged[fingerprint] is None]
         else:
-            challenged, able = {}, list(self._holders.values())
+            challenged, able = {}, list(holders.values())
         wraps, refusals = await self._entrust(key, able)
-        refusals = {self._holders[one].name: error.sentence for one, error in challenged.items() if error} | refusals
+        refusals = {holders[one].name: error.sentence for one, error in challenged.items() if error} | refusals
         if len(wraps) < (SECURE_HOLDERS if secure else 1):
             raise _too_few(wraps, refusals, secure=secure)
         epoch = Epoch(environment_id=environment_id, number=number, commitment=key.commitment, wraps=wraps)
         self._keep(epoch, key)
         return epoch, key
 
+    async def recover(self, epoch: Epoch, among: Collection[str]) -> EnvironmentKey:
+        """From those that the settings name with these fingerprints, approved or not. Raises `Unavailable`."""
+        holders = {one: self._configured[one] for one in among if one in self._configured}
+        key, refusals = await self._first(epoch, holders)
+        if key is None:
+            raise _none_opens(epoch, refusals, _unknown(epoch, holders))
+        return key
+
     async def open(self, epoch: Epoch) -> EnvironmentKey:
         """Raises `Unavailable` (`keys_missing`), naming who would be needed, when no holder gives the key."""
         self.drop_expired()
         if kept := self._kept.get(_slot(epoch)):
             return kept[0]
-        key, refusals = await self._first(epoch)
+        key, refusals = await self._first(epoch, self._holders)
         if key is None:
-            raise _none_opens(epoch, refusals, self._unknown(epoch))
+            raise _none_opens(epoch, refusals, _unknown(epoch, self._holders))
         self._keep(epoch, key)
         return key
 
@@ -104,7 +150,7 @@ class Keyring:
         return Coverage(
             holding=tuple(name for name, answer in found.items() if isinstance(answer, EnvironmentKey)),
             failing={name: answer.sentence for name, answer in found.items() if isinstance(answer, Unavailable)},
-            unknown=self._unknown(epoch),
+            unknown=_unknown(epoch, self._holders),
         )
 
     async def heal(self, epoch: Epoch) -> Epoch | None:
@@ -120,31 +166,47 @@ class Keyring:
         return epoch.model_copy(update={"wraps": epoch.wraps | wraps}) if wraps else None
 
     async def challenge_all(self) -> dict[str, Unavailable | None]:
-        """By fingerprint: None for a holder that works."""
-        answers = await asyncio.gather(*(self._ask(holder, holder.challenge()) for holder in self._holders.values()))
+        """By fingerprint, of those that were approved: None for a holder that works."""
+        return await self._challenge(self._holders)
+
+    async def challenge_configured(self) -> dict[str, Unavailable | None]:
+        """The same of every holder that the settings name."""
+        return await self._challenge(self._configured)
+
+    async def _challenge(self, holders: Mapping[str, Holder]) -> dict[str, Unavailable | None]:
+        answers = await asyncio.gather(*(self._ask(holder, holder.challenge()) for holder in holders.values()))
         return {
             fingerprint: answer if isinstance(answer, Unavailable) else None
-            for fingerprint, answer in zip(self._holders, answers, strict=True)
+            for fingerprint, answer in zip(holders, answers, strict=True)
         }
 
     def drop_expired(self) -> None:
         now = self._monotonic()
-        self._kept = {slot: (key, until) for slot, (key, until) in self._kept.items() if now < until}
+        for slot in [slot for slot, (_, until) in self._kept.items() if now >= until]:
+            self._drop(slot)
+
+    def forget(self) -> None:
+        """Wipes every key at once: nothing uses them any more."""
+        for key, _ in self._kept.values():
+            key.wipe()
+        self._kept.clear()
+
+    def _drop(self, slot: tuple[str, int, str]) -> None:
+        key, _ = self._kept.pop(slot)
+        asyncio.get_running_loop().call_later(WIPED_S, key.wipe)
 
     def _keep(self, epoch: Epoch, key: EnvironmentKey) -> None:
-        self._kept.pop(_slot(epoch), None)
+        if _slot(epoch) in self._kept:
+            self._drop(_slot(epoch))
         while len(self._kept) >= KEPT_KEYS:
-            del self._kept[next(iter(self._kept))]
+            self._drop(next(iter(self._kept)))
         self._kept[_slot(epoch)] = (key, self._monotonic() + KEPT_S)
         # Also when nobody asks again: a key does not lie in memory because it is quiet.
         asyncio.get_running_loop().call_later(KEPT_S + 1, self.drop_expired)
 
-    def _unknown(self, epoch: Epoch) -> tuple[str, ...]:
-        return tuple(f"{wrap.holder} ({one[:8]})" for one, wrap in epoch.wraps.items() if one not in self._holders)
-
-    async def _first(self, epoch: Epoch) -> tuple[EnvironmentKey | None, dict[str, str]]:
+    async def _first(self, epoch: Epoch, holders: Mapping[str, Holder]) -> tuple[EnvironmentKey | None, dict[str, str]]:
         """The first key that fits. Working holders are asked first, each next one when the last fails or takes long."""
-        waiting = [self._holders[one] for one in epoch.wraps if one in self._holders]
+        waiting = [holders[one] for one in epoch.wraps if one in holders]
         waiting.sort(key=lambda holder: holder.fingerprint in self._failing)
         asked: dict[asyncio.Task[EnvironmentKey | Unavailable], Holder] = {}
         refusals: dict[str, str] = {}
@@ -197,6 +259,10 @@ class Keyring:
             return result
         self._failing.add(holder.fingerprint)
         return refusal
+
+
+def _unknown(epoch: Epoch, holders: Collection[str]) -> tuple[str, ...]:
+    return tuple(f"{wrap.holder} ({one[:8]})" for one, wrap in epoch.wraps.items() if one not in holders)
 
 
 def _slot(epoch: Epoch) -> tuple[str, int, str]:

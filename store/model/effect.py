@@ -12,6 +12,7 @@ from store.model.grant import Membership
 from store.model.identity import RequestId, UserId
 from store.model.policy import Circle
 from store.model.record import Record
+from store.model.token import TokenId
 
 Lane = Literal["slack", "connector", "hook", "mail"]
 News = Literal[
@@ -138,6 +139,35 @@ class Recovered(_Effect):
         return f"recovered:{self.number}" if self.to is None else f"recovered:{self.number}:{self.to}"
 
 
+class TellToken(_Effect):
+    """One person learns what became of a token of theirs. What it was is said here: the token may be gone by then."""
+
+    lane: ClassVar[Lane] = "slack"
+    type: Literal["tell_token"] = "tell_token"
+    news: Literal["logged_in", "expires"]
+    to: UserId
+    token: TokenId
+    name: str  # of the computer, or of the machine
+    at_ms: int  # when it happened, or will
+    address: str | None = None
+    fingerprint: str | None = None
+
+    @property
+    def key(self) -> str:
+        return f"token:{self.token}:{self.news}:{self.at_ms}"
+
+
+class Entrust(_Effect):
+    """The roster of key holders has moved, or the policies have: who is new learns every key, and what became secure moves under a secure one."""
+
+    lane: ClassVar[Lane] = "connector"
+    type: Literal["entrust"] = "entrust"
+
+    @property
+    def key(self) -> str:
+        return "entrust"
+
+
 class _Notice(_Effect):
     """A decision, told where the rule says. What it was is said here, so that it is the same at every try."""
 
@@ -205,6 +235,7 @@ def _apart(detail: str | None) -> str:
 
 
 Effect: TypeAlias = Annotated[
-    ShowCard | Tell | Announce | Count | Depart | Align | Redeploy | Post | Signal | Mail | MailApprovers | Recovered,
+    ShowCard | Tell | Announce | Count | Depart | Align | Redeploy | Post | Signal | Mail | MailApprovers | Recovered
+    | TellToken | Entrust,
     Field(discriminator="type"),
-]
+]  # fmt: skip

@@ -8,7 +8,9 @@ from pydantic import Field, StringConstraints
 from store.model.grant import Lease, Membership
 from store.model.identity import RequestId, Target, TargetId, UserId, canonical
 from store.model.record import Part, Record
-from store.model.sealed import Held
+from store.model.roster import Address
+from store.model.sealed import Fingerprint, Held, HolderName, Sha256
+from store.model.token import LIFETIME_LEAST_MS, LIFETIME_MOST_MS, Action, MachineName, TokenId
 
 Kind = Literal["open", "access", "change", "policy"]
 Door = Literal["slack", "terminal"]
@@ -31,19 +33,21 @@ MERGED: Final[frozenset[Kind]] = frozenset({"change", "policy"})  # what lasts: 
 
 
 class Opening(Part):
-    """To read an environment's secrets for `duration_ms` from the first use."""
+    """To read an environment's secrets for `duration_ms` from the first use. `use_within_ms`: of the approval, where the rule allows longer."""
 
     type: Literal["open"] = "open"
     environment_id: str
     duration_ms: Annotated[int, Field(gt=0)]
+    use_within_ms: Annotated[int, Field(gt=0)] | None = None
 
 
 class Joining(Part):
-    """To be a member of an outside group for `duration_ms`."""
+    """To be a member of an outside group for `duration_ms`. `use_within_ms`: of the approval, where the rule allows longer."""
 
     type: Literal["access"] = "access"
     membership: Membership
     duration_ms: Annotated[int, Field(gt=0)]
+    use_within_ms: Annotated[int, Field(gt=0)] | None = None
 
 
 class Touch(Part):
@@ -85,6 +89,31 @@ class Amendment(Part):
         return self.base + 1
 
 
+class Enrolling(Part):
+    """To let a key holder be given every key, or no key any more."""
+
+    type: Literal["enrolling"] = "enrolling"
+    what: Literal["add", "remove"]
+    name: HolderName
+    address: Address
+    fingerprint: Fingerprint
+
+
+class Minting(Part):
+    """To let a machine in: for these actions on these targets, for `lifetime_ms` from its approval.
+
+    Who asks has minted the secret; only its hash is here.
+    """
+
+    type: Literal["minting"] = "minting"
+    token: TokenId
+    hash: Sha256
+    name: MachineName
+    targets: Annotated[tuple[TargetId, ...], Field(min_length=1, max_length=20)]
+    actions: Annotated[tuple[Action, ...], Field(min_length=1, max_length=3)]
+    lifetime_ms: Annotated[int, Field(ge=LIFETIME_LEAST_MS, le=LIFETIME_MOST_MS)]
+
+
 class Extending(Part):
     """To keep what request `parent` gave for `duration_ms` longer than until `until_ms`, when it would end."""
 
@@ -94,7 +123,9 @@ class Extending(Part):
     duration_ms: Annotated[int, Field(gt=0)]
 
 
-Payload = Annotated[Opening | Joining | Change | Amendment | Extending, Field(discriminator="type")]
+Payload = Annotated[
+    Opening | Joining | Change | Amendment | Enrolling | Minting | Extending, Field(discriminator="type")
+]
 
 
 class Review(Part):
@@ -181,6 +212,11 @@ class Request(Record):
         return self.payload.duration_ms if isinstance(self.payload, Opening | Joining | Extending) else None
 
     @property
+    def use_within_ms(self) -> int | None:
+        """How long an approval waits for its first use at the most, as it was asked."""
+        return self.payload.use_within_ms if isinstance(self.payload, Opening | Joining) else None
+
+    @property
     def environment_id(self) -> str | None:
         return self.payload.environment_id if isinstance(self.payload, Opening | Change) else None
 
@@ -197,6 +233,10 @@ class Request(Record):
         return f"{self.id}:{self.revision}:{self.digest}"
 
 
+def _used_within(payload: Opening | Joining) -> list[str]:
+    return [] if payload.use_within_ms is None else ["use within", str(payload.use_within_ms)]
+
+
 def digest(installation: str, request: Request) -> str:
     """SHA-256, hex, over what is asked: never who may decide, never a plaintext."""
     fields: list[str] = [
@@ -205,10 +245,10 @@ def digest(installation: str, request: Request) -> str:
     ]  # fmt: skip
     match request.payload:
         case Opening() as opening:
-            fields += [opening.environment_id, str(opening.duration_ms)]
+            fields += [opening.environment_id, str(opening.duration_ms), *_used_within(opening)]
         case Joining() as joining:
             of = joining.membership
-            fields += [of.connector, of.group, of.user, of.account, str(joining.duration_ms)]
+            fields += [of.connector, of.group, of.user, of.account, str(joining.duration_ms), *_used_within(joining)]
         case Extending() as longer:
             fields += ["extension", longer.parent, str(longer.until_ms), str(longer.duration_ms)]
         case Change() as change:
@@ -225,6 +265,11 @@ def digest(installation: str, request: Request) -> str:
             fields += [] if change.back_to is None else ["back", str(change.back_to)]
         case Amendment() as amendment:
             fields += [str(amendment.base), amendment.content]
+        case Enrolling() as holder:
+            fields += ["enrolling", holder.what, holder.name, holder.address, holder.fingerprint]
+        case Minting() as machine:
+            fields += ["minting", machine.token, machine.hash, machine.name, str(machine.lifetime_ms)]
+            fields += [str(len(machine.targets)), *machine.targets, *machine.actions]
     sha = hashlib.sha256()
     for field in fields:
         encoded = field.encode()

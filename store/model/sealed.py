@@ -52,6 +52,18 @@ def length_prefixed(*fields: str | int | bytes) -> bytes:
     return b"".join(packed)
 
 
+def fields_of(packed: bytes) -> list[bytes] | None:
+    """What `length_prefixed` was given; None for what it would not have made."""
+    found: list[bytes] = []
+    while packed:
+        length = int.from_bytes(packed[:4], "big")
+        if len(packed) < 4 + length:
+            return None
+        found.append(packed[4 : 4 + length])
+        packed = packed[4 + length :]
+    return found
+
+
 def check_name(name: str, mode: int | None = None) -> str:
     """A variable's name, or with a mode a file's path. Raises `Invalid`."""
     if mode is None and not _NAME.fullmatch(name):

@@ -193,6 +193,11 @@ def _named(rules: Rules, role: str, answers: list[bool | None]) -> Standing:
     return UNKNOWN if None in answers else YES
 
 
+def first_use_ms(request: Request, rules: Rules) -> int:
+    """How long an approval waits for its first use: what was asked, and no longer than both rules say."""
+    return min(rules.grant_expiration_ms, request.use_within_ms or rules.grant_expiration_ms)
+
+
 def tally(request: Request, rules: Rules, people: People) -> Literal["approved", "denied", "unknown", "pending"]:
     """What the reviews of this revision come to. "unknown": a missing fact could change the answer."""
     yes, doubtful = _counted(request, rules, people, "approve")

@@ -22,7 +22,14 @@ Action = Literal[
 ]  # what a machine may be let do: read secrets, ask for a deploy, say how one went
 PublicKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]  # 32 bytes, base64url without padding
 
+MachineName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$")]
+
 SECRET_BYTES: Final = 32
+DAY_MS: Final = 24 * 3_600_000
+LIFETIME_LEAST_MS: Final = 3_600_000
+LIFETIME_MOST_MS: Final = 366 * DAY_MS
+WARNED_MOST_MS: Final = 7 * DAY_MS  # before its end
+MACHINES: Final = "machines"  # where the tokens of machines are listed together
 PREFIXES: Final[dict[TokenKind, str]] = {
     "person": "csp",
     "machine": "csm",
@@ -36,7 +43,8 @@ _BEARER: Final = re.compile(
 class Token(Record):
     """`hash` is the SHA-256, hex, of the secret part. A person's is renewed by proof of `signs`; a machine's lives until `expires_ms`.
 
-    `epoch` is that of all tokens of `holder` when it was made: a later one ends them all at once.
+    `epoch` is that of all sessions of the person when it was made: a later one ends them all at once. A machine was let in by
+    approval, and does not end with the session of who asked for it.
     """
 
     id: TokenId
@@ -53,6 +61,7 @@ class Token(Record):
     signs: PublicKey | None = None  # Ed25519: what proves that the same computer asks
     address: str | None = None  # from where it was asked for
     until_ms: int | None = None  # when a person's can be renewed no more
+    proved_ms: int | None = None  # what the newest proof of its computer said the time was; none is taken twice
     request: str | None = None  # the request by which a machine's was approved
     revoked_ms: int | None = None
 
@@ -61,13 +70,43 @@ class Token(Record):
         """As the audit log names who acted."""
         return self.holder if self.kind == "person" else f"machine:{self.id}"
 
+    @property
+    def shelf(self) -> str:
+        """Among whose tokens it is listed."""
+        return self.holder if self.kind == "person" else MACHINES
+
+    @property
+    def ends_ms(self) -> int:
+        """When it is over for good: no renewal goes beyond."""
+        return self.expires_ms if self.until_ms is None else self.until_ms
+
+    @property
+    def warns_ms(self) -> int | None:
+        """When who asked for a machine's hears that it ends: a week before, or with a quarter of its life left."""
+        if self.kind != "machine" or self.revoked_ms is not None:
+            return None
+        return self.expires_ms - min(WARNED_MOST_MS, (self.expires_ms - self.created_ms) // 4)
+
+    @property
+    def kept_ms(self) -> int:
+        """How long after each writing the record stays at the least: its whole life, and a day to be looked at."""
+        return self.ends_ms - self.created_ms + DAY_MS
+
     def lives(self, now_ms: int, epoch: int) -> bool:
-        """`epoch`: of all tokens of its holder, now."""
+        """`epoch`: of all tokens of its actor, now."""
         return self.revoked_ms is None and now_ms < self.expires_ms and self.epoch == epoch
 
     def may(self, action: Action, target: str) -> bool:
         """Whether a machine was let do this. What a person may, the policies say."""
         return self.kind == "machine" and action in self.actions and target in self.targets
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """When a token was last shown, to the minute, and from where."""
+
+    at_ms: int
+    address: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,10 @@ class Commit:
     def set(self, key: str, body: str) -> None:
         self._add("set", [key], body)
 
+    def swap(self, key: str, old: str, body: str) -> None:
+        """A body without a version, which must still be `old`."""
+        self._add("swap", [key], old, body)
+
     def fill(self, key: str, fields: Mapping[str, str]) -> None:
         self._add("fill", [key], *(part for item in fields.items() for part in item))
 
@@ -61,6 +65,10 @@ class Commit:
 
     def drop(self, key: str) -> None:
         self._add("drop", [key])
+
+    def last(self, key: str, ms: int) -> None:
+        """It goes by itself, so long after this."""
+        self._add("last", [key], ms)
 
     def rank(self, key: str, member: str, score: int | None) -> None:
         """Without a score the member leaves."""

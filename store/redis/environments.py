@@ -1,7 +1,7 @@
 """Environments: sealed values, numbered versions, and the one way out for each reader."""
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,26 +11,24 @@ from store.keys.envelope import EnvironmentKey
 from store.keys.ring import Keyring
 from store.model.audit import Audit
 from store.model.environment import Environment
-from store.model.errors import Conflict, Forbidden, NotFound, Unavailable
+from store.model.errors import NotFound, Unavailable
 from store.model.request import Request, Touch
 from store.model.sealed import Epoch, Held, Manifest, SealedEntry, check_names, check_request
 from store.model.secret import Secret
+from store.model.token import Bearer
 from store.model.versions import VersionInfo
+from store.redis import projection
 from store.redis.clock import Skew, now_ms
 from store.redis.commit import Commit, text
 from store.redis.keys import Keys
+from store.redis.opened import Opened, Same, Value
+from store.redis.reading import NOTHING_KNOWN, Asked, Known, Reading, open_entries
 from store.redis.scripts import Scripts
+
+__all__ = ["Environments", "Opened", "Same", "Sealing", "Value"]
 
 KEPT_EPOCHS: Final = 256
 SIGNING_BYTES: Final = 24  # of a hook's secret, as Standard Webhooks recommends
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """What somebody wants a name to hold. `mode`: permission bits of a file; no `secret` removes the name."""
-
-    secret: Secret | None
-    mode: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +38,6 @@ class Sealing:
     touches: tuple[Touch, ...]
     entries: tuple[SealedEntry, ...]
     back_to: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """Values for the holder of a grant. `version` is the environment's."""
-
-    version: int
-    values: Mapping[str, Value]
 
 
 class Environments:
@@ -68,12 +58,25 @@ class Environments:
         self._ring = ring
         self._skew = skew
         self._random = random
-        self._fit = fit
+        self._reading = Reading(redis, keys, scripts, skew, self._key, fit)
         self._epochs: dict[tuple[str, int], Epoch] = {}  # wraps only: the keys themselves are the ring's to keep
 
     async def find(self, target: str) -> Environment | None:
         body = await self._redis.hget(self._keys.environment(target), "body")
         return Environment.from_json(body) if body is not None else None
+
+    async def numbers(self, targets: Sequence[str]) -> dict[str, int]:
+        """The number of the newest version of each that is there: what is said of it, for lists; nothing is built on it."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for target in targets:
+                pipe.hget(self._keys.environment(target), "id")
+            ids = await pipe.execute() if targets else []
+        known = {target: text(one) for target, one in zip(targets, ids, strict=True) if one is not None}
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for one in known.values():
+                pipe.hget(self._keys.head(one), "number")
+            numbers = await pipe.execute() if known else []
+        return {target: int(number) for target, number in zip(known, numbers, strict=True) if number is not None}
 
     async def ensure(self, target: str, *, secure: bool = False) -> Environment:
         """The environment of this name; made, empty and with a key of its own, where there is none. Raises `Unavailable`."""
@@ -83,11 +86,14 @@ class Environments:
         epoch, key = await self._ring.mint(environment.id, secure=secure)
         head = key.sign(Manifest(environment_id=environment.id, number=1, entries={}))
         commit = Commit(self._keys, f"environment:{environment.id}")
-        commit.write(self._keys.environment(target), 0, environment.to_json())
+        commit.write(
+            self._keys.environment(target), 0, environment.to_json(), projection.environment_fields(environment)
+        )
         commit.set(self._keys.epoch(environment.id, 1), epoch.to_json())
-        commit.write(self._keys.head(environment.id), 0, head.to_json(), {"entries": ""})
+        commit.write(self._keys.head(environment.id), 0, head.to_json(), projection.head_fields(head))
         commit.set(self._keys.manifest(environment.id, 1), head.to_json())
         at_ms = await now_ms(self._redis, self._skew)
+        commit.guard(self._keys.roster, self._ring.roster)
         commit.set(self._keys.version(environment.id, 1), VersionInfo(number=1, at_ms=at_ms, by="clock").to_json())
         commit.guard(self._keys.tombstone(environment.id), 0)  # an id is never used again
         commit.rank(self._keys.index("environments"), target, at_ms)
@@ -140,35 +146,33 @@ class Environments:
         return {entry.entry_id: entry for entry in entries}
 
     async def sign(self, manifest: Manifest, epoch: int, after: Manifest | None = None) -> Manifest:
-        """With the key of the version before it: `after`, which is verified. Raises `Unavailable`."""
-        key = await self._key(manifest.environment_id, epoch)
+        """With the newest key; `epoch` is that of the version before it: `after`, which is verified. Raises `Unavailable`."""
         if after is not None:
-            key.verify(after)
-        return key.sign(manifest)
+            (await self._key(manifest.environment_id, epoch)).verify(after)
+        newest = await self._redis.hget(self._keys.head(manifest.environment_id), "epoch")
+        return (await self._key(manifest.environment_id, max(epoch, int(newest or 0)))).sign(manifest)
 
     async def read(self, request_id: str, reader: str) -> Opened:
-        """Values for the holder of an active grant, audited in the step that reads them. Raises `Forbidden`, `Conflict`, `NotFound`."""
-        if (why := self._fit()) is not None:
-            raise Unavailable(why, code="degraded")
-        entry = Audit(event="secrets.read", actor=reader, at_ms=0, request=request_id).to_json()
-        body = entry.replace('"at_ms":0,', '"at_ms":%NOW%,', 1)
-        names = [self._keys.request(request_id), self._keys.audit, self._keys.audit_number]
-        reply = await self._scripts.run("read", names, [self._skew(), self._keys.prefix, reader, body])
-        status, *rest = (text(part) if part is not None else None for part in reply)
-        if status != "ok":
-            raise _no_read(*(str(part) for part in (status, *rest)))
-        _, environment_id, head_body, *fields = rest
-        if environment_id is None or head_body is None:
+        """Values for the holder of an active grant, in Slack. Raises as `Reading.read`."""
+        opened = await self._reading.read(Asked.in_slack(request_id, reader))
+        if not isinstance(opened, Opened):
             raise NotFound("There is nothing to read here.")
-        head = Manifest.from_json(head_body)
-        key = await self._key(environment_id, head.epoch)
-        key.verify(head)
-        sealed = {
-            entry_id: SealedEntry.from_json(body)
-            for entry_id, body in zip(fields[::2], fields[1::2], strict=True)
-            if entry_id is not None and body is not None
-        }
-        return Opened(head.number, await self._open(head, sealed))
+        return opened
+
+    async def read_by_token(
+        self, bearer: Bearer, target: str, version: int | None = None, known: Known = NOTHING_KNOWN
+    ) -> Opened | Same:
+        """Values for whoever shows a token. `target` is canonical, `version` None the newest. Raises as `Reading.read`."""
+        return await self._reading.read(Asked.by_token(bearer, target, version, known))
+
+    def forget(self) -> None:
+        """Whatever was opened is wiped from memory."""
+        self._reading.memory.clear()
+
+    def records(self, read: Same) -> tuple[str, ...]:
+        """What moves when there is a newer version than what was read, or when the access by which it was read ends."""
+        head = self._keys.head(read.environment)
+        return (head, self._keys.request(read.request)) if read.request is not None else (head,)
 
     async def machine_read(self, target: str, name: str, *, purpose: str) -> Secret:
         """One value for this process itself, a connector's token. Audited. Raises `NotFound`."""
@@ -201,19 +205,8 @@ class Environments:
         stored = SealedEntry.from_json(body)
         return (await self._key(environment.id, stored.epoch)).open(name, stored)
 
-    async def _open(
-        self, head: Manifest, sealed: Mapping[str, SealedEntry], *, only: str | None = None
-    ) -> dict[str, Value]:
-        values = {}
-        for name, held in sorted(head.entries.items()):
-            if only is not None and name != only:
-                continue
-            if held.entry_id not in sealed:
-                raise Unavailable(f"The sealed value of {name} is missing.", code="missing")
-            entry = sealed[held.entry_id]
-            head.admit(name, entry)
-            values[name] = Value((await self._key(head.environment_id, entry.epoch)).open(name, entry), held.mode)
-        return values
+    async def _open(self, head: Manifest, sealed: Mapping[str, SealedEntry], *, only: str) -> dict[str, Value]:
+        return await open_entries(head, sealed, self._key, only=only)
 
     async def _current(self, environment_id: str, head: Manifest, names: Mapping[str, Value]) -> dict[str, Secret]:
         """The present values of these names, to tell *changed* from *unchanged*; in memory only."""
@@ -234,7 +227,10 @@ class Environments:
 
     async def _key(self, environment_id: str, number: int) -> EnvironmentKey:
         if (known := self._epochs.get((environment_id, number))) is not None:
-            return await self._ring.open(known)
+            try:
+                return await self._ring.open(known)
+            except Unavailable:  # others may have been given it since
+                del self._epochs[environment_id, number]
         body = await self._redis.get(self._keys.epoch(environment_id, number))
         if body is None:
             raise Unavailable(f"The wraps of key {number} of this environment are missing.", code="keys_missing")
@@ -251,14 +247,3 @@ class Environments:
 
 def _signing(key: bytes) -> Secret:
     return Secret(b"whsec_" + base64.b64encode(key))
-
-
-def _no_read(status: str, state: str = "") -> Forbidden | Conflict | NotFound:
-    if status == "holder":
-        return Forbidden("Only the person this was approved for can read the values.", code="not_the_beneficiary")
-    if status in ("state", "over"):
-        waiting = {"pending": "It is not approved yet.", "approved": "Activate it first."}.get(
-            state, "This access is over."
-        )
-        return Conflict(waiting if status == "state" else "This access is over.", code="not_active")
-    return NotFound("There is nothing to read here.")

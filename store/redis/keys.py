@@ -4,7 +4,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
 
     key                     type    holds
     countersign:installation string the installation id, minted once (the only key without the prefix)
-    request:R               hash    body, version; projected: kind state until holder environment touches say kin
+    request:R               hash    body, version; projected: kind state until holder target environment touches say kin
     debt:R                  hash    body, version
     lock:U                  hash    body, version: whether U may break the glass
     payload:R:V             hash    entry id -> sealed entry of revision V, until it is merged, edited or the request ends;
@@ -12,15 +12,17 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     policy                  hash    version: the number of the policy set in force
     policy:N                string  policy set N, never changed
     policy:N:enactment         string  when and how set N came into force, never changed
-    environment:T           hash    body, version: what is known under the name T
-    head:E                  hash    body, version: the newest manifest; projected: entries (their ids)
+    environment:T           hash    body, version: what is known under the name T; projected: id
+    head:E                  hash    body, version: the newest manifest; projected: number mac entries (their ids); epoch, once it was rotated
     manifest:E:N            string  manifest N, never changed
     version:E:N             string  how version N came about, never changed
     oldest:E                hash    version, body: the number of the first version that is still kept, where that is not 1
     entries:E               hash    entry id -> sealed entry; hook:H -> what deliveries to hook H are signed with
-    epoch:E:N               string  the wraps of environment key N
+    epoch:E:N               string  the wraps of environment key N; of E = roster, of the key that authenticates roster N
     tombstone:E             hash    version, body: of an environment that was deleted
     blob:B                  hash    version, body: a value that somebody sealed, until it is taken, for an hour
+    roster                  hash    body, version: who was approved to hold keys
+    roster:N                string  roster N, never changed
     delivery:R:H            hash    body, version: how telling hook H of request R's version goes
     due                     zset    R/timer -> when, ms
     lane:L                  zset    effect -> next attempt, ms
@@ -35,13 +37,15 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     index:live              zset    requests by which anybody holds something now, by creation
     index:live:U            zset    requests by which U holds something now, by creation
     index:open:U            zset    those of index:mine:U that are not over, and by which U holds nothing now, by creation
+    index:reads:U:T         zset    active requests by which U may read the secrets of T, by when they end
     index:waiting:P         zset    pending requests that the user or group P may decide, by deadline
     index:member:M          zset    requests that hold the membership M, by creation
     index:touch:E:NAME      zset    undecided changes of NAME in E, by creation; touch:policy:main: of the policies
     index:debts             zset    requests whose glass was broken and not yet looked at, by when it is due
+    index:environments      zset    targets that have an environment, by when it was made
+    index:rotating          zset    targets whose key was rotated, by when all data keys had moved, ms; 0: not yet
     index:locks             zset    users whose break-glass is locked, by since when
     index:hook:E/H          zset    requests whose version hook H has not heard of yet, by version
-    index:environments      zset    targets that have an environment, by when it was made
     index:deleted           zset    environments that were deleted, by when
     index:blobs:U           zset    B/bytes of what U has sealed, by when it ends
     index:dead              zset    target#H of hooks that were given up, by when; out again when it hears of a version
@@ -49,9 +53,14 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     quarantine:C/G          string  until when, ms, nobody writes to group G of connector C, and why
     facts:ID                string  what Slack said of a user or group, for 30 seconds
     place:U                 string  where U is on App Home, for an hour
-    token:K                 hash    body, version; projected: kind holder hash until epoch targets actions
-    sessions:U              hash    version: counts how often all tokens of U were ended at once
-    index:tokens:U          zset    tokens of U that were not revoked, by creation
+    token:K                 hash    body, version; projected: kind holder hash until epoch targets actions; goes a day after its end
+    used:K                  string  when token K was last shown, ms, and from which address; until a day after its end
+    login:L                 hash    body, version: a computer that asked to log in, for ten minutes
+    login:code:C            string  the login whose code is C, as long
+    count:NAME              string  how often somebody has tried, for the length of a window
+    sessions:U              hash    version: counts how often all sessions of U were ended at once
+    index:expiring          zset    tokens of machines, by when who asked for them is told of their end
+    index:tokens:U          zset    tokens of U that were not revoked, by creation; tokens:machines: those of all machines
 """
 
 from dataclasses import dataclass
@@ -117,6 +126,13 @@ class Keys:
     def epoch(self, environment: str, number: int) -> str:
         return f"{self.prefix}epoch:{environment}:{number}"
 
+    @property
+    def roster(self) -> str:
+        return f"{self.prefix}roster"
+
+    def roster_of(self, number: int) -> str:
+        return f"{self.prefix}roster:{number}"
+
     def delivery(self, request: str, hook: str) -> str:
         return f"{self.prefix}delivery:{request}:{hook}"
 
@@ -169,5 +185,17 @@ class Keys:
     def token(self, token: str) -> str:
         return f"{self.prefix}token:{token}"
 
-    def sessions(self, user: str) -> str:
-        return f"{self.prefix}sessions:{user}"
+    def sessions(self, actor: str) -> str:
+        return f"{self.prefix}sessions:{actor}"
+
+    def used(self, token: str) -> str:
+        return f"{self.prefix}used:{token}"
+
+    def login(self, login: str) -> str:
+        return f"{self.prefix}login:{login}"
+
+    def login_code(self, code: str) -> str:
+        return f"{self.prefix}login:code:{code}"
+
+    def count(self, name: str) -> str:
+        return f"{self.prefix}count:{name}"

@@ -14,6 +14,7 @@ from store.model.effect import (
     Count,
     Depart,
     Effect,
+    Entrust,
     Lane,
     Mail,
     MailApprovers,
@@ -23,6 +24,7 @@ from store.model.effect import (
     ShowCard,
     Signal,
     Tell,
+    TellToken,
 )
 from store.model.errors import Unavailable
 from store.redis.clock import Skew
@@ -33,7 +35,7 @@ from store.redis.scripts import Scripts
 KINDS: dict[str, type[Effect]] = {
     "show_card": ShowCard, "tell": Tell, "announce": Announce, "count": Count, "depart": Depart, "align": Align,
     "redeploy": Redeploy, "post": Post, "signal": Signal, "mail": Mail, "mail_approvers": MailApprovers,
-    "recovered": Recovered,
+    "recovered": Recovered, "tell_token": TellToken, "entrust": Entrust,
 }  # fmt: skip
 _TYPE: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 

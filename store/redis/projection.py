@@ -3,7 +3,9 @@
 from typing import Final
 
 from store.model.debt import Debt
-from store.model.request import LIVE, Amendment, Change, Extending, Joining, Request
+from store.model.environment import Environment
+from store.model.request import LIVE, Amendment, Change, Extending, Joining, Opening, Request
+from store.model.sealed import Manifest
 from store.redis.keys import Keys
 
 UNMERGED: Final = frozenset({"pending", "approved"})
@@ -21,11 +23,23 @@ def fields(request: Request) -> dict[str, str | int]:
         "state": request.state,
         "until": request.lease.until_ms if request.lease else 0,
         "holder": request.beneficiary,
+        "target": request.target,
         "environment": environment,
         "touches": "" if request.ended else " ".join(touches),
         "say": say(request),
         "kin": _kin(request),
     }
+
+
+def environment_fields(environment: Environment) -> dict[str, str | int]:
+    """Which one the name means now, for the reading script."""
+    return {"id": environment.id}
+
+
+def head_fields(head: Manifest) -> dict[str, str | int]:
+    """What the reading script sends along, and what tells it whether that lies in memory already."""
+    ids = " ".join(held.entry_id for held in head.entries.values())
+    return {"number": head.number, "mac": head.mac or "", "entries": ids}
 
 
 def say(request: Request) -> str:
@@ -56,9 +70,12 @@ def ranks(request: Request, approvers: frozenset[str]) -> dict[str, int]:
     if request.state in UNMERGED:
         environment, touches = _touched(request)
         names |= {f"touch:{environment}:{name}" for name in touches}
+    by_end: dict[str, int] = {}
+    if request.state == "active" and isinstance(request.payload, Opening) and request.lease is not None:
+        by_end = {f"reads:{request.beneficiary}:{request.target}": request.lease.until_ms}
     by_deadline = {f"waiting:{principal}" for principal in approvers} if request.state == "pending" else set()
     deadline = request.timers.get("deadline", request.created_ms)
-    return dict.fromkeys(names, request.created_ms) | dict.fromkeys(by_deadline, deadline)
+    return dict.fromkeys(names, request.created_ms) | dict.fromkeys(by_deadline, deadline) | by_end
 
 
 def _touched(request: Request) -> tuple[str, tuple[str, ...]]:

@@ -7,7 +7,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from redis.asyncio import Redis
 
@@ -42,6 +42,7 @@ from store.redis.keys import Keys
 from store.redis.locks import stored_lock, write_lock
 from store.redis.policies import PROPOSED, Policies, fingerprint, put_into_force
 from store.redis.scripts import Scripts
+from store.redis.tokens import write_token_record
 
 ATTEMPTS: Final = 12  # how often somebody else may be faster before we give up
 RECENT: Final = 1_000  # requests whose last reading is remembered
@@ -59,6 +60,18 @@ ADDING: Final = (*GIVING, Edit)
 
 # The unsigned version, the epoch of the one before, and that one itself: nothing is built on what is not genuine.
 Sign = Callable[[Manifest, int, Manifest], Awaitable[Manifest]]
+
+
+class Custodian(Protocol):
+    """Who looks after keys, and must be able to do what is decided about them."""
+
+    async def enrol(self, commit: Commit, request: Request) -> None:
+        """Writes the roster that a request for a key holder makes into its commit. Raises `AccessError`."""
+        ...
+
+    async def able(self, before: PolicySet, after: PolicySet) -> None:
+        """Raises `Unavailable` where `after` wants more of the key holders than they can do now."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +124,7 @@ class Requests:
         skew: Skew,
         now_ms: Callable[[], int],
         fit: Callable[[], str | None] = lambda: None,
+        custodian: Custodian | None = None,
     ) -> None:
         """`now_ms` is the one clock as this process carries it. `fit` answers why nothing may be given now, None where it may: a Redis that forgets gives no access."""
         self._redis = redis
@@ -122,6 +136,7 @@ class Requests:
         self._skew = skew
         self._now_ms = now_ms
         self._fit = fit
+        self._custodian = custodian
         self._recent: OrderedDict[str, _Loaded] = OrderedDict()
 
     async def submit(
@@ -145,7 +160,7 @@ class Requests:
             in_force = await self._policies.get(loaded.policy)
             try:
                 rule = rule_for(draft.kind, draft.target, in_force)
-                people = await self._directory.people(wanted_to_ask(draft, rule))
+                people = await self._directory.people(wanted_to_ask(draft, rule, in_force))
                 held, grant = await self._grant(draft.payload)
                 asked = submit(draft, self._keys.installation, in_force, people, loaded.now_ms, grant)
             except AccessError as refusal:
@@ -244,6 +259,10 @@ class Requests:
     async def get(self, request_id: str) -> World:
         """Raises `NotFound`."""
         return await self._world(await self._load(request_id, ""), request_id)
+
+    def record(self, request_id: str) -> str:
+        """What moves whenever anything is committed to it."""
+        return self._keys.request(request_id)
 
     async def nobody_decides(self, world: World) -> None:
         """No rule covers it under the policies of now: the owners hear of it, once under these. That they cannot be told now changes nothing."""
@@ -397,7 +416,7 @@ class Requests:
         if isinstance(command, Edit):
             draft = draft_of(world.request, command)
             return await self._directory.people(
-                wanted_to_ask(draft, rule_for(draft.kind, draft.target, world.policy_now))
+                wanted_to_ask(draft, rule_for(draft.kind, draft.target, world.policy_now), world.policy_now)
             )
         persons = () if machine else (actor,)
         rules = world.rules
@@ -455,15 +474,23 @@ class Requests:
         if result.head is not None and world.head is not None:
             head = await self._sign(result.head, world.head.epoch, world.head)
             environment = head.environment_id
-            ids = " ".join(held.entry_id for held in head.entries.values())
-            commit.write(
-                keys.head(environment), loaded.versions[keys.head(environment)], head.to_json(), {"entries": ids}
-            )
+            moved = loaded.versions[keys.head(environment)]
+            commit.write(keys.head(environment), moved, head.to_json(), projection.head_fields(head))
             commit.set(keys.manifest(environment, head.number), head.to_json())
             commit.set(keys.version(environment, head.number), merged(before, head.number, world.now_ms).to_json())
             commit.adopt(keys.payload(before.id, before.revision), keys.entries(environment))
+        if result.enrols:
+            if self._custodian is None:
+                raise Unavailable("This process does not ask the key holders.", code="no_holders")
+            await self._custodian.enrol(commit, after)
+        if result.token is not None:
+            if await self._redis.exists(keys.token(result.token.id)):
+                raise Conflict("There is a token of this id already. Ask for another one.", code="taken")
+            write_token_record(commit, result.token, 0)
         if result.policies is not None:
             body = await self._policies.proposal(before)
+            if self._custodian is not None:
+                await self._custodian.able(world.policy_now, PolicySet.from_json(body))
             by = after.decision.by if after.decision is not None else ()
             enactment = Enactment(
                 how="request",

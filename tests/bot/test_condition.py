@@ -17,7 +17,10 @@ from scheduler.metrics import Metrics
 from store.model.effect import Redeploy
 from store.model.errors import Unavailable
 from store.model.policy import HOUR, Hook, TargetConfig
+from store.redis.clock import no_skew
+from store.redis.epochs import Epochs
 from store.redis.inspection import Inspection
+from store.redis.rosters import Rosters
 from tests.builders import ONCALL, smash, soft
 from tests.store.redis.corridor import Corridor
 
@@ -55,6 +58,8 @@ class Seen:
         self.inspection = Inspection(corridor.redis, corridor.keys)
         self.bootstrap, self.clock, self.metrics = Bootstrap(), Clock(), Metrics()
         self.monotonic_s = 1_000.0
+        epochs = Epochs(corridor.redis, corridor.keys, corridor.scripts, corridor.ring, corridor.policies, no_skew)
+        self.rosters = Rosters(corridor.redis, corridor.keys, corridor.scripts, corridor.ring, epochs, {}, no_skew)
         self.outside = Outside(corridor.policies, corridor.environments)
         self.condition = Condition(
             redis=corridor.redis,  # type: ignore[arg-type]  # any client: it is only inspected
@@ -62,6 +67,8 @@ class Seen:
             policies=corridor.policies,
             environments=corridor.environments,
             ring=corridor.ring,
+            rosters=self.rosters,
+            faults=(),
             outside=self.outside,
             bootstrap=self.bootstrap,  # type: ignore[arg-type]  # all that is asked of it
             clock=self.clock,  # type: ignore[arg-type]  # the same

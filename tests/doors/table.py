@@ -48,6 +48,9 @@ POLICIES: Final = "stories/test_policies.py::test_who_is_no_owner_does_not_read_
 PAGES: Final = "stories/test_home.py::test_somebody_else_is_refused_an_owners_page_also_when_they_press_its_button"
 CHOICE: Final = "stories/test_filling.py::test_every_choice_draws_it_again_and_keeps_what_was_typed"
 MENU: Final = "stories/test_open.py::test_a_menu_shows_a_request_to_whom_it_concerns_or_where_its_card_stands"
+CONCERNED: Final = "stories/test_http.py::test_what_is_somebody_elses_is_not_there"
+LISTED: Final = "stories/test_http.py::test_what_is_there_is_listed_for_whom_it_is"
+READING: Final = "store/redis/test_reading.py::test_the_record_decides_whatever_the_index_says"
 LOOKING: Final = "bot/cli/test_operator.py::test_looking_starts_nothing"
 
 DOORS: Final[dict[str, Row]] = {
@@ -59,6 +62,20 @@ DOORS: Final[dict[str, Row]] = {
     "route GET /healthz": harmless("It says that the process runs.", "bot/http/test_health.py::test_it_is_alive_whatever_it_lacks"),
     "route GET /readyz": harmless("It says what is lacking, by no name.", "bot/http/test_health.py::test_it_is_ready_when_nothing_is_lacking"),
     "route GET /metrics": harmless("Numbers, by no person's name.", "bot/http/test_health.py::test_numbers"),
+    "route GET /openapi.json": harmless("It describes the API.", "bot/http/test_openapi.py::test_it_is_a_description_of_every_operation"),
+    "route POST /v1/requests": guarded("A person's token; a requester of the rule, by the corridor", ASK),
+    "route GET /v1/requests": guarded("A person's token: what is theirs, or waits for their word", LISTED),
+    "route GET /v1/requests/{id}": guarded("Requester, beneficiary, approver, owner; for the rest it is not there", CONCERNED),
+    "route POST /v1/requests/{id}/withdraw": guarded("Requester or beneficiary", WITHDRAW),
+    "route POST /v1/requests/{id}/activate": guarded("The beneficiary", USE),
+    "route POST /v1/requests/{id}/end": guarded("Requester, beneficiary, approver or owner", END),
+    "route POST /v1/requests/{id}/extend": guarded("Requester or beneficiary of what is held now", LONGER),
+    "route GET /v1/environments": harmless("It names what the caller may ask for, or holds.", LISTED),
+    "route GET /v1/environments/{project}/{env}": guarded("Requester, approver, owner, holder, or a machine that may read it", CONCERNED),
+    "route GET /v1/environments/{project}/{env}/versions": guarded("Requester, approver, owner, holder, or a machine that may read it", CONCERNED),
+    "route GET /v1/environments/{project}/{env}/diff": guarded("Requester, approver, owner, holder, or a machine that may read it", CONCERNED),
+    "route POST /v1/environments/{project}/{env}/blobs": guarded("A requester of a change of it", CONCERNED),
+    "route GET /v1/environments/{project}/{env}/secrets": guarded("The holder of an active grant, or a machine that may read it, in one script", READING),
     # -- buttons -----------------------------------------------------------------------------------------------------------
     "action approve": guarded("An approver of both policies, not for themselves", REVIEW),
     "action deny": guarded("It opens the form on what is asked now; the form decides", OLD),

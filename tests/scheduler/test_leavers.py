@@ -9,13 +9,18 @@ from store.model.command import Activate
 from store.model.effect import Depart
 from store.model.errors import Unavailable
 from store.model.request import Request
+from store.redis.tokens import Tokens
 from tests.builders import ANA, BEN, DEVS, REQ
 from tests.store.redis.corridor import Corridor, command_for
 
 
 @pytest.fixture
 def leavers(corridor: Corridor) -> Leavers:
-    return Leavers(corridor.requests, corridor.crowd, corridor.outbox)
+    return Leavers(corridor.requests, corridor.crowd, corridor.outbox, tokens_of(corridor))
+
+
+def tokens_of(corridor: Corridor) -> Tokens:
+    return Tokens(corridor.redis, corridor.keys, corridor.scripts, corridor.skew)
 
 
 async def active(corridor: Corridor, user: str = REQ) -> Request:

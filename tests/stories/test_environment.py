@@ -273,13 +273,13 @@ async def test_without_a_key_holder_it_is_said_and_the_decision_goes_on(
     def away(*_: Any) -> Any:
         raise Unavailable("No key holder answers.", code="keys_missing")
 
-    real = house.app.ring.open
+    real = house.app.environments._ring.open
 
     asked = await change(house, lines="A=1")
-    monkeypatch.setattr(house.app.ring, "open", away)
+    monkeypatch.setattr(house.app.environments._ring, "open", away)
     await press(house, seed.BEN, asked, "approve")
     shown = await says(house, asked, "1 of 2 approvals", "could not be worked out now")
-    monkeypatch.setattr(house.app.ring, "open", real)
+    monkeypatch.setattr(house.app.environments._ring, "open", real)
     await press(house, seed.INES, shown, "approve")
     await says(house, asked, "Merged as version 3")
 

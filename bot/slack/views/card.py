@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bot.slack.views import amendment, buttons
+from bot.slack.views import amendment, buttons, holders, machines
 from bot.slack.views import blocks as b
 from bot.slack.views.change import CAUTIONS_MOST, CAUTIONS_SHOWN, NAMES_SHOWN, cautions, touched
 from bot.slack.views.facts import Block, CardFacts, Message
@@ -22,7 +22,8 @@ from bot.slack.views.status import (
     votes,
 )
 from bot.slack.views.words import cleaned, date, mention, people, spoken
-from store.model.request import MERGED, REASON_MOST, Amendment, Change, Extending, Joining, Request
+from store.model.request import MERGED, REASON_MOST, Amendment, Change, Enrolling, Extending, Joining, Minting, Request
+from store.model.standing import first_use_ms
 
 __all__ = ["CardFacts", "Message", "for_approvers", "for_requester"]
 
@@ -73,6 +74,10 @@ def _body(facts: CardFacts, *, whole: bool) -> list[Block]:
         parts.append(b.rich(*touched(request.payload, None if whole else NAMES_SHOWN)))
     if isinstance(request.payload, Amendment):
         parts += amendment.changes(facts.proposed, whole=whole)
+    if isinstance(request.payload, Enrolling):
+        parts += holders.asked(request.payload)
+    if isinstance(request.payload, Minting):
+        parts += machines.asked(request.payload)
     so = [sentence for sentence in (edited(request), decided(request), extended(request), standing(facts)) if sentence]
     if so:
         parts.append(b.section("\n".join(so)))
@@ -106,6 +111,10 @@ def _fields(facts: CardFacts) -> list[tuple[str, str]]:
     }
     if isinstance(request.payload, Change) and request.payload.back_to is not None:
         does["change"] = f"Take it back to version {request.payload.back_to}"
+    if isinstance(request.payload, Enrolling):
+        does["policy"] = "Add a key holder" if request.payload.what == "add" else "Remove a key holder"
+    if isinstance(request.payload, Minting):
+        does["policy"] = "Let a machine in"
     longer = request.payload if isinstance(request.payload, Extending) else None
     pairs += [("Target", f"`{request.target}`"), ("Action", "Keep it longer" if longer else does[request.kind])]
     if longer is not None:
@@ -115,7 +124,7 @@ def _fields(facts: CardFacts) -> list[tuple[str, str]]:
     elif request.duration_ms is not None:
         pairs.append(("Access duration", _duration(request)))
         if request.state == "pending" and rules is not None:
-            pairs.append(("Use within", f"{spoken(rules.grant_expiration_ms)} of the approval"))
+            pairs.append(("Use within", f"{spoken(first_use_ms(request, rules))} of the approval"))
     deadline = request.timers.get("deadline")
     if deadline is not None and request.state in ("pending", "approved") and not unusable(facts):
         does_by = "Decide before" if request.state == "pending" else "Use before"
@@ -156,7 +165,8 @@ def _foot(facts: CardFacts, *first: str, own: bool = False) -> list[Block]:
     capped = request.state == "approved" and any(review.cap_ms is not None for review in request.reviews)
     cast = votes(request) if pending or capped else None
     cut_short = f" · `/countersign show {request.id}` shows all of it" if is_cut(facts) else ""
-    door = " at a terminal of the machine" if request.door == "terminal" else ""
+    where = " of the machine" if request.kind == "policy" else ""
+    door = f" at a terminal{where}" if request.door == "terminal" else ""
     asked = f"Request `{request.id}` · asked {date(request.created_ms)}{door}{cut_short}"
     small = [*first, *([cast] if cast else []), asked]
     return [*told, b.context(*small)]

@@ -1,10 +1,11 @@
 """Asking: a draft becomes a request, or an error says why not."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from store.model.effect import ShowCard
 from store.model.errors import Conflict, Forbidden, Invalid, Unavailable
-from store.model.identity import Target
+from store.model.identity import POLICIES, Target, canonical
 from store.model.lifecycle.extending import admit, decide_by, waits
 from store.model.lifecycle.reminding import next_calls
 from store.model.lifecycle.world import Transition, World, audit, changed, demand, spoken
@@ -15,9 +16,11 @@ from store.model.request import (
     Amendment,
     Change,
     Door,
+    Enrolling,
     Extending,
     Joining,
     Kind,
+    Minting,
     Opening,
     Payload,
     Request,
@@ -41,8 +44,9 @@ class Draft:
     door: Door = "slack"
 
 
-def wanted_to_ask(draft: Draft, rule: Policy) -> Wanted:
-    return rule.wanted | Wanted(users=frozenset((draft.requester, draft.beneficiary)))
+def wanted_to_ask(draft: Draft, rule: Policy, policies: PolicySet) -> Wanted:
+    asking = rule.wanted | Wanted(users=frozenset((draft.requester, draft.beneficiary)))
+    return asking | policies.owners.wanted if isinstance(draft.payload, Minting) else asking
 
 
 def rule_for(kind: str, target: Target, policies: PolicySet) -> Policy:
@@ -63,7 +67,7 @@ def admitted(draft: Draft, policies: PolicySet, people: People, now_ms: int, par
     Raises `Invalid`, `Forbidden`, or `Conflict` where nobody could ever decide it.
     """
     rule = rule_for(draft.kind, draft.target, policies)
-    if people.lacks(wanted_to_ask(draft, rule)):
+    if people.lacks(wanted_to_ask(draft, rule, policies)):
         raise Unavailable(
             "Slack has not told us in time who you and the approvers are. Try again in a moment.", code="people_unknown"
         )
@@ -74,6 +78,8 @@ def admitted(draft: Draft, policies: PolicySet, people: People, now_ms: int, par
     demand(
         Standing(may=asks, why=f"The rule “{rule.name}” does not name you among those who may ask for {draft.target}.")
     )
+    if isinstance(draft.payload, Minting):
+        demand(Standing(policies.owners.has(draft.requester, people), "Only owners ask for the token of a machine."))
     _check_beneficiary(draft, rule, people)
     _check_words(draft, rule)
     if isinstance(draft.payload, Extending):
@@ -149,13 +155,24 @@ def _check_beneficiary(draft: Draft, rule: Policy, people: People) -> None:
         raise Forbidden(why, code="not_known" if asks is None else "not_for_them")
 
 
+# What is asked under a kind of another name.
+_KINDS: Final = {"enrolling": "policy", "minting": "policy"}
+
+
 def _check_payload(draft: Draft, policies: PolicySet) -> None:
     """A rule was found by kind and target, so the payload must be of that kind and of that target."""
     payload, config = draft.payload, policies.target(draft.target)
-    if payload.type != draft.kind:
+    if _KINDS.get(payload.type, payload.type) != draft.kind:
         raise Invalid(f"This is not what a request of the kind “{draft.kind}” asks for.", code="other_kind")
     if isinstance(payload, Amendment):
         amendable(payload, policies)
+        return
+    if isinstance(payload, Enrolling):
+        if draft.target != POLICIES:
+            raise Invalid(f"Key holders are decided on under {POLICIES}.", code="other_target")
+        return
+    if isinstance(payload, Minting):
+        _check_machine(draft, payload, policies)
         return
     if not isinstance(payload, Joining):
         if draft.target.kind != "environment":
@@ -168,6 +185,21 @@ def _check_payload(draft: Draft, policies: PolicySet) -> None:
     of = payload.membership
     if config is None or (config.connector, config.group, draft.beneficiary) != (of.connector, of.group, of.user):
         raise Invalid(f"{draft.target} is another membership than this.", code="other_membership")
+
+
+def _check_machine(draft: Draft, machine: Minting, policies: PolicySet) -> None:
+    if draft.target != POLICIES or draft.beneficiary != draft.requester:
+        raise Invalid(f"Machines are let in under {POLICIES}, by who asks for them.", code="other_target")
+    if len(set(machine.targets)) < len(machine.targets) or len(set(machine.actions)) < len(machine.actions):
+        raise Invalid("Name each target and each action once.", code="named_twice")
+    for target in map(canonical, machine.targets):
+        if policies.target(target) is None:
+            raise Invalid(f"There is no target {target} here.", code="unknown_target")
+        if target.environment is None or ("read" in machine.actions and target.kind != "environment"):
+            raise Invalid(
+                f"A machine reads the secrets of environments, and deploys those or applications in them: {target} is none.",
+                code="no_environment",
+            )
 
 
 def amendable(amendment: Amendment, policies: PolicySet) -> None:

@@ -24,7 +24,7 @@ from store.model.lifecycle.world import (
 )
 from store.model.people import People
 from store.model.request import MERGED, REASON_MOST, Decision, Extending, Request, Review
-from store.model.standing import Rules, counted_approvers, may_bypass, may_review, tally
+from store.model.standing import Rules, counted_approvers, first_use_ms, may_bypass, may_review, tally
 
 
 def review(world: World, command: Approve | Deny, people: People) -> Transition:
@@ -92,7 +92,7 @@ def approve(
         return extend(world, request, request.payload, rules, decision, actor, caps)
     granted = min([request.duration_ms, rules.max_access_ms, *caps]) if request.duration_ms is not None else None
     lasts = request.kind in MERGED
-    wait_ms = rules.merge_within_ms if lasts else rules.grant_expiration_ms
+    wait_ms = rules.merge_within_ms if lasts else first_use_ms(request, rules)
     approved = moved_to(request, "approved", now_ms, deadline=now_ms + wait_ms, decision=decision, granted_ms=granted)
     goes_on = rules.merges_at_once if lasts else rules.activates_at_once
     news = () if goes_on else tell(approved, "approved", now_ms)

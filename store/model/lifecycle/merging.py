@@ -4,13 +4,14 @@ from dataclasses import replace
 
 from store.model.command import Merge
 from store.model.delivery import Delivery
-from store.model.effect import Redeploy, ShowCard
+from store.model.effect import Entrust, Redeploy, ShowCard
 from store.model.errors import Conflict
 from store.model.lifecycle.world import Transition, World, audit, demand, moved_to, rules_of, tell, undisputed
 from store.model.people import People
-from store.model.request import Amendment, Change, Request
+from store.model.request import Amendment, Change, Enrolling, Minting, Request
 from store.model.sealed import Manifest, tampered
 from store.model.standing import may_act, may_review
+from store.model.token import Token
 
 
 def merge_by_hand(world: World, command: Merge, people: People) -> Transition:
@@ -28,6 +29,10 @@ def merge(world: World, request: Request, actor: str) -> Transition:
     """The next version, unless what it changes has moved since the request was made."""
     if isinstance(request.payload, Amendment):
         return _amend(world, request, request.payload, actor)
+    if isinstance(request.payload, Enrolling):
+        return _enrol(world, request, request.payload, actor)
+    if isinstance(request.payload, Minting):
+        return _mint(world, request, request.payload, actor)
     return _merge(world, request, actor)
 
 
@@ -60,9 +65,70 @@ def _amend(world: World, request: Request, amendment: Amendment, actor: str) -> 
             *tell(merged, "merged", now_ms),
             *(ShowCard(request=sibling.id) for sibling in stale),
             *(effect for sibling in stale for effect in tell(sibling, "stale", now_ms)),
+            Entrust(),
         ),
         policies=amendment,
         siblings=stale,
+    )
+
+
+def _enrol(world: World, request: Request, holder: Enrolling, actor: str) -> Transition:
+    """The next roster of key holders. Which one that is, and whether it may be made, is seen when it is signed."""
+    merged = moved_to(request, "merged", world.now_ms)
+    added = holder.what == "add"
+    event = "keys.added" if added else "keys.removed"
+    return Transition(
+        merged,
+        f"{holder.name} is {'now in' if added else 'no longer in'} the roster of key holders.",
+        audit=(
+            audit(
+                merged,
+                event,
+                actor,
+                world.now_ms,
+                name=holder.name,
+                fingerprint=holder.fingerprint,
+                address=holder.address,
+            ),
+        ),
+        effects=(ShowCard(request=request.id), *tell(merged, "merged", world.now_ms), Entrust()),
+        enrols=True,
+    )
+
+
+def _mint(world: World, request: Request, machine: Minting, actor: str) -> Transition:
+    """The token is there from this moment on; who asked has its secret already."""
+    now_ms = world.now_ms
+    merged = moved_to(request, "merged", now_ms)
+    token = Token(
+        id=machine.token,
+        kind="machine",
+        holder=request.requester,
+        name=machine.name,
+        hash=machine.hash,
+        created_ms=now_ms,
+        expires_ms=now_ms + machine.lifetime_ms,
+        targets=machine.targets,
+        actions=machine.actions,
+        request=request.id,
+    )
+    minted = audit(
+        merged,
+        "token.minted",
+        actor,
+        now_ms,
+        token=token.id,
+        name=token.name,
+        targets=" ".join(token.targets),
+        actions=" ".join(token.actions),
+        expires_ms=token.expires_ms,
+    )
+    return Transition(
+        merged,
+        f"The machine {machine.name} is let in.",
+        audit=(minted,),
+        effects=(ShowCard(request=request.id), *tell(merged, "merged", now_ms)),
+        token=token,
     )
 
 

@@ -10,11 +10,13 @@
 --   guard  key                          version               nothing is written, but it must not have moved
 --   write  key                          version body field value ...   version 0: must not be there yet
 --   set    key                          body                  a body that never changes: must not be there yet
+--   swap   key                          old body              a body without a version: must still be the old one
 --   fill   key                          field value ...       fields of a hash
 --   adopt  key, key                                           the fields of the first move into the second, where it has none such
 --   omit   key                          field ...             these fields of a hash leave
 --   expire key                          ms                    and is gone by itself after so long
 --   drop   key
+--   last   key                          ms                    it goes by itself after so long
 --   rank   zset                         member score
 --   unrank zset                         member
 --   put    lane, effect                 member body           coalesces; counts a generation
@@ -53,6 +55,8 @@ each(function(name, key, first)
     moved = moved or (redis.call('HGET', KEYS[key], 'version') or '0') ~= ARGV[first]
   elseif name == 'set' then
     moved = moved or redis.call('EXISTS', KEYS[key]) == 1
+  elseif name == 'swap' then
+    moved = moved or redis.call('GET', KEYS[key]) ~= ARGV[first]
   end
 end)
 if moved then return nothing('moved') end
@@ -62,6 +66,8 @@ each(function(name, key, first, last)
     redis.call('HSET', KEYS[key], 'version', ARGV[first] + 1, 'body', unpack(ARGV, first + 1, last))
   elseif name == 'set' then
     redis.call('SET', KEYS[key], ARGV[first])
+  elseif name == 'swap' then
+    redis.call('SET', KEYS[key], ARGV[first + 1])
   elseif name == 'fill' then
     redis.call('HSET', KEYS[key], unpack(ARGV, first, last))
   elseif name == 'adopt' then
@@ -74,6 +80,8 @@ each(function(name, key, first, last)
     redis.call('PEXPIRE', KEYS[key], ARGV[first])
   elseif name == 'drop' then
     redis.call('DEL', KEYS[key])
+  elseif name == 'last' then
+    redis.call('PEXPIRE', KEYS[key], ARGV[first])
   elseif name == 'rank' then
     redis.call('ZADD', KEYS[key], ARGV[first + 1], ARGV[first])
   elseif name == 'unrank' then

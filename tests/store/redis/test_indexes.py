@@ -52,6 +52,8 @@ def expected(requests: list[Request], debts: list[Debt]) -> dict[str, dict[str, 
             stand(f"index:waiting:{LEADS}", each.id, each.timers["deadline"])
         if each.state in ("granting", "active", "revoking"):
             stand("index:live", each.id, each.created_ms)
+            if each.kind == "open" and each.lease is not None:
+                stand(f"index:reads:{each.beneficiary}:{each.target}", each.id, each.lease.until_ms)
             stand(f"index:live:{each.beneficiary}", each.id, each.created_ms)
             if isinstance(each.payload, Joining):
                 stand(f"index:member:okta/admins/{each.beneficiary}", each.id, each.created_ms)

@@ -1,0 +1,142 @@
+"""Filed: a request as it is told over HTTP, with names and a sentence, and where its card is."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Final
+
+from bot.http.answers import Shape
+from bot.slack.pictures import Pictures
+from bot.slack.views import status
+from bot.slack.views.facts import CardFacts
+from bot.slack.views.words import joined, utc
+from bot.slack.wire import Slack, SlackRefused
+from store.model.errors import Unavailable
+from store.model.identity import RequestId, UserId
+from store.model.lifecycle import World
+from store.model.policy import Threshold
+from store.model.request import MERGED, Change, Extending, Kind, State
+from store.redis.cards import Cards
+from store.redis.policies import Policies
+
+LINKS_KEPT: Final = 1_000
+CHANNEL: Final = "channel"
+
+
+class Named(Shape):
+    name: str
+    word: str  # new, changed, unchanged or removed
+
+
+class Filed(Shape):
+    """Times in ms. `waits_for`: users and groups whose word is missing, as the policies name them. `link`: its card in Slack.
+
+    `extends`: the request whose access it would make longer. `entries`: what a change does, by name, never a value.
+    """
+
+    id: RequestId
+    kind: Kind
+    target: str
+    state: State
+    requester: UserId
+    beneficiary: UserId
+    reason: str
+    ticket: str | None = None
+    revision: int
+    created_ms: int
+    deadline_ms: int | None = None
+    duration_ms: int | None = None
+    granted_ms: int | None = None
+    until_ms: int | None = None
+    version: int | None = None
+    extends: RequestId | None = None
+    entries: tuple[Named, ...] | None = None
+    waits_for: tuple[str, ...] = ()
+    link: str | None = None
+    note: str | None = None
+    sentence: str
+
+
+class Filing:
+    def __init__(self, slack: Slack, cards: Cards, pictures: Pictures, policies: Policies) -> None:
+        self._slack = slack
+        self._cards = cards
+        self._pictures = pictures
+        self._policies = policies
+        self._links: OrderedDict[str, str] = OrderedDict()
+
+    async def of(self, world: World, said: str | None = None) -> Filed:
+        """`said`: what was just answered, before where it stands."""
+        facts = await self._pictures.facts(world)
+        names = (await self._policies.current()).names
+        return self.filed(facts, names, link=await self._link(world.request.id), said=said)
+
+    def filed(
+        self, facts: CardFacts, names: Mapping[str, str], *, link: str | None = None, said: str | None = None
+    ) -> Filed:
+        request, payload = facts.request, facts.request.payload
+        pending = request.state == "pending"
+        where = _where(facts, names)
+        return Filed(
+            id=request.id,
+            kind=request.kind,
+            target=request.target,
+            state=request.state,
+            requester=request.requester,
+            beneficiary=request.beneficiary,
+            reason=request.reason,
+            ticket=request.ticket,
+            revision=request.revision,
+            created_ms=request.created_ms,
+            deadline_ms=request.timers.get("deadline") if request.state in ("pending", "approved") else None,
+            duration_ms=request.duration_ms,
+            granted_ms=request.granted_ms,
+            until_ms=request.lease.until_ms if request.lease is not None else None,
+            version=request.merged,
+            extends=payload.parent if isinstance(payload, Extending) else None,
+            entries=tuple(Named(name=touch.name, word=touch.word) for touch in payload.touches)
+            if isinstance(payload, Change)
+            else None,
+            waits_for=_asked(facts.needed, names) if pending else (),
+            link=link or self._links.get(request.id),
+            note=request.note,
+            sentence=f"{said} {where}" if said else where,
+        )
+
+    async def _link(self, request_id: str) -> str | None:
+        """Where there is a card by now, and Slack says where. It never moves, so it is asked for once."""
+        if (known := self._links.get(request_id)) is not None:
+            return known
+        card = (await self._cards.of(request_id)).get(CHANNEL)
+        if card is None:
+            return None
+        try:
+            told = await self._slack.call("chat.getPermalink", channel=card.channel, message_ts=card.ts)
+        except (SlackRefused, Unavailable):
+            return None
+        self._links[request_id] = link = str(told["permalink"])
+        while len(self._links) > LINKS_KEPT:
+            self._links.popitem(last=False)
+        return link
+
+
+def _where(facts: CardFacts, names: Mapping[str, str]) -> str:
+    """Where it stands, and what is next, in one line without anything that somebody typed."""
+    request, stands = facts.request, status.stands(facts)
+    deadline = request.timers.get("deadline")
+    match request.state:
+        case "pending" if facts.rules is None:
+            return f"{stands}. No rule covers this any more, so nobody can decide it. Ask an owner."
+        case "pending":
+            places = joined(f"{each.count} of {joined(_asked((each,), names), 'or')}" for each in facts.needed)
+            return f"{stands} by {places or 'nobody any more'}, before {utc(deadline or 0)}."
+        case "approved" if request.kind not in MERGED and not status.unusable(facts):
+            return f"{stands}. Activate it before {utc(deadline or 0)}."
+        case "active" | "granting" if request.lease is not None:
+            return f"{stands}, until {utc(request.lease.until_ms)}."
+        case _:
+            return f"{stands}."
+
+
+def _asked(thresholds: tuple[Threshold, ...], names: Mapping[str, str]) -> tuple[str, ...]:
+    principals = {one for threshold in thresholds for one in threshold.circle.principals}
+    return tuple(sorted(names.get(one, one) for one in principals))

@@ -1,0 +1,285 @@
+"""Requests over HTTP: to ask, to see how it goes, to use and to end, by the same corridor as in Slack."""
+
+import base64
+import binascii
+from typing import Annotated, Any, Final, Literal
+
+from aiohttp import web
+from pydantic import Field, StringConstraints
+
+from bot.http.answers import Nothing, Shape, Whole, answer
+from bot.http.api import KIB, Call, Operation
+from bot.http.filed import Filed, Filing
+from bot.http.waiting import Wait, Waiting
+from bot.slack.conversation import Conversation
+from bot.slack.sight import Sight
+from store.model.command import Activate, Command, End, Withdraw
+from store.model.errors import AccessError, Conflict, Invalid, NotFound
+from store.model.identity import Target, UserId, parse_request_id
+from store.model.lifecycle import World
+from store.model.request import REASON_MOST, State
+from store.model.secret import Secret
+from store.redis.blobs import Pasted
+from store.redis.environments import Value
+from store.redis.requests import Outcome
+
+MOST_BYTES: Final = 4 * KIB * KIB  # a request's 1 MiB of values, in base64 and quoted, with room
+LISTED: Final = 20
+LISTED_MOST: Final = 100
+ENTRIES_MOST: Final = 1_000  # looked at before the limit of a request says no in words
+LONGEST_MS: Final = 366 * 24 * 3_600_000
+
+Words = Annotated[str, StringConstraints(max_length=REASON_MOST, pattern=r"^[^\x00]*$")]
+Ticket = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00]*$")]
+Milliseconds = Annotated[Whole, Field(gt=0, le=LONGEST_MS)]
+Mode = Annotated[Whole, Field(ge=0, le=0o777, description="Permission bits of a file, as a number.")]
+
+
+class Wanted(Shape):
+    """One name of a change, and one of `value`, `base64`, `reference` and `remove`. With `mode` it is a file."""
+
+    name: Name
+    value: Annotated[str, Field(max_length=KIB * KIB)] | None = None
+    base64: Annotated[str, Field(max_length=2 * KIB * KIB)] | None = None
+    reference: Annotated[str, Field(max_length=100)] | None = None
+    remove: Literal[True] | None = None
+    mode: Mode | None = None
+
+
+class Ask(Shape):
+    """`open` and `access` take a duration, `change` takes `entries` or `rollback_to`."""
+
+    kind: Literal["open", "access", "change"]
+    target: Annotated[str, Field(max_length=200)]
+    reason: Words = ""
+    ticket: Ticket | None = None
+    duration_ms: Milliseconds | None = None
+    grant_expiration_ms: Milliseconds | None = None
+    beneficiary: UserId | None = None
+    entries: Annotated[tuple[Wanted, ...], Field(max_length=ENTRIES_MOST)] | None = None
+    rollback_to: Annotated[Whole, Field(ge=1, lt=2**32)] | None = None
+
+
+class RequestsQuery(Shape):
+    """`mine`: what the caller asked for or what is for them. `waiting`: what waits for their word."""
+
+    mine: bool = False
+    waiting: bool = False
+    limit: Annotated[int, Field(ge=1, le=LISTED_MOST)] = LISTED
+
+
+class RequestQuery(Shape):
+    """Waits as long as the state is this one; without `state`, as long as it is what it was."""
+
+    wait: Wait = 0
+    state: State | None = None
+
+
+class Reason(Shape):
+    reason: Words | None = None
+
+
+class Longer(Shape):
+    duration_ms: Milliseconds
+    reason: Words = ""
+    ticket: Ticket | None = None
+
+
+class Listed(Shape):
+    requests: tuple[Filed, ...]
+
+
+class RequestOperations:
+    def __init__(self, talk: Conversation, *, sight: Sight, filing: Filing, waiting: Waiting) -> None:
+        self._requests = talk.requests
+        self._policies = talk.policies
+        self._asking = talk.asking
+        self._pictures = talk.pictures
+        self._committed = talk.committed
+        self._sight = sight
+        self._filing = filing
+        self._waiting = waiting
+
+    def operations(self) -> tuple[Operation, ...]:
+        one = "/v1/requests/{id}"
+        return (
+            Operation(
+                method="POST", path="/v1/requests", name="ask", summary="Ask for something. An `Idempotency-Key` makes it one request, however often it is sent.",
+                handle=self.ask, body=Ask, most_bytes=MOST_BYTES, status=201, answer=Filed,
+            ),
+            Operation(
+                method="GET", path="/v1/requests", name="listRequests", summary="What is mine, or what waits for my word.",
+                handle=self.listed, query=RequestsQuery, answer=Listed,
+            ),
+            Operation(
+                method="GET", path=one, name="showRequest", summary="One request. With `wait` it is told when its state is another.",
+                handle=self.show, query=RequestQuery, answer=Filed,
+            ),
+            Operation(
+                method="POST", path=f"{one}/withdraw", name="withdraw", summary="Take a request back before it is used.",
+                handle=self.withdraw, body=Nothing, wants_body=False, answer=Filed,
+            ),
+            Operation(
+                method="POST", path=f"{one}/activate", name="activate", summary="Begin to use what was approved: its time runs from now.",
+                handle=self.activate, body=Nothing, wants_body=False, answer=Filed,
+            ),
+            Operation(
+                method="POST", path=f"{one}/end", name="end", summary="End an access before its time is over.",
+                handle=self.end, body=Reason, wants_body=False, answer=Filed,
+            ),
+            Operation(
+                method="POST", path=f"{one}/extend", name="extend", summary="Ask for more time: a request of its own, decided like any other.",
+                handle=self.extend, body=Longer, status=201, answer=Filed,
+            ),
+        )  # fmt: skip
+
+    async def ask(self, call: Call) -> web.StreamResponse:
+        user, body = call.known.person, call.body
+        policies = await self._policies.current()
+        target = Target.parse(body.target, organization=policies.organization)
+        said: dict[str, Any] = {
+            "reason": body.reason, "ticket": body.ticket, "command_id": call.command_id, "door": "terminal"
+        }  # fmt: skip
+        if body.kind == "change":
+            outcome = await self._change(user, target, body, said)
+        else:
+            _only(body, "entries", "rollback_to")
+            method = self._asking.open if body.kind == "open" else self._asking.access
+            outcome = await method(
+                user,
+                target,
+                duration_ms=body.duration_ms,
+                use_within_ms=body.grant_expiration_ms,
+                beneficiary=body.beneficiary,
+                **said,
+            )
+        return await self._filed(outcome, 201)
+
+    async def _change(self, user: str, target: Target, body: Ask, said: dict[str, Any]) -> Outcome:
+        _only(body, "duration_ms", "grant_expiration_ms")
+        if body.beneficiary not in (None, user):
+            raise Invalid("A change is for nobody: leave out the beneficiary.", code="bad_body")
+        if body.rollback_to is not None:
+            _only(body, "entries")
+            return await self._asking.rollback(user, target, body.rollback_to, **said)
+        entries = body.entries or ()
+        values = {entry.name: _value(entry) for entry in entries}
+        if len(values) != len(entries):
+            raise Invalid("A change names each secret once.", code="named_twice")
+        return await self._asking.change(user, target, values, **said)
+
+    async def listed(self, call: Call) -> web.StreamResponse:
+        user, query = call.known.person, call.query
+        found = {}
+        if query.waiting:
+            cards, _ = await self._pictures.waiting(user, most=query.limit)
+            found = {facts.request.id: facts for facts in cards}
+        if query.mine or not query.waiting:
+            found |= {facts.request.id: facts for facts in await self._pictures.mine(user, most=query.limit)}
+        names = (await self._policies.current()).names
+        return answer(
+            Listed(requests=tuple(self._filing.filed(facts, names) for facts in list(found.values())[: query.limit]))
+        )
+
+    async def show(self, call: Call) -> web.StreamResponse:
+        user, request_id, query = call.known.person, _id(call), call.query
+
+        async def look() -> World:
+            return await self._seen(user, request_id)
+
+        known = query.state or (await look()).request.state
+        world = await self._waiting.until(
+            look,
+            news=lambda found: found.request.state != known,
+            records=lambda found: (self._requests.record(found.request.id),),
+            wait_s=query.wait,
+            who=call.known.token.id,
+            request=call.request,
+        )
+        return answer(await self._filing.of(world))
+
+    async def withdraw(self, call: Call) -> web.StreamResponse:
+        return await self._apply(call, Withdraw(id=call.command_id, actor=call.known.person))
+
+    async def activate(self, call: Call) -> web.StreamResponse:
+        return await self._apply(call, Activate(id=call.command_id, actor=call.known.person))
+
+    async def end(self, call: Call) -> web.StreamResponse:
+        return await self._apply(call, End(id=call.command_id, actor=call.known.person, reason=call.body.reason))
+
+    async def extend(self, call: Call) -> web.StreamResponse:
+        user, body = call.known.person, call.body
+        world = await self._seen(user, _id(call))
+        outcome = await self._asking.extend(
+            user,
+            world.request.id,
+            duration_ms=body.duration_ms,
+            reason=body.reason,
+            ticket=body.ticket,
+            command_id=call.command_id,
+            door="terminal",
+        )
+        return await self._filed(outcome, 201)
+
+    async def _apply(self, call: Call, command: Command) -> web.StreamResponse:
+        world = await self._seen(command.actor, _id(call))
+        outcome = await self._requests.apply(world.request.id, command)
+        return await self._filed(outcome, 200)
+
+    async def _seen(self, user: str, request_id: str) -> World:
+        """The same answer for what is not there and for what is not theirs. Raises `NotFound`."""
+        world = await self._requests.get(request_id)
+        await self._sight.demand(user, world)
+        return world
+
+    async def _filed(self, outcome: Outcome, status: int) -> web.StreamResponse:
+        if outcome.news:
+            self._committed()
+        if outcome.request is None:
+            raise Conflict(
+                f"{outcome.answer} That was some time ago, and nobody knows any more for which request.",
+                code="answered",
+            )
+        try:
+            world = await self._requests.get(outcome.request.id)
+        except NotFound:
+            raise Conflict("That was answered before, and the request is gone.", code="answered") from None
+        return answer(await self._filing.of(world, outcome.answer), status)
+
+
+def _id(call: Call) -> str:
+    """Raises `NotFound`: what is no id is nobody's request."""
+    given = call.path("id")
+    try:
+        return parse_request_id(given)
+    except AccessError:
+        raise NotFound("There is no such request here, or it is not yours to see.") from None
+
+
+def _only(body: Ask, *others: str) -> None:
+    """Raises `Invalid`."""
+    if given := [name for name in others if getattr(body, name) is not None]:
+        raise Invalid(f"This is not asked with {given[0]}.", code="bad_body")
+
+
+def _value(entry: Wanted) -> Value | Pasted:
+    """Raises `Invalid`, without what was given."""
+    given = [entry.value, entry.base64, entry.reference, entry.remove]
+    if sum(one is not None for one in given) != 1:
+        raise Invalid("Each entry has one of value, base64, reference and remove.", code="bad_body")
+    if entry.reference is not None:
+        return Pasted(entry.reference)
+    if entry.remove:
+        return Value(None)
+    return Value(Secret(raw(entry.value, entry.base64)), entry.mode)
+
+
+def raw(value: str | None, encoded: str | None) -> bytes:
+    """Raises `Invalid`, without what was given."""
+    if encoded is None:
+        return (value or "").encode()
+    try:
+        return base64.b64decode(encoded.encode(), validate=True)
+    except (ValueError, binascii.Error):
+        raise Invalid("A value is not base64.", code="bad_body") from None

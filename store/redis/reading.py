@@ -1,0 +1,175 @@
+"""Reading: the one way out for values, by a script that decides and writes down in one step."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from redis.asyncio import Redis
+
+from store.keys.envelope import EnvironmentKey
+from store.model.audit import Audit
+from store.model.errors import AccessError, Conflict, Forbidden, NotFound, Unavailable
+from store.model.sealed import Manifest, SealedEntry, tampered
+from store.model.token import Bearer, unknown_token
+from store.redis.clock import Skew
+from store.redis.commit import text
+from store.redis.keys import Keys
+from store.redis.opened import Memory, Opened, Same, Value
+from store.redis.scripts import Scripts
+
+Key = Callable[[str, int], Awaitable[EnvironmentKey]]  # of an environment, in an epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a program has already and does not want again: these versions ('E-N'), and everything up to `after`."""
+
+    versions: tuple[str, ...] = ()
+    after: int = 0
+
+
+NOTHING_KNOWN: Final = Known()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One wish to read. `door` as the script knows it; `proof` is who reads in Slack, or the hash of what was shown."""
+
+    door: str
+    subject: str  # of which key: a request or a token
+    proof: str
+    target: str
+    version: int
+    known: Known
+    entry: str  # for the audit log, with places for what the script knows
+
+    @classmethod
+    def in_slack(cls, request: str, reader: str) -> Self:
+        return cls("slack", request, reader, "", 0, NOTHING_KNOWN, _entry("", request=True))
+
+    @classmethod
+    def by_token(cls, bearer: Bearer, target: str, version: int | None, known: Known) -> Self:
+        entry = _entry(bearer.id, request=bearer.kind == "person")
+        return cls(bearer.kind, bearer.id, bearer.hash, target, version or 0, known, entry)
+
+
+class Reading:
+    """`key` opens the key of an environment. `fit` answers why nothing may be read now, None where it may."""
+
+    def __init__(
+        self, redis: Redis, keys: Keys, scripts: Scripts, skew: Skew, key: Key, fit: Callable[[], str | None]
+    ) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._scripts = scripts
+        self._skew = skew
+        self._key = key
+        self._fit = fit
+        self.memory = Memory()
+
+    async def read(self, asked: Asked) -> Opened | Same:
+        """Audited in the step that decides. Raises `Forbidden`, `Conflict`, `NotFound`, and `Unavailable` where it cannot be opened."""
+        if (why := self._fit()) is not None:
+            raise Unavailable(why, code="degraded")
+        keys = self._keys
+        subject = keys.request(asked.subject) if asked.door == "slack" else keys.token(asked.subject)
+        reply = await self._scripts.run(
+            "read",
+            [keys.audit, keys.audit_number, subject],
+            [
+                *(self._skew(), keys.prefix, asked.entry, asked.door, asked.proof, asked.target, asked.version),
+                *(f" {' '.join(asked.known.versions)} ", asked.known.after, self.memory.head(asked.target)),
+            ],
+        )
+        status = text(reply[0])
+        if status not in ("ok", "same"):
+            raise _refused(status, text(reply[1]) if len(reply) > 1 else "", asked.target)
+        now, until, request, environment, number = (text(part) for part in reply[1:6])
+        facts = (environment, int(number), int(now), int(until), request or None)
+        if status == "same":
+            return Same(*facts)
+        return Opened(*facts, await self._values(asked, environment, int(number), reply[6:]))
+
+    async def _values(self, asked: Asked, environment: str, number: int, rest: list[Any]) -> dict[str, Value]:
+        version, *found = rest
+        if not found:
+            if (sheaf := self.memory.newest(asked.target, environment)) is not None:
+                return sheaf.values()
+            found = [await self._redis.hget(self._keys.head(environment), "body")]  # it was wiped in this very moment
+        if found[0] is None:
+            raise _moved()
+        manifest = Manifest.from_json(found[0])
+        (await self._key(manifest.environment_id, manifest.epoch)).verify(manifest)
+        if manifest.environment_id != environment:
+            raise tampered(f"Version {number} of environment {environment}")
+        if manifest.number != number:
+            raise _moved()
+        mac = manifest.mac or ""
+        if (sheaf := self.memory.get(environment, mac)) is None:
+            values = await self._opened(manifest, found[1:])
+            sheaf = self.memory.keep(environment, mac, values)
+        if asked.version == 0 and asked.target:
+            self.memory.say_newest(asked.target, f"{environment} {text(version)} {mac}")
+        return sheaf.values()
+
+    async def _opened(self, manifest: Manifest, fields: list[Any]) -> dict[str, Value]:
+        bodies = {text(entry): body for entry, body in zip(fields[::2], fields[1::2], strict=True)}
+        ids = [held.entry_id for held in manifest.entries.values()]
+        if missing := [entry for entry in ids if entry not in bodies]:
+            found = await self._redis.hmget(self._keys.entries(manifest.environment_id), missing)
+            bodies |= dict(zip(missing, found, strict=True))
+        sealed = {entry: SealedEntry.from_json(body) for entry, body in bodies.items() if body is not None}
+        return await open_entries(manifest, sealed, self._key)
+
+
+async def open_entries(
+    manifest: Manifest, sealed: Mapping[str, SealedEntry], key: Key, *, only: str | None = None
+) -> dict[str, Value]:
+    """The values of a version that was verified; `only` one of them. Raises `Unavailable`."""
+    values = {}
+    for name, held in sorted(manifest.entries.items()):
+        if only is not None and name != only:
+            continue
+        if held.entry_id not in sealed:
+            raise Unavailable(f"The sealed value of {name} is missing.", code="missing")
+        entry = sealed[held.entry_id]
+        manifest.admit(name, entry)
+        values[name] = Value((await key(manifest.environment_id, entry.epoch)).open(name, entry), held.mode)
+    return values
+
+
+def _entry(token: str, *, request: bool) -> str:
+    """A reading as it is written down, with places for what only the script knows."""
+    entry = Audit(
+        event="secrets.read", actor="%ACTOR%", at_ms=0, request="%REQUEST%" if request else None, target="%TARGET%",
+        details={"version": 0, **({"token": token} if token else {})},
+    )  # fmt: skip
+    return entry.to_json().replace('"at_ms":0,', '"at_ms":%NOW%,', 1).replace('"version":0', '"version":%VERSION%', 1)
+
+
+def _moved() -> Unavailable:
+    return Unavailable("The environment was changed in this very moment. Ask again.", code="moved")
+
+
+def _refused(status: str, state: str, target: str) -> AccessError:
+    match status:
+        case "token":
+            return unknown_token()
+        case "not let":
+            return Forbidden(f"This token is not for reading {target}.", code="not_let_in")
+        case "none":
+            return Forbidden(
+                f"You hold no access to {target} now. Ask to open it, and activate it once it is approved.",
+                code="no_grant",
+            )
+        case "holder":
+            return Forbidden("Only the person this was approved for can read the values.", code="not_the_beneficiary")
+        case "state":
+            waiting = {"pending": "It is not approved yet.", "approved": "Activate it first."}
+            return Conflict(waiting.get(state, "This access is over."), code="not_active")
+        case "over":
+            return Conflict("This access is over.", code="not_active")
+        case "version":
+            return NotFound(f"{target} has no such version.", code="no_version")
+        case _:
+            return NotFound("There is nothing to read here.")

@@ -1,0 +1,51 @@
+"""What schemathesis finds in the whole API, through real sockets, as a person and as a machine: nothing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from tests import servers
+from tests.bot.http.served import Served, serving
+
+EXAMPLES: Final = {"default": 8, "soak": 400}
+
+
+@pytest.fixture(scope="module")
+def served(real_server: servers.Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(real_server, Path(tmp_path_factory.mktemp("served"))) as one:
+        one.loop.call_soon_threadsafe(one.house.app.waiting.close)  # nobody waits for half a minute here
+        yield one
+
+
+@pytest.mark.parametrize("who", ["rosa", "machine"])
+def test_it_finds_nothing(served: Served, who: str) -> None:
+    description = requests.get(f"{served.url}/openapi.json", timeout=10).json()
+    schema = schemathesis.openapi.from_dict(description)
+    schema.config.update(base_url=served.url)
+    headers = {"Authorization": f"Bearer {served.tokens[who]}"}
+    seen = set()
+    for result in schema.get_all_operations():
+        operation = result.ok()  # type: ignore[union-attr]  # the other kind of result is a description that is none
+        seen.add(operation.label)
+        _tried(operation, GenerationMode.POSITIVE, headers)
+        if operation.body or any(True for _ in operation.iter_parameters()):
+            _tried(operation, GenerationMode.NEGATIVE, headers)
+    assert len(seen) == sum(len(methods) for methods in description["paths"].values())
+
+
+def _tried(operation: Any, mode: GenerationMode, headers: dict[str, str]) -> None:
+    @settings(max_examples=EXAMPLES[settings.get_current_profile_name()], suppress_health_check=list(HealthCheck))
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def one(case: Any) -> None:
+        # Which targets and requests there are no schema can say: what is asked for in vain is refused as a bad request.
+        spared = [positive_data_acceptance] if case.method == "POST" else []
+        case.call_and_validate(headers=headers, excluded_checks=spared)
+
+    one()
