@@ -95,8 +95,8 @@ class App:
     async def start(self) -> None:
         """Raises `AccessError` for what no waiting would mend. A Slack that is silent is waited for: taking back goes on."""
         await self.dial.sync()
-        await self.keeping.rosters.begin()
         await self.watch.first_look()
+        await self.keeping.rosters.begin()
         await self.http.start()
         try:
             ready = await self._meet_slack()

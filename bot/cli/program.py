@@ -36,7 +36,7 @@ SHORT: Final = {
     "login": "Log this computer in at a server, as yourself.",
     "whoami": "For whom this computer speaks.",
     "logout": "End the session of this computer.",
-    "keys": "Who holds the keys of environments: list, add, remove, rotate, drill.",
+    "keys": "Who holds the keys of environments.",
     "keyserver": "A key holder on a host of its own, and who may call it.",
     "token": "Let machines in: ask for their tokens, list and revoke them.",
     "cards": "Print every card, modal and Home view as JSON lines.",

@@ -31,11 +31,11 @@ from bot.slack.views.health import HealthFacts, Line
 from bot.slack.views.home import HomeFacts, Tab, broken, closed, home
 from bot.slack.views.parts import NONE, Part, T
 from bot.slack.views.policies import Members, PoliciesFacts, Rule, Version
-from bot.slack.views.recovered import recovered
+from bot.slack.views.recovered import holders, recovered
 from bot.slack.views.signed_in import SignedIn, SignedInFacts
 from bot.slack.views.tell import announce, hook_line, notice, passed, tell
 from store.model.audit import Audit
-from store.model.effect import Decided, News, TellToken
+from store.model.effect import Decided, News, Recovered, TellToken
 from store.model.enactment import Enactment
 from store.model.errors import Forbidden
 from store.model.explain import Question, explain, of_request
@@ -499,6 +499,8 @@ def _wide_machine() -> dict[str, Any]:
 
 def _recovered() -> Iterator[Story]:
     made = Enactment(how="recovered", by=s.ANA, at_ms=s.NOW_MS, reason=s.REASON)
+    names = ("keys-5.internal:8490", "keys-6.internal:8490")
+    yield _message("recovered/holders", holders(Recovered(number=4, holders=names, by=s.ANA, reason=s.REASON)))
     yield _message("recovered/file", recovered(42, made, s.proposed()))
     again = made.model_copy(update={"restored": 40})
     yield _message("recovered/version", recovered(42, again, s.proposed(dangers=("alone",))))

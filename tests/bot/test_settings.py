@@ -63,6 +63,20 @@ def test_everything_can_be_said(tmp_path: Path):
     assert "canary" not in repr(found)
 
 
+def test_key_servers_and_transit_engines_are_named_beside_files():
+    server, transit = f"https://keys-1:8490#{'a' * 64}", "transit+https://vault:8200/transit/key"
+    given = {**RIGHT, "COUNTERSIGN_KEYS": f"/a.key,{server},{transit}", "COUNTERSIGN_TRANSIT_NAMESPACE": "team"}
+    found = Settings.read({**given, "COUNTERSIGN_TRANSIT_TOKEN_FILE": "~/token"})
+    assert (found.keys, found.key_servers) == ((Path("/a.key"),), (server, transit))
+    assert found.transit == (Path("/home/ana/token"), "team")
+    (line,) = problems(given)
+    assert line.startswith("COUNTERSIGN_TRANSIT_TOKEN_FILE: it is not set")
+    (line,) = problems(
+        {**RIGHT, "COUNTERSIGN_KEYS": "transit+http://vault:8200/k", "COUNTERSIGN_TRANSIT_TOKEN_FILE": "/t"}
+    )
+    assert "is not a key of a transit engine" in line
+
+
 def test_xdg_names_the_data_folder():
     assert Settings.read({**RIGHT, "XDG_DATA_HOME": "/srv/data"}).data == Path("/srv/data/countersign")
 
@@ -129,6 +143,8 @@ def test_addresses_of_redis(url: str):
         ("COUNTERSIGN_POLICIES", "/absent/policies.yml", "no file /absent/policies.yml"),
         ("COUNTERSIGN_KEYS", "/a,/a", "each one once"),
         ("COUNTERSIGN_KEYS", ",", "separated by commas"),
+        ("COUNTERSIGN_KEYS", "https://keys-1:8490", "with the pin its console shows"),
+        ("COUNTERSIGN_KEYS", "http://keys-1:8490#" + "a" * 64, "is not a key server"),
         *(
             ("COUNTERSIGN_HTTP", value, "127.0.0.1:8080")
             for value in ("8080", ":8080", "h:99999", "h:x", "http://h:1", "::1:80")
