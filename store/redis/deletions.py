@@ -1,5 +1,7 @@
 """Deletions: an environment that the policies do not name any more is forgotten, values and keys; a tombstone says that it was."""
 
+from typing import Final
+
 from redis.asyncio import Redis
 
 from store.model.audit import Audit
@@ -10,6 +12,7 @@ from store.model.people import Directory
 from store.model.policy import PolicySet
 from store.model.request import Request
 from store.model.sealed import Manifest
+from store.model.token import Token
 from store.model.versions import Tombstone
 from store.redis.clock import Skew, now_ms
 from store.redis.commit import Commit, text
@@ -17,6 +20,9 @@ from store.redis.keys import Keys
 from store.redis.policies import Policies
 from store.redis.requests import Requests
 from store.redis.scripts import Scripts
+from store.redis.tokens import Tokens
+
+LIVE_MOST: Final = 10_000  # grants, and machines
 
 
 class Deletions:
@@ -27,6 +33,7 @@ class Deletions:
         scripts: Scripts,
         policies: Policies,
         requests: Requests,
+        tokens: Tokens,
         directory: Directory,
         skew: Skew,
     ) -> None:
@@ -35,6 +42,7 @@ class Deletions:
         self._scripts = scripts
         self._policies = policies
         self._requests = requests
+        self._tokens = tokens
         self._directory = directory
         self._skew = skew
 
@@ -50,6 +58,12 @@ class Deletions:
         if live is not None:
             raise Conflict(
                 f"Request {live.id} still gives access to {target}. End it first, or wait until it is over.",
+                code="live",
+            )
+        machine = await self._machine(target)
+        if machine is not None:
+            raise Conflict(
+                f"The machine {machine.name} may still read {target}: its token names it, and would name whatever is called so later. Revoke it first.",
                 code="live",
             )
         head = await self._redis.hget(self._keys.head(environment.id), "body")
@@ -115,7 +129,14 @@ class Deletions:
                 code="in_the_policies",
             )
 
+    async def _machine(self, target: Target) -> Token | None:
+        """One whose token is bound to this name: it would outlive the environment."""
+        now = await now_ms(self._redis, self._skew)
+        machines = await self._tokens.machines(most=LIVE_MOST)
+        bound = (token for token in machines if any(one.partition("#")[0] == target.id for one in token.targets))
+        return next((token for token in bound if token.revoked_ms is None and now < token.expires_ms), None)
+
     async def _live(self, target: Target) -> Request | None:
         """A request that gives somebody something there now. Without a rule nothing more becomes live."""
-        live = await self._requests.listed("live", most=10_000)
+        live = await self._requests.listed("live", most=LIVE_MOST)
         return next((request for request in live if request.target.partition("#")[0] == target.id), None)
