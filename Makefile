@@ -2,6 +2,7 @@
 # make run      a Slack workspace on localhost with the bot in it, or the bot alone where SLACK_BOT_TOKEN is set
 # make install  the command countersign on your PATH: a link in ~/.local/bin, or in another place's bin with PREFIX=/usr/local
 # make test     every test that can run on this machine; one folder with ARGS=tests/store
+# make live     a real OpenBao for the tests of key holders, 75 MB; without it they are skipped
 # make check    ruff, mypy, import-linter
 # make bench    measurements, one of them with ARGS=click
 # make soak     the property tests, for long
@@ -29,7 +30,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
   --no-emit-index-url --no-emit-find-links --no-annotate --no-header $(ARGS)
 MUTANTS := .venv-mutate
 
-.PHONY: help run install test check bench soak model crash sabotage mutate cards lock clean
+.PHONY: help run install test live check bench soak model crash sabotage mutate cards lock clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -55,6 +56,8 @@ install: $(VENV)/.run
 test: $(VENV)/.dev
 	@$(IN)/python -m pytest -n 3 --dist worksteal -q $(ARGS)
 
+live: $(VENV)/.live
+
 check: $(VENV)/.dev
 	@$(IN)/ruff check --quiet .
 	@$(IN)/ruff format --quiet --check .
@@ -65,7 +68,7 @@ bench: $(VENV)/.dev
 	@$(IN)/python -m bench $(ARGS)
 
 soak: $(VENV)/.dev
-	@HYPOTHESIS_PROFILE=soak $(IN)/python -m pytest -n auto --maxprocesses 4 -q -o timeout=0 $(or $(ARGS),tests/store tests/scheduler tests/doors)
+	@HYPOTHESIS_PROFILE=soak $(IN)/python -m pytest -n auto --maxprocesses 4 -q -o timeout=0 $(or $(ARGS),tests/store tests/scheduler tests/doors tests/bot/http)
 
 model: $(VENV)/.dev
 	@$(IN)/python -m docs.model $(ARGS)
@@ -87,6 +90,7 @@ lock:
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv, a tool of its own: see its installation page."; exit 1; }
 	$(COMPILE) pyproject.toml --extra playground --group test --group browser --group lint --output-file requirements/dev.txt
 	$(COMPILE) pyproject.toml --extra playground --constraint requirements/dev.txt --output-file requirements/run.txt
+	$(COMPILE) --group live --constraint requirements/dev.txt --output-file requirements/live.txt
 	$(COMPILE) --group mutate --constraint requirements/dev.txt --output-file requirements/mutate.txt
 
 clean:
@@ -105,6 +109,10 @@ $(VENV)/.run: requirements/run.txt $(IN)/countersign
 $(VENV)/.dev: requirements/dev.txt $(IN)/countersign
 	@$(PIP) -r requirements/dev.txt
 	@touch $(VENV)/.run $@
+
+$(VENV)/.live: requirements/live.txt $(VENV)/.dev
+	@$(PIP) -r requirements/live.txt
+	@touch $@
 
 $(MUTANTS)/.done: requirements/mutate.txt $(IN)/countersign
 	@$(IN)/python -m venv --clear $(MUTANTS)

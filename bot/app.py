@@ -23,6 +23,7 @@ from bot.slack.sockets import Sockets
 from bot.slack.wire import Slack
 from bot.watch import Watch
 from scheduler.clock import Clock
+from scheduler.expiries import Expiries
 from scheduler.metrics import Metrics
 from scheduler.relay import Relay
 from store.model.errors import AccessError, Unavailable
@@ -86,6 +87,7 @@ class App:
     deliveries: Deliveries
     tokens: Tokens
     uses: Uses
+    expiries: Expiries
     logging_in: LoggingIn
     waiting: Waiting
     background: set[asyncio.Task[None]] = field(default_factory=set)
@@ -93,8 +95,8 @@ class App:
     async def start(self) -> None:
         """Raises `AccessError` for what no waiting would mend. A Slack that is silent is waited for: taking back goes on."""
         await self.dial.sync()
-        await self.keeping.rosters.begin()
         await self.watch.first_look()
+        await self.keeping.rosters.begin()
         await self.http.start()
         try:
             ready = await self._meet_slack()

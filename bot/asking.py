@@ -12,7 +12,8 @@ from store.model.identity import POLICIES, Target, request_id
 from store.model.lifecycle import Draft, more_for, rule_for
 from store.model.people import Directory, Wanted
 from store.model.policy import Policy, PolicySet, TargetConfig
-from store.model.request import CLOCK, Amendment, Change, Door, Enrolling, Extending, Joining, Opening, Request
+from store.model.request import CLOCK, Amendment, Change, Door, Enrolling, Extending, Joining, Minting, Opening, Request
+from store.model.sealed import check_request
 from store.redis.blobs import Blobs, Taking
 from store.redis.environments import Environments, Value
 from store.redis.epochs import Epochs
@@ -167,6 +168,13 @@ class Asking:
         draft = Draft(self._id(), "policy", POLICIES, user, user, holder, reason, ticket, door)
         return await self._requests.submit(draft, command_id)
 
+    async def machine(
+        self, user: str, machine: Minting, *, reason: str, ticket: str | None, door: Door, command_id: str
+    ) -> Outcome:
+        """Asks for a machine to be let in."""
+        draft = Draft(self._id(), "policy", POLICIES, user, user, machine, reason, ticket, door)
+        return await self._requests.submit(draft, command_id)
+
     async def other_policies(self, request: Request, command: Edit, new: PolicySet, *, base: int) -> Outcome:
         """The same request, for `new` instead of version `base`."""
         amendment, body = _amendment(new, base)
@@ -215,6 +223,8 @@ class Asking:
         sealed = await self._environments.pending(request)
         ids = [touch.entry.entry_id for touch in kept if touch.entry is not None]
         entries = [*(sealed[entry] for entry in ids if entry in sealed), *sealing.entries]
+        if values:  # what several edits bring is not more than one request may
+            check_request([len(entry.ciphertext) for entry in entries])
         touches = tuple(sorted((*kept, *sealing.touches), key=lambda touch: touch.name))
         return await self._requests.apply(request.id, replace(command, touches=touches), entries, taking=taking)
 

@@ -1,6 +1,5 @@
 """Custody: who was approved to hold keys learns them, what became secure moves under a secure key, and a rotation that was broken off goes on."""
 
-from collections.abc import Collection
 from typing import Final
 
 import structlog
@@ -8,7 +7,6 @@ import structlog
 from scheduler.metrics import Metrics
 from store.keys.ring import SECURE_HOLDERS, Keyring
 from store.model.effect import Entrust
-from store.model.environment import Environment
 from store.model.errors import AccessError, Unavailable
 from store.redis.epochs import Epochs
 from store.redis.outbox import Claimed
@@ -44,11 +42,10 @@ class Custody:
             f"{name} is in COUNTERSIGN_KEYS and not in the roster, so it is given no key: countersign keys add {name}"
             for name in self._rosters.strangers()
         ]
-        environments = await self._epochs.environments()
         said += await self._learned(working)
-        said += await self._secured(environments)
+        said += await self._secured()
         said += await self._rotated()
-        return [*said, *await self._alone(environments, working)]
+        return [*said, *await self._alone(working)]
 
     async def entrust(self, _: Entrust, __: Claimed) -> None:
         """At once, not at the next minute. What cannot be done now is done at one of those."""
@@ -61,13 +58,13 @@ class Custody:
             log.info("key learned", what=sentence)
         return faults
 
-    async def _secured(self, environments: Collection[Environment]) -> list[str]:
+    async def _secured(self) -> list[str]:
         """Targets that the policies have made secure since they were made."""
         if not await self._policies.number():
             return []
         policies = await self._policies.current()
         said = []
-        for environment in environments:
+        for environment in await self._epochs.environments():
             config = policies.targets.get(environment.target)
             if config is None or not config.secure or environment.secure:
                 continue
@@ -91,14 +88,9 @@ class Custody:
                     )
         return said
 
-    async def _alone(self, environments: Collection[Environment], working: frozenset[str]) -> list[str]:
+    async def _alone(self, working: frozenset[str]) -> list[str]:
         """What one holder's loss would lose."""
-        found = []
-        for environment in environments:
-            for epoch in await self._epochs.epochs(environment):
-                if len(epoch.wraps.keys() & working) < SECURE_HOLDERS:
-                    found.append(environment.target)
-                    break
+        found = await self._epochs.alone(working)
         self._metrics.under_replicated.set(len(found))
         if not found:
             return []

@@ -36,7 +36,8 @@ class Leavers:
     async def depart(self, effect: Depart, claimed: Claimed) -> None:
         """Raises `Unavailable` until Slack tells who this is."""
         people = await self._directory.people(Wanted(users=frozenset({effect.user})), patient=True)
-        if people.persons[effect.user].barred is not None:  # first what could still ask for something
+        gone = people.persons[effect.user].barred is not None
+        if gone and await self._tokens.of(effect.user):  # first what could still ask for something
             await self._tokens.end_all(effect.user, CLOCK, f"depart:{effect.user}:{claimed.fence}", "left")
         for index in (f"live:{effect.user}", f"mine:{effect.user}"):
             for request in await self._requests.listed(index, most=MOST):

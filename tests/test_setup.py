@@ -70,7 +70,7 @@ def test_the_locks_hold_every_dependency_and_no_host():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["playground"]]
     for name, group in project["dependency-groups"].items():
-        assert names(group) <= set(pins("mutate.txt" if name == "mutate" else "dev.txt"))
+        assert names(group) <= set(pins(f"{name}.txt" if name in ("mutate", "live") else "dev.txt"))
     assert names(wanted) <= set(pins("run.txt"))
     for lock in (ROOT / "requirements").iterdir():
         assert "://" not in lock.read_text()

@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -142,7 +142,8 @@ async def asked(
         )
     user = await slack_id(who, found.base, at.slack)
     keeping = await at.here.keeping()
-    await keeping.rosters.follow()
+    with suppress(Unavailable):  # which is no reason to keep the policies as they are
+        await keeping.rosters.follow()
     await keeping.rosters.able(found.base, found.new)
     door = await asking(at)
     command_id = f"cli:{secrets.token_hex(8)}"

@@ -9,9 +9,11 @@ from bot.cli.applying import asking, desk
 from bot.cli.explanation import slack_id
 from bot.cli.local import local
 from bot.holders import Keeping
+from bot.settings import Settings
+from store.keys.file import KeyFile
 from store.keys.ring import SECURE_HOLDERS
 from store.model.environment import Environment
-from store.model.errors import Invalid, Unavailable
+from store.model.errors import Conflict, Invalid, Unavailable
 from store.model.lifecycle.world import demand
 from store.model.people import Wanted
 from store.model.request import REASON_MOST, Enrolling
@@ -129,6 +131,9 @@ async def ask(
     async with desk(environ) as at:
         keeping = await at.here.keeping()
         await keeping.rosters.follow()
+        if what == "add" and await _made(at.here.settings, name, keeping.rosters.current):
+            keeping = await at.here.keeping()
+            await keeping.rosters.follow()
         holder = keeping.rosters.asked(what, name)
         await keeping.rosters.check(holder)
         user = await slack_id(who, await at.here.policies.current(), at.slack)
@@ -136,6 +141,20 @@ async def ask(
             user, holder, reason=reason, ticket=ticket, door="terminal", command_id=f"cli:{secrets.token_hex(8)}"
         )
         return holder, asked
+
+
+async def _made(settings: Settings, name: str, roster: Roster | None) -> bool:
+    """Makes a key file that the settings name and that was never there. One that was approved is put back from its copy, not made anew."""
+    path = next((each for each in settings.keys if name in (str(each), str(each.absolute()))), None)
+    if path is None or path.exists():
+        return False
+    if roster is not None and any(member.address == str(path.absolute()) for member in roster.members):
+        raise Conflict(
+            f"{path} is in the roster, and the file is gone. Put it back from your copy; where there is none, remove that holder first.",
+            code="same_holder",
+        )
+    await KeyFile.load_or_make(path, random=secrets.token_bytes)
+    return True
 
 
 async def recover(environ: Mapping[str, str], who: str, reason: str) -> Roster:

@@ -63,7 +63,7 @@ def list_(output: str) -> None:
 @ticket_option
 @output_option
 def add(holder: str, who: str, reason: str, ticket: str | None, output: str) -> None:
-    """Ask, as USER, for HOLDER to be given every key: its address as COUNTERSIGN_KEYS has it, or its name. Those who decide on policy:main get a card with its
+    """Ask, as USER, for HOLDER to be given every key: its address as COUNTERSIGN_KEYS has it, or its name. A key file that is not there is made. Those who decide on policy:main get a card with its
     fingerprint. Once approved it learns every key from one that lives.
     """
     _ask("add", holder, who, reason, ticket, output)

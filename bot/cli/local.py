@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from bot.holders import Holders, Keeping, configured
@@ -33,9 +33,10 @@ class Local:
     opened: list[Holders] = field(default_factory=list)
 
     async def environments(self) -> Environments:
-        """With the key holders of the settings, of which one must work. Raises `Unavailable`."""
+        """With the key holders of the settings. Where no roster can be followed, they open nothing. Raises `Unavailable`."""
         keeping = await self.keeping()
-        await keeping.rosters.follow()
+        with suppress(Unavailable):
+            await keeping.rosters.follow()
         return Environments(self.redis, self.keys, self.scripts, keeping.ring, no_skew, secrets.token_bytes)
 
     async def keeping(self) -> Keeping:

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "seal": "bot.cli.seal",
     "keys": "bot.cli.keys",
     "keyserver": "bot.cli.keyserver",
+    "token": "bot.cli.token",
     "cards": "bot.cli.cards",
 }
 SHORT: Final = {
@@ -45,6 +46,7 @@ SHORT: Final = {
     "seal": "Seal a value for a form in Slack.",
     "keys": "Who holds the keys of environments: list, add, remove, rotate, drill.",
     "keyserver": "A key holder on a host of its own, and who may call it.",
+    "token": "Let machines in: ask for their tokens, list and revoke them.",
     "cards": "Print every card, modal and Home view as JSON lines.",
 }
 INTERRUPTED: Final = 130

@@ -88,7 +88,8 @@ def _facts(request: "Request", names: dict[str, str]) -> list[tuple[str, str]]:
     """Label and words; what nobody said is left out."""
     from bot.policy_file.durations import words
     from bot.slack.views.holders import compare
-    from store.model.request import Amendment, Change, Enrolling, Extending
+    from bot.slack.views.machines import life
+    from store.model.request import Amendment, Change, Enrolling, Extending, Minting
     from store.model.roster import spaced
 
     def name(who: str) -> str:
@@ -111,6 +112,12 @@ def _facts(request: "Request", names: dict[str, str]) -> list[tuple[str, str]]:
         holder = request.payload
         facts.append(("asks", f"{holder.what} the key holder {holder.name}, {holder.address.partition('#')[0]}"))
         facts.append(("holder", f"fingerprint {spaced(holder.fingerprint)}: {compare(holder).replace('`', '')}"))
+    elif isinstance(request.payload, Minting):
+        machine = request.payload
+        facts.append(
+            ("asks", f"let in the machine {machine.name}, token {machine.token}, for {life(machine.lifetime_ms)}")
+        )
+        facts.append(("it may", f"{', '.join(machine.actions)} on {', '.join(machine.targets)}"))
     elif isinstance(request.payload, Extending):
         granted = request.granted_ms
         less = f", {words(granted)} granted" if granted is not None and granted != request.payload.duration_ms else ""

@@ -12,7 +12,9 @@ from bot.cli.credentials import Credentials, Session
 from bot.cli.wire import Method, ask
 from store.keys.computer import Computer
 from store.model.errors import AccessError, Forbidden, NotFound, Unavailable
+from store.model.identity import request_id
 from store.model.secret import Secret
+from store.model.token import SECRET_BYTES, write_token
 
 WAIT_S: Final = 25  # for one answer; proxies cut off after thirty
 AGAIN_S: Final = 1.0  # after a server that did not answer
@@ -133,3 +135,10 @@ async def _withdraw(url: str, asked: Mapping[str, Any]) -> None:
     with contextlib.suppress(AccessError, TimeoutError, KeyError):
         async with asyncio.timeout(GIVE_UP_S):
             await ask("POST", url, f"/v1/login/{asked['login']}/withdraw", body={"poll": asked["poll"]})
+
+
+async def ask_for_machine(credentials: Credentials, url: str, body: Mapping[str, Any]) -> tuple[Secret, dict[str, Any]]:
+    """The token, whose secret is minted here and of which only the hash is sent, and the request as it was filed."""
+    token = request_id(secrets.token_bytes(7))
+    shown, kept = write_token("machine", token, secrets.token_bytes(SECRET_BYTES))
+    return shown, await with_token(credentials, url, "POST", "/v1/tokens", body={"token": token, "hash": kept, **body})

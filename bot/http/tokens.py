@@ -1,17 +1,21 @@
 """Operations on tokens: whose one is, which there are, and how one ends."""
 
-from collections.abc import Callable, Iterable
-from typing import Literal
+from collections.abc import Iterable
+from typing import Annotated, Literal
 
 from aiohttp import web
+from pydantic import Field
 
 from bot.http.answers import Shape, answer
 from bot.http.api import Call, Operation
-from store.model.errors import NotFound
-from store.model.identity import TargetId, UserId
-from store.model.people import Directory
-from store.model.token import Action, Token, TokenId, Use
-from store.redis.policies import Policies
+from bot.http.filed import Filed, Filing
+from bot.http.requests import Ticket, Words
+from bot.slack.conversation import Conversation
+from store.model.errors import Conflict, NotFound
+from store.model.identity import Target, TargetId, UserId
+from store.model.request import Minting
+from store.model.sealed import Sha256
+from store.model.token import LIFETIME_LEAST_MS, LIFETIME_MOST_MS, Action, MachineName, Token, TokenId, Use
 from store.redis.tokens import Tokens
 from store.redis.uses import Uses
 
@@ -49,15 +53,29 @@ class Revoked(Shape):
     token: TokenId
 
 
+class Mint(Shape):
+    """Who asks mints the secret and keeps it: `hash` is the SHA-256, hex, of the part behind the last underscore."""
+
+    token: TokenId
+    hash: Sha256
+    name: MachineName
+    targets: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(min_length=1, max_length=20)]
+    actions: Annotated[tuple[Action, ...], Field(min_length=1, max_length=3)]
+    lifetime_ms: Annotated[int, Field(ge=LIFETIME_LEAST_MS, le=LIFETIME_MOST_MS)]
+    reason: Words = ""
+    ticket: Ticket | None = None
+
+
 class TokenOperations:
-    def __init__(
-        self, tokens: Tokens, uses: Uses, policies: Policies, directory: Directory, now_ms: Callable[[], int]
-    ) -> None:
+    def __init__(self, talk: Conversation, tokens: Tokens, uses: Uses, filing: Filing) -> None:
+        self._asking = talk.asking
+        self._requests = talk.requests
+        self._committed = talk.committed
+        self._policies = talk.policies
+        self._directory = talk.directory
         self._tokens = tokens
         self._uses = uses
-        self._policies = policies
-        self._directory = directory
-        self._now_ms = now_ms
+        self._filing = filing
 
     def operations(self) -> tuple[Operation, ...]:
         return (
@@ -76,6 +94,16 @@ class TokenOperations:
                 summary="My sessions; for an owner the tokens of machines too.",
                 handle=self._list,
                 answer=AllTokens,
+            ),
+            Operation(
+                method="POST",
+                path="/v1/tokens",
+                name="askForToken",
+                summary="Ask for a machine to be let in, as an owner. Its token works once the request is approved.",
+                handle=self._ask,
+                body=Mint,
+                status=201,
+                answer=Filed,
             ),
             Operation(
                 method="DELETE",
@@ -107,10 +135,30 @@ class TokenOperations:
         found = await self._tokens.of(user)
         if await self._owns(user):
             found += await self._tokens.machines()
-        now_ms = self._now_ms()
+        now_ms = self._uses.now_ms()
         found = [token for token in found if now_ms < token.ends_ms]
         uses = await self._uses.of(token.id for token in found)
         return answer(AllTokens(tokens=tuple(_listed(found, uses, user))))
+
+    async def _ask(self, call: Call) -> web.StreamResponse:
+        user, asked = call.known.person, call.body
+        organization = (await self._policies.current()).organization
+        machine = Minting(
+            token=asked.token,
+            hash=asked.hash,
+            name=asked.name,
+            targets=tuple(Target.parse(target, organization=organization).id for target in asked.targets),
+            actions=asked.actions,
+            lifetime_ms=asked.lifetime_ms,
+        )
+        outcome = await self._asking.machine(
+            user, machine, reason=asked.reason, ticket=asked.ticket, door="terminal", command_id=call.command_id
+        )
+        if outcome.news:
+            self._committed()
+        if outcome.request is None:
+            raise Conflict(outcome.answer, code="answered")
+        return answer(await self._filing.of(await self._requests.get(outcome.request.id), outcome.answer), 201)
 
     async def _revoke(self, call: Call) -> web.StreamResponse:
         user, wanted = call.known.person, call.request.match_info["token"]

@@ -245,7 +245,8 @@ class Forms:
             changes = Message("", amendment.whole(facts.proposed))
             await self._open(pressed.trigger, modals.details(changes, "Changes"))
         else:
-            await self._open(pressed.trigger, modals.details(draw.for_approvers(facts, whole=True)))
+            told = await self._pictures.cautioned(world, facts, within_s=AT_HAND_S)
+            await self._open(pressed.trigger, modals.details(draw.for_approvers(told, whole=True)))
 
     async def _explain(self, view_id: str, user: str, world: World, facts: CardFacts) -> None:
         """The same modal with names in it, which Slack is asked for while it is open."""

@@ -13,6 +13,7 @@ from slack_bolt.response import BoltResponse
 
 from bot.slack import doors, ids
 from bot.slack.conversation import Conversation
+from bot.slack.deleting import Deleting
 from bot.slack.delivery import Delivery
 from bot.slack.doors import Click, click, speaker
 from bot.slack.extending import Extending
@@ -44,6 +45,7 @@ class Listeners:
         unlocking: Unlocking,
         extending: Extending,
         rollbacks: Rollbacks,
+        deleting: Deleting,
         slash: Slash,
         signing_in: SigningIn,
         homes: Homes,
@@ -59,6 +61,7 @@ class Listeners:
         self._unlocking = unlocking
         self._extending = extending
         self._rollbacks = rollbacks
+        self._deleting = deleting
         self._slash = slash
         self._signing_in = signing_in
         self._homes = homes
@@ -80,6 +83,7 @@ class Listeners:
         app.action(ids.HOME_UNLOCK)(self._on_unlock)
         app.action(ids.HOME_ROLL_BACK)(self._on_roll_back)
         app.view(ids.ROLL_BACK_TO)(self._rollbacks.sent)
+        app.view(ids.DELETE_ENVIRONMENT)(self._deleting.sent)
         app.action(GOING)(self._on_go)
         app.action(ids.HOME_POLICY_CHANGES)(self._on_policy_changes)
         app.view(ids.UNLOCK_REASON)(self._unlocking.decided)

@@ -30,11 +30,11 @@ class Recoveries:
     async def told(self, effect: Recovered, _: Claimed) -> Again | None:
         """First one message a person and channel, so that one that cannot be reached holds nobody up; then each."""
         if effect.to is None:
-            everybody = await self._everybody(effect.number)
-            tells = [Recovered(number=effect.number, to=to) for to in sorted(everybody)]
+            everybody = await (self._everybody(effect.number) if effect.holders is None else self._owners(effect))
+            tells = [effect.model_copy(update={"to": to}) for to in sorted(everybody)]
             await self._outbox.put(tells, command_id=effect.key)
             return None
-        message = await self._message(effect.number)
+        message = await self._message(effect.number) if effect.holders is None else say.holders(effect)
         try:
             await self._slack.call(
                 "chat.postMessage", channel=await self._place(effect.to), text=message.text, blocks=message.blocks,
@@ -61,6 +61,13 @@ class Recoveries:
             found |= {target.channel} if target is not None and target.channel is not None else set()
         enactment = await self._policies.enactment(number)
         return found | ({enactment.by} if enactment is not None else set())
+
+    async def _owners(self, effect: Recovered) -> set[str]:
+        policies = await self._policies.current()
+        people = await self._directory.people(policies.owners.wanted, patient=True)
+        target = policies.target(POLICIES)
+        channel = {target.channel} if target is not None and target.channel is not None else set()
+        return {*policies.owners.members(people), *channel, *([effect.by] if effect.by is not None else [])}
 
     async def _place(self, to: str) -> str:
         if to.startswith(("C", "G")):

@@ -8,6 +8,7 @@ from store.model.delivery import Delivery, Receipt
 from store.model.grant import Lease, Membership
 from store.model.lock import Cause, Lock
 from store.model.lock import Opening as Unlocking
+from store.model.login import Attempt
 from store.model.people import Group, People, Person
 from store.model.policy import (
     DAY,
@@ -31,6 +32,7 @@ from store.model.request import (
     Extending,
     Joining,
     Kind,
+    Minting,
     Opening,
     Payload,
     Request,
@@ -40,12 +42,14 @@ from store.model.request import (
 )
 from store.model.sealed import Held
 from store.model.standing import Rules
+from store.model.token import DAY_MS, Token
 
 ANA, BEN, CHO, DEV, EVE = "U0ANA", "U0BEN", "U0CHO", "U0DEV", "U0EVE"
 LEADS, SECURITY, ONCALL, ADMINS = "S0LEADS", "S0SECURITY", "S0ONCALL", "S0ADMINS"
 CHANNEL: Final = "C0PAYMENTS"
 NOW_MS: Final = 1_772_550_000_000  # 2026-03-03 15:00 UTC
 ID: Final = "7Q2M4XK9TB"
+MACHINE: Final = "3NQ8W2VKXA"
 UNDELIVERED: Final = (
     "security@example.com: The mail server mail.example.com:587 refused it for good: 550 “no such mailbox”."
 )
@@ -132,6 +136,41 @@ def holder(what: Literal["add", "remove"] = "add") -> Enrolling:
     return Enrolling(
         what=what, name="keys-3.internal:8490", address=f"https://keys-3.internal:8490#{pin}", fingerprint=pin[:32]
     )
+
+
+def machine(**fields: Any) -> Minting:
+    asked: dict[str, Any] = {
+        "name": "ci",
+        "targets": ("payments/prod",),
+        "actions": ("read",),
+        "lifetime_ms": 90 * DAY_MS,
+    }
+    return Minting(token=MACHINE, hash="5a" * 32, **{**asked, **fields})
+
+
+def session(place: int = 0, **fields: Any) -> Token:
+    """Of a computer that speaks for DEV."""
+    made: dict[str, Any] = {
+        "id": f"3NQ8W2VK{place:02}", "kind": "person", "holder": DEV, "name": "devs-laptop", "hash": "5a" * 32,
+        "created_ms": NOW_MS - HOUR, "expires_ms": NOW_MS + HOUR // 4, "until_ms": NOW_MS + 11 * HOUR, "address": "192.0.2.7",
+    }  # fmt: skip
+    return Token(**{**made, **fields})
+
+
+def machine_token(place: int = 0, **fields: Any) -> Token:
+    made: dict[str, Any] = {
+        "id": f"8R3N5YM0{place:02}", "kind": "machine", "holder": ANA, "name": "ci", "hash": "5a" * 32,
+        "created_ms": NOW_MS - 7 * DAY_MS, "expires_ms": NOW_MS + 83 * DAY_MS, "targets": ("payments/prod",), "actions": ("read",),
+    }  # fmt: skip
+    return Token(**{**made, **fields})
+
+
+def attempt(**fields: Any) -> Attempt:
+    made: dict[str, Any] = {
+        "id": ID, "code": "7Q2M4XK9", "poll": "5a" * 32, "host": "devs-laptop", "address": "192.0.2.7",
+        "seals": "A" * 43, "signs": "B" * 43, "created_ms": NOW_MS - 40_000, "expires_ms": NOW_MS + 560_000,
+    }  # fmt: skip
+    return Attempt(**{**made, **fields})
 
 
 def proposed(*, rules: int = 1, **fields: Any) -> Proposed:

@@ -6,6 +6,7 @@ from typing import Any, Final, get_args
 
 from bot.policy_file.words import describe
 from bot.slack import samples as s
+from bot.slack import storybook_environments as of_environments
 from bot.slack.ids import Origin, Place, parse_reference
 from bot.slack.views import (
     amendment,
@@ -19,6 +20,7 @@ from bot.slack.views import (
     policies,
     refusals,
     replies,
+    signed_in,
     why,
 )
 from bot.slack.views.approvals import ApprovalsFacts
@@ -27,12 +29,13 @@ from bot.slack.views.environments import START, EnvironmentsFacts, Offered
 from bot.slack.views.facts import Block, CardFacts, Message, Offer, Prefill, Said, Terms, View, WhoIsAsked
 from bot.slack.views.health import HealthFacts, Line
 from bot.slack.views.home import HomeFacts, Tab, broken, closed, home
-from bot.slack.views.parts import Part, T
+from bot.slack.views.parts import NONE, Part, T
 from bot.slack.views.policies import Members, PoliciesFacts, Rule, Version
-from bot.slack.views.recovered import recovered
+from bot.slack.views.recovered import holders, recovered
+from bot.slack.views.signed_in import SignedIn, SignedInFacts
 from bot.slack.views.tell import announce, hook_line, notice, passed, tell
 from store.model.audit import Audit
-from store.model.effect import Decided, News
+from store.model.effect import Decided, News, Recovered, TellToken
 from store.model.enactment import Enactment
 from store.model.errors import Forbidden
 from store.model.explain import Question, explain, of_request
@@ -41,8 +44,9 @@ from store.model.identity import Target
 from store.model.lifecycle import LAPSED
 from store.model.people import Group, People, Wanted
 from store.model.policy import DAY, HOUR, MINUTE, Circle, Threshold, Ticket
-from store.model.request import CLOCK, REASON_MOST, Change, Editing, Ending, Extension, Joining, Kind, Review
+from store.model.request import CLOCK, REASON_MOST, Change, Editing, Ending, Extension, Joining, Kind, Minting, Review
 from store.model.secret import Secret
+from store.model.token import Use
 
 Story = dict[str, Any]
 LINK: Final = "https://example.slack.com/archives/C0PAYMENTS/p1772550000000100"
@@ -77,6 +81,7 @@ def stories() -> Iterator[Story]:
     yield from _forms()
     yield from _modals()
     yield from _homes()
+    yield from _signed_in()
     yield from _replies()
 
 
@@ -91,6 +96,7 @@ def cards() -> Iterator[tuple[str, CardFacts]]:
     yield from _votes()
     yield from _glasses()
     yield from _long()
+    yield from of_environments.cards()
 
 
 def _extensions() -> Iterator[tuple[str, CardFacts]]:
@@ -147,8 +153,18 @@ def _amendments() -> Iterator[tuple[str, CardFacts]]:
     for state in ("pending", "denied", "merged"):
         added = s.request("policy", state, payload=s.holder(), door="terminal", merged=None)
         yield f"holder-{state}-add", s.facts(added, proposed=None, thresholds=2)
+        let_in = s.request("policy", state, payload=s.machine(), door="terminal", merged=None)
+        yield f"machine-{state}", s.facts(let_in, proposed=None, thresholds=2)
         removed = s.request("policy", state, payload=s.holder("remove"), door="terminal", merged=None)
         yield f"holder-{state}-remove", s.facts(removed, proposed=None, thresholds=2)
+
+
+def _many_targets() -> Minting:
+    return s.machine(
+        name="a" * 40,
+        targets=tuple(f"{'p' * 63}/{'e' * 60}-{place:02}" for place in range(20)),
+        actions=("read", "deploy", "report"),
+    )
 
 
 def _glasses() -> Iterator[tuple[str, CardFacts]]:
@@ -195,6 +211,10 @@ def _long() -> Iterator[tuple[str, CardFacts]]:
     )
     crowd_named = tuple(wide.users)
     longest = s.proposed(changes=rules, named=crowd_named, unnamed=crowd_named, dangers=("unreachable", "no_owner"))
+    yield (
+        "machine-pending-longest",
+        s.facts(s.request("policy", payload=_many_targets(), reason=FOREVER), proposed=None),
+    )
     yield "policy-pending-longest", s.facts(s.request("policy", reason=FOREVER), proposed=longest)
     told = s.deliveries() * 20
     yield "change-merged-longest", s.facts(s.request("change", "merged", payload=change, **most), deliveries=told)
@@ -309,6 +329,7 @@ def _forms() -> Iterator[Story]:
     )
     bare = replace(terms, enters=False, names=())
     yield _view("ask/change-nothing-in-slack", forms.ask_change(["payments/prod"], full, bare))
+    yield from (_view(name, view) for name, view in of_environments.forms(terms, refused))
     yield from _extends(terms, refused)
     yield from _edits(replace(terms, enters=False), refused)
     yield _view("ask/change-500-names", forms.ask_change(["payments/prod"], full, replace(terms, names=names)))
@@ -427,6 +448,8 @@ def _homes() -> Iterator[Story]:
     yield _view(
         "home/environments-longest", _home(environments.page(EnvironmentsFacts(offered=_part(longest, 20))), START)
     )
+    for name, page in of_environments.pages():
+        yield _view(f"home/{name}", _home(page, of_environments.PLACE))
     locks = (s.lock(), s.lock(user=s.CHO, causes=2), s.lock(user=s.DEV))
     eves = tuple(s.lock(user=s.EVE, causes=9) for _ in range(100))
     forever = tuple(Line(word, "hooks", FOREVER) for word in health.TITLES for _ in range(100))
@@ -440,8 +463,44 @@ def _homes() -> Iterator[Story]:
         yield _view(f"home/health-{name}", _home(page, health.START, waits="3"))
 
 
+def _signed_in() -> Iterator[Story]:
+    use = Use(s.NOW_MS - 5 * MINUTE, "192.0.2.7")
+    mine, machine = SignedIn(s.session(), use), SignedIn(s.machine_token(), use)
+    for name, facts in {
+        "empty": SignedInFacts(),
+        "one": SignedInFacts(sessions=_part([mine], 20)),
+        "owner-empty": SignedInFacts(sessions=_part([mine], 20), machines=NONE),
+        "owner": SignedInFacts(sessions=_part([mine], 20), machines=_part([machine, SignedIn(s.machine_token(1))], 20)),
+        "longest": SignedInFacts(
+            sessions=_part(
+                [SignedIn(s.session(place, name="n" * 200, address="2001:db8::1234:5678"), use) for place in range(20)],
+                20,
+            ),
+            machines=_part(
+                [SignedIn(s.machine_token(place % 99, **_wide_machine()), use) for place in range(200)], 20, 3
+            ),
+        ),
+    }.items():
+        yield _view(f"home/signedin-{name}", _home(signed_in.page(facts), facts.place))
+    key = "lusab-babad-gutih-tugad"
+    yield _view("modal/login", signed_in.confirm(s.attempt(), key, s.NOW_MS, 12 * HOUR))
+    yield _view("modal/login-longest", signed_in.confirm(s.attempt(host="h" * 200), key, s.NOW_MS, 720 * HOUR))
+    yield _message("reply/login", signed_in.how())
+    told: dict[str, Any] = {"to": s.DEV, "token": s.ID, "at_ms": s.NOW_MS, "address": "192.0.2.7", "fingerprint": key}
+    yield _message("tell/logged-in", signed_in.told(TellToken(news="logged_in", name="devs-laptop", **told)))
+    yield _message("tell/logged-in-longest", signed_in.told(TellToken(news="logged_in", name=FOREVER, **told)))
+    yield _message("tell/token-expires", signed_in.told(TellToken(news="expires", name="ci", **told)))
+
+
+def _wide_machine() -> dict[str, Any]:
+    asked = _many_targets()
+    return {"name": asked.name, "targets": asked.targets, "actions": asked.actions}
+
+
 def _recovered() -> Iterator[Story]:
     made = Enactment(how="recovered", by=s.ANA, at_ms=s.NOW_MS, reason=s.REASON)
+    names = ("keys-5.internal:8490", "keys-6.internal:8490")
+    yield _message("recovered/holders", holders(Recovered(number=4, holders=names, by=s.ANA, reason=s.REASON)))
     yield _message("recovered/file", recovered(42, made, s.proposed()))
     again = made.model_copy(update={"restored": 40})
     yield _message("recovered/version", recovered(42, again, s.proposed(dangers=("alone",))))
@@ -489,6 +548,7 @@ def _home(page: list[Block], place: Place, *, waits: str = "", lacking: Wanted =
     tabs = (
         Tab("approvals", "Approvals"),
         Tab("environments", "Environments"),
+        Tab("signedin", "Signed in"),
         Tab("policies", "Policies"),
         Tab("health", "Health"),
     )

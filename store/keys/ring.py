@@ -147,6 +147,7 @@ class Keyring:
         asked = list(self._holders.values())
         answers = await asyncio.gather(*(self._recover(holder, epoch) for holder in asked))
         found = dict(zip((holder.name for holder in asked), answers, strict=True))
+        _wipe(answers)
         return Coverage(
             holding=tuple(name for name, answer in found.items() if isinstance(answer, EnvironmentKey)),
             failing={name: answer.sentence for name, answer in found.items() if isinstance(answer, Unavailable)},
@@ -162,6 +163,7 @@ class Keyring:
         holders = list(self._holders.values())
         answers = await asyncio.gather(*(self._recover(holder, epoch) for holder in holders))
         lacking = [holder for holder, answer in zip(holders, answers, strict=True) if isinstance(answer, Unavailable)]
+        _wipe(answers)
         wraps, _ = await self._entrust(key, lacking)
         return epoch.model_copy(update={"wraps": epoch.wraps | wraps}) if wraps else None
 
@@ -259,6 +261,13 @@ class Keyring:
             return result
         self._failing.add(holder.fingerprint)
         return refusal
+
+
+def _wipe(answers: Collection[EnvironmentKey | Unavailable]) -> None:
+    """Keys that were recovered only to see that they can be."""
+    for answer in answers:
+        if isinstance(answer, EnvironmentKey):
+            answer.wipe()
 
 
 def _unknown(epoch: Epoch, holders: Collection[str]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from store.model.grant import Membership
 from store.model.identity import RequestId, UserId
 from store.model.policy import Circle
 from store.model.record import Record
+from store.model.sealed import HolderName
 from store.model.token import TokenId
 
 Lane = Literal["slack", "connector", "hook", "mail"]
@@ -127,16 +128,20 @@ class Redeploy(_Effect):
 
 
 class Recovered(_Effect):
-    """Other policies were put into force without anybody's approval. It becomes one message an owner, of the old ones and of the new."""
+    """Other policies were put into force, or a roster of key holders was begun anew, without anybody's approval. It becomes one message an owner."""
 
     lane: ClassVar[Lane] = "slack"
     type: Literal["recovered"] = "recovered"
-    number: int  # of the version that is in force since
+    number: int  # of the version that is in force since; of the roster, where it is about `holders`
     to: Annotated[str, StringConstraints(pattern=r"^[UWCG][A-Z0-9]{2,20}$")] | None = None  # a person, or a channel
+    holders: tuple[HolderName, ...] | None = None  # names of a roster that was begun anew
+    by: UserId | None = None  # who did that, and why
+    reason: str | None = None
 
     @property
     def key(self) -> str:
-        return f"recovered:{self.number}" if self.to is None else f"recovered:{self.number}:{self.to}"
+        what = "recovered" if self.holders is None else "recovered-roster"
+        return f"{what}:{self.number}" if self.to is None else f"{what}:{self.number}:{self.to}"
 
 
 class TellToken(_Effect):

@@ -9,7 +9,8 @@ from store.model.grant import Lease, Membership
 from store.model.identity import RequestId, Target, TargetId, UserId, canonical
 from store.model.record import Part, Record
 from store.model.roster import Address
-from store.model.sealed import Fingerprint, Held, HolderName
+from store.model.sealed import Fingerprint, Held, HolderName, Sha256
+from store.model.token import LIFETIME_LEAST_MS, LIFETIME_MOST_MS, Action, MachineName, TokenId
 
 Kind = Literal["open", "access", "change", "policy"]
 Door = Literal["slack", "terminal"]
@@ -98,6 +99,21 @@ class Enrolling(Part):
     fingerprint: Fingerprint
 
 
+class Minting(Part):
+    """To let a machine in: for these actions on these targets, for `lifetime_ms` from its approval.
+
+    Who asks has minted the secret; only its hash is here.
+    """
+
+    type: Literal["minting"] = "minting"
+    token: TokenId
+    hash: Sha256
+    name: MachineName
+    targets: Annotated[tuple[TargetId, ...], Field(min_length=1, max_length=20)]
+    actions: Annotated[tuple[Action, ...], Field(min_length=1, max_length=3)]
+    lifetime_ms: Annotated[int, Field(ge=LIFETIME_LEAST_MS, le=LIFETIME_MOST_MS)]
+
+
 class Extending(Part):
     """To keep what request `parent` gave for `duration_ms` longer than until `until_ms`, when it would end."""
 
@@ -107,7 +123,9 @@ class Extending(Part):
     duration_ms: Annotated[int, Field(gt=0)]
 
 
-Payload = Annotated[Opening | Joining | Change | Amendment | Enrolling | Extending, Field(discriminator="type")]
+Payload = Annotated[
+    Opening | Joining | Change | Amendment | Enrolling | Minting | Extending, Field(discriminator="type")
+]
 
 
 class Review(Part):
@@ -249,6 +267,9 @@ def digest(installation: str, request: Request) -> str:
             fields += [str(amendment.base), amendment.content]
         case Enrolling() as holder:
             fields += ["enrolling", holder.what, holder.name, holder.address, holder.fingerprint]
+        case Minting() as machine:
+            fields += ["minting", machine.token, machine.hash, machine.name, str(machine.lifetime_ms)]
+            fields += [str(len(machine.targets)), *machine.targets, *machine.actions]
     sha = hashlib.sha256()
     for field in fields:
         encoded = field.encode()

@@ -22,8 +22,13 @@ Action = Literal[
 ]  # what a machine may be let do: read secrets, ask for a deploy, say how one went
 PublicKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]  # 32 bytes, base64url without padding
 
+MachineName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$")]
+
 SECRET_BYTES: Final = 32
 DAY_MS: Final = 24 * 3_600_000
+LIFETIME_LEAST_MS: Final = 3_600_000
+LIFETIME_MOST_MS: Final = 366 * DAY_MS
+WARNED_MOST_MS: Final = 7 * DAY_MS  # before its end
 MACHINES: Final = "machines"  # where the tokens of machines are listed together
 PREFIXES: Final[dict[TokenKind, str]] = {
     "person": "csp",
@@ -74,6 +79,13 @@ class Token(Record):
     def ends_ms(self) -> int:
         """When it is over for good: no renewal goes beyond."""
         return self.expires_ms if self.until_ms is None else self.until_ms
+
+    @property
+    def warns_ms(self) -> int | None:
+        """When who asked for a machine's hears that it ends: a week before, or with a quarter of its life left."""
+        if self.kind != "machine" or self.revoked_ms is not None:
+            return None
+        return self.expires_ms - min(WARNED_MOST_MS, (self.expires_ms - self.created_ms) // 4)
 
     @property
     def kept_ms(self) -> int:

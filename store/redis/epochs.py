@@ -1,14 +1,16 @@
 """Epochs: the keys of environments as they are learned by new holders, rotated, and proved to open what lies under them."""
 
+import base64
 import hashlib
 from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from redis.asyncio import Redis
 
 from store.keys.envelope import EnvironmentKey
-from store.keys.ring import Coverage, Keyring
+from store.keys.ring import SECURE_HOLDERS, Coverage, Keyring
 from store.model.audit import Audit
 from store.model.environment import Environment
 from store.model.errors import AccessError, Conflict, NotFound, Unavailable
@@ -91,7 +93,12 @@ class Epochs:
         """
         learned, faults = [], []
         for environment in await self.environments():
-            for epoch in await self.epochs(environment):
+            try:
+                epochs = await self.epochs(environment)
+            except Unavailable as error:
+                faults.append(error.sentence)
+                continue
+            for epoch in epochs:
                 try:
                     new = await self._learn(epoch, frozenset(working))
                 except Unavailable as error:
@@ -100,11 +107,9 @@ class Epochs:
                 learned += [f"{name} learned key {epoch.number} of {environment.target}." for name in new]
         number = int(await self._redis.hget(self._keys.roster, "version") or 0)
         body = await self._redis.get(self._keys.epoch(ROSTER, number)) if number else None
-        if body is not None:
-            learned += [
-                f"{name} learned the key of roster {number}."
-                for name in await self._learn(Epoch.from_json(text(body)), frozenset(working))
-            ]
+        with suppress(Unavailable):  # whoever follows the roster says so
+            new = await self._learn(Epoch.from_json(text(body)), frozenset(working)) if body is not None else []
+            learned += [f"{name} learned the key of roster {number}." for name in new]
         return learned, faults
 
     async def rotate(self, target: str, *, actor: str, secure: bool = False) -> AsyncIterator[Moved]:
@@ -187,6 +192,18 @@ class Epochs:
                         if entry.epoch == epoch.number and not _fits(key, known.get(field), entry)
                     ]
             yield epoch, coverage, spoiled
+
+    async def alone(self, working: Collection[str]) -> list[str]:
+        """Targets with a key that fewer than two of `working` were given, or none at all."""
+        found = []
+        for environment in await self.environments():
+            try:
+                epochs = await self.epochs(environment)
+            except Unavailable:
+                epochs = []
+            if not epochs or min(len(epoch.wraps.keys() & set(working)) for epoch in epochs) < SECURE_HOLDERS:
+                found.append(environment.target)
+        return found
 
     async def _learn(self, epoch: Epoch, working: frozenset[str]) -> list[str]:
         if not self._ring.lacking(epoch) & working:
@@ -286,7 +303,7 @@ class Epochs:
             except AccessError:
                 spoiled.append(name or field)
                 continue
-            arguments += [field, hashlib.sha1(entry.to_json().encode()).hexdigest(), moved.to_json()]  # noqa: S324 - the one that Redis' scripts have; it says only whether somebody was faster
+            arguments += [field, _end(entry), _end(moved)]
         if arguments:
             await self._scripts.run("rewrap", [key], arguments)
         return spoiled
@@ -309,6 +326,11 @@ def _numbered(epochs: list[Epoch], number: int) -> Epoch:
     if found is None:
         raise Unavailable(f"The wraps of key {number} of this environment are missing.", code="keys_missing")
     return found
+
+
+def _end(entry: SealedEntry) -> str:
+    """How its stored body ends: the wrap is its last field."""
+    return f'"wrap":"{base64.b64encode(entry.wrap).decode()}"}}'
 
 
 def _fits(key: EnvironmentKey, name: str | None, entry: SealedEntry) -> bool:

@@ -42,6 +42,7 @@ from store.redis.keys import Keys
 from store.redis.locks import stored_lock, write_lock
 from store.redis.policies import PROPOSED, Policies, fingerprint, put_into_force
 from store.redis.scripts import Scripts
+from store.redis.tokens import write_token_record
 
 ATTEMPTS: Final = 12  # how often somebody else may be faster before we give up
 RECENT: Final = 1_000  # requests whose last reading is remembered
@@ -159,7 +160,7 @@ class Requests:
             in_force = await self._policies.get(loaded.policy)
             try:
                 rule = rule_for(draft.kind, draft.target, in_force)
-                people = await self._directory.people(wanted_to_ask(draft, rule))
+                people = await self._directory.people(wanted_to_ask(draft, rule, in_force))
                 held, grant = await self._grant(draft.payload)
                 asked = submit(draft, self._keys.installation, in_force, people, loaded.now_ms, grant)
             except AccessError as refusal:
@@ -415,7 +416,7 @@ class Requests:
         if isinstance(command, Edit):
             draft = draft_of(world.request, command)
             return await self._directory.people(
-                wanted_to_ask(draft, rule_for(draft.kind, draft.target, world.policy_now))
+                wanted_to_ask(draft, rule_for(draft.kind, draft.target, world.policy_now), world.policy_now)
             )
         persons = () if machine else (actor,)
         rules = world.rules
@@ -482,6 +483,10 @@ class Requests:
             if self._custodian is None:
                 raise Unavailable("This process does not ask the key holders.", code="no_holders")
             await self._custodian.enrol(commit, after)
+        if result.token is not None:
+            if await self._redis.exists(keys.token(result.token.id)):
+                raise Conflict("There is a token of this id already. Ask for another one.", code="taken")
+            write_token_record(commit, result.token, 0)
         if result.policies is not None:
             body = await self._policies.proposal(before)
             if self._custodian is not None:

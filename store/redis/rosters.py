@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from store.keys.ring import SECURE_HOLDERS, Keyring
 from store.model.audit import Audit
+from store.model.effect import Recovered
 from store.model.errors import Conflict, Invalid, NotFound, Unavailable
 from store.model.policy import PolicySet
 from store.model.request import Enrolling, Request
@@ -184,9 +185,10 @@ class Rosters:
             )
         working = [one for one, error in (await self._ring.challenge_configured()).items() if error is None]
         at_ms = await now_ms(self._redis, self._skew)
-        names = {one: holder.name for one, holder in self._ring.configured.items()}
+        known = self._ring.configured
         members = tuple(
-            Member(name=names[one], address=self._addresses[one], fingerprint=one, since_ms=at_ms) for one in working
+            Member(name=known[one].name, address=self._addresses[one], fingerprint=one, since_ms=at_ms)
+            for one in working
         )
         if not members:
             raise Unavailable("No key holder that the settings name works.", code="holders_missing")
@@ -194,9 +196,11 @@ class Rosters:
         roster = await self._move(commit, before, members, "recovered", at_ms)
         details: dict[str, str | int | None] = {
             "roster": roster.number,
-            "holders": ", ".join(sorted(member.name for member in members)),
+            "holders": ", ".join(member.name for member in members),
             "reason": reason,
         }
+        names = tuple(sorted(member.name for member in members))
+        commit.put([Recovered(number=roster.number, holders=names, by=actor, reason=reason)])
         commit.audit([Audit(event="keys.recovered", actor=actor, at_ms=at_ms, target="policy:main", details=details)])
         if (await commit.run(self._scripts, self._skew())).status != "ok":
             raise Conflict(LATE, code="moved")
@@ -260,9 +264,9 @@ class Rosters:
                 "Where all of them are lost for good: countersign keys recover",
                 code="keys_missing",
             ) from None
-        if not bytes_eq(
-            key.authenticate(roster.canonical(self._keys.installation)).encode(), (roster.mac or "").encode()
-        ):
+        mac = key.authenticate(roster.canonical(self._keys.installation))
+        key.wipe()
+        if not bytes_eq(mac.encode(), (roster.mac or "").encode()):
             raise tampered("The roster of key holders")
 
     def _known(self) -> Roster:

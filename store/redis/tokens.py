@@ -6,6 +6,7 @@ from typing import Final
 from redis.asyncio import Redis
 
 from store.model.audit import Audit
+from store.model.effect import TellToken
 from store.model.errors import Conflict
 from store.model.token import MACHINES, Bearer, Token, unknown_token
 from store.redis.clock import Skew, now_ms
@@ -39,11 +40,13 @@ class Tokens:
 
     async def of(self, holder: str, *, most: int = MOST) -> list[Token]:
         """The sessions of one person that were not revoked, newest first; some may be over. `MACHINES`: the machines' tokens."""
-        ids = await self._redis.zrange(self._keys.index(f"tokens:{holder}"), 0, most - 1, desc=True)
+        ids = list(map(text, await self._redis.zrange(self._keys.index(f"tokens:{holder}"), 0, most - 1, desc=True)))
         async with self._redis.pipeline(transaction=False) as pipe:
             for one in ids:
-                pipe.hget(self._keys.token(text(one)), "body")
+                pipe.hget(self._keys.token(one), "body")
             bodies = await pipe.execute()
+        if gone := [one for one, body in zip(ids, bodies, strict=True) if body is None]:
+            await self._redis.zrem(self._keys.index(f"tokens:{holder}"), *gone)
         found = [Token.from_json(body) for body in bodies if body is not None]
         return [token for token in found if token.revoked_ms is None]
 
@@ -93,6 +96,27 @@ class Tokens:
             return ended
         raise Conflict("Too many people act on this at the same time. Try again in a moment.", code="contended")
 
+    async def expiring(self, before_ms: int, *, most: int) -> list[Token]:
+        """Machines' tokens of whose end nobody was told yet, and should be."""
+        ids = await self._redis.zrangebyscore(self._keys.index("expiring"), "-inf", before_ms, start=0, num=most)
+        found = []
+        for one in map(text, ids):
+            token, _ = await self.find(one)
+            if token is None:
+                await self._redis.zrem(self._keys.index("expiring"), one)
+            else:
+                found.append(token)
+        return found
+
+    async def warned(self, token: Token) -> None:
+        """Who asked for it is told that it ends."""
+        commit = Commit(self._keys, f"token:warned:{token.id}", frees=True)
+        commit.rank(self._keys.index("expiring"), token.id, None)
+        commit.put(
+            [TellToken(news="expires", to=token.holder, token=token.id, name=token.name, at_ms=token.expires_ms)]
+        )
+        await commit.run(self._scripts, self._skew())
+
     async def end_all(self, user: str, actor: str, command_id: str, why: str) -> bool:
         """Ends every session of this person, those that nobody knows of too. False when this command had done it before."""
         for _ in range(ATTEMPTS):
@@ -124,7 +148,9 @@ def write_token_record(commit: Commit, token: Token, version: int) -> None:
             "actions": "".join(f" {action} " for action in token.actions),
         },
     )
-    commit.last(keys.token(token.id), token.kept_ms)
+    commit.expire(keys.token(token.id), token.kept_ms)
+    if token.kind == "machine":
+        commit.rank(keys.index("expiring"), token.id, token.warns_ms)
     commit.rank(
         keys.index(f"tokens:{token.shelf}"), token.id, None if token.revoked_ms is not None else token.created_ms
     )

@@ -31,6 +31,7 @@ def test_two_tokens_are_enough():
     assert found.keys == (found.data / "keys/first.key", found.data / "keys/second.key")
     assert found.http == Address("127.0.0.1", 8080)
     assert found.log == Log("info", "auto")
+    assert found.versions == 100
     assert found.warnings == ()
     assert "canary" not in repr(found).lower()
     assert "canary" not in str(found).lower()
@@ -60,6 +61,20 @@ def test_everything_can_be_said(tmp_path: Path):
     assert str(found.http) == "[::1]:0"
     assert found.log == ("debug", "json")
     assert "canary" not in repr(found)
+
+
+def test_key_servers_and_transit_engines_are_named_beside_files():
+    server, transit = f"https://keys-1:8490#{'a' * 64}", "transit+https://vault:8200/transit/key"
+    given = {**RIGHT, "COUNTERSIGN_KEYS": f"/a.key,{server},{transit}", "COUNTERSIGN_TRANSIT_NAMESPACE": "team"}
+    found = Settings.read({**given, "COUNTERSIGN_TRANSIT_TOKEN_FILE": "~/token"})
+    assert (found.keys, found.key_servers) == ((Path("/a.key"),), (server, transit))
+    assert found.transit == (Path("/home/ana/token"), "team")
+    (line,) = problems(given)
+    assert line.startswith("COUNTERSIGN_TRANSIT_TOKEN_FILE: it is not set")
+    (line,) = problems(
+        {**RIGHT, "COUNTERSIGN_KEYS": "transit+http://vault:8200/k", "COUNTERSIGN_TRANSIT_TOKEN_FILE": "/t"}
+    )
+    assert "is not a key of a transit engine" in line
 
 
 def test_xdg_names_the_data_folder():
@@ -104,6 +119,7 @@ def test_addresses_of_redis(url: str):
         ("SLACK_APP_TOKEN", "xoxb-1-canary", "begins with xapp-, and it begins as a bot token does"),
         ("SLACK_SIGNING_SECRET", "canary", "6 characters"),
         ("SLACK_SIGNING_SECRET", "c" * 19, "19 characters"),
+        *(("COUNTERSIGN_VERSIONS", value, "from 2 to 1,000") for value in ("1", "0", "-5", "1001", "many", "1e2", "٣")),
         ("SLACK_API_URL", "slack.com/api", SLACK_API_URL),
         ("SLACK_API_URL", "ftp://slack.com/", SLACK_API_URL),
         ("SLACK_API_URL", "https://[", SLACK_API_URL),
@@ -127,6 +143,8 @@ def test_addresses_of_redis(url: str):
         ("COUNTERSIGN_POLICIES", "/absent/policies.yml", "no file /absent/policies.yml"),
         ("COUNTERSIGN_KEYS", "/a,/a", "each one once"),
         ("COUNTERSIGN_KEYS", ",", "separated by commas"),
+        ("COUNTERSIGN_KEYS", "https://keys-1:8490", "with the pin its console shows"),
+        ("COUNTERSIGN_KEYS", "http://keys-1:8490#" + "a" * 64, "is not a key server"),
         *(
             ("COUNTERSIGN_HTTP", value, "127.0.0.1:8080")
             for value in ("8080", ":8080", "h:99999", "h:x", "http://h:1", "::1:80")
@@ -195,3 +213,7 @@ def test_whatever_is_in_the_environment_it_reads_or_says_what_is_wrong(environ: 
         Settings.read(environ)
     except BadSettings as error:
         assert all(line.partition(":")[0] in NAMES for line in error.problems)  # noqa: PT017  # both ways out are right
+
+
+def test_how_many_versions_are_kept():
+    assert Settings.read({**RIGHT, "COUNTERSIGN_VERSIONS": " 12 "}).versions == 12

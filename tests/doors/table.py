@@ -48,6 +48,15 @@ POLICIES: Final = "stories/test_policies.py::test_who_is_no_owner_does_not_read_
 PAGES: Final = "stories/test_home.py::test_somebody_else_is_refused_an_owners_page_also_when_they_press_its_button"
 CHOICE: Final = "stories/test_filling.py::test_every_choice_draws_it_again_and_keeps_what_was_typed"
 MENU: Final = "stories/test_open.py::test_a_menu_shows_a_request_to_whom_it_concerns_or_where_its_card_stands"
+ENDS_OTHERS: Final = "stories/test_login.py::test_nobody_ends_what_is_somebody_elses_also_by_their_button"
+OWNERS_TOKENS: Final = "stories/test_machine_tokens.py::test_who_does_not_own_neither_sees_nor_revokes_it"
+POLLS: Final = "bot/test_logging_in.py::test_who_only_knows_the_login_fetches_nothing"
+TYPED: Final = "bot/test_logging_in.py::test_a_code_is_of_whoever_types_it_first"
+LIVE: Final = "bot/http/test_auth.py::test_a_dead_token_is_nobody"
+SENT_PLAIN: Final = "bot/cli/test_credentials.py::test_no_token_goes_where_others_can_read_it"
+CONCERNED: Final = "stories/test_http.py::test_what_is_somebody_elses_is_not_there"
+LISTED: Final = "stories/test_http.py::test_what_is_there_is_listed_for_whom_it_is"
+READING: Final = "store/redis/test_reading.py::test_the_record_decides_whatever_the_index_says"
 LOOKING: Final = "bot/cli/test_operator.py::test_looking_starts_nothing"
 
 DOORS: Final[dict[str, Row]] = {
@@ -59,6 +68,36 @@ DOORS: Final[dict[str, Row]] = {
     "route GET /healthz": harmless("It says that the process runs.", "bot/http/test_health.py::test_it_is_alive_whatever_it_lacks"),
     "route GET /readyz": harmless("It says what is lacking, by no name.", "bot/http/test_health.py::test_it_is_ready_when_nothing_is_lacking"),
     "route GET /metrics": harmless("Numbers, by no person's name.", "bot/http/test_health.py::test_numbers"),
+    "route POST /v1/login": guarded(
+        "Anybody with two usable keys, ten times in ten minutes and network; it gives nothing",
+        "bot/test_logging_in.py::test_logins_are_bounded_by_address_and_the_log_is_not_filled",
+    ),
+    "route POST /v1/login/{login}": guarded("The computer that asked, by its secret, once", POLLS),
+    "route POST /v1/login/{login}/withdraw": guarded("The computer that asked, by its secret", POLLS),
+    "route POST /v1/login/renew": guarded(
+        "The computer that logged in, by a proof that is new, for who is active", "bot/test_logging_in.py::test_only_the_computer_that_logged_in_renews"
+    ),
+    "route DELETE /v1/login": guarded("Whose live token is shown", LIVE),
+    "route GET /v1/whoami": guarded("Whose live token is shown", LIVE),
+    "route GET /v1/tokens": guarded("A person, their own; an owner, those of machines too", OWNERS_TOKENS),
+    "route POST /v1/tokens": guarded(
+        "An owner; a request like any other, which its approvers decide", "store/model/test_minting.py::test_only_owners_ask_and_who_is_not_known_to_be_one_is_none"
+    ),
+    "route DELETE /v1/tokens/{token}": guarded("A person, their own; an owner, those of machines too", OWNERS_TOKENS),
+    "route GET /openapi.json": harmless("It describes the API.", "bot/http/test_openapi.py::test_it_is_a_description_of_every_operation"),
+    "route POST /v1/requests": guarded("A person's token; a requester of the rule, by the corridor", ASK),
+    "route GET /v1/requests": guarded("A person's token: what is theirs, or waits for their word", LISTED),
+    "route GET /v1/requests/{id}": guarded("Requester, beneficiary, approver, owner; for the rest it is not there", CONCERNED),
+    "route POST /v1/requests/{id}/withdraw": guarded("Requester or beneficiary", WITHDRAW),
+    "route POST /v1/requests/{id}/activate": guarded("The beneficiary", USE),
+    "route POST /v1/requests/{id}/end": guarded("Requester, beneficiary, approver or owner", END),
+    "route POST /v1/requests/{id}/extend": guarded("Requester or beneficiary of what is held now", LONGER),
+    "route GET /v1/environments": harmless("It names what the caller may ask for, or holds.", LISTED),
+    "route GET /v1/environments/{project}/{env}": guarded("Requester, approver, owner, holder, or a machine that may read it", CONCERNED),
+    "route GET /v1/environments/{project}/{env}/versions": guarded("Requester, approver, owner, holder, or a machine that may read it", CONCERNED),
+    "route GET /v1/environments/{project}/{env}/diff": guarded("Requester, approver, owner, holder, or a machine that may read it", CONCERNED),
+    "route POST /v1/environments/{project}/{env}/blobs": guarded("A requester of a change of it", CONCERNED),
+    "route GET /v1/environments/{project}/{env}/secrets": guarded("The holder of an active grant, or a machine that may read it, in one script", READING),
     # -- buttons -----------------------------------------------------------------------------------------------------------
     "action approve": guarded("An approver of both policies, not for themselves", REVIEW),
     "action deny": guarded("It opens the form on what is asked now; the form decides", OLD),
@@ -84,8 +123,15 @@ DOORS: Final[dict[str, Row]] = {
     "action home_ask_access": harmless("It opens a form; sending it off decides.", FORM),
     "action home_ask_change": harmless("It opens a form; sending it off decides.", FORM),
     "action home_unlock": guarded("An owner", UNLOCK),
+    "action home_revoke": guarded("Whose session it is; of a machine's token, an owner", ENDS_OTHERS),
+    "action home_sign_out": guarded("A person, all their own", ENDS_OTHERS),
+    "action login_deny": guarded("Who has typed its code", TYPED),
     "action home_go_[a-z0-9_]+": guarded("Each to their own pages; an owner's page to owners", PAGES),
     "action home_policy_changes": guarded("An owner", POLICIES),
+    "action home_roll_back": guarded(
+        "Who may know the names: requesters and approvers of its rules, owners; the form decides",
+        "stories/test_environment.py::test_who_is_named_nowhere_sees_no_names_and_goes_nowhere_back",
+    ),
     "action .*": guarded("Nobody: a button of another version is told so", "bot/slack/test_doors.py::test_what_is_no_click_of_ours"),
     "menu approve_less": guarded("It opens the form on what is asked now; the form decides", OLD),
     "menu details": guarded("Whoever it concerns, and whoever clicks its card where it stands", MENU),
@@ -104,7 +150,13 @@ DOORS: Final[dict[str, Row]] = {
     "view end_reason": guarded("Requester, beneficiary, approver or owner", END),
     "view extend_time": guarded("Requester or beneficiary of what is active, on the end that was seen", LONGER),
     "view dispute_reason": guarded("An approver who neither asked nor broke it", DEBT),
+    "view roll_back_to": guarded("A requester of the rule for changes, as of any change", ASK),
+    "view delete_environment": guarded(
+        "An owner, of what the policies do not name and nobody holds, who types its name",
+        "store/redis/test_deletions.py::test_only_an_owner",
+    ),
     "view unlock_reason": guarded("An owner, and not their own", UNLOCK),
+    "view login": guarded("Who has typed its code, as an active person of the workspace", TYPED),
     "options target": harmless("Targets that this person may ask for.", "stories/test_home.py::test_an_empty_home_says_what_would_stand_there_and_what_can_be_asked"),
     # -- shortcuts, the slash command, events ------------------------------------------------------------------------------
     "shortcut open_environment": harmless("It opens a form; sending it off decides.", FORM),
@@ -116,6 +168,9 @@ DOORS: Final[dict[str, Row]] = {
     "command /countersign": guarded("What each of its words says", "bot/slack/test_grammar.py::test_a_mistake_gets_a_helpful_answer"),
     "slash Ask": harmless("It opens a form; sending it off decides.", FORM),
     "slash AskSomething": harmless("It opens a form; sending it off decides.", FORM),
+    "slash Login": guarded(
+        "An active person of the workspace, five wrong codes in ten minutes", "bot/test_logging_in.py::test_wrong_codes_are_counted_by_person_and_only_for_a_while"
+    ),
     "slash Audit": guarded("An owner", "stories/test_commands.py::test_owners_read_what_was_done_and_of_one_request"),
     "slash Pending": guarded("What this person may decide", SEEN),
     "slash Mine": guarded("What this person asked for or holds", SEEN),
@@ -130,6 +185,7 @@ DOORS: Final[dict[str, Row]] = {
     "slash Cancel": guarded("Requester or beneficiary", WITHDRAW),
     "slash Extend": guarded("Requester or beneficiary of what is held now", MORE_TIME),
     "slash Done": guarded("Requester, beneficiary, approver or owner", END),
+    "slash Delete": guarded("An owner, of what the policies do not name", "store/redis/test_deletions.py::test_only_an_owner"),
     "slash Unlock": guarded("An owner, and not their own", UNLOCK),
     "event app_home_opened": guarded(
         "Each sees their own; health is the owners'", "stories/test_home.py::test_who_is_an_owner_no_longer_is_where_everybody_begins"
@@ -178,6 +234,14 @@ DOORS: Final[dict[str, Row]] = {
         "Settings and a Redis that are fit",
         "bot/test_settings.py::test_each_fault_is_one_line_that_says_what_would_be_right",
     ),
+    "cli login": guarded("It gives nothing: Slack does; and it asks nobody unencrypted", SENT_PLAIN),
+    "cli whoami": guarded("Whose live token is shown", LIVE),
+    "cli logout": guarded("Whose live token is shown", LIVE),
+    "cli token create": guarded(
+        "An owner; a request like any other, which its approvers decide", "store/model/test_minting.py::test_only_owners_ask_and_who_is_not_known_to_be_one_is_none"
+    ),
+    "cli token ls": guarded("A person, their own; an owner, those of machines too", OWNERS_TOKENS),
+    "cli token revoke": guarded("A person, their own; an owner, those of machines too", OWNERS_TOKENS),
     "cli doctor": harmless(OWNER_OF_MACHINE, "bot/test_doctor.py::test_where_all_is_well_it_says_so_of_every_part_and_changes_nothing"),
     "cli cards": harmless("Made up requests.", "bot/cli/test_program.py::test_cards_prints_the_storybook"),
     "cli audit tail": harmless(OWNER_OF_MACHINE, LOOKING),
@@ -191,6 +255,30 @@ DOORS: Final[dict[str, Row]] = {
         "Who may read the key file; showing it is audited",
         "bot/cli/test_operator.py::test_the_secret_of_a_receiver_under_notify_is_what_its_notices_are_signed_with",
     ),
+    "cli keys list": harmless(OWNER_OF_MACHINE, "bot/cli/test_keys.py::test_the_list_says_who_holds_what_and_where_a_last_copy_is"),
+    "cli keys add": guarded(
+        "Somebody whom the rule for policy:main names as a requester; it is a request like any other, and given keys is only whom the settings name too",
+        "store/redis/test_rosters.py::test_what_cannot_be_added",
+    ),
+    "cli keys remove": guarded("The same; neither the last one that works nor the last copy of anything", "store/redis/test_rosters.py::test_the_last_that_works_stays"),
+    "cli keys recover": guarded(
+        "Whoever has the machine, as an active person, and only where no holder of the roster gives its key; every owner is told",
+        "store/redis/test_rosters.py::test_a_roster_whose_holders_are_all_lost_is_begun_anew_and_not_before",
+    ),
+    "cli keys rotate": guarded(
+        "Who may ask the key holders, under the newest roster; no value is opened", "store/redis/test_epochs.py::test_a_key_that_was_made_under_an_older_roster_is_not_taken"
+    ),
+    "cli keys drill": harmless(OWNER_OF_MACHINE, "store/redis/test_epochs.py::test_a_drill_lets_each_holder_open_each_key_and_changes_nothing"),
+    "cli keys identity": harmless("A certificate is no secret.", "bot/cli/test_keys.py::test_the_identity_is_the_same_each_time"),
+    "cli keyserver serve": guarded(
+        "Callers whose certificate was allowed, under the newest roster it was told of",
+        "keyserver/test_rosters.py::test_who_follows_an_older_one_or_none_gets_no_key_and_the_ledger_tells",
+    ),
+    "cli keyserver show": harmless("A pin is no secret.", "keyserver/test_commands.py::test_the_pin_is_shown_and_stays"),
+    "cli keyserver allow": harmless("Whoever owns the key server's machine.", "keyserver/test_commands.py::test_a_caller_is_allowed_listed_and_forgotten"),
+    "cli keyserver forget": harmless("Whoever owns the key server's machine.", "keyserver/test_commands.py::test_a_caller_is_allowed_listed_and_forgotten"),
+    "cli keyserver callers": harmless("Whoever owns the key server's machine.", "keyserver/test_commands.py::test_a_caller_is_allowed_listed_and_forgotten"),
+    "cli keyserver ledger": harmless("Whoever owns the key server's machine.", "keyserver/test_commands.py::test_the_ledger_is_printed_line_by_line"),
     "cli policy apply": guarded(
         "Somebody whom the rule for policy:main names as a requester; it is a request like any other, which its approvers decide", ASK
     ),

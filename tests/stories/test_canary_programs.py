@@ -24,10 +24,10 @@ from tests.servers import Server
 from tests.stories import evidence
 from tests.stories.everywhere import ENTERED, descendants, of_files, of_processes, of_temporary_files, searched
 from tests.stories.people import again, approved, card, press, quiet, says
+from tests.stories.programs import PROD, of_machine, of_person, sent
 from tests.stories.shell import ran, typed
 from tests.stories.test_command_line import request_in
 from tests.stories.test_edit import edits
-from tests.stories.test_http import PROD, of_machine, of_person, sent
 from tests.tokens import machine_token
 
 Places = dict[str, bytes]

@@ -10,11 +10,25 @@ from playground import seed
 from playground.house import House
 from playground.slack.records import Message, View
 from playground.slack.sight import actions_of, text_of
+from store.model.errors import Unavailable
 from store.model.policy import HOUR
 from store.model.secret import Secret
 from tests.stories import evidence, rules
 from tests.stories.conftest import OpenHouse
-from tests.stories.people import again, asks, card, forged, home, modal, own_card, page, press, request_of, says
+from tests.stories.people import (
+    again,
+    asks,
+    card,
+    command,
+    forged,
+    home,
+    modal,
+    own_card,
+    page,
+    press,
+    request_of,
+    says,
+)
 from tests.stories.test_change import PROD, change, values_in
 
 CANARY = "kanarienvogel-12"
@@ -226,3 +240,123 @@ async def test_a_request_is_edited_with_a_reference_too(house: House) -> None:
     assert (await values_in(house))["A"] == CANARY
     assert request_of(asked)
     assert "edit" not in actions_of(again(house, asked))
+
+
+# -- what approvers are told of values that they do not see ------------------------------------------------------------
+
+
+async def test_approvers_are_told_what_is_worth_a_second_look_and_no_value(house: House) -> None:
+    staging = "postgres://payments:staging@db.internal/payments"
+    lines = f"EMPTY=\nSPACED={CANARY} \nDATABASE_URL={staging}\nSTRIPE_KEY=sk_live_playground_51Hxyz"
+    asked = await change(house, lines=lines)
+    shown = await says(house, asked, "Worth a second look")
+    for words in (
+        "EMPTY\n is empty",
+        "SPACED\n begins or ends with white space",
+        "STRIPE_KEY\n is the value that is there already",
+        "DATABASE_URL\n has the same value as DATABASE_URL in payments/staging",
+    ):
+        assert words in text_of(shown)
+    mine = await own_card(house, seed.ROSA, "Waiting for approval")
+    assert "Worth a second look" not in text_of(mine)
+    assert "is empty" in await command(house, seed.BEN, f"show {request_of(asked)}")
+    assert "is empty" not in await command(house, seed.ROSA, f"show {request_of(asked)}")
+    everywhere = "".join(text_of(message) for message in house.workspace.messages(seed.APPROVALS))
+    assert [value for value in (CANARY, staging) if value in everywhere] == []
+    await merged(house, asked, 3)
+    assert "Worth a second look" not in text_of(again(house, asked))
+
+
+async def test_without_a_key_holder_it_is_said_and_the_decision_goes_on(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> Any:
+        raise Unavailable("No key holder answers.", code="keys_missing")
+
+    real = house.app.environments._ring.open
+
+    asked = await change(house, lines="A=1")
+    monkeypatch.setattr(house.app.environments._ring, "open", away)
+    await press(house, seed.BEN, asked, "approve")
+    shown = await says(house, asked, "1 of 2 approvals", "could not be worked out now")
+    monkeypatch.setattr(house.app.environments._ring, "open", real)
+    await press(house, seed.INES, shown, "approve")
+    await says(house, asked, "Merged as version 3")
+
+
+# -- an environment that is to be forgotten ----------------------------------------------------------------------------
+
+
+async def test_an_owner_deletes_what_the_policies_do_not_name_any_more(
+    open_house: OpenHouse, real_redis: Redis
+) -> None:
+    ours = rules.opening("actions: [open, change]")
+    house = await open_house(policies=rules.policies(ours))
+    old = await house.app.environments.ensure("payments/old")
+    await house.app.environments.signing_secret(old, "api")
+    assert "Only an owner deletes" in await command(house, seed.ROSA, "delete payments/old")
+    assert "stands in the policies" in await command(house, seed.ANA, f"delete {PROD}")
+    assert "There is no environment payments/none" in await command(house, seed.ANA, "delete payments/none")
+
+    await house.workspace.slash(seed.ANA, seed.APPROVALS, "/countersign", "delete payments/old")
+    form = modal(house, seed.ANA)
+    assert "deleted for good" in text_of(form)
+    sent = await house.workspace.submit(
+        seed.ANA, form.id, {"confirm": {"confirm": "payments/prod"}, "reason": {"reason": "moved"}}
+    )
+    assert sent.errors == {"confirm": "Type payments/old to confirm."}
+    sent = await house.workspace.submit(
+        seed.ANA, form.id, {"confirm": {"confirm": "payments/old"}, "reason": {"reason": "moved"}}
+    )
+    assert await house.app.environments.find("payments/old") is None
+    await own_card(house, seed.ANA, "payments/old is deleted")
+    left = [key.decode() async for key in real_redis.scan_iter(f"*{old.id}*")]
+    assert {key.rpartition("}:")[2].partition(":")[0] for key in left} == {"tombstone", "command"}
+
+    def by_another(payload: dict[str, Any]) -> None:
+        payload["user"]["id"] = seed.ROSA
+        payload["view"]["id"] += "F"
+
+    await house.app.environments.ensure("payments/old")
+    ack = await house.workspace.deliver(forged(sent.envelope, by_another))
+    assert "Only an owner deletes" in str(ack.payload)
+    assert await house.app.environments.find("payments/old") is not None
+
+
+# -- files, and what is not kept any more ------------------------------------------------------------------------------
+
+
+async def test_a_file_is_asked_for_by_its_reference_and_comes_back_with_its_mode(house: House) -> None:
+    raw = bytes(range(256)) * 40
+    found = await house.app.environments.ensure(PROD)
+    pem = (await house.app.blobs.put(found, seed.ROSA, Secret(raw), name="tls/key.pem", mode=0o400)).reference
+    await merged(house, await change(house, lines=f"tls/key.pem={pem}"), 3)
+    await merged(house, await change(house, remove=("tls/key.pem",)), 4)
+    shown = text_of(await environment(house, seed.ROSA, "Version 4"))
+    assert "tls/key.pem\n removed" in shown
+    await tap(house, seed.ROSA, BACK, f"{PROD}@3")
+    await house.workspace.submit(seed.ROSA, modal(house, seed.ROSA).id)
+    await merged(house, await card(house, "Waiting for approval", "Take it back to version 3"), 5)
+    assert "tls/key.pem\n file, mode 400" in text_of(await environment(house, seed.ROSA, "Version 5"))
+    asked = await asks(house, seed.OMAR, f"open {PROD} for 15m because to look")
+    await press(house, seed.BEN, asked, "approve")
+    await press(house, seed.OMAR, await own_card(house, seed.OMAR, request_of(asked), button="activate"), "activate")
+    await says(house, asked, "has access now")
+    value = (await house.app.environments.read(request_of(asked), seed.OMAR)).values["tls/key.pem"]
+    assert value.secret is not None
+    assert (value.secret.reveal(), value.mode) == (raw, 0o400)
+
+
+async def test_old_versions_leave_for_a_file_and_are_not_offered_any_more(open_house: OpenHouse) -> None:
+    house = await open_house(environ={"COUNTERSIGN_VERSIONS": "2"})
+    for version in (3, 4):
+        await merged(house, await change(house, lines=f"STRIPE_KEY={CANARY}-{version}"), version)
+    await environment(house, seed.ROSA, "Versions (4)")
+    await house.app.clock._jobs["retention"][0]()  # its hour has come
+    shown = await environment(house, seed.ROSA, "Versions (2)")
+    assert [one for one in actions_of(shown) if one == BACK] == [BACK]
+    [path] = [path for path in (house.app.settings.data / "exports").iterdir() if f'"{PROD}"' in path.read_text()]
+    lines = path.read_text().splitlines()
+    assert [f'"version": {number}' in line for number, line in enumerate(lines, start=1)] == [True, True]
+    assert CANARY not in path.read_text()
+    assert house.workspace.troubles == []

@@ -16,7 +16,7 @@ from store.keys.computer import Computer
 from store.model.policy import MINUTE
 from store.redis.logins import Logins
 from tests.stories.people import audited, modal
-from tests.stories.test_http import PROD, of_machine, of_person, sent
+from tests.stories.programs import PROD, of_machine, of_person, sent
 from tests.tokens import person_token
 
 MANY: Final = 100

@@ -15,7 +15,7 @@ from playground.house import House
 from playground.slack.sight import actions_of, text_of
 from store.keys.computer import Computer, renewal
 from tests.stories.evidence import everything_in
-from tests.stories.people import audited, command, home, modal, page, quiet
+from tests.stories.people import audited, command, home, modal, own_card, page, quiet
 from tests.stories.terminal import Running, Said, Terminal
 
 MINUTE_MS = 60_000
@@ -292,3 +292,15 @@ async def test_sessions_are_bounded(house: House, terminal: Terminal) -> None:
     assert f"signed in at {SESSIONS_MOST} places" in text_of(modal(house, seed.ROSA))
     running.interrupt()
     await running.ended()
+
+
+async def test_nobody_ends_what_is_somebody_elses_also_by_their_button(house: House, terminal: Terminal) -> None:
+    await log_in(house, terminal)
+    theirs = await home(house, seed.OMAR)
+    theirs.payload = {**theirs.payload, "blocks": (await page(house, seed.ROSA, "signedin", "since")).blocks}
+    await house.workspace.home_action(seed.OMAR, "home_revoke")
+    await own_card(house, seed.OMAR, "not yours to revoke")
+    theirs.payload = {**theirs.payload, "blocks": house.workspace.home(seed.ROSA).blocks}  # type: ignore[union-attr]  # it was just drawn
+    await house.workspace.home_action(seed.OMAR, "home_sign_out")  # of their own there is none
+    await quiet(house)
+    assert (await terminal.run("whoami")).code == 0

@@ -6,7 +6,7 @@ from typing import Final
 
 from bot.slack import ids
 from bot.slack.ids import Place
-from bot.slack.views import amendment, buttons, holders
+from bot.slack.views import amendment, buttons, holders, machines
 from bot.slack.views import blocks as b
 from bot.slack.views.change import touched
 from bot.slack.views.environments import NOT_KNOWN, NOTHING
@@ -15,7 +15,7 @@ from bot.slack.views.next_steps import next_step
 from bot.slack.views.parts import NONE, Part, pager, titled
 from bot.slack.views.status import action, headline, owed, progress, stands
 from bot.slack.views.words import date, mention, plural
-from store.model.request import Change, Enrolling, Kind
+from store.model.request import Change, Enrolling, Kind, Minting
 
 # The lists in this order, and how many of each are shown at a time: together with all else on the page, within a view's
 # hundred blocks. A change of the policies has one block more, and a rule has few of them.
@@ -87,6 +87,8 @@ def _waiting(facts: CardFacts) -> list[Block]:
     reason = [b.rich(*said)] if said else []
     if isinstance(request.payload, Enrolling):
         reason += holders.asked(request.payload)
+    elif isinstance(request.payload, Minting):
+        reason += machines.asked(request.payload)
     elif request.kind == "policy":
         reason += amendment.brief(facts.proposed)
     if facts.rules is None:

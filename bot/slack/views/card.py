@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from bot.slack.views import amendment, buttons, holders
+from bot.slack.views import amendment, buttons, holders, machines
 from bot.slack.views import blocks as b
-from bot.slack.views.change import NAMES_SHOWN, touched
+from bot.slack.views.change import CAUTIONS_MOST, CAUTIONS_SHOWN, NAMES_SHOWN, cautions, touched
 from bot.slack.views.facts import Block, CardFacts, Message
 from bot.slack.views.hooks import lines
 from bot.slack.views.next_steps import next_step
@@ -22,7 +22,7 @@ from bot.slack.views.status import (
     votes,
 )
 from bot.slack.views.words import cleaned, date, mention, people, spoken
-from store.model.request import MERGED, REASON_MOST, Amendment, Change, Enrolling, Extending, Joining, Request
+from store.model.request import MERGED, REASON_MOST, Amendment, Change, Enrolling, Extending, Joining, Minting, Request
 from store.model.standing import first_use_ms
 
 __all__ = ["CardFacts", "Message", "for_approvers", "for_requester"]
@@ -42,7 +42,8 @@ def for_approvers(facts: CardFacts, *, whole: bool = False) -> Message:
     still = frozenset[str]().union(*(place.circle.principals for place in facts.needed))
     others = request.state == "pending" and not still.issuperset(facts.asked)
     asked = [f"Asked: {people(facts.asked)}"] if others else []
-    return Message(_notice(facts), b.fresh([*_body(facts, whole=whole), *_foot(facts, *asked), *row]))
+    warned = cautions(facts.cautions, CAUTIONS_MOST if whole else CAUTIONS_SHOWN)
+    return Message(_notice(facts), b.fresh([*_body(facts, whole=whole), *warned, *_foot(facts, *asked), *row]))
 
 
 def for_requester(facts: CardFacts, *, to: str | None = None, whole: bool = False) -> Message:
@@ -75,6 +76,8 @@ def _body(facts: CardFacts, *, whole: bool) -> list[Block]:
         parts += amendment.changes(facts.proposed, whole=whole)
     if isinstance(request.payload, Enrolling):
         parts += holders.asked(request.payload)
+    if isinstance(request.payload, Minting):
+        parts += machines.asked(request.payload)
     so = [sentence for sentence in (edited(request), decided(request), extended(request), standing(facts)) if sentence]
     if so:
         parts.append(b.section("\n".join(so)))
@@ -110,6 +113,8 @@ def _fields(facts: CardFacts) -> list[tuple[str, str]]:
         does["change"] = f"Take it back to version {request.payload.back_to}"
     if isinstance(request.payload, Enrolling):
         does["policy"] = "Add a key holder" if request.payload.what == "add" else "Remove a key holder"
+    if isinstance(request.payload, Minting):
+        does["policy"] = "Let a machine in"
     longer = request.payload if isinstance(request.payload, Extending) else None
     pairs += [("Target", f"`{request.target}`"), ("Action", "Keep it longer" if longer else does[request.kind])]
     if longer is not None:
@@ -170,6 +175,7 @@ def _foot(facts: CardFacts, *first: str, own: bool = False) -> list[Block]:
 def is_cut(facts: CardFacts) -> bool:
     request = facts.request
     long = isinstance(request.payload, Change) and len(request.payload.touches) > NAMES_SHOWN
+    long = long or len(facts.cautions or ()) > CAUTIONS_SHOWN
     return long or amendment.is_cut(facts.proposed) or len(cleaned(request.reason)) > b.REASON_SHOWN
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from bot.slack import ids
 from bot.slack.ids import Origin
 from bot.slack.views import blocks as b
-from bot.slack.views import holders, lengths
+from bot.slack.views import holders, lengths, machines
 from bot.slack.views.answers import (
     Asked,
     AskedChange,
@@ -24,7 +24,7 @@ from bot.slack.views.reading import BadForm, typed
 from bot.slack.views.status import action
 from bot.slack.views.words import cut, date, mention, plural, spoken
 from store.model.policy import HOUR, MINUTE
-from store.model.request import REASON_MOST, Amendment, Change, Enrolling, Extending, Kind, Request
+from store.model.request import REASON_MOST, Amendment, Change, Enrolling, Extending, Kind, Minting, Request
 
 __all__ = [
     "Asked", "AskedChange", "BadForm", "Edited", "ask_access", "ask_change", "ask_open", "chosen_target", "edit", "extend",
@@ -90,6 +90,8 @@ def edit(facts: CardFacts, terms: Terms, origin: Origin) -> View:
         ]
     elif isinstance(request.payload, Enrolling):
         middle = holders.asked(request.payload)
+    elif isinstance(request.payload, Minting):
+        middle = machines.asked(request.payload)
     elif isinstance(request.payload, Extending):
         middle = [_longer(request.payload.duration_ms, terms.max_ms)]
     else:

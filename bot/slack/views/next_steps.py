@@ -5,7 +5,7 @@ from bot.slack.views import buttons
 from bot.slack.views.facts import CardFacts
 from bot.slack.views.status import count, unusable
 from bot.slack.views.words import date, mention, people, spoken
-from store.model.request import MERGED, Enrolling
+from store.model.request import MERGED, Enrolling, Minting
 
 
 def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
@@ -103,6 +103,8 @@ def _merged(facts: CardFacts) -> str:
         return (
             "It is given no key any more. Rotate the keys now, for what it was given before: `countersign keys rotate`."
         )
+    if isinstance(facts.request.payload, Minting):
+        return "Its token works from now on, as `countersign token create` has shown it. App Home, *Signed in*, shows its use and revokes it."
     if facts.request.kind == "policy":
         return "Nothing: the new policies are in force."
     if not facts.deliveries:

@@ -1,12 +1,24 @@
-"""Recovered: policies that are in force without anybody's approval, told to every owner."""
+"""Recovered: what is in force without anybody's approval, policies or key holders, told to every owner."""
 
 from bot.slack.views import amendment
 from bot.slack.views import blocks as b
 from bot.slack.views.facts import Message, Proposed
 from bot.slack.views.words import date, mention
+from store.model.effect import Recovered
 from store.model.enactment import Enactment
 
-__all__ = ["Message", "recovered"]
+__all__ = ["Message", "holders", "recovered"]
+
+
+def holders(effect: Recovered) -> Message:
+    """Who began the roster of key holders anew, why, and who is in it."""
+    who = mention(effect.by) if effect.by is not None else "somebody"
+    names = b.rich(b.line(b.text("Key holders: ", bold=True), b.text(", ".join(effect.holders or ()))))
+    happened = f"*The roster of key holders was begun anew without an approval:* {who} made roster {effect.number} at the terminal of the machine, when no holder of the one before worked."
+    step = "Whoever did this holds the machine: if you did not expect it, talk to them at once, and to each other. What only the lost holders could open stays closed; new values are sealed under new keys."
+    why = [b.said("Why", effect.reason)] if effect.reason else []
+    blocks = [b.section(happened), names, *why, b.section(f"*What next:* {step}")]
+    return Message(f"{happened} {step}", b.fresh(blocks))
 
 
 def recovered(number: int, enactment: Enactment | None, proposed: Proposed) -> Message:

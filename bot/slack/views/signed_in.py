@@ -7,17 +7,17 @@ from typing import Final
 from bot.slack import ids
 from bot.slack.ids import Origin, Place
 from bot.slack.views import blocks as b
+from bot.slack.views import machines
 from bot.slack.views.facts import Block, Message, View
 from bot.slack.views.parts import NONE, Part, pager, titled
-from bot.slack.views.words import cleaned, date, escaped, joined, mention, spoken, utc
+from bot.slack.views.words import cleaned, date, escaped, mention, spoken, utc
 from store.model.effect import TellToken
 from store.model.login import Attempt
-from store.model.token import Action, Token, Use
+from store.model.token import Token, Use
 
 SIZE: Final = 20  # of either list
 SESSIONS, MACHINES = 0, 1  # the lists of the page, as a `Place` counts them
 START: Final = Place("signedin")
-MAY: Final[dict[Action, str]] = {"read": "read the secrets", "deploy": "ask for deploys", "report": "report on deploys"}
 HERE: Final = "App Home, *Signed in*, ends it at once: Revoke."
 
 
@@ -76,7 +76,7 @@ def confirm(attempt: Attempt, fingerprint: str, now_ms: int, session_ms: int) ->
         "*Did somebody send you this code?* Then it is their computer: deny it. Confirm only what you have just begun yourself, "
         "and only if your terminal shows the same key."
     )
-    deny = b.button("Deny: I did not start this", ids.LOGIN_DENY, attempt.id, style="danger")
+    deny = b.button("Deny: I did not start this", ids.LOGIN_DENY, attempt.id, about="that computer", style="danger")
     blocks = [
         b.section("*A computer asks to speak for you.*"),
         b.rich(*(b.line(b.text(f"{label}: ", bold=True), b.text(cleaned(words))) for label, words in lines)),
@@ -123,10 +123,12 @@ def _session(one: SignedIn) -> list[Block]:
 
 def _machine(one: SignedIn) -> list[Block]:
     token = one.token
-    may = (
-        f"may {joined(MAY[action] for action in token.actions)} of {joined(f'`{target}`' for target in token.targets)}"
-    )
-    facts = [may, f"asked by {mention(token.holder)}", _used(one), f"ends {date(token.expires_ms)}"]
+    facts = [
+        f"may {machines.may(token.actions, token.targets)}",
+        f"asked by {mention(token.holder)}",
+        _used(one),
+        f"ends {date(token.expires_ms)}",
+    ]
     return _row(token, facts)
 
 

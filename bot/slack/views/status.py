@@ -6,7 +6,7 @@ from bot.slack.views.facts import CardFacts
 from bot.slack.views.words import date, mention, people, places, plural, spoken
 from store.model.debt import Debt
 from store.model.lifecycle import LAPSED
-from store.model.request import CLOCK, MERGED, Amendment, Change, Enrolling, Extending, Request, State
+from store.model.request import CLOCK, MERGED, Amendment, Change, Enrolling, Extending, Minting, Request, State
 
 STATES: Final[dict[State, str]] = {
     "pending": "Waiting for approval",
@@ -64,6 +64,8 @@ def subject(request: Request) -> str:
         return f"more time for {request.target}"
     if isinstance(request.payload, Enrolling):
         return f"{request.payload.what} the key holder {request.payload.name}"
+    if isinstance(request.payload, Minting):
+        return f"let in the machine {request.payload.name}"
     does = {"open": "open", "access": "access to", "change": "change", "policy": "change the policies,"}
     return f"{does[request.kind]} {request.target}"
 
@@ -85,6 +87,8 @@ def action(request: Request) -> str:
             return "change the policies, `policy:main`"
         case Enrolling() as holder:
             return f"{holder.what} the key holder `{holder.name}`"
+        case Minting() as machine:
+            return f"let in the machine `{machine.name}`"
         case Extending():
             return f"keep {target} for {length} longer"
         case _ if request.kind == "access":

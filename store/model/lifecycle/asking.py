@@ -5,7 +5,7 @@ from typing import Final
 
 from store.model.effect import ShowCard
 from store.model.errors import Conflict, Forbidden, Invalid, Unavailable
-from store.model.identity import POLICIES, Target
+from store.model.identity import POLICIES, Target, canonical
 from store.model.lifecycle.extending import admit, decide_by, waits
 from store.model.lifecycle.reminding import next_calls
 from store.model.lifecycle.world import Transition, World, audit, changed, demand, spoken
@@ -20,6 +20,7 @@ from store.model.request import (
     Extending,
     Joining,
     Kind,
+    Minting,
     Opening,
     Payload,
     Request,
@@ -43,8 +44,9 @@ class Draft:
     door: Door = "slack"
 
 
-def wanted_to_ask(draft: Draft, rule: Policy) -> Wanted:
-    return rule.wanted | Wanted(users=frozenset((draft.requester, draft.beneficiary)))
+def wanted_to_ask(draft: Draft, rule: Policy, policies: PolicySet) -> Wanted:
+    asking = rule.wanted | Wanted(users=frozenset((draft.requester, draft.beneficiary)))
+    return asking | policies.owners.wanted if isinstance(draft.payload, Minting) else asking
 
 
 def rule_for(kind: str, target: Target, policies: PolicySet) -> Policy:
@@ -65,7 +67,7 @@ def admitted(draft: Draft, policies: PolicySet, people: People, now_ms: int, par
     Raises `Invalid`, `Forbidden`, or `Conflict` where nobody could ever decide it.
     """
     rule = rule_for(draft.kind, draft.target, policies)
-    if people.lacks(wanted_to_ask(draft, rule)):
+    if people.lacks(wanted_to_ask(draft, rule, policies)):
         raise Unavailable(
             "Slack has not told us in time who you and the approvers are. Try again in a moment.", code="people_unknown"
         )
@@ -76,6 +78,8 @@ def admitted(draft: Draft, policies: PolicySet, people: People, now_ms: int, par
     demand(
         Standing(may=asks, why=f"The rule “{rule.name}” does not name you among those who may ask for {draft.target}.")
     )
+    if isinstance(draft.payload, Minting):
+        demand(Standing(policies.owners.has(draft.requester, people), "Only owners ask for the token of a machine."))
     _check_beneficiary(draft, rule, people)
     _check_words(draft, rule)
     if isinstance(draft.payload, Extending):
@@ -152,7 +156,7 @@ def _check_beneficiary(draft: Draft, rule: Policy, people: People) -> None:
 
 
 # What is asked under a kind of another name.
-_KINDS: Final = {"enrolling": "policy"}
+_KINDS: Final = {"enrolling": "policy", "minting": "policy"}
 
 
 def _check_payload(draft: Draft, policies: PolicySet) -> None:
@@ -167,6 +171,9 @@ def _check_payload(draft: Draft, policies: PolicySet) -> None:
         if draft.target != POLICIES:
             raise Invalid(f"Key holders are decided on under {POLICIES}.", code="other_target")
         return
+    if isinstance(payload, Minting):
+        _check_machine(draft, payload, policies)
+        return
     if not isinstance(payload, Joining):
         if draft.target.kind != "environment":
             # An application may have a rule of its own, but the secrets are those of the whole environment.
@@ -178,6 +185,22 @@ def _check_payload(draft: Draft, policies: PolicySet) -> None:
     of = payload.membership
     if config is None or (config.connector, config.group, draft.beneficiary) != (of.connector, of.group, of.user):
         raise Invalid(f"{draft.target} is another membership than this.", code="other_membership")
+
+
+def _check_machine(draft: Draft, machine: Minting, policies: PolicySet) -> None:
+    if draft.target != POLICIES or draft.beneficiary != draft.requester:
+        raise Invalid(f"Machines are let in under {POLICIES}, by who asks for them.", code="other_target")
+    if len(set(machine.targets)) < len(machine.targets) or len(set(machine.actions)) < len(machine.actions):
+        raise Invalid("Name each target and each action once.", code="named_twice")
+    targets = [canonical(target) for target in machine.targets]
+    if unlisted := [target for target in targets if not policies.target(target)]:
+        raise Invalid(f"There is no target {unlisted[0]} here.", code="unknown_target")
+    for target in targets:
+        if target.environment is None or ("read" in machine.actions and target.kind != "environment"):
+            raise Invalid(
+                f"A machine reads the secrets of environments, and deploys those or applications in them: {target} is none.",
+                code="no_environment",
+            )
 
 
 def amendable(amendment: Amendment, policies: PolicySet) -> None:

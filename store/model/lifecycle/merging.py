@@ -8,9 +8,10 @@ from store.model.effect import Entrust, Redeploy, ShowCard
 from store.model.errors import Conflict
 from store.model.lifecycle.world import Transition, World, audit, demand, moved_to, rules_of, tell, undisputed
 from store.model.people import People
-from store.model.request import Amendment, Change, Enrolling, Request
+from store.model.request import Amendment, Change, Enrolling, Minting, Request
 from store.model.sealed import Manifest, tampered
 from store.model.standing import may_act, may_review
+from store.model.token import Token
 
 
 def merge_by_hand(world: World, command: Merge, people: People) -> Transition:
@@ -30,6 +31,8 @@ def merge(world: World, request: Request, actor: str) -> Transition:
         return _amend(world, request, request.payload, actor)
     if isinstance(request.payload, Enrolling):
         return _enrol(world, request, request.payload, actor)
+    if isinstance(request.payload, Minting):
+        return _mint(world, request, request.payload, actor)
     return _merge(world, request, actor)
 
 
@@ -90,6 +93,42 @@ def _enrol(world: World, request: Request, holder: Enrolling, actor: str) -> Tra
         ),
         effects=(ShowCard(request=request.id), *tell(merged, "merged", world.now_ms), Entrust()),
         enrols=True,
+    )
+
+
+def _mint(world: World, request: Request, machine: Minting, actor: str) -> Transition:
+    """The token is there from this moment on; who asked has its secret already."""
+    now_ms = world.now_ms
+    merged = moved_to(request, "merged", now_ms)
+    token = Token(
+        id=machine.token,
+        kind="machine",
+        holder=request.requester,
+        name=machine.name,
+        hash=machine.hash,
+        created_ms=now_ms,
+        expires_ms=now_ms + machine.lifetime_ms,
+        targets=machine.targets,
+        actions=machine.actions,
+        request=request.id,
+    )
+    minted = audit(
+        merged,
+        "token.minted",
+        actor,
+        now_ms,
+        token=token.id,
+        name=token.name,
+        targets=" ".join(token.targets),
+        actions=" ".join(token.actions),
+        expires_ms=token.expires_ms,
+    )
+    return Transition(
+        merged,
+        f"The machine {machine.name} is let in.",
+        audit=(minted,),
+        effects=(ShowCard(request=request.id), *tell(merged, "merged", now_ms)),
+        token=token,
     )
 
 

@@ -13,6 +13,7 @@ from store.model.policy import PolicySet
 from store.model.request import Amendment, Extending, Request, Timer
 from store.model.sealed import Manifest
 from store.model.standing import Rules, Standing, rules_for
+from store.model.token import Token
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Transition:
     lock: Lock | None = None
     head: Manifest | None = None  # to be signed before it is committed
     policies: Amendment | None = None  # whose set is put into force; it is read and verified before it is committed
+    token: Token | None = None  # of a machine that is let in
     enrols: bool = False  # the roster of key holders moves; it is made and signed before it is committed
     siblings: tuple[Request, ...] = ()
     deliveries: tuple[Delivery, ...] = ()

@@ -20,6 +20,10 @@ ON_HOME = (
     "home_unlock",
     "home_policy_changes",
     "home_go_",
+    "home_roll_back",
+    "home_revoke",
+    "home_sign_out",
+    "login_",
 )  # about a target, a person or a page, not about a request
 
 
@@ -75,7 +79,10 @@ def test_a_button_says_what_it_is_about_to_who_does_not_see_the_card() -> None:
             if node.get("type") == "button" and not node["action_id"].startswith(ON_HOME):
                 heard = node["accessibility_label"]
                 assert heard.startswith(f"{node['text']['text']}: ")
-                assert any(word in heard for word in ("payments/prod", "role:aws-admin", "policy:main", "aaaa"))
+                assert any(
+                    word in heard
+                    for word in ("payments/prod", "role:aws-admin", "policy:main", "keys-3", "machine", "aaaa")
+                )
 
 
 def test_a_message_that_changed_has_other_block_ids_and_the_same_one_the_same() -> None:

