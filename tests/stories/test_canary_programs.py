@@ -97,7 +97,14 @@ def test_what_is_planted_on_the_machine_is_found(tmp_path: Path, birds: Birds) -
             planted.flush()
             places[folder.name] = of_temporary_files(since)
     for way, words, environ in (("argument", [birds["argument"]], {}), ("variable", [], {"BIRD": birds["variable"]})):
-        process = subprocess.Popen(["sh", "-c", "read _", *words], stdin=subprocess.PIPE, env={**os.environ, **environ})
+        process = subprocess.Popen(
+            ["sh", "-c", "echo; read _", *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **environ},
+        )
+        assert process.stdout is not None
+        process.stdout.readline()  # its command line is there some time after it was started
         try:
             places[way] = of_processes()
             assert process.pid in descendants(os.getpid())
