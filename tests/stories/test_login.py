@@ -235,7 +235,7 @@ async def test_a_code_is_over_after_ten_minutes(house: House, terminal: Terminal
     assert said.code == 124, said
 
 
-async def test_a_token_renews_itself_until_the_session_ends(house: House, terminal: Terminal) -> None:
+async def test_a_token_alone_is_worth_fifteen_minutes(house: House, terminal: Terminal) -> None:
     await log_in(house, terminal)
     first = kept(terminal)
     await house.advance(TOKEN_MS)
