@@ -96,6 +96,7 @@ async def test_only_an_owner(corridor, user):
     await gone(corridor)
     with pytest.raises(Forbidden, match="Only an owner"):
         await deleted(corridor, user)
+    assert (await corridor.events())[-1] == "attempt.refused"
     assert await corridor.environments.find("payments/prod")
 
 
