@@ -108,12 +108,6 @@ class Deletions:
             raise Conflict(f"Something about {target} changed meanwhile. Look at it again first.", code="moved")
         return answer
 
-    async def tombstones(self, *, most: int) -> list[Tombstone]:
-        """The newest first."""
-        found = await self._redis.zrange(self._keys.index("deleted"), 0, most - 1, desc=True)
-        bodies = [await self._redis.hget(self._keys.tombstone(text(one)), "body") for one in found]
-        return [Tombstone.from_json(body) for body in bodies if body is not None]
-
     async def _note(self, refusal: AccessError, user: str, target: Target, command_id: str) -> None:
         """An attempt that was refused leaves a trace. That it cannot be left now changes nothing for the person."""
         details: dict[str, str | int | None] = {"command": "delete", "code": refusal.detail}
