@@ -1,12 +1,13 @@
 """Deletions: an environment that the policies do not name any more is forgotten, values and keys; a tombstone says that it was."""
 
+import contextlib
 from typing import Final
 
 from redis.asyncio import Redis
 
 from store.model.audit import Audit
 from store.model.environment import Environment
-from store.model.errors import Conflict, Forbidden, Invalid, NotFound
+from store.model.errors import AccessError, Conflict, Forbidden, Invalid, NotFound, Unavailable
 from store.model.identity import Target
 from store.model.people import Directory
 from store.model.policy import PolicySet
@@ -77,7 +78,11 @@ class Deletions:
             return text(known[1])
         number = await self._policies.number()  # before it is looked whether they name it
         was = await self._redis.hget(self._keys.environment(target.id), "version")
-        environment, _ = await self.deletable(user, target)
+        try:
+            environment, _ = await self.deletable(user, target)
+        except AccessError as refusal:
+            await self._note(refusal, user, target, command_id)
+            raise
         versions = await self._redis.hmget(self._keys.head(environment.id), ["version", "body"])
         head = Manifest.from_json(versions[1] or b"")
         if (newest := head.number) != seen:
@@ -103,11 +108,14 @@ class Deletions:
             raise Conflict(f"Something about {target} changed meanwhile. Look at it again first.", code="moved")
         return answer
 
-    async def tombstones(self, *, most: int) -> list[Tombstone]:
-        """The newest first."""
-        found = await self._redis.zrange(self._keys.index("deleted"), 0, most - 1, desc=True)
-        bodies = [await self._redis.hget(self._keys.tombstone(text(one)), "body") for one in found]
-        return [Tombstone.from_json(body) for body in bodies if body is not None]
+    async def _note(self, refusal: AccessError, user: str, target: Target, command_id: str) -> None:
+        """An attempt that was refused leaves a trace. That it cannot be left now changes nothing for the person."""
+        details: dict[str, str | int | None] = {"command": "delete", "code": refusal.detail}
+        commit = Commit(self._keys, f"refused:{command_id}", fingerprint=refusal.detail, frees=True)
+        at_ms = await now_ms(self._redis, self._skew)
+        commit.audit([Audit(event="attempt.refused", actor=user, at_ms=at_ms, target=target.id, details=details)])
+        with contextlib.suppress(Conflict, Unavailable):
+            await commit.run(self._scripts, self._skew())
 
     def _everything(self, environment: Environment, oldest: int, newest: int) -> list[str]:
         keys, one = self._keys, environment.id
