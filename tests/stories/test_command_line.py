@@ -10,8 +10,8 @@ from playground.house import House
 from playground.slack.records import Message
 from store.model.policy import MINUTE
 from tests.stories.people import approved, card, press
+from tests.stories.programs import of_person, sent
 from tests.stories.shell import ran, typed
-from tests.stories.test_http import of_person, sent
 
 VALUE = "hunter2-of-the-story"
 STAGING = "payments/staging"
