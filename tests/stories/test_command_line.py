@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import stat
 from pathlib import Path
 
@@ -125,6 +126,12 @@ async def test_whoever_waits_for_a_change_hears_what_became_of_it(house: House) 
         )
         assert await waits.ends() == 1
     assert "was denied by omar@example.com: not like this." in waits.err
+    async with typed(house, seed.ROSA, *words, given=b"three") as waits:
+        await waits.says("can decide")
+        waits.process.send_signal(signal.SIGINT)
+        assert await waits.ends() == 130
+    assert "Stopped waiting. Request" in waits.err
+    assert (await ran(house, seed.ROSA, "request", "show", request_in(waits.err)))[1].count("waits for") == 1
 
 
 async def test_files_are_imported_with_their_modes_and_lie_in_memory_for_the_program(
