@@ -79,7 +79,8 @@ def test_a_button_says_what_it_is_about_to_who_does_not_see_the_card() -> None:
                 heard = node["accessibility_label"]
                 assert heard.startswith(f"{node['text']['text']}: ")
                 assert any(
-                    word in heard for word in ("payments/prod", "role:aws-admin", "policy:main", "keys-3", "aaaa")
+                    word in heard
+                    for word in ("payments/prod", "role:aws-admin", "policy:main", "keys-3", "machine", "aaaa")
                 )
 
 
