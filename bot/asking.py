@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
+from store.model.blob import Pasted
 from store.model.command import Edit
 from store.model.environment import Environment
 from store.model.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
@@ -12,7 +13,8 @@ from store.model.lifecycle import Draft, more_for, rule_for
 from store.model.people import Directory, Wanted
 from store.model.policy import Policy, PolicySet, TargetConfig
 from store.model.request import CLOCK, Amendment, Change, Door, Enrolling, Extending, Joining, Minting, Opening, Request
-from store.redis.blobs import Blobs, Pasted, Taking
+from store.model.sealed import check_request
+from store.redis.blobs import Blobs, Taking
 from store.redis.environments import Environments, Value
 from store.redis.epochs import Epochs
 from store.redis.policies import Policies, fingerprint
@@ -221,6 +223,8 @@ class Asking:
         sealed = await self._environments.pending(request)
         ids = [touch.entry.entry_id for touch in kept if touch.entry is not None]
         entries = [*(sealed[entry] for entry in ids if entry in sealed), *sealing.entries]
+        if values:  # what several edits bring is not more than one request may
+            check_request([len(entry.ciphertext) for entry in entries])
         touches = tuple(sorted((*kept, *sealing.touches), key=lambda touch: touch.name))
         return await self._requests.apply(request.id, replace(command, touches=touches), entries, taking=taking)
 

@@ -42,7 +42,7 @@ Part = Callable[[], Coroutine[Any, Any, list[Finding]]]
 
 
 class Condition:
-    """`monotonic_s` and `now_ms`: the machine's clock for lengths of time, and the store's. `disk`: the folder of a server of ours."""
+    """`monotonic_s` and `now_ms`: the machine's clock for lengths of time, and the store's. `disk`: the folder of a server of ours; `versions`: how many are kept."""
 
     def __init__(
         self,
@@ -59,6 +59,7 @@ class Condition:
         clock: Clock,
         metrics: Metrics,
         disk: Path | None,
+        versions: int,
         now_ms: Callable[[], int],
         monotonic_s: Callable[[], float],
     ) -> None:
@@ -74,6 +75,7 @@ class Condition:
         self._clock = clock
         self._metrics = metrics
         self._disk = disk
+        self._versions = versions
         self._now_ms = now_ms
         self._monotonic_s = monotonic_s
         self._found: dict[str, tuple[float, list[Finding]]] = {}
@@ -90,6 +92,7 @@ class Condition:
             ("alarms", self._alarmed, 0.0),
             ("hooks", self._hooks, KEPT_S),
             ("debts", self._debts, KEPT_S),
+            ("versions", self._held, SLOW_KEPT_S),
             ("memory", self._room, KEPT_S),
         )
         async with self._looking:
@@ -179,6 +182,9 @@ class Condition:
         told = f"{owed.count:,} broken {'glass waits' if owed.count == 1 else 'glasses wait'} to be countersigned."
         late = owed.oldest_ms is not None and owed.oldest_ms < self._now_ms()
         return [fail("debts", f"{told} One is overdue.") if late else warn("debts", told)]
+
+    async def _held(self) -> list[Finding]:
+        return await _all(stores.versions(self._inspection, self._versions))
 
     async def _room(self) -> list[Finding]:
         return stores.room(await self._inspection.room(), self._now_ms(), self._disk)

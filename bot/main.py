@@ -4,6 +4,7 @@ import asyncio
 import random
 import secrets
 import time
+from typing import Final
 
 import structlog
 from aiohttp import web
@@ -35,6 +36,7 @@ from bot.policies import Bootstrap
 from bot.settings import Mode, Settings
 from bot.slack.app import Identity, Running, bolt
 from bot.slack.conversation import Conversation
+from bot.slack.deleting import Deleting
 from bot.slack.delivery import Delivery
 from bot.slack.directory import SlackDirectory
 from bot.slack.extending import Extending
@@ -47,6 +49,7 @@ from bot.slack.pages import pages
 from bot.slack.pictures import Pictures
 from bot.slack.recoveries import Recoveries
 from bot.slack.replies import Replies
+from bot.slack.rollbacks import Rollbacks
 from bot.slack.rulebook import Rulebook
 from bot.slack.sight import Sight
 from bot.slack.signing_in import SignedInPage, SigningIn, TokenNews
@@ -65,6 +68,7 @@ from scheduler.mail import Mailing
 from scheduler.metrics import Metrics
 from scheduler.notices import Notices
 from scheduler.relay import Performer, Relay
+from scheduler.retention import Retaining
 from scheduler.sweep import Sweep
 from scheduler.webhooks import Webhooks
 from store.model.effect import (
@@ -87,9 +91,11 @@ from store.model.secret import Secret
 from store.redis.audit import AuditLog
 from store.redis.blobs import Blobs
 from store.redis.cards import Cards
+from store.redis.cautions import Cautions
 from store.redis.channels import Channels
 from store.redis.client import Client, connect
 from store.redis.clock import Dial, Skew, no_skew
+from store.redis.deletions import Deletions
 from store.redis.deliveries import Deliveries
 from store.redis.embedded import EmbeddedServer
 from store.redis.environments import Environments
@@ -105,12 +111,17 @@ from store.redis.policies import Policies
 from store.redis.pulse import Pulse
 from store.redis.quarantine import Quarantine
 from store.redis.requests import Requests
+from store.redis.retention import Retention
 from store.redis.scripts import Scripts
 from store.redis.timers import Timers
 from store.redis.tokens import Tokens
 from store.redis.turns import Turns
 from store.redis.uses import Uses
 from store.redis.versions import Versions
+
+EXPORTS: Final = (
+    "exports"  # in the data folder: a file for each environment, of its versions that are not kept any more
+)
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -165,13 +176,22 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     )
     outside = Outside(policies, environments)
     locks = Locks(redis, keys, scripts, policies, directory, skew, dial.now_ms)
-    pictures = Pictures(requests, policies, environments, deliveries, directory)
+    pictures = Pictures(
+        requests,
+        policies,
+        environments,
+        deliveries,
+        directory,
+        Cautions(redis, keys, environments, secrets.token_bytes),
+    )
     rulebook = Rulebook(slack, policies, directory)
     homes = Homes(
         pages(
             pictures=pictures,
             requests=requests,
             locks=locks,
+            held=environments,
+            versions=versions,
             look=lambda: condition.look(),  # noqa: PLW0108 - it is made further down
             rules=rulebook.draw,
             signed_in=SignedInPage(tokens, uses, dial.now_ms).draw,
@@ -195,10 +215,8 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         replies.drawn,
         locks,
     )
-    quarantine = Quarantine(redis, keys, scripts)
-    grants = Grants(
-        requests, outside.connector, Turns(keys, scripts, secrets.token_bytes), quarantine, metrics, watch.fit
-    )
+    quarantine, turns = Quarantine(redis, keys, scripts), Turns(keys, scripts, secrets.token_bytes)
+    grants = Grants(requests, outside.connector, turns, quarantine, metrics, watch.fit)
     webhooks = Webhooks(deliveries, environments, policies, requests, outside.outgoing, metrics, random.random)
     notices = Notices(requests, policies, environments, outside.outgoing, outbox, metrics, random.random)
     mailing = Mailing(settings.mail, letter, requests, directory, outbox, metrics, random.random, keys.installation)
@@ -227,6 +245,12 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         watch=watch.look,
         gauges=Gauges(relay, outbox, timers, metrics).measure,
         leavers=leavers.look,
+        retention=Retaining(
+            Retention(redis, keys, scripts, skew, secrets.token_bytes),
+            turns,
+            settings.data / EXPORTS,
+            settings.versions,
+        ).look,
         expiries=(expiries := Expiries(tokens, dial.now_ms)).look,
     )
 
@@ -244,6 +268,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         clock=clock,
         metrics=metrics,
         disk=settings.data / "redis" if embedded is not None else None,
+        versions=settings.versions,
         now_ms=dial.now_ms,
         monotonic_s=time.monotonic,
     )
@@ -272,9 +297,18 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         committed=clock.nudge,
         counted=counted,
     )
-    sight, signing_in = Sight(talk, cards), SigningIn(talk, logging_in, tokens, dial.now_ms, settings.session_ms)
-    forms = Forms(talk, filling=Filling(slack, replies), environments=environments, sight=sight)
-    unlocking, extending, running = Unlocking(talk), Extending(talk), Running()
+    sight, filling, running, signing_in = (
+        Sight(talk, cards),
+        Filling(slack, replies),
+        Running(),
+        SigningIn(talk, logging_in, tokens, dial.now_ms, settings.session_ms),
+    )
+    forms = Forms(talk, filling=filling, environments=environments, sight=sight)
+    unlocking, extending, deleting = (
+        Unlocking(talk),
+        Extending(talk),
+        Deleting(talk, Deletions(redis, keys, scripts, policies, requests, tokens, directory, skew)),
+    )
     bolt_app = bolt(AsyncWebClient(base_url=settings.slack_api_url), identity, running)
     Listeners(
         talk,
@@ -282,10 +316,13 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         forms=forms,
         unlocking=unlocking,
         extending=extending,
+        deleting=deleting,
+        rollbacks=Rollbacks(talk, environments=environments, versions=versions, filling=filling),
         slash=Slash(
             talk,
             forms=forms,
             unlocking=unlocking,
+            deleting=deleting,
             extending=extending,
             sight=sight,
             signing_in=signing_in,

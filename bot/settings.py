@@ -21,6 +21,8 @@ from store.model.secret import Secret
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["json", "text", "auto"]  # auto: text for a person at a terminal, else JSON lines
 
+VERSIONS: Final = 100
+VERSIONS_MOST: Final = 1_000
 SLACK_API_URL: Final = "https://slack.com/api/"
 SIGNING_SECRET_LENGTH: Final = 20  # Slack's have 32; AsyncApp takes an empty one without a word
 LEVELS: Final[tuple[Level, ...]] = ("debug", "info", "warning", "error")
@@ -34,6 +36,7 @@ LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 NAMES: Final = (
     *("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_API_URL", "REDIS_URL"),
     *("COUNTERSIGN_DATA", "COUNTERSIGN_POLICIES", "COUNTERSIGN_KEYS", "COUNTERSIGN_HTTP", "COUNTERSIGN_LOG"),
+    "COUNTERSIGN_VERSIONS",
     *("COUNTERSIGN_PROXIES", "COUNTERSIGN_SESSION"),
     *("COUNTERSIGN_TRANSIT_TOKEN_FILE", "COUNTERSIGN_TRANSIT_NAMESPACE"),
     *mail_settings.NAMES,
@@ -102,6 +105,7 @@ class Settings(BaseModel):
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()  # whose X-Forwarded-For is believed
     session_ms: int = SESSION_MS  # how long one login can be renewed
     mail: MailServer | None = None
+    versions: int = VERSIONS  # of each environment that are kept
     warnings: tuple[str, ...] = ()
 
     @property
@@ -127,6 +131,7 @@ class Settings(BaseModel):
             transit=reader.transit(servers),
             http=reader.http(),
             log=reader.log(),
+            versions=reader.versions(),
             proxies=reader.proxies(),
             session_ms=reader.session(),
             mail=mail_settings.read_mail(reader.get, reader.problems.append, reader.warnings.append),
@@ -312,6 +317,17 @@ class _Reader:
                 )
                 break
         return Log(level, form)
+
+    def versions(self) -> int:
+        value = self.get("COUNTERSIGN_VERSIONS")
+        if not value:
+            return VERSIONS
+        if re.fullmatch(r"[0-9]{1,5}", value) is None or not 2 <= int(value) <= VERSIONS_MOST:
+            self.problems.append(
+                f"COUNTERSIGN_VERSIONS: how many versions of each environment are kept is meant, a number from 2 to {VERSIONS_MOST:,}."
+            )
+            return VERSIONS
+        return int(value)
 
     def need_slack(self) -> None:
         if not self.get("SLACK_BOT_TOKEN"):

@@ -19,6 +19,7 @@ RELAY_S: Final = 0.5  # for what other replicas have put, and for what is tried 
 GAUGES_S: Final = 5.0
 WATCH_S: Final = 60.0
 LEAVERS_S: Final = 15.0
+RETENTION_S: Final = 3600.0
 EXPIRIES_S: Final = 60.0
 
 log = structlog.stdlib.get_logger(__name__)
@@ -27,10 +28,20 @@ Job = Callable[[], Awaitable[object]]
 
 
 class Clock:
-    """`watch` looks once a minute whether Redis still keeps what it is told; `gauges` measures what waits; `leavers` looks around, `expiries` at what ends."""
+    """`watch` looks once a minute whether Redis still keeps what it is told; `gauges` measures what waits; `leavers` looks around,
+    `expiries` at what ends; `retention` drops old versions."""
 
     def __init__(
-        self, relay: Relay, sweep: Sweep, metrics: Metrics, *, watch: Job, gauges: Job, leavers: Job, expiries: Job
+        self,
+        relay: Relay,
+        sweep: Sweep,
+        metrics: Metrics,
+        *,
+        watch: Job,
+        gauges: Job,
+        leavers: Job,
+        expiries: Job,
+        retention: Job,
     ) -> None:
         self._relay = relay
         self._sweep = sweep
@@ -41,6 +52,7 @@ class Clock:
             "gauges": (gauges, GAUGES_S),
             "watch": (watch, WATCH_S),
             "leavers": (leavers, LEAVERS_S),
+            "retention": (retention, RETENTION_S),
             "expiries": (expiries, EXPIRIES_S),
         }
         # Nothing is pickled and nothing is missed: the jobs live in memory, and what is due lies in Redis.

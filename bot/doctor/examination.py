@@ -92,6 +92,7 @@ class _Examination:
             ("connectors", self._outside),
             ("locks", self._locks),
             ("timers", self._waiting),
+            ("versions", self._versions),
             ("memory", self._room),
         )
         for about, part in parts:
@@ -266,6 +267,12 @@ class _Examination:
         now = await now_ms(self._client, no_skew)
         inspection = Inspection(self._client, self._keys)
         async for finding in stores.waiting(inspection, now, serving=self._embedded):
+            yield finding
+
+    async def _versions(self) -> AsyncIterator[Finding]:
+        if self._client is None or self._keys is None:
+            return
+        async for finding in stores.versions(Inspection(self._client, self._keys), self._settings.versions):
             yield finding
 
     async def _room(self) -> AsyncIterator[Finding]:

@@ -21,6 +21,8 @@ LANES: Final[tuple[Lane, ...]] = get_args(Lane)
 LATE_MS: Final = 60_000  # both are looked at every second or so
 TRIES: Final = 5
 LOCKS_MOST: Final = 10
+HELD_MOST: Final = 200  # environments that are measured
+SURPLUS: Final = 20  # versions; they are dropped once an hour
 SHORT_DAYS: Final = 30
 SHORT_BYTES: Final = 200 * 1024**2
 FULL: Final = 0.8
@@ -127,6 +129,27 @@ async def locks(inspection: Inspection, names: Mapping[str, str]) -> AsyncIterat
         )
     if more:
         yield warn("locks", f"{more:,} more {'is' if more == 1 else 'are'} locked.")
+
+
+async def versions(inspection: Inspection, kept: int) -> AsyncIterator[Finding]:
+    """What the environments take up, and how many versions are left until the oldest ones go."""
+    found, more = await inspection.held(most=HELD_MOST)
+    if not found:
+        return
+    fullest = max(found, key=lambda held: held.versions)
+    sizes = [held.bytes for held in found]
+    known = [size for size in sizes if size is not None]
+    size = f", {_size(sum(known))}" if len(known) == len(sizes) else ""
+    left = max(0, kept - fullest.versions)
+    besides = f" {more:,} more were not looked at." if more else ""
+    told = (
+        f"{_count(len(found), 'environment')} in {_count(sum(held.versions for held in found), 'version')}{size}. "
+        f"{fullest.target} has the most, {fullest.versions} of {kept} that are kept: {left} left.{besides}"
+    )
+    if fullest.versions > kept + SURPLUS:
+        yield warn("versions", f"{told} Nothing drops the older ones: the log of serve says why.")
+    else:
+        yield ok("versions", told)
 
 
 async def waiting(inspection: Inspection, now_ms: int, *, serving: bool) -> AsyncIterator[Finding]:

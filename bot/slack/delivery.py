@@ -102,7 +102,7 @@ class Delivery:
         if world.rules is None and facts.request.state == "pending":
             await self._requests.nobody_decides(world)
         known = await self._cards.of(effect.request)
-        for_approvers = draw.for_approvers(facts)
+        for_approvers = draw.for_approvers(await self._pictures.cautioned(world, facts))
         refusals: list[SlackRefused] = []  # what is refused in one place holds up no other
         try:
             channel = await self._channel_card(world, known.get("channel"), for_approvers)

@@ -21,13 +21,15 @@ from bot.slack.views.facts import CardFacts, Message, Offer, Prefill, Terms, Vie
 from bot.slack.views.forms import BadForm
 from bot.slack.views.reading import block_of
 from bot.slack.wire import SlackRefused
+from store.model.blob import Pasted
 from store.model.command import Approve, Break, Command, Deny, Dispute, Edit, End
 from store.model.errors import AccessError, Forbidden, Invalid, NotFound, Unavailable
 from store.model.identity import Target
 from store.model.lifecycle import World, room_ms, why_locked
 from store.model.lifecycle.world import same_content
-from store.model.policy import PolicySet
+from store.model.policy import PolicySet, TargetConfig
 from store.model.request import Amendment, Extending, Kind
+from store.model.secret import Secret
 from store.redis.environments import Environments, Value
 from store.redis.requests import Outcome
 
@@ -51,6 +53,14 @@ FIELDS: Final = {
     "bad_ticket": ids.TICKET,
     "too_long": ids.DURATION,
     "not_for_them": ids.WHOM,
+    "not_in_slack": ids.SET,
+    "bad_reference": ids.SET,
+    "no_such_blob": ids.SET,
+    "other_environment": ids.SET,
+    "other_name": ids.SET,
+    "bad_name": ids.SET,
+    "too_large": ids.SET,
+    "too_many_entries": ids.SET,
 }
 
 
@@ -235,7 +245,8 @@ class Forms:
             changes = Message("", amendment.whole(facts.proposed))
             await self._open(pressed.trigger, modals.details(changes, "Changes"))
         else:
-            await self._open(pressed.trigger, modals.details(draw.for_approvers(facts, whole=True)))
+            told = await self._pictures.cautioned(world, facts, within_s=AT_HAND_S)
+            await self._open(pressed.trigger, modals.details(draw.for_approvers(told, whole=True)))
 
     async def _explain(self, view_id: str, user: str, world: World, facts: CardFacts) -> None:
         """The same modal with names in it, which Slack is asked for while it is open."""
@@ -284,13 +295,7 @@ class Forms:
             asked = ask.read_change(sent.values)
             target = _target(asked.target, policies)
             config = policies.target(target)
-            if asked.set and not (config and config.enters):
-                raise Invalid(
-                    f"Values of {target} are not entered in Slack. An owner of the policies can allow it.",
-                    code="not_in_slack",
-                )
-            values = {name: Value(secret) for name, secret in asked.set.items()}
-            values |= {name: Value(None) for name in asked.remove}
+            values = _values(asked.set, target, config) | {name: Value(None) for name in asked.remove}
             return await self._asking.change(
                 sent.user, target, values, reason=asked.reason, ticket=asked.ticket, command_id=sent.command_id
             )
@@ -339,9 +344,7 @@ class Forms:
         )
         world = await self._requests.get(about.request)
         target = world.policy_now.target(world.request.asked)
-        if form.set and not (target and target.enters):
-            raise Invalid(f"Values of {world.request.target} are not entered in Slack.", code="not_in_slack")
-        values = {name: Value(secret) for name, secret in form.set.items()}
+        values = _values(form.set, world.request.asked, target)
         return await self._asking.edit(world.request, edit, values, form.left)
 
     async def decided(self, ack: AsyncAck, body: dict[str, Any]) -> None:
@@ -400,6 +403,20 @@ def _near(typed: str, offers: Sequence[Offer]) -> str:
 async def _nothing(_: float | None) -> Terms:
     """No target is chosen, so there are no terms yet."""
     return Terms()
+
+
+def _values(
+    typed: Mapping[str, Secret | Pasted], target: Target, config: TargetConfig | None
+) -> dict[str, Value | Pasted]:
+    """References anywhere, values only where the target takes them in Slack. Raises `Invalid`."""
+    plain = any(isinstance(value, Secret) for value in typed.values())
+    if plain and not (config is not None and config.enters):
+        raise Invalid(
+            f"Values of {target} are not entered in Slack. Paste references, NAME=sealed:…: `countersign seal {target}` prints them. "
+            "What you have typed here has been through Slack: use another value.",
+            code="not_in_slack",
+        )
+    return {name: Value(value) if isinstance(value, Secret) else value for name, value in typed.items()}
 
 
 def _target(name: str, policies: PolicySet) -> Target:

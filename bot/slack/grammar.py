@@ -108,6 +108,13 @@ class Unlock:
 
 
 @dataclass(frozen=True, slots=True)
+class Delete:
+    """For owners. `target` is canonical."""
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
 class Login:
     """`code` None: how it is done."""
 
@@ -136,6 +143,7 @@ Parsed: TypeAlias = (
     | Done
     | Extend
     | Unlock
+    | Delete
     | Login
     | Mistake
 )
@@ -143,12 +151,15 @@ Parsed: TypeAlias = (
 
 _EXAMPLE: Final = "/countersign request open payments/prod for 2h because INC-41"
 _UNLOCK_EXAMPLE: Final = "Name one person, and why: /countersign unlock @omar because we talked about INC-7"
+_DELETE_EXAMPLE: Final = (
+    "Name the environment, which must not stand in the policies any more: /countersign delete payments/old"
+)
 _EXTEND_EXAMPLE: Final = "/countersign extend ID for 30m because …"
 _WHY_EXAMPLE: Final = "/countersign why open payments/prod for 2h"
 _KINDS: Final[dict[str, Kind]] = {"open": "open", "access": "access", "change": "change"}
 _ALONE: Final[dict[str, Parsed]] = {"pending": Pending(), "mine": Mine(), "help": Help()}
 _WITH_ID: Final[dict[str, Callable[[str], Parsed]]] = {"show": Show, "why": Why, "cancel": Cancel}
-_WORDS: Final = ("request", *_KINDS, *_ALONE, *_WITH_ID, "audit", "done", "end", "extend", "unlock", "login")
+_WORDS: Final = ("request", *_KINDS, *_ALONE, *_WITH_ID, "audit", "done", "end", "extend", "unlock", "delete", "login")
 _UNITS: Final = (("hours?|hrs?", "h"), ("minutes?|mins?", "m"), ("seconds?|secs?", "s"))
 _PERSON: Final = re.compile(r"<@([UW][A-Z0-9]{2,20})(?:\|[^<>]*)?>|([UW][A-Z0-9]{2,20})")
 _FOR_WHOM: Final = re.compile(r"(?<!\S)for\s+<@([UW][A-Z0-9]{2,20})(?:\|[^<>]*)?>(?!\S)", re.IGNORECASE)
@@ -179,6 +190,8 @@ def parse(text: str, *, organization: str | None = None) -> Parsed:
         return _extend(rest)
     if first == "unlock":
         return _unlock(text)
+    if first == "delete":
+        return _delete(rest, organization)
     if first == "login":
         return _login(rest)
     if first == "audit":
@@ -381,6 +394,15 @@ def _unlock(text: str) -> Parsed:
     if reason and reason[0].lower() == "because":
         reason = reason[1:]
     return Unlock(person[1] or person[2], " ".join(reason))
+
+
+def _delete(rest: list[str], organization: str | None) -> Parsed:
+    if len(rest) != 1:
+        return Mistake(_DELETE_EXAMPLE)
+    try:
+        return Delete(Target.parse(rest[0].strip("`"), organization=organization).id)
+    except Invalid as error:
+        return Mistake(f"{error.sentence} {_DELETE_EXAMPLE}")
 
 
 def _login(words: list[str]) -> Parsed:

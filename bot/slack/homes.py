@@ -89,9 +89,11 @@ class Homes:
             place = Place(tabs[0].name)
         upto = min(FURTHEST, (place.part(WAITING) + 1) * SIZES[WAITING]) if place.page == tabs[0].name else 1
         waits = await self._queues.of(user, decide, people, policies, upto=upto)
-        drawn = await self._pages[place.page].draw(Reader(user, policies, people, lacking == Wanted(), waits), place)
+        here = self._pages[place.page]
+        drawn = await here.draw(Reader(user, policies, people, lacking == Wanted(), waits), place)
         lacking |= drawn.lacking
-        facts = HomeFacts(user, place, tuple(Tab(page.name, page.title) for page in tabs), waits.words, lacking)
+        shown = tuple(Tab(page.name, page.title) for page in tabs if page.under is None)
+        facts = HomeFacts(user, place, shown, waits.words, lacking)
         return Shown(home(facts, drawn.blocks), lacking)
 
     async def _demand_owner(self, user: str, page: Page) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from store.model.errors import Invalid
-from store.model.identity import parse_request_id
+from store.model.identity import Target, parse_request_id
 from store.model.lock import Lock
 from store.model.request import Request
 
@@ -44,6 +44,7 @@ END_REASON: Final = "end_reason"
 APPROVE_LESS: Final = "approve_less"
 UNLOCK_REASON: Final = "unlock_reason"
 EXTEND_TIME: Final = "extend_time"
+DELETE_ENVIRONMENT: Final = "delete_environment"
 LOGIN: Final = "login"
 VALUES: Final = "values"
 NOTICE: Final = "notice"
@@ -60,6 +61,7 @@ TICKET: Final = "ticket"
 WHOM: Final = "whom"
 SET: Final = "set"
 REMOVE: Final = "remove"
+CONFIRM: Final = "confirm"
 
 # Global shortcuts.
 SHORTCUT_OPEN: Final = "open_environment"
@@ -81,6 +83,10 @@ HOME_UNLOCK: Final = "home_unlock"
 # App Home, for owners: what a version of the policies changed. The value is its number.
 HOME_POLICY_CHANGES: Final = "home_policy_changes"
 
+# App Home: back to a version of an environment. The value, and the form's metadata, is `TARGET@NUMBER`.
+HOME_ROLL_BACK: Final = "home_roll_back"
+ROLL_BACK_TO: Final = "roll_back_to"
+
 # App Home: end a session of one's own, or as an owner the token of a machine (the value is its id); and all sessions of one's own.
 HOME_REVOKE: Final = "home_revoke"
 HOME_SIGN_OUT: Final = "home_sign_out"
@@ -90,7 +96,8 @@ HOME_GO: Final = "home_go_"
 
 
 _LOCKED: Final = re.compile(r"(?P<user>[UW][A-Z0-9]{2,20}):(?P<seen>[0-9]{1,15})")
-_PLACE: Final = re.compile(r"[a-z]{2,20}(?::[0-9]{1,5}){0,4}")
+_PLACE: Final = re.compile(r"(?P<place>[a-z]{2,20}(?::[0-9]{1,5}){0,4})(?:@(?P<about>[a-z0-9][a-z0-9/-]{0,150}))?")
+_VERSION: Final = re.compile(r"(?P<target>[a-z0-9][a-z0-9/-]{0,150})@(?P<number>[0-9]{1,9})")
 _REFERENCE: Final = re.compile(r"(?P<request>[^:]*):(?P<revision>[0-9]{1,9}):(?P<digest>[0-9a-f]{1,64})")
 
 
@@ -134,13 +141,14 @@ def parse_lock_reference(value: str) -> tuple[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where somebody is on App Home: a page, and for each list on it which part, from 0. It gives no right to see the page."""
+    """Where somebody is on App Home: a page, for each list on it which part, from 0, and which thing it is about. It gives no right to see the page."""
 
     page: str
     parts: tuple[int, ...] = ()
+    about: str = ""
 
     def __str__(self) -> str:
-        return ":".join((self.page, *map(str, self.parts)))
+        return ":".join((self.page, *map(str, self.parts))) + (f"@{self.about}" if self.about else "")
 
     def part(self, of: int) -> int:
         """Of the list with this number."""
@@ -150,15 +158,29 @@ class Place:
         """The same page, with that list elsewhere."""
         parts = [*self.parts, *[0] * (of + 1 - len(self.parts))]
         parts[of] = part
-        return Place(self.page, tuple(parts))
+        return Place(self.page, tuple(parts), self.about)
 
 
 def parse_place(value: str) -> Place:
     """Raises `Invalid`: it comes back from a client."""
-    if _PLACE.fullmatch(value) is None:
+    found = _PLACE.fullmatch(value)
+    if found is None:
         raise Invalid("This button is not one of ours.", code="bad_reference")
-    page, *parts = value.split(":")
-    return Place(page, tuple(map(int, parts)))
+    page, *parts = found["place"].split(":")
+    return Place(page, tuple(map(int, parts)), found["about"] or "")
+
+
+def version_reference(target: str, number: int) -> str:
+    """Which version of which environment."""
+    return f"{target}@{number}"
+
+
+def parse_version_reference(value: str) -> tuple[Target, int]:
+    """Raises `Invalid`: it comes back from a client."""
+    parts = _VERSION.fullmatch(value)
+    if parts is None:
+        raise Invalid("This button is not one of ours.", code="bad_reference")
+    return Target.parse(parts["target"]), int(parts["number"])
 
 
 def choice(name: str, request: Request) -> str:

@@ -13,11 +13,13 @@ from slack_bolt.response import BoltResponse
 
 from bot.slack import doors, ids
 from bot.slack.conversation import Conversation
+from bot.slack.deleting import Deleting
 from bot.slack.delivery import Delivery
 from bot.slack.doors import Click, click, speaker
 from bot.slack.extending import Extending
 from bot.slack.forms import Forms
 from bot.slack.homes import Homes
+from bot.slack.rollbacks import Rollbacks
 from bot.slack.rulebook import Rulebook
 from bot.slack.sight import Sight
 from bot.slack.signing_in import SigningIn
@@ -42,6 +44,8 @@ class Listeners:
         forms: Forms,
         unlocking: Unlocking,
         extending: Extending,
+        rollbacks: Rollbacks,
+        deleting: Deleting,
         slash: Slash,
         signing_in: SigningIn,
         homes: Homes,
@@ -56,6 +60,8 @@ class Listeners:
         self._forms = forms
         self._unlocking = unlocking
         self._extending = extending
+        self._rollbacks = rollbacks
+        self._deleting = deleting
         self._slash = slash
         self._signing_in = signing_in
         self._homes = homes
@@ -75,6 +81,9 @@ class Listeners:
         app.action(ids.EXTEND)(self._on_extend)
         app.view(ids.EXTEND_TIME)(self._extending.sent)
         app.action(ids.HOME_UNLOCK)(self._on_unlock)
+        app.action(ids.HOME_ROLL_BACK)(self._on_roll_back)
+        app.view(ids.ROLL_BACK_TO)(self._rollbacks.sent)
+        app.view(ids.DELETE_ENVIRONMENT)(self._deleting.sent)
         app.action(GOING)(self._on_go)
         app.action(ids.HOME_POLICY_CHANGES)(self._on_policy_changes)
         app.view(ids.UNLOCK_REASON)(self._unlocking.decided)
@@ -130,6 +139,11 @@ class Listeners:
     async def _on_unlock(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         pressed = click(body)
         await self._answered(pressed, self._unlocking.open_for(pressed))
+        await ack()
+
+    async def _on_roll_back(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        pressed = click(body)
+        await self._answered(pressed, self._rollbacks.open_for(pressed))
         await ack()
 
     async def _on_token(self, ack: AsyncAck, body: dict[str, Any]) -> None:

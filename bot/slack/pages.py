@@ -1,7 +1,7 @@
 """Pages: what App Home consists of. Another page is another row of `pages`."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from bot import VERSION
@@ -9,17 +9,23 @@ from bot.doctor.finding import Finding, Word
 from bot.slack.ids import Place
 from bot.slack.pictures import Pictures, offered, offers
 from bot.slack.queue import Queue
-from bot.slack.views import approvals, environments, health
+from bot.slack.views import approvals, environment, environments, health
 from bot.slack.views.approvals import GRANTS, MINE, WAITING, ApprovalsFacts
+from bot.slack.views.environment import EnvironmentFacts
 from bot.slack.views.environments import EnvironmentsFacts, by_target
 from bot.slack.views.facts import Block, CardFacts
 from bot.slack.views.health import LOCKS_MOST, HealthFacts, Line
 from bot.slack.views.health import Word as HowItIs
 from bot.slack.views.parts import Part, T
+from store.model.errors import AccessError
+from store.model.identity import Target
 from store.model.people import People, Wanted
 from store.model.policy import PolicySet
+from store.model.standing import may_know
+from store.redis.environments import Environments
 from store.redis.locks import Locks
 from store.redis.requests import Requests
+from store.redis.versions import Versions
 
 Look = Callable[[], Awaitable[Sequence[Finding]]]  # at how the program is
 
@@ -47,12 +53,13 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`name` stands in a `Place`. `for_owners`: others neither see it nor get there."""
+    """`name` stands in a `Place`. `for_owners`: others neither see it nor get there. `under`: the page that leads to it; it has no tab of its own."""
 
     name: str
     title: str
     draw: Callable[[Reader, Place], Awaitable[Drawn]]
     for_owners: bool = False
+    under: str | None = None
 
 
 def pages(
@@ -60,6 +67,8 @@ def pages(
     pictures: Pictures,
     requests: Requests,
     locks: Locks,
+    held: Environments,
+    versions: Versions,
     look: Look,
     rules: Callable[[Reader, Place], Awaitable[Drawn]],
     signed_in: Callable[[Reader, Place], Awaitable[Drawn]],
@@ -69,6 +78,7 @@ def pages(
     return (
         Page("approvals", "Approvals", _Approvals(pictures, requests).draw),
         Page("environments", "Environments", _environments),
+        Page(environment.PAGE, "Environment", _Environment(held, versions).draw, under="environments"),
         Page("signedin", "Signed in", signed_in),
         Page("policies", "Policies", rules, for_owners=True),
         Page("health", "Health", _Health(locks, look, now_ms).draw, for_owners=True),
@@ -116,6 +126,43 @@ async def _environments(reader: Reader, place: Place) -> Drawn:
     return Drawn(
         environments.page(EnvironmentsFacts(place, part(targets, place.part(0), environments.SIZE), reader.sure))
     )
+
+
+class _Environment:
+    """One of them, for who may know its names."""
+
+    def __init__(self, held: Environments, versions: Versions) -> None:
+        self._held = held
+        self._versions = versions
+
+    async def draw(self, reader: Reader, place: Place) -> Drawn:
+        offered = environment.kinds(offers(reader.user, reader.people, reader.policies), place.about)
+        facts = EnvironmentFacts(place.about, place, offered)
+        try:
+            target = Target.parse(place.about)
+            may = may_know(target, reader.policies, reader.user, reader.people).may is True
+            if not may or target.kind != "environment":
+                return Drawn(environment.page(replace(facts, refusal=environment.UNSEEN)))
+            return Drawn(environment.page(await self._facts(facts, place)))
+        except AccessError as error:  # a key holder that is away takes no page away
+            return Drawn(environment.page(replace(facts, refusal=error.sentence)))
+
+    async def _facts(self, facts: EnvironmentFacts, place: Place) -> EnvironmentFacts:
+        found = await self._held.find(facts.target)
+        facts = replace(facts, deleted=await self._versions.buried(facts.target))
+        if found is None:
+            return facts
+        head = await self._held.head(found.id)
+        size, total = environment.SIZE, head.number + 1 - await self._versions.oldest(found.id)
+        first = min(place.part(0) * size, (total - 1) // size * size)
+        versions = await self._versions.history(found.id, size, before=head.number + 1 - first)
+        return replace(
+            facts,
+            version=head.number,
+            names={name: held.mode for name, held in sorted(head.entries.items())},
+            secure=found.secure,
+            versions=Part(tuple(versions), first, total),
+        )
 
 
 class _Health:

@@ -2,7 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
+
+import structlog
 
 from bot.proposing import concerned, proposal
 from bot.slack.queue import Queues, principals
@@ -16,16 +19,21 @@ from store.model.lifecycle import World, rule_for
 from store.model.lifecycle.world import demand
 from store.model.people import Directory, People, Wanted
 from store.model.policy import Asked, Policy, PolicySet
-from store.model.request import Amendment
+from store.model.request import Amendment, Change
 from store.model.sealed import TAMPERED
 from store.model.standing import may_act, may_bypass, may_review, reachable, still_needed, wanted
+from store.redis.cautions import Cautions
 from store.redis.deliveries import Deliveries
 from store.redis.environments import Environments
 from store.redis.policies import Policies
 from store.redis.requests import Requests
 
+PATIENCE_S: Final = 3.0  # for the cautions on a card that nobody waits for
+SIBLINGS_MOST: Final = 20
 LISTED: Final = 10  # requests in an answer to a command
 PERSONS_MOST: Final = 40  # looked up for one explanation: Slack allows a hundred a minute, and clicks need them too
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 class Pictures:
@@ -36,6 +44,7 @@ class Pictures:
         environments: Environments,
         deliveries: Deliveries,
         directory: Directory,
+        cautions: Cautions,
     ) -> None:
         self._requests = requests
         self._queues = Queues(requests, policies)
@@ -43,11 +52,25 @@ class Pictures:
         self._environments = environments
         self._deliveries = deliveries
         self._directory = directory
+        self._cautions = cautions
 
     async def card(self, request_id: str) -> tuple[World, CardFacts]:
         """Raises `NotFound`."""
         world = await self._requests.get(request_id)
         return world, await self.facts(world)
+
+    async def cautioned(self, world: World, facts: CardFacts, *, within_s: float = PATIENCE_S) -> CardFacts:
+        """With what approvers are told of the values of a change that waits for them. It raises nothing: no decision waits for it."""
+        request = world.request
+        if not isinstance(request.payload, Change) or request.state not in ("pending", "approved"):
+            return facts
+        siblings = _siblings(request.asked, world.policy_now)
+        try:
+            async with asyncio.timeout(within_s):
+                return replace(facts, cautions=await self._cautions.of(request, siblings))
+        except (AccessError, TimeoutError):
+            log.info("cautions not worked out", request=request.id)
+            return replace(facts, cautions=None)
 
     async def facts(self, world: World, *, patient: bool = False) -> CardFacts:
         """Where not `patient`, a vote whose facts are missing does not count in it. Raises `Unavailable` only where it is."""
@@ -196,6 +219,13 @@ class Pictures:
             enters=config is not None and config.enters,
             names=names,
         )
+
+
+def _siblings(target: Target, policies: PolicySet) -> list[str]:
+    """The other environments of its project."""
+    project = target.id.partition("/")[0]
+    found = [name for name in policies.targets if name.startswith(f"{project}/") and "#" not in name]
+    return sorted(name for name in found if name != target.id)[:SIBLINGS_MOST]
 
 
 def _waits(world: World) -> str | None:

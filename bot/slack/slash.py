@@ -7,8 +7,10 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.slack import grammar
 from bot.slack.conversation import Conversation
+from bot.slack.deleting import Deleting
 from bot.slack.doors import Line, line
 from bot.slack.extending import Extending
+from bot.slack.filling import AT_HAND_S
 from bot.slack.forms import Forms
 from bot.slack.sight import Sight
 from bot.slack.signing_in import SigningIn
@@ -35,6 +37,7 @@ class Slash:
         *,
         forms: Forms,
         unlocking: Unlocking,
+        deleting: Deleting,
         extending: Extending,
         sight: Sight,
         signing_in: SigningIn,
@@ -43,6 +46,7 @@ class Slash:
         self._signing_in = signing_in
         self._forms = forms
         self._unlocking = unlocking
+        self._deleting = deleting
         self._extending = extending
         self._sight = sight
         self._requests = talk.requests
@@ -88,7 +92,8 @@ class Slash:
                 mine_too = user in (world.request.requester, world.request.beneficiary)
                 if mine_too:
                     return draw.for_requester(facts, to=user, whole=True)
-                return draw.for_approvers(facts, whole=True)
+                told = await self._pictures.cautioned(world, facts, within_s=AT_HAND_S)
+                return draw.for_approvers(told, whole=True)
             case grammar.Why(id=request):
                 world, facts = await self._seen(user, request)
                 self._replies.later(self._explained(user, channel, self._why(user, world, facts)))
@@ -115,6 +120,9 @@ class Slash:
                 return None
             case grammar.Unlock(user=locked, reason=reason):
                 return await self._unlocking.command(user, locked, reason, typed.trigger)
+            case grammar.Delete(target=name):
+                await self._deleting.open(user, name, typed.trigger)
+                return None
             case grammar.Login(code=code):
                 return await self._signing_in.command(user, code, typed.trigger)
             case grammar.Mistake(sentence=sentence, target=target):

@@ -6,6 +6,7 @@ from typing import Any, Final, get_args
 
 from bot.policy_file.words import describe
 from bot.slack import samples as s
+from bot.slack import storybook_environments as of_environments
 from bot.slack.ids import Origin, Place, parse_reference
 from bot.slack.views import (
     amendment,
@@ -95,6 +96,7 @@ def cards() -> Iterator[tuple[str, CardFacts]]:
     yield from _votes()
     yield from _glasses()
     yield from _long()
+    yield from of_environments.cards()
 
 
 def _extensions() -> Iterator[tuple[str, CardFacts]]:
@@ -327,6 +329,7 @@ def _forms() -> Iterator[Story]:
     )
     bare = replace(terms, enters=False, names=())
     yield _view("ask/change-nothing-in-slack", forms.ask_change(["payments/prod"], full, bare))
+    yield from (_view(name, view) for name, view in of_environments.forms(terms, refused))
     yield from _extends(terms, refused)
     yield from _edits(replace(terms, enters=False), refused)
     yield _view("ask/change-500-names", forms.ask_change(["payments/prod"], full, replace(terms, names=names)))
@@ -446,6 +449,8 @@ def _homes() -> Iterator[Story]:
     yield _view(
         "home/environments-longest", _home(environments.page(EnvironmentsFacts(offered=_part(longest, 20))), START)
     )
+    for name, page in of_environments.pages():
+        yield _view(f"home/{name}", _home(page, of_environments.PLACE))
     locks = (s.lock(), s.lock(user=s.CHO, causes=2), s.lock(user=s.DEV))
     eves = tuple(s.lock(user=s.EVE, causes=9) for _ in range(100))
     forever = tuple(Line(word, "hooks", FOREVER) for word in health.TITLES for _ in range(100))

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from store.model.identity import Target
 from store.model.people import People, Wanted
-from store.model.policy import Circle, Policy, PolicySet, Threshold, places_open, quorum_met
+from store.model.policy import ASKED_OF, Circle, Policy, PolicySet, Threshold, places_open, quorum_met
 from store.model.request import Request
 
 
@@ -130,6 +131,37 @@ def may_bypass(rules: Rules, user: str, people: People) -> Standing:
         rules, "somebody who may break the glass", [policy.bypassers.has(user, people) for policy in rules.both]
     )
     return _both(may_act(user, people), named)
+
+
+def knowing(target: Target, policies: PolicySet, user: str) -> Wanted:
+    """The facts `may_know` looks at."""
+    found = policies.owners.wanted | Wanted(users=frozenset((user,)))
+    for rule in _rules_on(target, policies):
+        found |= rule.wanted
+    return found
+
+
+def may_know(target: Target, policies: PolicySet, user: str, people: People) -> Standing:
+    """May this user see what an environment holds, by name, and its versions: who may ask for something there, decide it, or owns this."""
+    rules = _rules_on(target, policies)
+    answers = [policies.owners.has(user, people)]
+    answers += [rule.requesters.has(user, people) for rule in rules] + [
+        rule.may_approve(user, people) for rule in rules
+    ]
+    may = True if True in answers else None if None in answers else False
+    why = (
+        ""
+        if may
+        else "Slack has not told us in time who you are."
+        if may is None
+        else f"No rule names you for {target}."
+    )
+    return _both(may_act(user, people), Standing(may=may, why=why))
+
+
+def _rules_on(target: Target, policies: PolicySet) -> list[Policy]:
+    found = [policies.rule(action, target) for action in ASKED_OF[target.kind]]
+    return [rule for rule in found if rule is not None]
 
 
 def may_end(request: Request, rules: Rules | None, owners: Circle, user: str, people: People) -> Standing:

@@ -1,28 +1,18 @@
 """Blobs: values that somebody sealed before asking for anything, to be named by a short reference, once, within an hour."""
 
 import hashlib
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Final
 
-from pydantic import Field
 from redis.asyncio import Redis
 
 from store.model.audit import Audit
+from store.model.blob import PREFIX, Blob, Pasted, parse
 from store.model.environment import Environment
 from store.model.errors import Conflict, Invalid, NotFound
-from store.model.identity import ALPHABET, REQUEST_ID_LENGTH, TargetId, UserId, request_id, shown
-from store.model.record import Record
-from store.model.sealed import (
-    MAX_REQUEST_BYTES,
-    MAX_REQUEST_ENTRIES,
-    MintedId,
-    SealedEntry,
-    check_name,
-    check_size,
-    length_prefixed,
-)
+from store.model.identity import request_id, shown
+from store.model.sealed import MAX_REQUEST_BYTES, MAX_REQUEST_ENTRIES, check_name, check_size, length_prefixed
 from store.model.secret import Secret
 from store.redis.clock import Skew, now_ms
 from store.redis.commit import Commit, text
@@ -30,31 +20,10 @@ from store.redis.environments import Environments, Value
 from store.redis.keys import Keys
 from store.redis.scripts import Scripts
 
-PREFIX: Final = "sealed:"
+__all__ = ["Blobs", "Pasted", "Put", "Taking"]
+
 KEPT_MS: Final = 3_600_000
 WAITING_BYTES: Final = 4 * MAX_REQUEST_BYTES  # of one person, before sealing
-
-_REFERENCE: Final = re.compile(rf"{PREFIX}(?P<id>[{ALPHABET}]{{{REQUEST_ID_LENGTH}}})")
-_LOOKS_LIKE: Final = str.maketrans("ILO", "110")
-
-
-class Blob(Record):
-    """`name` and `mode` are what it was sealed for, None where it may become any. `entry` opens under no other person, name or mode."""
-
-    environment_id: MintedId
-    target: TargetId
-    user: UserId
-    name: str | None = None
-    mode: Annotated[int, Field(ge=0, le=0o777)] | None = None
-    expires_ms: int
-    entry: SealedEntry
-
-
-@dataclass(frozen=True, slots=True)
-class Pasted:
-    """In place of a value: a reference to one that was sealed by itself."""
-
-    reference: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +32,6 @@ class Put:
 
     reference: str
     expires_ms: int
-
-
-def parse(typed: str) -> str | None:
-    """The id in a reference, however it was spelled; None for what is none."""
-    prefix, colon, rest = typed.strip().partition(":")
-    spelled = f"{prefix.lower()}{colon}{rest.upper().translate(_LOOKS_LIKE)}"
-    found = _REFERENCE.fullmatch(spelled)
-    return found["id"] if found else None
 
 
 class Blobs:

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from store.model.audit import Audit
 from store.model.effect import Lane, Redeploy
+from store.model.environment import Environment
 from store.model.lock import Lock
 from store.model.request import Request
-from store.model.sealed import Epoch
+from store.model.sealed import Epoch, Manifest
 from store.redis.client import Client
 from store.redis.commit import text
 from store.redis.keys import INSTALLATION, Keys
@@ -42,6 +44,20 @@ class Room:
     set_by_hand: bool
     file: int | None  # the append-only file
     since_ms: int | None  # the first audit entry
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What one environment takes up. `bytes`: of its sealed values and versions, None where the server does not tell."""
+
+    target: str
+    newest: int
+    oldest: int
+    bytes: int | None
+
+    @property
+    def versions(self) -> int:
+        return self.newest - self.oldest + 1
 
 
 class Inspection:
@@ -113,6 +129,34 @@ class Inspection:
     async def _bodies(self, requests: Sequence[str | bytes]) -> list[Request]:
         found = [await self.request(text(request)) for request in requests]
         return [request for request in found if request is not None]
+
+    async def held(self, *, most: int) -> tuple[list[Held], int]:
+        """Environments, the oldest first, and how many more there are."""
+        index = self._keys.index("environments")
+        targets = [text(member) for member in await self._redis.zrange(index, 0, most - 1)]
+        found = [await self._held(target) for target in targets]
+        more = int(await self._redis.zcard(index)) - len(targets)
+        return [held for held in found if held is not None], max(0, more)
+
+    async def _held(self, target: str) -> Held | None:
+        body = await self._redis.hget(self._keys.environment(target), "body")
+        if body is None:
+            return None
+        environment = Environment.from_json(body)
+        head, oldest = (
+            await self._redis.hget(self._keys.head(environment.id), "body"),
+            int(await self._redis.hget(self._keys.oldest(environment.id), "body") or 1),
+        )
+        newest = Manifest.from_json(head).number if head is not None else oldest
+        try:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.memory_usage(self._keys.entries(environment.id))
+                for number in range(oldest, newest + 1):
+                    pipe.strlen(self._keys.manifest(environment.id, number))
+                used: int | None = sum(int(size or 0) for size in await pipe.execute())
+        except ResponseError:  # a managed server may not tell
+            used = None
+        return Held(target, newest, oldest, used)
 
     async def room(self) -> Room:
         info = await self._redis.info()

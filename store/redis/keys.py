@@ -16,6 +16,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     head:E                  hash    body, version: the newest manifest; projected: number mac entries (their ids); epoch, once it was rotated
     manifest:E:N            string  manifest N, never changed
     version:E:N             string  how version N came about, never changed
+    oldest:E                hash    version, body: the number of the first version that is still kept, where that is not 1
     entries:E               hash    entry id -> sealed entry; hook:H -> what deliveries to hook H are signed with
     epoch:E:N               string  the wraps of environment key N; of E = roster, of the key that authenticates roster N
     tombstone:E             hash    version, body: of an environment that was deleted
@@ -109,6 +110,9 @@ class Keys:
 
     def version(self, environment: str, number: int) -> str:
         return f"{self.prefix}version:{environment}:{number}"
+
+    def oldest(self, environment: str) -> str:
+        return f"{self.prefix}oldest:{environment}"
 
     def tombstone(self, environment: str) -> str:
         return f"{self.prefix}tombstone:{environment}"

@@ -182,3 +182,37 @@ async def test_values_are_not_sealed_for_another_environment_of_that_name(asking
     old = asked.model_copy(update={"payload": asked.payload.model_copy(update={"environment_id": "old"})})
     with pytest.raises(Conflict, match="another environment"):
         await asking.edit(old, edit(asked), {"A": value("b")}, ())
+
+
+async def test_what_several_edits_bring_is_not_more_than_one_request_may(asking, corridor):
+    large = Value(Secret(bytes(700 * 1024)), 0o600)
+    asked = (await asking.change(REQ, PROD, {"a.bin": large, "B": value("b")}, **wish())).request
+    with pytest.raises(Invalid, match="carries at most 1 MiB"):
+        await asking.edit(asked, edit(asked), {"c.bin": large}, ())
+    after = (await asking.edit(asked, edit(asked), {"c.bin": large}, ("a.bin",))).request
+    assert [touch.name for touch in after.payload.touches] == ["B", "c.bin"]
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"A": Value(Secret(bytes(64 * 1024 + 1)))}, "a value has at most 64 KiB"),
+        ({"a": Value(Secret(bytes(1024 * 1024 + 1)), 0o600)}, "at most 1 MiB"),
+        ({f"N{number}": value("x") for number in range(101)}, "at most 100 entries"),
+        ({f"f{number}": Value(Secret(bytes(600 * 1024)), 0o600) for number in range(2)}, "carries at most 1 MiB"),
+        ({"tls/../key": Value(Secret(b"x"), 0o600)}, "is not a path for a file"),
+        ({"tls/key": Value(Secret(b"x"))}, "is not a name for a value"),
+        ({"a": Value(Secret(b"x"), 0o600), "a/b": Value(Secret(b"x"), 0o600)}, "a file is no folder"),
+    ],
+)
+async def test_what_is_beyond_the_limits_is_refused_in_words(asking, corridor, values, sentence):
+    with pytest.raises(Invalid, match=sentence):
+        await asking.change(REQ, PROD, values, **wish())
+    assert await corridor.redis.keys("*payload*") == []
+
+
+async def test_an_environment_holds_five_hundred_entries(asking, corridor):
+    for part in range(5):
+        await corridor.approved("change", **{f"N{part}_{number}": "x" for number in range(100)})
+    with pytest.raises(Invalid, match="holds at most 500 entries, and this would make 501"):
+        await asking.change(REQ, PROD, {"ONE_MORE": value("x")}, **wish())

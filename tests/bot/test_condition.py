@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from bot import condition as looking
 from bot.condition import Condition
+from bot.doctor import store as stores
 from bot.doctor.finding import Word
 from bot.outside import Outside
 from scheduler.metrics import Metrics
@@ -73,6 +74,7 @@ class Seen:
             clock=self.clock,  # type: ignore[arg-type]  # the same
             metrics=self.metrics,
             disk=Path("/"),
+            versions=100,
             now_ms=lambda: corridor.now_ms,
             monotonic_s=lambda: self.monotonic_s,
         )
@@ -196,3 +198,19 @@ async def test_only_so_many_of_one_kind_are_listed(seen: Seen) -> None:
     told = await seen.told("policies", Word.WARN)
     assert told[-1] == "And 4 more."
     assert len(told) == looking.SHOWN + 1
+
+
+async def test_how_many_versions_are_left(seen: Seen) -> None:
+    for number in range(3):
+        await seen.corridor.approved("change", A=f"a{number}")
+    [told] = await seen.told("versions", Word.OK)
+    assert told.startswith("1 environment in 4 versions, ")
+    assert told.endswith("payments/prod has the most, 4 of 100 that are kept: 96 left.")
+
+
+async def test_versions_that_nothing_drops(seen: Seen) -> None:
+    for number in range(23):
+        await seen.corridor.approved("change", A=f"a{number}")
+    found = [each async for each in stores.versions(seen.inspection, 3)]
+    assert [each.word for each in found] == [Word.WARN]
+    assert "24 of 3 that are kept: 0 left. Nothing drops the older ones" in found[0].sentence

@@ -70,7 +70,7 @@ async def test_where_all_is_well_it_says_so_of_every_part_and_changes_nothing(ho
     assert [*said(findings, Word.OK)] == [
         *("redis", "keys", "token", "scopes", "app token", "policies", "people", "channels", "mail"),
         *("hooks", "connectors"),
-        *("timers", "lane slack", "lane connector", "lane hook", "lane mail", "memory", "disk"),
+        *("timers", "lane slack", "lane connector", "lane hook", "lane mail", "versions", "memory", "disk"),
     ]
     assert await everything(app.redis) == before
     told = await app.audit.after(audited, most=10)

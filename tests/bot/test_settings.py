@@ -31,6 +31,7 @@ def test_two_tokens_are_enough():
     assert found.keys == (found.data / "keys/first.key", found.data / "keys/second.key")
     assert found.http == Address("127.0.0.1", 8080)
     assert found.log == Log("info", "auto")
+    assert found.versions == 100
     assert found.warnings == ()
     assert "canary" not in repr(found).lower()
     assert "canary" not in str(found).lower()
@@ -118,6 +119,7 @@ def test_addresses_of_redis(url: str):
         ("SLACK_APP_TOKEN", "xoxb-1-canary", "begins with xapp-, and it begins as a bot token does"),
         ("SLACK_SIGNING_SECRET", "canary", "6 characters"),
         ("SLACK_SIGNING_SECRET", "c" * 19, "19 characters"),
+        *(("COUNTERSIGN_VERSIONS", value, "from 2 to 1,000") for value in ("1", "0", "-5", "1001", "many", "1e2", "٣")),
         ("SLACK_API_URL", "slack.com/api", SLACK_API_URL),
         ("SLACK_API_URL", "ftp://slack.com/", SLACK_API_URL),
         ("SLACK_API_URL", "https://[", SLACK_API_URL),
@@ -211,3 +213,7 @@ def test_whatever_is_in_the_environment_it_reads_or_says_what_is_wrong(environ: 
         Settings.read(environ)
     except BadSettings as error:
         assert all(line.partition(":")[0] in NAMES for line in error.problems)  # noqa: PT017  # both ways out are right
+
+
+def test_how_many_versions_are_kept():
+    assert Settings.read({**RIGHT, "COUNTERSIGN_VERSIONS": " 12 "}).versions == 12

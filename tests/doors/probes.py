@@ -27,7 +27,7 @@ LINES: Final = (
     "", "pending", "mine", "request open payments/prod for 15m because INC-7", "request access", "open payments/staging", "show ID", "why ID",
     "why open payments/prod", "cancel ID", "done ID", "done", "unlock", f"unlock <@{seed.OMAR}|omar> because INC-7", "nonsense",
     "request", "payments/prod for 15m because INC-7", f"request open payments/prod for 15m for <@{seed.ROSA}|rosa> because INC-7", "extend",
-    "extend ID for 15m because INC-7", "done ID because INC-7", "audit", "audit ID", "login", "login 7Q2M-4XK9",
+    "extend ID for 15m because INC-7", "done ID because INC-7", "audit", "audit ID", "delete payments/old", "login", "login 7Q2M-4XK9",
 )  # fmt: skip
 EVENTS: Final[dict[str, Json]] = {
     "app_home_opened": {"user": "USER", "channel": "D0X", "tab": "home"},

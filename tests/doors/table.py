@@ -128,6 +128,10 @@ DOORS: Final[dict[str, Row]] = {
     "action login_deny": guarded("Who has typed its code", TYPED),
     "action home_go_[a-z0-9_]+": guarded("Each to their own pages; an owner's page to owners", PAGES),
     "action home_policy_changes": guarded("An owner", POLICIES),
+    "action home_roll_back": guarded(
+        "Who may know the names: requesters and approvers of its rules, owners; the form decides",
+        "stories/test_environment.py::test_who_is_named_nowhere_sees_no_names_and_goes_nowhere_back",
+    ),
     "action .*": guarded("Nobody: a button of another version is told so", "bot/slack/test_doors.py::test_what_is_no_click_of_ours"),
     "menu approve_less": guarded("It opens the form on what is asked now; the form decides", OLD),
     "menu details": guarded("Whoever it concerns, and whoever clicks its card where it stands", MENU),
@@ -146,6 +150,11 @@ DOORS: Final[dict[str, Row]] = {
     "view end_reason": guarded("Requester, beneficiary, approver or owner", END),
     "view extend_time": guarded("Requester or beneficiary of what is active, on the end that was seen", LONGER),
     "view dispute_reason": guarded("An approver who neither asked nor broke it", DEBT),
+    "view roll_back_to": guarded("A requester of the rule for changes, as of any change", ASK),
+    "view delete_environment": guarded(
+        "An owner, of what the policies do not name and nobody holds, who types its name",
+        "store/redis/test_deletions.py::test_only_an_owner",
+    ),
     "view unlock_reason": guarded("An owner, and not their own", UNLOCK),
     "view login": guarded("Who has typed its code, as an active person of the workspace", TYPED),
     "options target": harmless("Targets that this person may ask for.", "stories/test_home.py::test_an_empty_home_says_what_would_stand_there_and_what_can_be_asked"),
@@ -176,6 +185,7 @@ DOORS: Final[dict[str, Row]] = {
     "slash Cancel": guarded("Requester or beneficiary", WITHDRAW),
     "slash Extend": guarded("Requester or beneficiary of what is held now", MORE_TIME),
     "slash Done": guarded("Requester, beneficiary, approver or owner", END),
+    "slash Delete": guarded("An owner, of what the policies do not name", "store/redis/test_deletions.py::test_only_an_owner"),
     "slash Unlock": guarded("An owner, and not their own", UNLOCK),
     "event app_home_opened": guarded(
         "Each sees their own; health is the owners'", "stories/test_home.py::test_who_is_an_owner_no_longer_is_where_everybody_begins"

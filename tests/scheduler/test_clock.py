@@ -80,11 +80,16 @@ async def clock(
     async def leavers() -> None:
         await rooms.come("leavers")
 
+    async def retention() -> None:
+        await rooms.come("retention")
+
     async def expiries() -> None:
         await rooms.come("expiries")
 
     sweep = Sweep(corridor.timers, corridor.requests, metrics)
-    clock = Clock(relay, sweep, metrics, watch=watch, gauges=gauges, leavers=leavers, expiries=expiries)
+    clock = Clock(
+        relay, sweep, metrics, watch=watch, gauges=gauges, leavers=leavers, expiries=expiries, retention=retention
+    )
     yield clock
     await clock.stop()
 

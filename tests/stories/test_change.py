@@ -222,13 +222,15 @@ async def test_what_cannot_be_asked_is_refused_beside_its_field_and_never_repeat
     assert modal(house, seed.ROSA).errors == {"reason": "Say why: the people who decide need a reason."}
 
 
-async def test_a_target_that_takes_no_values_in_slack_says_who_can_allow_it(open_house: OpenHouse) -> None:
+async def test_a_target_that_takes_no_values_in_slack_says_what_to_do_and_who_can_allow_it(
+    open_house: OpenHouse,
+) -> None:
     changing = rules.opening("actions: [change]", "approvals: [{count: 1, from: {groups: [payments-leads]}}]")
     house = await open_house(policies=rules.policies(changing, targets=("payments/prod: {channel: C0APPROVALS}",)))
     await house.workspace.slash(seed.ROSA, seed.APPROVALS, "/countersign", f"request change {PROD}")
     form = modal(house, seed.ROSA)
-    assert "An owner of the policies can allow it." in text_of(form)
-    assert not form.payload.get("submit")
+    assert "`countersign seal payments/prod` at your terminal" in text_of(form)
+    assert "An owner of the policies can allow values here." in text_of(form)
     assert house.workspace.troubles == []
 
 

@@ -143,11 +143,8 @@ async def test_no_client_sends_values_where_slack_does_not_take_them(open_house:
     asked = await card(house, "Waiting for approval")
     await press(house, seed.ROSA, await own_card(house, seed.ROSA, request_of(asked), button="edit"), "edit")
     form = modal(house, seed.ROSA)
-    field = {"type": "plain_text_input", "action_id": "set"}
-    smuggled = {"type": "input", "block_id": "set", "label": {"type": "plain_text", "text": "Set"}, "element": field}
-    form.payload["blocks"].append(smuggled)
-    await house.workspace.submit(seed.ROSA, form.id, {"set": {"set": "A=other"}})
-    assert "Values of payments/prod are not entered in Slack." in text_of(modal(house, seed.ROSA))
+    sent = await house.workspace.submit(seed.ROSA, form.id, {"set:payments/prod": {"set": "A=other"}})
+    assert "Values of payments/prod are not entered in Slack." in sent.errors["set:payments/prod"]
     assert "Edited" not in text_of(again(house, asked))
 
 

@@ -8,6 +8,7 @@ from bot.slack import ids
 from bot.slack.views import lengths
 from bot.slack.views.facts import Prefill
 from bot.slack.views.reading import BadForm, block_of, chosen, person, typed
+from store.model.blob import Pasted, parse
 from store.model.errors import Invalid
 from store.model.sealed import MAX_REQUEST_ENTRIES, check_name
 from store.model.secret import Secret
@@ -27,7 +28,7 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class AskedChange:
     target: str
-    set: dict[str, Secret] = field(default_factory=dict)
+    set: dict[str, Secret | Pasted] = field(default_factory=dict)
     remove: tuple[str, ...] = ()
     reason: str = ""
     ticket: str | None = None
@@ -40,7 +41,7 @@ class Edited:
     reason: str = ""
     ticket: str | None = None
     duration_ms: int | None = None
-    set: dict[str, Secret] = field(default_factory=dict)
+    set: dict[str, Secret | Pasted] = field(default_factory=dict)
     left: tuple[str, ...] = ()  # names that the change touches no more
 
 
@@ -96,23 +97,24 @@ def _words(values: Mapping[str, Any]) -> tuple[str, str | None]:
     return typed(values, ids.REASON).strip(), typed(values, ids.TICKET).strip() or None
 
 
-def _entries(values: Mapping[str, Any]) -> dict[str, Secret]:
-    """`NAME=value` a line, the value as it was typed. Empty lines are nothing."""
+def _entries(values: Mapping[str, Any]) -> dict[str, Secret | Pasted]:
+    """`NAME=value` a line, the value as it was typed, or a reference to one that was sealed. Empty lines are nothing."""
     block = block_of(values, ids.SET)
-    found: dict[str, Secret] = {}
+    found: dict[str, Secret | Pasted] = {}
     for number, line in _lines(typed(values, ids.SET)):
         name, equals, value = line.partition("=")
         if not equals:
             raise BadForm(
                 {block: f"Line {number} has no “=”. Write NAME=value. A value of several lines cannot be set here."}
             )
-        if not _named(name.strip()):
+        pasted = parse(value) is not None
+        if not _named(name.strip(), path=pasted):
             raise BadForm(
                 {block: f"Line {number}: before the “=” stands a name of letters, digits and _, no digit first."}
             )
         if name.strip() in found:
             raise BadForm({block: f"Line {number} sets a name that was set above."})
-        found[name.strip()] = Secret(value.encode())
+        found[name.strip()] = Pasted(value.strip()) if pasted else Secret(value.encode())
     return found
 
 
@@ -128,9 +130,10 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def _named(name: str) -> bool:
+def _named(name: str, *, path: bool) -> bool:
+    """`path`: what is sealed may be a file."""
     try:
-        check_name(name)
+        check_name(name, 0 if path else None)
     except Invalid:
         return False
     return True

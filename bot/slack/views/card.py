@@ -4,7 +4,7 @@ from typing import Final
 
 from bot.slack.views import amendment, buttons, holders, machines
 from bot.slack.views import blocks as b
-from bot.slack.views.change import NAMES_SHOWN, touched
+from bot.slack.views.change import CAUTIONS_MOST, CAUTIONS_SHOWN, NAMES_SHOWN, cautions, touched
 from bot.slack.views.facts import Block, CardFacts, Message
 from bot.slack.views.hooks import lines
 from bot.slack.views.next_steps import next_step
@@ -42,7 +42,8 @@ def for_approvers(facts: CardFacts, *, whole: bool = False) -> Message:
     still = frozenset[str]().union(*(place.circle.principals for place in facts.needed))
     others = request.state == "pending" and not still.issuperset(facts.asked)
     asked = [f"Asked: {people(facts.asked)}"] if others else []
-    return Message(_notice(facts), b.fresh([*_body(facts, whole=whole), *_foot(facts, *asked), *row]))
+    warned = cautions(facts.cautions, CAUTIONS_MOST if whole else CAUTIONS_SHOWN)
+    return Message(_notice(facts), b.fresh([*_body(facts, whole=whole), *warned, *_foot(facts, *asked), *row]))
 
 
 def for_requester(facts: CardFacts, *, to: str | None = None, whole: bool = False) -> Message:
@@ -108,6 +109,8 @@ def _fields(facts: CardFacts) -> list[tuple[str, str]]:
         "change": "Change its secrets",
         "policy": "Change the policies",
     }
+    if isinstance(request.payload, Change) and request.payload.back_to is not None:
+        does["change"] = f"Take it back to version {request.payload.back_to}"
     if isinstance(request.payload, Enrolling):
         does["policy"] = "Add a key holder" if request.payload.what == "add" else "Remove a key holder"
     if isinstance(request.payload, Minting):
@@ -172,6 +175,7 @@ def _foot(facts: CardFacts, *first: str, own: bool = False) -> list[Block]:
 def is_cut(facts: CardFacts) -> bool:
     request = facts.request
     long = isinstance(request.payload, Change) and len(request.payload.touches) > NAMES_SHOWN
+    long = long or len(facts.cautions or ()) > CAUTIONS_SHOWN
     return long or amendment.is_cut(facts.proposed) or len(cleaned(request.reason)) > b.REASON_SHOWN
 
 

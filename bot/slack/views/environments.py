@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bot.slack import ids
-from bot.slack.ids import Place
+from bot.slack.ids import HOME_GO, Place
 from bot.slack.views import blocks as b
 from bot.slack.views.facts import Block, Offer
 from bot.slack.views.parts import NONE, Part, pager, titled
@@ -63,4 +63,12 @@ def _offered(offered: Offered) -> list[Block]:
     asked = [offer for kind in ASKS for offer in offered.offers if offer.kind == kind]
     about = b.section(f"`{offered.target}` · {', '.join(DOES[offer.kind] for offer in asked)}")
     pressed = [b.button(*ASKS[offer.kind], offered.target, about=offered.target) for offer in asked]
-    return [about, b.actions(*pressed)]
+    return [about, b.actions(*pressed, *_versions(offered))]
+
+
+def _versions(offered: Offered) -> list[b.Element]:
+    """Roles have none."""
+    if all(offer.kind == "access" for offer in offered.offers):
+        return []
+    place = Place("environment", about=offered.target)
+    return [b.button("Versions", f"{HOME_GO}environment", str(place), about=offered.target)]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from store.model.caution import Caution
 from store.model.debt import Debt
 from store.model.delivery import Delivery
 from store.model.explain import Explanation
@@ -62,6 +63,7 @@ class CardFacts:
         None  # whether the one person who reads it may break the glass; None: not known, or many read it
     )
     proposed: Proposed | None = None  # of a change of the policies; None where what lies there is not what was asked
+    cautions: tuple[Caution, ...] | None = ()  # about the values of a change; None: they could not be worked out
     waits: str | None = None  # the request for more time of it that nobody has decided yet
     lock: Lock | None = None  # for news of a lock: of the person who reads it
     undelivered: str | None = None  # for news of what did not arrive: where, and why

@@ -79,7 +79,7 @@ def edit(facts: CardFacts, terms: Terms, origin: Origin) -> View:
         middle = [
             b.rich(*touched(request.payload, NAMES_SHOWN)),
             b.context(kept),
-            *(_setting(request.target, enters=True) if terms.enters else []),
+            *_setting(request.target, enters=terms.enters),
             *_removing(request.target, names if len(names) > 1 else (), "Leave out of this request"),
         ]
     elif isinstance(request.payload, Amendment):
@@ -176,13 +176,6 @@ def _form(callback: str, targets: Sequence[str], prefill: Prefill, terms: Terms 
             b.context("Choose first: then this form says who is asked."),
         ]
         return b.modal(callback, TITLES[callback], blocks, origin=origin, submit="Request")
-    if not any(block["type"] == "input" for block in middle):  # a change that can be made with the command only
-        return b.modal(
-            callback,
-            TITLES[callback],
-            [*kinds, _chooser(what, choose), *middle, *who_is_asked(terms.who)],
-            origin=origin,
-        )
     blocks = [
         *kinds,
         asks,
@@ -265,6 +258,12 @@ def _why(prefill: Prefill, *, required: bool) -> list[Block]:
     return [b.entry("Reason", ids.REASON, field, hint=hint, optional=not required)]
 
 
+def words_of(terms: Terms, reason: str) -> list[Block]:
+    """The fields for reason and ticket, as the rule asks for them."""
+    prefill = Prefill(reason=reason)
+    return [*_why(prefill, required=terms.reason_required), *_ticket(prefill, terms)]
+
+
 def _ticket(prefill: Prefill, terms: Terms) -> list[Block]:
     if terms.ticket is None:
         return []
@@ -274,16 +273,16 @@ def _ticket(prefill: Prefill, terms: Terms) -> list[Block]:
 
 
 def _setting(target: str, *, enters: bool) -> list[Block]:
+    seal = f"`countersign seal {target}` at your terminal"
     if not enters:
-        return [
-            b.section(
-                f"Values of `{target}` are not entered in Slack: its `values_in_slack` is `none`. An owner of the policies can allow it."
-            )
-        ]
-    field = b.text_input(ids.SET, placeholder="NAME=value", multiline=True)
-    hint = f"One NAME=value a line, taken exactly as it is typed; {b.INPUT_MOST:,} characters in all are the limit."
-    warning = "Slack has no password field: what you type here can be seen on your screen and passes through Slack. It is never shown on a card."
-    return [b.entry("Secrets to set", f"{ids.SET}:{target}", field, hint=hint, optional=True), b.context(warning)]
+        field = b.text_input(ids.SET, placeholder="NAME=sealed:7Q2M4XK9TB", multiline=True)
+        hint = "One NAME=sealed:… a line. A reference works once, within an hour, and only for you."
+        about = f"Values of `{target}` are not entered in Slack, so this takes references only: {seal} reads a value or a file, seals it, and prints one. An owner of the policies can allow values here."
+    else:
+        field = b.text_input(ids.SET, placeholder="NAME=value", multiline=True)
+        hint = f"One NAME=value a line, taken exactly as it is typed; {b.INPUT_MOST:,} characters in all are the limit."
+        about = f"Slack has no password field: what you type here can be seen on your screen and passes through Slack. It is never shown on a card. For what is longer, a file, or to keep it out of Slack: {seal} prints a reference to paste in place of the value."
+    return [b.entry("Secrets to set", f"{ids.SET}:{target}", field, hint=hint, optional=True), b.context(about)]
 
 
 def _removing(target: str, names: Sequence[str], label: str = "Secrets to remove") -> list[Block]:

@@ -27,6 +27,7 @@ COMMANDS: Final = (
     ("cancel ID", "withdraw a request of yours"),
     ("login CODE", "let the computer speak for you that shows this code: countersign login"),
     ("audit", "for owners: what was done and tried; with an ID, of that request"),
+    ("delete payments/old", "for owners: forget an environment that the policies do not name any more"),
     ("unlock @name because …", "for owners: let somebody break the glass again; without a name, who may not"),
 )
 

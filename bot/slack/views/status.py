@@ -79,6 +79,8 @@ def action(request: Request) -> str:
     target = f"`{request.target}`"
     length = spoken(request.granted_ms or request.duration_ms or 0)
     match request.payload:
+        case Change() as change if change.back_to is not None:
+            return f"take {target} back to version {change.back_to}, {plural(len(change.touches), 'secret')}"
         case Change() as change:
             return f"change {plural(len(change.touches), 'secret')} in {target}"
         case Amendment():

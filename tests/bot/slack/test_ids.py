@@ -34,7 +34,8 @@ def test_anything_else_is_refused(value: str) -> None:
 
 @given(st.text())
 def test_no_text_makes_it_raise_anything_else(value: str) -> None:
-    for parse in (ids.parse_reference, ids.parse_choice, ids.parse_metadata, ids.parse_lock_reference):
+    parsers = (ids.parse_reference, ids.parse_choice, ids.parse_metadata, ids.parse_lock_reference)
+    for parse in (*parsers, ids.parse_version_reference, ids.parse_place):
         with contextlib.suppress(Invalid):
             parse(value)
 
@@ -71,3 +72,24 @@ def test_a_menu_says_what_was_chosen_and_about_what() -> None:
 )
 def test_a_modal_remembers_where_it_came_from(origin: ids.Origin) -> None:
     assert ids.parse_metadata(ids.metadata(origin)) == origin
+
+
+def test_a_version_is_named_by_its_environment_and_number() -> None:
+    target, number = ids.parse_version_reference(ids.version_reference("payments/prod", 12))
+    assert (target.id, target.kind, number) == ("payments/prod", "environment", 12)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "payments/prod", "payments/prod@", "@3", "payments/prod@x", "payments/prod@3 ", "Payments/prod@3", "a@1"],
+)
+def test_what_names_no_version_is_refused(value: str) -> None:
+    with pytest.raises(Invalid):
+        ids.parse_version_reference(value)
+
+
+def test_a_place_may_be_about_something() -> None:
+    place = ids.Place("environment", (2,), "payments/prod")
+    assert str(place) == "environment:2@payments/prod"
+    assert ids.parse_place(str(place)) == place
+    assert ids.parse_place(str(place.at(0, 3))).about == "payments/prod"

@@ -20,6 +20,7 @@ ON_HOME = (
     "home_unlock",
     "home_policy_changes",
     "home_go_",
+    "home_roll_back",
     "home_revoke",
     "home_sign_out",
     "login_",

@@ -10,8 +10,9 @@ from store.model.request import Change, Request, digest
 from store.model.sealed import TAMPERED, Manifest, SealedEntry
 from store.model.secret import Secret
 from store.redis.environments import Value
+from store.redis.epochs import Epochs
 from store.redis.versions import Versions
-from tests.builders import ANA, BOB, NOW, REQ, approve
+from tests.builders import ANA, BOB, NOW, OWNER, REQ, approve
 from tests.store.redis.corridor import Corridor, command_for
 
 PROD = Target.parse("payments/prod")
@@ -110,6 +111,37 @@ async def test_a_rollback_uses_the_entries_of_then_again_byte_for_byte(corridor)
     assert await corridor.redis.hgetall(corridor.keys.entries(environment)) == entries
     [newest, *_] = await corridor.versions.history(environment)
     assert (newest.back_to, newest.added, newest.changed, newest.removed) == (2, ("B",), ("A",), ("C",))
+
+
+async def test_an_entry_whose_key_was_renewed_meanwhile_stays_as_it_is_by_then(corridor):
+    """The payload holds it as it was; what lies with the environment may be wrapped by a newer key."""
+    environment = await three(corridor)
+    asked = await rolled(corridor, 2, merged=False)
+    entry_id = (await corridor.versions.manifest(environment, 2)).entries["B"].entry_id
+    entries = corridor.keys.entries(environment)
+    entry = SealedEntry.from_json(await corridor.redis.hget(entries, entry_id))
+    key = await key_of(corridor, environment)
+    renewed = key.rewrap("B", entry, key).to_json()
+    assert renewed != entry.to_json()
+    await corridor.redis.hset(entries, entry_id, renewed)
+    assert (await merge(corridor, asked)).state == "merged"
+    assert (await corridor.redis.hget(entries, entry_id)).decode() == renewed
+    assert (await held(corridor))["B"] == b"b"
+
+
+async def test_the_way_back_leads_through_a_rotation(corridor):
+    """What was asked before it, and what is asked after it."""
+    environment = await three(corridor)
+    asked = await rolled(corridor, 2, "B", merged=False)
+    epochs = Epochs(corridor.redis, corridor.keys, corridor.scripts, corridor.ring, corridor.policies, corridor.skew)
+    async for moved in epochs.rotate("payments/prod", actor=OWNER):
+        assert moved.spoiled == ()
+    assert (await merge(corridor, asked)).state == "merged"
+    await rolled(corridor, 2)
+    assert await held(corridor) == {"A": b"a", "B": b"b"}
+    assert await held(corridor, 3) == {"A": b"a2", "B": b"b", "C": b"c"}
+    old, new = await corridor.versions.manifest(environment, 2), await corridor.versions.manifest(environment, 6)
+    assert new.entries == old.entries
 
 
 async def test_a_rollback_of_some_names(corridor):
@@ -249,10 +281,10 @@ async def test_an_entry_that_was_exchanged_is_not_brought_back(corridor):
     environment = await three(corridor)
     manifest = await corridor.versions.manifest(environment, 2)
     entries = corridor.keys.entries(environment)
-    other = await corridor.redis.hget(entries, manifest.entries["B"].entry_id)
-    await corridor.redis.hset(entries, manifest.entries["A"].entry_id, other)
-    with pytest.raises(Unavailable):
-        await rolled(corridor, 2)
-    await corridor.redis.hdel(entries, manifest.entries["A"].entry_id)
-    with pytest.raises(Unavailable, match="sealed value of A is missing"):
-        await rolled(corridor, 2)
+    other = await corridor.redis.hget(entries, manifest.entries["A"].entry_id)
+    await corridor.redis.hset(entries, manifest.entries["B"].entry_id, other)
+    with pytest.raises(Unavailable, match="cannot be trusted"):
+        await rolled(corridor, 2, "B")
+    await corridor.redis.hdel(entries, manifest.entries["B"].entry_id)
+    with pytest.raises(Unavailable, match="sealed value of B is missing"):
+        await rolled(corridor, 2, "B")

@@ -25,7 +25,7 @@ TERMS = Terms(WHO, enters=True, names=("A", "B"))
 CANARY = "c4nary-hunter2"
 
 
-def element(view: View, action_id: str) -> dict[str, Any] | None:
+def element(view: View, action_id: str) -> Any:
     return next((node for node in walk(view) if node.get("action_id") == action_id), None)
 
 
@@ -102,7 +102,7 @@ def test_lengths_stay_within_the_rule_and_the_default_is_chosen() -> None:
     terms = Terms(WHO, default_ms=HOUR, max_ms=100 * MINUTE)
     view = forms.ask_open(["payments/prod"], Prefill("payments/prod"), terms)
     assert max(lengths(view)) == 100 * MINUTE
-    assert element(view, ids.DURATION)["initial_option"]["text"]["text"] == "1 h"  # type: ignore[index]  # it is there
+    assert element(view, ids.DURATION)["initial_option"]["text"]["text"] == "1 h"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_lengths_stay_within_the_rule_and_the_default_is_chosen() -> None:
 )
 def test_a_length_that_was_typed_is_chosen_or_cut_to_the_most(wanted: int, chosen: str, says: str) -> None:
     view = forms.ask_open(["payments/prod"], Prefill("payments/prod", wanted), TERMS)
-    assert element(view, ids.DURATION)["initial_option"]["text"]["text"] == chosen  # type: ignore[index]  # it is there
+    assert element(view, ids.DURATION)["initial_option"]["text"]["text"] == chosen
     assert block(view, ids.DURATION)["hint"]["text"] == says
 
 
@@ -180,10 +180,11 @@ def test_the_change_form_says_what_slack_is_not() -> None:
 
 def test_values_are_entered_only_where_the_target_says_so() -> None:
     view = forms.ask_change(["a/b"], Prefill("a/b"), Terms(WHO, enters=False, names=("A",)))
-    assert element(view, ids.SET) is None
-    assert "Values of `a/b` are not entered in Slack: its `values_in_slack` is `none`." in words(view["blocks"])
+    assert "this takes references only: `countersign seal a/b` at your terminal" in words(view["blocks"])
+    assert element(view, ids.SET)["placeholder"]["text"].startswith("NAME=sealed:")
     assert element(view, ids.REMOVE) is not None
-    assert "submit" not in forms.ask_change(["a/b"], Prefill("a/b"), Terms(WHO, enters=False))
+    takes = forms.ask_change(["a/b"], Prefill("a/b"), Terms(WHO, enters=True))
+    assert element(takes, ids.SET)["placeholder"]["text"] == "NAME=value"
 
 
 def test_names_that_no_list_holds_are_typed() -> None:
@@ -287,7 +288,7 @@ def test_of_a_change_other_values_are_typed_only_where_slack_takes_them(state: A
     assert select is not None
     assert [option["value"] for option in select["options"]] == ["PROCESSOR_KEY_1", "PROCESSOR_KEY_2"]
     assert block(view, ids.REMOVE)["label"]["text"] == "Leave out of this request"
-    assert element(forms.edit(facts, Terms(WHO), ORIGIN), ids.SET) is None
+    assert element(forms.edit(facts, Terms(WHO), ORIGIN), ids.SET)["placeholder"]["text"].startswith("NAME=sealed:")
     one = samples.facts(samples.request("change", state, names=1))
     assert element(forms.edit(one, TERMS, ORIGIN), ids.REMOVE) is None
     said = words(view["blocks"])

@@ -198,6 +198,7 @@ def test_each_environment_has_a_button_for_each_thing_one_may_ask_for() -> None:
     assert pressed == [
         ("home_ask_open", "payments/prod"),
         ("home_ask_change", "payments/prod"),
+        ("home_go_environment", "environment@payments/prod"),
         ("home_ask_access", "role:aws-admin"),
     ]
     assert "What you may ask for (2)" in words(page)

@@ -1,0 +1,91 @@
+"""Rollbacks: the page of one environment on App Home, and the request to go back to one of its versions."""
+
+from functools import partial
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck
+
+from bot.slack import ids
+from bot.slack.conversation import Conversation
+from bot.slack.doors import Click, Submission, submission
+from bot.slack.filling import Filling
+from bot.slack.forms import FIELDS
+from bot.slack.views import environment as draw
+from bot.slack.views import forms as ask
+from bot.slack.views import modals
+from bot.slack.views.facts import Terms
+from bot.slack.views.reading import BadForm, block_of
+from store.model.errors import AccessError, Invalid, NotFound
+from store.model.identity import Target
+from store.model.standing import knowing, may_know
+from store.model.versions import difference
+from store.redis.environments import Environments
+from store.redis.requests import Outcome
+from store.redis.versions import Versions
+
+
+class Rollbacks:
+    def __init__(self, talk: Conversation, *, environments: Environments, versions: Versions, filling: Filling) -> None:
+        self._policies = talk.policies
+        self._directory = talk.directory
+        self._pictures = talk.pictures
+        self._asking = talk.asking
+        self._replies = talk.replies
+        self._committed = talk.committed
+        self._counted = talk.counted
+        self._environments = environments
+        self._versions = versions
+        self._filling = filling
+
+    async def open_for(self, pressed: Click) -> None:
+        """The form behind the button beside a version. Raises `AccessError`."""
+        target, number = ids.parse_version_reference(pressed.value)
+        await self._demand(pressed.user, target)
+        environment = await self._environments.find(target.id)
+        if environment is None:
+            raise NotFound(draw.UNSEEN, code="unseen")
+        head = await self._environments.head(environment.id)
+        old = await self._versions.manifest(environment.id, number)
+        version = await self._versions.info(environment.id, number)
+        moved = difference(head.entries, old.entries)
+        view = partial(draw.rollback, version, moved, (target.id, head.number))
+        terms = partial(self._terms, pressed.user, target)
+        await self._filling.open(pressed.trigger, view, terms)
+
+    async def sent(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        sent = submission(body)
+        try:
+            outcome = await self._ask(sent)
+        except BadForm as error:
+            await ack(response_action="errors", errors=error.errors)
+            return
+        except AccessError as error:
+            self._counted(sent.callback, error.code)
+            block = block_of(sent.values, FIELDS.get(error.detail, ""))
+            if block in sent.values:
+                await ack(response_action="errors", errors={block: error.sentence})
+            else:
+                await ack(response_action="update", view=modals.notice("Not asked", error.sentence))
+            return
+        self._counted(sent.callback, "ok" if outcome.news else "again")
+        self._committed()
+        await ack()
+
+    async def _ask(self, sent: Submission) -> Outcome:
+        target, number = ids.parse_version_reference(sent.metadata)
+        form = ask.read_edit(sent.values)
+        return await self._asking.rollback(
+            sent.user, target, number, reason=form.reason, ticket=form.ticket, command_id=sent.command_id
+        )
+
+    async def _terms(self, user: str, target: Target, within_s: float | None) -> Terms:
+        return await self._pictures.terms(user, "change", target, within_s=within_s)
+
+    async def _demand(self, user: str, target: Target) -> None:
+        """Names tell something. Raises `Invalid`, `NotFound`."""
+        policies = await self._policies.current()
+        if target.kind != "environment":
+            raise Invalid("Only an environment has versions.", code="not_an_environment")
+        people = await self._directory.people(knowing(target, policies, user))
+        if may_know(target, policies, user, people).may is not True:
+            raise NotFound(draw.UNSEEN, code="unseen")
