@@ -61,7 +61,7 @@ def file(
     from bot.cli.progress import Progress
     from bot.cli.running.hardening import harden
     from bot.cli.running.signals import listening
-    from bot.cli.using import introduced, unless_told
+    from bot.cli.using import Interrupted, introduced, unless_told
 
     harden()
     progress = Progress(output)
@@ -72,9 +72,15 @@ def file(
                 requests = Requests(client)
                 asked = await requests.ask(body, path)
                 filed()
-                asked = await unless_told(signals, introduced(requests, asked, progress))
-                if wait:
-                    asked = await unless_told(signals, decided(requests, asked, progress, timeout_ms))
+                try:
+                    asked = await unless_told(signals, introduced(requests, asked, progress))
+                    if wait:
+                        asked = await unless_told(signals, decided(requests, asked, progress, timeout_ms))
+                except Interrupted as interrupted:
+                    raise Interrupted(
+                        f"Stopped waiting. Request {asked.id} stays; to withdraw it: countersign request withdraw {asked.id}",
+                        interrupted.number,
+                    ) from None
                 return asked
 
     return asyncio.run(work())

@@ -48,6 +48,7 @@ class Interrupted(AccessError):
 
     def __init__(self, sentence: str, number: int) -> None:
         super().__init__(sentence)
+        self.number = number
         self.exit = 128 + number
 
 

@@ -48,8 +48,6 @@ POLICIES: Final = "stories/test_policies.py::test_who_is_no_owner_does_not_read_
 PAGES: Final = "stories/test_home.py::test_somebody_else_is_refused_an_owners_page_also_when_they_press_its_button"
 CHOICE: Final = "stories/test_filling.py::test_every_choice_draws_it_again_and_keeps_what_was_typed"
 MENU: Final = "stories/test_open.py::test_a_menu_shows_a_request_to_whom_it_concerns_or_where_its_card_stands"
-ONES_OWN: Final = "stories/test_command_line.py::test_ones_own_requests_are_looked_at_used_and_ended"
-KNOWN: Final = "stories/test_command_line.py::test_who_may_not_ask_seals_nothing_and_sees_no_names"
 ENDS_OTHERS: Final = "stories/test_login.py::test_nobody_ends_what_is_somebody_elses_also_by_their_button"
 OWNERS_TOKENS: Final = "stories/test_machine_tokens.py::test_who_does_not_own_neither_sees_nor_revokes_it"
 POLLS: Final = "bot/test_logging_in.py::test_who_only_knows_the_login_fetches_nothing"
@@ -250,13 +248,13 @@ DOORS: Final[dict[str, Row]] = {
     "cli audit tail": harmless(OWNER_OF_MACHINE, LOOKING),
     "cli request ls": harmless(OWNER_OF_MACHINE, LOOKING),
     "cli request show": harmless(OWNER_OF_MACHINE, "bot/cli/test_operator.py::test_no_value_is_in_what_is_shown"),
-    "cli request withdraw": guarded("The server: requester or beneficiary", ONES_OWN),
-    "cli request activate": guarded("The server: the beneficiary", ONES_OWN),
-    "cli request end": guarded("The server: requester, beneficiary, approver or owner", ONES_OWN),
-    "cli request extend": guarded("The server: requester or beneficiary of what is held now", ONES_OWN),
+    "cli request withdraw": guarded("The server: requester or beneficiary", WITHDRAW),
+    "cli request activate": guarded("The server: the beneficiary", USE),
+    "cli request end": guarded("The server: requester, beneficiary, approver or owner", END),
+    "cli request extend": guarded("The server: requester or beneficiary of what is held now", LONGER),
     "cli run": guarded(
         "The server: the holder of an active grant, or a machine that was let in; a token goes to the server that is meant alone",
-        "stories/test_run.py::test_a_machine_reads_without_asking_anybody_and_only_what_it_was_let",
+        READING,
     ),
     "cli env open-request": guarded("The server: a requester of the rule", ASK),
     "cli env open": guarded(
@@ -273,10 +271,10 @@ DOORS: Final[dict[str, Row]] = {
     "cli secrets draft": harmless(
         "Names and references in a file of one's own, never a value.", "stories/test_command_line.py::test_several_edits_are_gathered_and_asked_for_once"
     ),
-    "cli secrets names": guarded("The server: whom the environment concerns", KNOWN),
-    "cli secrets diff": guarded("The server: whom the environment concerns", KNOWN),
-    "cli secrets history": guarded("The server: whom the environment concerns", KNOWN),
-    "cli seal": guarded("The server: who may ask to change it", "stories/test_command_line.py::test_who_may_not_ask_seals_nothing_and_sees_no_names"),
+    "cli secrets names": guarded("The server: whom the environment concerns", CONCERNED),
+    "cli secrets diff": guarded("The server: whom the environment concerns", CONCERNED),
+    "cli secrets history": guarded("The server: whom the environment concerns", CONCERNED),
+    "cli seal": guarded("The server: who may ask to change it", CONCERNED),
     "cli hooks secret": guarded(
         "Who may read the key file; showing it is audited",
         "bot/cli/test_operator.py::test_a_hooks_secret_is_what_its_deliveries_are_signed_with_and_showing_it_is_noted",

@@ -52,6 +52,7 @@ async def test_a_wish_is_said_again_under_the_same_key_until_it_is_answered():
         assert (await client.post("/v1/requests", {"a": 1})).body == {"ok": {"a": 1}}
     assert len(keys) == 3
     assert len(set(keys)) == 1
+    assert len(keys[0]) == 32
 
 
 async def test_whoever_stays_away_is_told_and_whoever_asks_for_patience_gets_it():
