@@ -307,7 +307,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     unlocking, extending, deleting = (
         Unlocking(talk),
         Extending(talk),
-        Deleting(talk, Deletions(redis, keys, scripts, policies, requests, directory, skew)),
+        Deleting(talk, Deletions(redis, keys, scripts, policies, requests, tokens, directory, skew)),
     )
     bolt_app = bolt(AsyncWebClient(base_url=settings.slack_api_url), identity, running)
     Listeners(

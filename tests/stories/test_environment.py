@@ -360,3 +360,16 @@ async def test_old_versions_leave_for_a_file_and_are_not_offered_any_more(open_h
     assert [f'"version": {number}' in line for number, line in enumerate(lines, start=1)] == [True, True]
     assert CANARY not in path.read_text()
     assert house.workspace.troubles == []
+
+
+async def test_the_page_says_that_another_of_this_name_was_deleted(open_house: OpenHouse) -> None:
+    ours = rules.policies(rules.opening("actions: [open, change]"))
+    house = await open_house(policies=ours.replace("payments/prod", "payments/next"))
+    await house.app.environments.ensure(PROD)
+    await house.workspace.slash(seed.ANA, seed.APPROVALS, "/countersign", f"delete {PROD}")
+    typed = {"confirm": {"confirm": PROD}, "reason": {"reason": "moved"}}
+    await house.workspace.submit(seed.ANA, modal(house, seed.ANA).id, typed)
+    await house.app.homes.go(seed.ANA, f"environment@{PROD}")
+    shown = text_of(await home(house, seed.ANA, "Another environment of this name, with 1 version, was deleted"))
+    assert "by <@U0ANA>" in shown
+    assert "Nothing was set here since." in shown
