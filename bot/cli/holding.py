@@ -23,7 +23,7 @@ from store.model.standing import may_act
 from store.redis.epochs import Moved
 from store.redis.requests import Outcome
 
-ACTOR: Final = "terminal"  # of what is done at the machine, in nobody's name
+ACTOR: Final = "owner"  # of what is done at the machine, in nobody's name
 
 
 @dataclass(frozen=True, slots=True)

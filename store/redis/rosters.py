@@ -45,6 +45,7 @@ class Rosters:
         self._skew = skew
         self.current: Roster | None = None  # the newest that this process has verified
         self.fault: str | None = None  # why none is followed now
+        ring.refresh = self.follow
 
     async def begin(self) -> None:
         """Follows what is there; the first start of an installation takes what the settings name. A fault is kept, for who looks."""

@@ -35,6 +35,8 @@ def by_dotenv(lines: list[str]) -> dict[str, str | None]:
     [
         "",
         "plain",
+        "${HOME}",
+        "${:-x}",
         "a b",
         "it's",
         'say "x"',
