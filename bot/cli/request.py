@@ -1,17 +1,19 @@
 """`countersign request`: requests of whoever is logged in, over HTTP; or as the owner of this machine sees them, straight from Redis."""
 
+import asyncio
 import os
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from bot.cli.filing import URL, asking, file, talk, tell
+from bot.cli import request_mine
+from bot.cli.filing import URL, asking, file, tell
 from bot.cli.moments import DURATION
 from bot.cli.output import Form, output_option, print_json, print_paragraph, print_table
 
 if TYPE_CHECKING:
-    from bot.cli.asked import Asked
-    from bot.cli.client import Client
+    from store.model.policy import PolicySet
+    from store.model.request import Request
 
 HEADER: Final = ("id", "state", "what", "by", "since", "until")
 
@@ -41,12 +43,16 @@ def ls(*, waiting: bool, user: str | None, most: int, local: bool, url: str | No
 
     With --local list what is not finished, the next to change first; or with --mine all of one person, the newest first.
     """
-    if user is None and not local and _logged_in(url):
-        _list_mine(url, output, waiting=waiting, most=most)
+    if user is None and not local and request_mine.logged_in(url):
+        request_mine.list_mine(url, output, waiting=waiting, most=most)
         return
-    from bot.cli.request_here import list_all
-
-    list_all(user, most, HEADER, output)
+    requests, policies = asyncio.run(_listed(user, most))
+    if output == "json":
+        print_json([_shown(request) for request in requests])
+    elif requests:
+        print_table(HEADER, [_row(request, policies.names) for request in requests])
+    else:
+        click.echo(f"{user} has asked for nothing and holds nothing." if user else "Nothing is waiting.", err=True)
 
 
 @command.command("show", short_help="One request.")
@@ -56,12 +62,15 @@ def ls(*, waiting: bool, user: str | None, most: int, local: bool, url: str | No
 @output_option
 def show(request_id: str, *, local: bool, url: str | None, output: Form) -> None:
     """Show one request: what is asked, and where it stands. With --local also every review."""
-    if not local and _logged_in(url):
-        _show_mine(request_id, url, output)
+    if not local and request_mine.logged_in(url):
+        request_mine.show_mine(request_id, url, output)
         return
-    from bot.cli.request_here import show_one
-
-    show_one(request_id, output)
+    request, policies = asyncio.run(_one(request_id))
+    if output == "json":
+        print_json(_shown(request))
+        return
+    for label, words in _facts(request, policies.names):
+        print_paragraph(f"{label + ':':<10} {words}") if label else print_paragraph(words, bold=True)
 
 
 @command.command("withdraw", short_help="Take a request back before it is used.")
@@ -70,7 +79,7 @@ def show(request_id: str, *, local: bool, url: str | None, output: Form) -> None
 @output_option
 def withdraw(request_id: str, *, url: str | None, output: Form) -> None:
     """Take a request of yours back before it is used."""
-    _act(request_id, "withdraw", {}, url, output)
+    request_mine.act(request_id, "withdraw", {}, url, output)
 
 
 @command.command("activate", short_help="Begin to use what was approved.")
@@ -79,7 +88,7 @@ def withdraw(request_id: str, *, url: str | None, output: Form) -> None:
 @output_option
 def activate(request_id: str, *, url: str | None, output: Form) -> None:
     """Begin to use what was approved: its time runs from now."""
-    _act(request_id, "activate", {}, url, output)
+    request_mine.act(request_id, "activate", {}, url, output)
 
 
 @command.command("end", short_help="End an access before its time is over.")
@@ -89,7 +98,7 @@ def activate(request_id: str, *, url: str | None, output: Form) -> None:
 @output_option
 def end(request_id: str, *, reason: str, url: str | None, output: Form) -> None:
     """End an access before its time is over: yours, or one that you approve or own."""
-    _act(request_id, "end", {"reason": reason}, url, output)
+    request_mine.act(request_id, "end", {"reason": reason}, url, output)
 
 
 @command.command("extend", short_help="Ask for more time.")
@@ -117,79 +126,124 @@ def extend(
     tell(file(url, body, path=path, wait=wait, timeout_ms=timeout_ms, output=output), output)
 
 
-def _logged_in(url: str | None) -> bool:
-    """Whether somebody is meant other than the owner of this machine."""
-    from bot.cli.credentials import Credentials
+async def _listed(user: str | None, most: int) -> tuple[list["Request"], "PolicySet"]:
+    from bot.cli.local import local
 
-    return bool(url or os.environ.get("COUNTERSIGN_TOKEN") or Credentials.of(os.environ).read().current)
-
-
-def _list_mine(url: str | None, output: Form, *, waiting: bool, most: int) -> None:
-    from bot.cli.asked import LISTED, Requests
-
-    async def listed(client: "Client") -> "tuple[list[Asked], int]":
-        return await Requests(client).mine(waiting=waiting, most=min(most, LISTED)), client.now_ms()
-
-    found, now_ms = talk(url, listed)
-    if output == "json":
-        print_json([asked.model_dump(exclude_none=True) for asked in found])
-    elif found:
-        print_table(HEADER, [_mine_row(asked, now_ms) for asked in found])
-    else:
-        click.echo(
-            "Nothing waits for your word." if waiting else "You have asked for nothing and hold nothing.", err=True
-        )
+    async with local(os.environ) as here:
+        policies = await here.policies.current()
+        if user is None:
+            return await here.inspection.unfinished(most=most), policies
+        return await here.inspection.mine(_user(user, policies), most=most), policies
 
 
-def _mine_row(asked: "Asked", now_ms: int) -> tuple[str, ...]:
-    from bot.cli.moments import at
+async def _one(request_id: str) -> tuple["Request", "PolicySet"]:
+    from bot.cli.local import local
+    from store.model.errors import NotFound
+    from store.model.identity import parse_request_id
 
-    until = asked.until_ms if asked.until_ms is not None else asked.deadline_ms
+    canonical = parse_request_id(request_id)
+    async with local(os.environ) as here:
+        request = await here.inspection.request(canonical)
+        if request is None:
+            raise NotFound(f"There is no request {canonical} here.")
+        return request, await here.policies.current()
+
+
+def _user(user: str, policies: "PolicySet") -> str:
+    """An id, or an address that the policies use."""
+    return next((one for one, name in policies.names.items() if name.lower() == user.lower()), user)
+
+
+def _shown(request: "Request") -> dict[str, Any]:
+    """The record, without what belongs to the store alone."""
+    from store.model.request import Change
+
+    shown = request.model_dump(mode="json", by_alias=True, exclude_none=True)
+    if isinstance(request.payload, Change):
+        shown["payload"]["touches"] = [{"name": touch.name, "is": touch.word} for touch in request.payload.touches]
+    return shown
+
+
+def _row(request: "Request", names: dict[str, str]) -> tuple[str, ...]:
+    until = request.lease.until_ms if request.lease is not None and not request.ended else None
     return (
-        asked.id,
-        asked.state,
-        f"{asked.kind} {asked.target}",
-        asked.name(asked.requester),
-        at(asked.created_ms, now_ms),
-        at(until, now_ms) if until is not None else "",
+        request.id,
+        request.state,
+        f"{request.kind} {request.target}",
+        names.get(request.requester, request.requester),
+        _utc(request.since_ms),
+        _utc(until if until is not None else request.timers.get("deadline")),
     )
 
 
-def _show_mine(request_id: str, url: str | None, output: Form) -> None:
-    from bot.cli.asked import Requests, told
-    from bot.cli.moments import at, spell
+def _facts(request: "Request", names: dict[str, str]) -> list[tuple[str, str]]:
+    """Label and words; what nobody said is left out."""
+    from bot.policy_file.durations import words
+    from bot.slack.views.holders import compare
+    from bot.slack.views.machines import life
+    from store.model.request import Amendment, Change, Enrolling, Extending, Minting
+    from store.model.roster import spaced
+
+    def name(who: str) -> str:
+        return f"{names[who]} ({who})" if who in names else who
+
+    facts = [("", f"{request.id}  {request.kind} {request.target}: {request.state}")]
+    door = ", at a terminal" if request.door == "terminal" else ""
+    facts.append(("asked", f"{_utc(request.created_ms)} by {name(request.requester)}{door}, under “{request.rule}”"))
+    if request.beneficiary != request.requester:
+        facts.append(("for", name(request.beneficiary)))
+    if request.reason:
+        facts.append(("reason", request.reason))
+    if request.ticket:
+        facts.append(("ticket", request.ticket))
+    if isinstance(request.payload, Change):
+        facts += [("name", f"{touch.name} ({touch.word})") for touch in request.payload.touches]
+    elif isinstance(request.payload, Amendment):
+        facts.append(("asks", f"change of version {request.payload.base} of the policies"))
+    elif isinstance(request.payload, Enrolling):
+        holder = request.payload
+        facts.append(("asks", f"{holder.what} the key holder {holder.name}, {holder.address.partition('#')[0]}"))
+        facts.append(("holder", f"fingerprint {spaced(holder.fingerprint)}: {compare(holder).replace('`', '')}"))
+    elif isinstance(request.payload, Minting):
+        machine = request.payload
+        facts.append(
+            ("asks", f"let in the machine {machine.name}, token {machine.token}, for {life(machine.lifetime_ms)}")
+        )
+        facts.append(("it may", f"{', '.join(machine.actions)} on {', '.join(machine.targets)}"))
+    elif isinstance(request.payload, Extending):
+        granted = request.granted_ms
+        less = f", {words(granted)} granted" if granted is not None and granted != request.payload.duration_ms else ""
+        facts.append(("longer by", f"{words(request.payload.duration_ms)}{less}, of request {request.payload.parent}"))
+    elif request.duration_ms is not None:
+        granted = request.granted_ms
+        less = f", {words(granted)} granted" if granted is not None and granted != request.duration_ms else ""
+        facts.append(("duration", words(request.duration_ms) + less))
+    for review in request.reviews:
+        why = f": {review.reason}" if review.reason else ""
+        facts.append((review.verdict, f"{_utc(review.at_ms)} {name(review.by)}{why}"))
+    if request.decision is not None:
+        who = ", ".join(name(by) for by in request.decision.by)
+        facts.append(("decided", f"{_utc(request.decision.at_ms)} by {request.decision.basis}: {who}"))
+    if request.lease is not None:
+        facts.append(("access", f"{_utc(request.lease.starts_ms)} to {_utc(request.lease.until_ms)}"))
+    if request.merged is not None:
+        facts.append(("merged", f"as version {request.merged}"))
+    if request.note:
+        facts.append(("note", request.note))
+    if request.ending is not None:
+        why = f": {request.ending.reason}" if request.ending.reason else ""
+        facts.append(("ended", f"{_utc(request.ending.at_ms)} by {name(request.ending.by)}{why}"))
+    return [(label, _one_line(words_)) for label, words_ in facts]
+
+
+def _one_line(text: str) -> str:
+    """What people typed, without what would move a terminal's cursor or colours."""
     from bot.slack.views.words import cleaned
-    from store.model.identity import parse_request_id
 
-    canonical = parse_request_id(request_id)
-
-    async def looked(client: "Client") -> "tuple[Asked, int]":
-        return await Requests(client).show(canonical), client.now_ms()
-
-    asked, now_ms = talk(url, looked)
-    if output == "json":
-        print_json(asked.model_dump(exclude_none=True))
-        return
-    print_paragraph(told(asked, now_ms), bold=True)
-    facts = [
-        ("asked", f"{at(asked.created_ms, now_ms)} by {asked.name(asked.requester)}"),
-        ("for", asked.name(asked.beneficiary) if asked.beneficiary != asked.requester else ""),
-        ("reason", asked.reason),
-        ("ticket", asked.ticket or ""),
-        ("duration", spell(asked.duration_ms) if asked.duration_ms else ""),
-        *(("name", f"{entry.name} ({entry.word})") for entry in asked.entries),
-        ("until", at(asked.until_ms, now_ms) if asked.until_ms else ""),
-        ("before", at(asked.deadline_ms, now_ms) if asked.deadline_ms else ""),
-        ("card", asked.link or ""),
-    ]
-    for label, words in facts:
-        if words:
-            print_paragraph(f"{label + ':':<10} {cleaned(words)}")
+    return cleaned(text)
 
 
-def _act(request_id: str, verb: str, body: dict[str, Any], url: str | None, output: Form) -> None:
-    from bot.cli.asked import Requests
-    from store.model.identity import parse_request_id
+def _utc(at_ms: int | None) -> str:
+    from bot.slack.views.words import utc
 
-    canonical = parse_request_id(request_id)
-    tell(talk(url, lambda client: Requests(client).act(canonical, verb, body)), output)
+    return utc(at_ms) if at_ms is not None else ""

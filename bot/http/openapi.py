@@ -113,7 +113,7 @@ def _plain(field: Json) -> Json:
 
 def _in_headers(one: "Operation") -> list[Json]:
     said = []
-    if one.method == "POST":
+    if one.keyed:
         key = {"type": "string", "pattern": "^[!-~]{1,100}$"}
         said.append(
             {

@@ -247,6 +247,33 @@ DOORS: Final[dict[str, Row]] = {
     "cli audit tail": harmless(OWNER_OF_MACHINE, LOOKING),
     "cli request ls": harmless(OWNER_OF_MACHINE, LOOKING),
     "cli request show": harmless(OWNER_OF_MACHINE, "bot/cli/test_operator.py::test_no_value_is_in_what_is_shown"),
+    "cli request withdraw": guarded("The server: requester or beneficiary", WITHDRAW),
+    "cli request activate": guarded("The server: the beneficiary", USE),
+    "cli request end": guarded("The server: requester, beneficiary, approver or owner", END),
+    "cli request extend": guarded("The server: requester or beneficiary of what is held now", LONGER),
+    "cli run": guarded(
+        "The server: the holder of an active grant, or a machine that was let in; a token goes to the server that is meant alone",
+        READING,
+    ),
+    "cli env open-request": guarded("The server: a requester of the rule", ASK),
+    "cli env open": guarded(
+        "The server: the holder of an active grant; it begins one only where it is told to", "stories/test_command_line.py::test_an_environment_is_asked_for_begun_and_printed"
+    ),
+    "cli env ls": harmless(
+        "What this person may ask for or holds, by name.", "stories/test_command_line.py::test_an_environment_is_asked_for_begun_and_printed"
+    ),
+    "cli secrets set": guarded("The server: a requester of the rule; it is a request like any other", ASK),
+    "cli secrets unset": guarded("The server: a requester of the rule; it is a request like any other", ASK),
+    "cli secrets import": guarded("The server: a requester of the rule; it is a request like any other", ASK),
+    "cli secrets submit": guarded("The server: a requester of the rule, and whoever sealed the values", ASK),
+    "cli secrets rollback": guarded("The server: a requester of the rule; it is a request like any other", ASK),
+    "cli secrets draft": harmless(
+        "Names and references in a file of one's own, never a value.", "stories/test_command_line.py::test_several_edits_are_gathered_and_asked_for_once"
+    ),
+    "cli secrets names": guarded("The server: whom the environment concerns", CONCERNED),
+    "cli secrets diff": guarded("The server: whom the environment concerns", CONCERNED),
+    "cli secrets history": guarded("The server: whom the environment concerns", CONCERNED),
+    "cli seal": guarded("The server: who may ask to change it", CONCERNED),
     "cli hooks secret": guarded(
         "Who may read the key file; showing it is audited",
         "bot/cli/test_operator.py::test_a_hooks_secret_is_what_its_deliveries_are_signed_with_and_showing_it_is_noted",
