@@ -11,7 +11,6 @@ from playground.house import House
 from playground.slack.records import Message
 from store.model.policy import MINUTE
 from tests.stories.people import approved, asks, card, press
-from tests.stories.programs import of_person, sent
 from tests.stories.shell import ran, typed
 
 VALUE = "hunter2-of-the-story"
