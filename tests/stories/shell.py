@@ -12,7 +12,7 @@ from playground.house import House
 from tests.tokens import person_token
 
 ROOT = Path(__file__).parents[2]
-SOON_S = 30.0
+SOON_S = 60.0  # what waits hears after half a minute at the latest that the clock of the house was moved
 
 
 @dataclass
