@@ -105,6 +105,7 @@ from store.redis.installation import installation_id
 from store.redis.keys import Keys
 from store.redis.locks import Locks
 from store.redis.logins import Logins
+from store.redis.older import Older
 from store.redis.outbox import Outbox
 from store.redis.places import Places
 from store.redis.policies import Policies
@@ -299,7 +300,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     sight, signing_in = Sight(talk, cards), SigningIn(talk, logging_in, tokens, dial.now_ms, settings.session_ms)
     filling, running = Filling(slack, replies), Running()
     forms = Forms(talk, filling=filling, environments=environments, sight=sight)
-    deletions = Deletions(redis, keys, scripts, policies, requests, directory, skew)
+    deletions = Deletions(redis, keys, scripts, policies, requests, tokens, directory, skew)
     unlocking, extending, deleting = Unlocking(talk), Extending(talk), Deleting(talk, deletions)
     bolt_app = bolt(AsyncWebClient(base_url=settings.slack_api_url), identity, running)
     Listeners(
@@ -364,6 +365,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         versions=versions,
         blobs=blobs,
         policies=policies,
+        older=Older(redis, keys, scripts, skew),
         asking=talk.asking,
         audit=AuditLog(redis, keys),
         metrics=metrics,
