@@ -77,6 +77,7 @@ from store.model.effect import (
     Count,
     Depart,
     Entrust,
+    Fire,
     Mail,
     MailApprovers,
     Post,
@@ -216,7 +217,16 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     )
     quarantine, turns = Quarantine(redis, keys, scripts), Turns(keys, scripts, secrets.token_bytes)
     grants = Grants(requests, outside.connector, turns, quarantine, metrics, watch.fit)
-    webhooks = Webhooks(deliveries, environments, policies, requests, outside.outgoing, metrics, random.random)
+    webhooks = Webhooks(
+        deliveries,
+        environments,
+        policies,
+        requests,
+        outside.outgoing,
+        metrics,
+        random.random,
+        settings.public_url,
+    )
     notices = Notices(requests, policies, environments, outside.outgoing, outbox, metrics, random.random)
     mailing = Mailing(settings.mail, letter, requests, directory, outbox, metrics, random.random, keys.installation)
     leavers = Leavers(requests, directory, outbox, tokens)
@@ -228,6 +238,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         Align: grants.align,
         Depart: leavers.depart,
         Redeploy: webhooks.redeploy,
+        Fire: webhooks.fire,
         Post: delivery.post,
         Signal: notices.signal,
         Mail: mailing.mail,

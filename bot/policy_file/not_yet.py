@@ -9,17 +9,11 @@ from store.model.errors import Invalid
 from store.model.identity import Target
 from store.model.policy import covers
 
-SENT = frozenset({"change"})
-
 
 def missing(document: form.Document) -> Iterator[Finding]:
     """Warnings, each beginning with “not there yet”."""
     for name, target in document.targets.items():
         yield from _values(document, name, target)
-        for index, hook in enumerate(target.hooks):
-            for place, event in enumerate(hook.on):
-                if event not in SENT:
-                    yield _finding("targets", name, "hooks", index, "on", place, sentence=f"nothing sends “{event}”.")
     for index, policy in enumerate(document.policies):
         if "deploy" in policy.actions:
             place = policy.actions.index("deploy")

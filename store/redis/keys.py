@@ -24,7 +24,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     blob:B                  hash    version, body: a value that somebody sealed, until it is taken, for an hour
     roster                  hash    body, version: who was approved to hold keys
     roster:N                string  roster N, never changed
-    delivery:R:H            hash    body, version: how telling hook H of request R's version goes
+    delivery:R:H            hash    body, version: how telling hook H of request R's version goes; delivery:R:H:EVENT of another event
     due                     zset    R/timer -> when, ms
     lane:L                  zset    effect -> next attempt, ms
     lane:L:fence            string  the last fence that was given in this lane
@@ -46,7 +46,8 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     index:environments      zset    targets that have an environment, by when it was made
     index:rotating          zset    targets whose key was rotated, by when all data keys had moved, ms; 0: not yet
     index:locks             zset    users whose break-glass is locked, by since when
-    index:hook:E/H          zset    requests whose version hook H has not heard of yet, by version
+    index:hook:E/H          zset    R/H of requests whose version hook H has not heard of yet, by version
+    index:fires:T/H         zset    R/H:EVENT of what hook H of target T has not heard of yet, by when it happened
     index:deleted           zset    environments that were deleted, by when
     index:blobs:U           zset    B/bytes of what U has sealed, by when it ends
     index:dead              zset    target#H of hooks that were given up, by when; out again when it hears of a version
@@ -135,8 +136,8 @@ class Keys:
     def roster_of(self, number: int) -> str:
         return f"{self.prefix}roster:{number}"
 
-    def delivery(self, request: str, hook: str) -> str:
-        return f"{self.prefix}delivery:{request}:{hook}"
+    def delivery(self, request: str, place: str) -> str:
+        return f"{self.prefix}delivery:{request}:{place}"
 
     @property
     def due(self) -> str:
