@@ -1,10 +1,14 @@
 """What a receiver of hooks gets: JSON of one stable form, the same bytes at every try, and never a value."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
+from store.model import template
 from store.model.delivery import Delivery
+from store.model.policy import Hook
 from store.model.request import Deployment, Request
+from store.model.secret import Secret
 
 SCHEMA: Final = 1  # it gains keys without a new number; what it has stays
 
@@ -36,7 +40,7 @@ def body(delivery: Delivery, told: Request, public_url: str = "") -> dict[str, A
 
 def trial(target: str, environment: str | None, hook: str, request: str, at_ms: int) -> dict[str, Any]:
     """What an owner sends to see whether a receiver takes it. `request`: an id that no request has."""
-    data = {
+    data: dict[str, Any] = {
         "target": target,
         "environment": environment,
         "environment_version": None,
@@ -48,7 +52,35 @@ def trial(target: str, environment: str | None, hook: str, request: str, at_ms: 
     return {"type": "test", "schema": SCHEMA, "timestamp": at_ms // 1000, "data": data}
 
 
-def encoded(content: dict[str, Any]) -> bytes:
+def written(hook: Hook, content: Mapping[str, Any]) -> bytes:
+    """As this receiver wants it. Raises `Invalid` for a template that is not sound."""
+    match hook.preset:
+        case None:
+            return _encoded(content)
+        case "github-dispatch":
+            return _encoded({"event_type": f"countersign.{content['type']}", "client_payload": content})
+        case "github-workflow":
+            return _encoded({"ref": hook.ref or "main", "inputs": {"countersign": _encoded(content).decode()}})
+        case "template":
+            return template.fill(hook.template or "", content)
+
+
+def headers(hook: Hook, token: Secret | None) -> dict[str, str]:
+    """What goes along besides the signature."""
+    found = dict(hook.headers or {})
+    if hook.preset in ("github-dispatch", "github-workflow"):
+        found |= {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
+    if token is not None:
+        found["Authorization"] = f"Bearer {token.reveal().decode('ascii', 'replace').strip()}"
+    return found
+
+
+def token_name(hook: str) -> str:
+    """By which name the token of a hook lies in its environment: `API_TOKEN` of the hook api."""
+    return hook.upper().replace("-", "_") + "_TOKEN"
+
+
+def _encoded(content: Mapping[str, Any]) -> bytes:
     return json.dumps(content, separators=(",", ":")).encode()
 
 

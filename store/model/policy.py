@@ -173,12 +173,20 @@ class Policy(Part):
 HookEvent: TypeAlias = Literal["change", "deploy", "rollback", "access.granted", "access.ended"]
 
 
+Preset: TypeAlias = Literal["github-dispatch", "github-workflow", "template"]
+
+
 class Hook(Part):
     """Where an environment's new version is announced. Fired on the events in `on`."""
 
     name: Name
     url: str
     on: frozenset[HookEvent] = frozenset({"change"})
+    headers: dict[str, str] | None = None
+    preset: Preset | None = None
+    template: str | None = None  # of the preset template
+    ref: str | None = None  # of the preset github-workflow: the branch or tag it runs on
+    credentials: TargetId | None = None  # the environment that holds its token
 
 
 class TargetConfig(Part):

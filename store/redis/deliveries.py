@@ -1,19 +1,23 @@
 """Deliveries: how telling each hook of each event goes."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
 
 from redis.asyncio import Redis
 
 from store.model.audit import Audit
 from store.model.delivery import COALESCED, Delivery
-from store.model.effect import ShowCard
+from store.model.effect import Fire, Redeploy, ShowCard
+from store.model.errors import Conflict
+from store.model.identity import canonical
 from store.model.request import Request
 from store.redis.clock import Skew
 from store.redis.commit import Commit, text
 from store.redis.keys import Keys
 from store.redis.scripts import Scripts
 
-PLACES = {  # what tells the deliveries of one hook apart, by the kind of the request
+FIRED: Final = "fire"  # before what is no version, among the dead letters
+PLACES: Final = {  # what tells the deliveries of one hook apart, by the kind of the request
     "change": ("",),
     "deploy": (":deploy",),
     "open": (":access.granted", ":access.ended"),
@@ -25,7 +29,33 @@ def waiting_index(delivery: Delivery, environment_id: str | None) -> tuple[str, 
     """Where it stands until it is over, and by what: versions by their number, all else by when it happened."""
     if delivery.event in COALESCED:
         return f"hook:{environment_id}/{delivery.hook}", delivery.version
-    return f"fires:{delivery.environment}/{delivery.hook}", delivery.at_ms
+    return f"fires:{hooks_of(delivery.environment)}/{delivery.hook}", delivery.at_ms
+
+
+def hooks_of(target: str) -> str:
+    """By which name the hooks of a target are known: an application's are its environment's."""
+    return canonical(target).environment or target
+
+
+def dead_letter(delivery: Delivery) -> str:
+    """A hook that has not heard of the newest version, by its name; all else by itself."""
+    if delivery.event in COALESCED:
+        return f"{delivery.environment}#{delivery.hook}"
+    return f"{FIRED} {delivery.request}/{delivery.place}"
+
+
+def woken(delivery: Delivery, environment_id: str | None, now_ms: int) -> Redeploy | Fire:
+    """What has it tried."""
+    if delivery.event in COALESCED:
+        return Redeploy(
+            environment=delivery.environment,
+            environment_id=environment_id or "",
+            hook=delivery.hook,
+            version=delivery.version,
+            request=delivery.request,
+            at_ms=now_ms,
+        )
+    return Fire(request=delivery.request, hook=delivery.hook, event=delivery.event, at_ms=now_ms)
 
 
 class Deliveries:
@@ -59,12 +89,12 @@ class Deliveries:
             return False
         commit = Commit(self._keys, f"delivery:{after.message_id}:{after.attempts}:{after.state}", frees=True)
         commit.write(key, int(stored[1] or 0), after.to_json())
-        dead = f"{after.environment}#{after.hook}"
         if after.state in ("failed", "delivered"):
-            commit.rank(self._keys.index("dead"), dead, now_ms if after.state == "failed" else None)
+            commit.rank(self._keys.index("dead"), dead_letter(after), now_ms if after.state == "failed" else None)
+        if after.state == "delivered" and after.event in COALESCED:
+            commit.rank(self._keys.index(f"told:{environment_id}"), after.hook, after.version)
         if after.state != "waiting":
-            index, _ = waiting_index(after, environment_id)
-            commit.rank(self._keys.index(index), f"{after.request}/{after.place}", None)
+            self._unrank(commit, after, environment_id)
             details: dict[str, str | int | None] = {
                 "hook": after.hook,
                 "event": after.event,
@@ -85,6 +115,65 @@ class Deliveries:
             )
         commit.put([ShowCard(request=after.request)])
         return (await commit.run(self._scripts, self._skew())).status == "ok"
+
+    async def anew(
+        self, environment_id: str | None, before: Delivery, *, actor: str, event: str, now_ms: int, command_id: str
+    ) -> Delivery:
+        """It goes at once, under the same id, and its schedule begins again. Raises `Conflict` where it has moved meanwhile."""
+        key = self._keys.delivery(before.request, before.place)
+        stored = await self._redis.hmget(key, ["body", "version"])
+        after = before.model_copy(
+            update={"state": "waiting", "next_ms": None, "counted_from": before.attempts}
+        )
+        commit = Commit(self._keys, command_id, fingerprint=f"{event}:{before.request}/{before.place}")
+        commit.write(key, int(stored[1] or 0), after.to_json())
+        index, score = waiting_index(after, environment_id)
+        commit.rank(self._keys.index(index), f"{after.request}/{after.place}", score)
+        commit.rank(self._keys.index("dead"), dead_letter(after), None)
+        details: dict[str, str | int | None] = {"hook": after.hook, "event": after.event, "attempts": after.attempts}
+        commit.audit(
+            [
+                Audit(
+                    event=event,
+                    actor=actor,
+                    at_ms=now_ms,
+                    request=after.request,
+                    target=after.environment,
+                    details=details,
+                )
+            ]
+        )
+        commit.put([woken(after, environment_id, now_ms), ShowCard(request=after.request)])
+        moved = stored[0] is None or Delivery.from_json(stored[0]) != before
+        if moved or (await commit.run(self._scripts, self._skew())).status not in ("ok", "seen"):
+            raise Conflict("It was tried at this very moment. Look again.", code="moved")
+        return after
+
+    async def told(self, environment_id: str, hook: str) -> int:
+        """The highest version that this hook has taken; 0 where it has taken none."""
+        return int(await self._redis.zscore(self._keys.index(f"told:{environment_id}"), hook) or 0)
+
+    async def dead(self, environment_of: Callable[[str], Awaitable[str | None]], *, most: int) -> list[Delivery]:
+        """What was given up and has not been told since, the newest first. `environment_of`: an id by a name."""
+        found = []
+        for member in await self._redis.zrange(self._keys.index("dead"), 0, most - 1, desc=True):
+            kind, _, about = text(member).rpartition(" ")
+            if kind == FIRED:
+                found += await self._read([about])
+                continue
+            target, _, hook = about.rpartition("#")
+            known = await environment_of(target)
+            waiting = await self.waiting(f"hook:{known}/{hook}") if known is not None else []
+            found += [each for each in waiting[-1:] if each.state == "failed"]
+        return found
+
+    def _unrank(self, commit: Commit, after: Delivery, environment_id: str | None) -> None:
+        """A version that was given up stays where it is, until a newer one overtakes it: it can be tried anew."""
+        if after.event in COALESCED and after.state == "failed":
+            return
+        index, _ = waiting_index(after, environment_id)
+        for member in {f"{after.request}/{after.place}", after.request}:
+            commit.rank(self._keys.index(index), member, None)
 
     async def _read(self, members: Iterable[str]) -> tuple[Delivery, ...]:
         """`members`: request/place."""
