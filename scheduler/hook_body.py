@@ -75,11 +75,6 @@ def headers(hook: Hook, token: Secret | None) -> dict[str, str]:
     return found
 
 
-def token_name(hook: str) -> str:
-    """By which name the token of a hook lies in its environment: `API_TOKEN` of the hook api."""
-    return hook.upper().replace("-", "_") + "_TOKEN"
-
-
 def _encoded(content: Mapping[str, Any]) -> bytes:
     return json.dumps(content, separators=(",", ":")).encode()
 

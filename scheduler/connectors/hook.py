@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from scheduler.connectors.outgoing import NOTHING, Answer, Outgoing
+from store.model import headers as header_names
 from store.model.errors import AccessError, Invalid, Unavailable
 from store.model.secret import Secret
 
@@ -39,12 +40,6 @@ DELAYS_MS: Final = (  # before the first attempt, and after each one that failed
     24 * _HOUR,
 )
 
-_OURS: Final = frozenset(
-    {
-        *("content-type", "content-length", "content-encoding", "host", "connection", "transfer-encoding", "te"),
-        *("trailer", "upgrade", "expect", "keep-alive", "user-agent", "accept-encoding", "cookie"),
-    }
-)
 _ID: Final = re.compile(r"[A-Za-z0-9_:/#-]{1,200}")  # no dot: it separates what is signed
 _TEXTUAL: Final = re.compile(r"(text/[^;]*|application/([^;]*\+)?(json|xml))\s*(;.*)?", re.IGNORECASE)
 
@@ -118,7 +113,7 @@ async def deliver(
     try:
         timestamp_s = now_ms // 1000
         headers = {
-            **{name: value for name, value in extra.items() if not ours(name)},
+            **{name: value for name, value in extra.items() if not header_names.ours(name)},
             "content-type": "application/json",
             "webhook-id": message_id,
             "webhook-timestamp": str(timestamp_s),
@@ -162,12 +157,6 @@ def _judge(status: int) -> tuple[Outcome, str | None]:
             return "retry", f"The receiver answered {status}: it has a fault of its own."
         case _:
             return "retry", f"The receiver answered {status}: it did not accept this."
-
-
-def ours(header: str) -> bool:
-    """One that nobody else says: ours, and those by which HTTP works."""
-    name = header.lower()
-    return name.startswith("webhook-") or name in _OURS
 
 
 def excerpt(answer: Answer, hide: Iterable[Secret] = ()) -> str:

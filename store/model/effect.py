@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 from pydantic import Field, StringConstraints
 
 from store.model.grant import Membership
-from store.model.identity import RequestId, UserId
+from store.model.identity import RequestId, TargetId, UserId
 from store.model.policy import Circle, HookEvent
 from store.model.record import Record
 from store.model.sealed import HolderName
@@ -143,6 +143,20 @@ class Fire(_Effect):
         return f"fire:{self.request}/{self.hook}/{self.event}"
 
 
+class Retire(_Effect):
+    """The former secret of a hook goes, once its time is over."""
+
+    lane: ClassVar[Lane] = "hook"
+    type: Literal["retire"] = "retire"
+    target: TargetId
+    hook: str
+    at_ms: int
+
+    @property
+    def key(self) -> str:
+        return f"retire:{self.target}/{self.hook}"
+
+
 class Recovered(_Effect):
     """Other policies were put into force, or a roster of key holders was begun anew, without anybody's approval. It becomes one message an owner."""
 
@@ -256,7 +270,7 @@ def _apart(detail: str | None) -> str:
 
 
 Effect: TypeAlias = Annotated[
-    ShowCard | Tell | Announce | Count | Depart | Align | Redeploy | Fire | Post | Signal | Mail | MailApprovers | Recovered
+    ShowCard | Tell | Announce | Count | Depart | Align | Redeploy | Fire | Retire | Post | Signal | Mail | MailApprovers | Recovered
     | TellToken | Entrust,
     Field(discriminator="type"),
 ]  # fmt: skip

@@ -40,8 +40,8 @@ def hooks_of(target: str) -> str:
 def dead_letter(delivery: Delivery) -> str:
     """A hook that has not heard of the newest version, by its name; all else by itself."""
     if delivery.event in COALESCED:
-        return f"{delivery.environment}#{delivery.hook}"
-    return f"{FIRED} {delivery.request}/{delivery.place}"
+        return f"{hooks_of(delivery.environment)}#{delivery.hook}"
+    return f"{FIRED} {delivery.request}/{delivery.place} {delivery.environment}"
 
 
 def woken(delivery: Delivery, environment_id: str | None, now_ms: int) -> Redeploy | Fire:
@@ -122,9 +122,7 @@ class Deliveries:
         """It goes at once, under the same id, and its schedule begins again. Raises `Conflict` where it has moved meanwhile."""
         key = self._keys.delivery(before.request, before.place)
         stored = await self._redis.hmget(key, ["body", "version"])
-        after = before.model_copy(
-            update={"state": "waiting", "next_ms": None, "counted_from": before.attempts}
-        )
+        after = before.model_copy(update={"state": "waiting", "next_ms": None, "counted_from": before.attempts})
         commit = Commit(self._keys, command_id, fingerprint=f"{event}:{before.request}/{before.place}")
         commit.write(key, int(stored[1] or 0), after.to_json())
         index, score = waiting_index(after, environment_id)
@@ -155,13 +153,13 @@ class Deliveries:
 
     async def dead(self, environment_of: Callable[[str], Awaitable[str | None]], *, most: int) -> list[Delivery]:
         """What was given up and has not been told since, the newest first. `environment_of`: an id by a name."""
-        found = []
+        found: list[Delivery] = []
         for member in await self._redis.zrange(self._keys.index("dead"), 0, most - 1, desc=True):
-            kind, _, about = text(member).rpartition(" ")
-            if kind == FIRED:
-                found += await self._read([about])
+            about = text(member).split(" ")
+            if about[0] == FIRED:
+                found += await self._read(about[1:2])
                 continue
-            target, _, hook = about.rpartition("#")
+            target, _, hook = about[0].rpartition("#")
             known = await environment_of(target)
             waiting = await self.waiting(f"hook:{known}/{hook}") if known is not None else []
             found += [each for each in waiting[-1:] if each.state == "failed"]

@@ -22,6 +22,7 @@ from store.model.effect import (
     Post,
     Recovered,
     Redeploy,
+    Retire,
     ShowCard,
     Signal,
     Tell,
@@ -35,7 +36,7 @@ from store.redis.scripts import Scripts
 
 KINDS: dict[str, type[Effect]] = {
     "show_card": ShowCard, "tell": Tell, "announce": Announce, "count": Count, "depart": Depart, "align": Align,
-    "redeploy": Redeploy, "fire": Fire, "post": Post, "signal": Signal, "mail": Mail, "mail_approvers": MailApprovers,
+    "redeploy": Redeploy, "fire": Fire, "retire": Retire, "post": Post, "signal": Signal, "mail": Mail, "mail_approvers": MailApprovers,
     "recovered": Recovered, "tell_token": TellToken, "entrust": Entrust,
 }  # fmt: skip
 _TYPE: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])

@@ -12,14 +12,15 @@ from playground.hooks import HookReceiver
 from scheduler.connectors.hook import DELAYS_MS
 from scheduler.connectors.outgoing import Outgoing
 from scheduler.metrics import Metrics
-from scheduler.relay import Relay
+from scheduler.relay import Performer, Relay
 from scheduler.webhooks import RECEIPTS, Webhooks
 from store.model.delivery import Delivery, Receipt
-from store.model.effect import Fire, Redeploy
+from store.model.effect import Fire, Redeploy, Retire
 from store.model.environment import Environment
 from store.model.policy import HOUR, MINUTE, Hook, PolicySet, TargetConfig
 from store.model.request import Request
 from store.redis.deliveries import Deliveries
+from store.redis.hooks import Hooks
 from store.redis.policies import Policies
 from tests.builders import ANA, BOB, TARGETS
 from tests.scheduler.measured import measured
@@ -43,16 +44,33 @@ class House:
 
     def another(self) -> Relay:
         corridor = self.corridor
-        webhooks = Webhooks(
+        environments = corridor.another_environments()
+        policies = Policies(corridor.redis, corridor.keys, corridor.scripts)
+        self.hooks = Hooks(
+            corridor.redis,
+            corridor.keys,
+            corridor.scripts,
+            corridor.skew,
+            lambda: corridor.now_ms,
+            policies=policies,
+            environments=environments,
+            deliveries=self.deliveries,
+            requests=corridor.requests,
+            directory=corridor.crowd,
+        )
+        self.webhooks = webhooks = Webhooks(
+            self.hooks,
             self.deliveries,
-            corridor.another_environments(),
-            Policies(corridor.redis, corridor.keys, corridor.scripts),
+            environments,
+            policies,
             corridor.replica(),
             self._outgoing,
             self.metrics,
             lambda: 0.0,
+            asyncio.get_running_loop().time,
         )
-        return Relay(corridor.outbox, {Redeploy: webhooks.redeploy, Fire: webhooks.fire}, self.metrics, lambda: 1.0)
+        performers: dict[type, Performer] = {Redeploy: webhooks.redeploy, Fire: webhooks.fire, Retire: webhooks.retire}
+        return Relay(corridor.outbox, performers, self.metrics, lambda: 1.0)
 
     async def _outgoing(self, policies: PolicySet) -> Outgoing:
         await self.outgoing.close()
