@@ -20,7 +20,7 @@ from store.model.policy import Hook, PolicySet
 from store.model.secret import Secret
 from store.redis.deliveries import Deliveries, hooks_of
 from store.redis.environments import Environments
-from store.redis.hooks import Hooks
+from store.redis.hooks import Hooks, Named
 from store.redis.outbox import Claimed
 from store.redis.policies import Policies
 from store.redis.requests import Requests
@@ -75,7 +75,7 @@ class Webhooks:
     async def fire(self, effect: Fire, claimed: Claimed) -> Again | None:
         """One try. A deploy lets a version go first that the same hook has not been told of at all."""
         delivery = await self._deliveries.one(effect.request, f"{effect.hook}:{effect.event}")
-        if delivery is None or delivery.state != "waiting":
+        if delivery is None or delivery.state != "waiting" or await self._paused(delivery):
             return None
         environment = canonical(delivery.environment).environment
         known = await self._environments.find(environment) if environment is not None else None
@@ -90,14 +90,6 @@ class Webhooks:
         left_ms = await self._hooks.retire(effect.target, effect.hook)
         return Again(left_ms) if left_ms is not None else None
 
-    async def trial(self, target: str, hook: str, *, message_id: str, now_ms: int) -> wire.Receipt:
-        """What a receiver says to a test. Raises `AccessError`."""
-        policies = await self._policies.current()
-        named = await self._hooks.named(target, hook)
-        found = canonical(named.target)
-        content = hook_body.trial(found.id, found.environment, hook, message_id, now_ms)
-        return await self._send(named.hook, found.id, None, message_id, content, policies, now_ms)
-
     async def _due(self, environment_id: str | None, delivery: Delivery, claimed: Claimed) -> Again | None:
         now_ms = claimed.now_ms
         if delivery.state != "waiting":
@@ -111,8 +103,8 @@ class Webhooks:
             gone = Receipt(at_ms=now_ms, said="The policies do not name this hook any more.")
             await self._record(environment_id, delivery, _after(delivery, gone, "failed", None), now_ms)
             return None
-        if (await self._hooks.receiver(hooks_of(delivery.environment), hook.name)).paused is not None:
-            return None  # resuming it puts it here again
+        if await self._paused(delivery):
+            return None
         entered_s = self._monotonic()
         if (wait_ms := self._circuits.enter(hook.url, now_ms=now_ms, monotonic_s=entered_s)) is not None:
             return Again(wait_ms)
@@ -120,8 +112,14 @@ class Webhooks:
         try:
             told = (await self._requests.get(delivery.request)).request
             content = hook_body.body(delivery, told, self._public_url)
-            receipt = await self._send(
-                hook, delivery.environment, environment_id, delivery.message_id, content, policies, now_ms
+            receipt = await _send(
+                self._environments,
+                await self._outgoing(policies),
+                hook,
+                await self._hooks.secrets(delivery.environment, hook.name, environment_id),
+                delivery.message_id,
+                content,
+                now_ms,
             )
             answered = receipt.status is not None or receipt.outcome == "refused"
         finally:
@@ -130,39 +128,9 @@ class Webhooks:
             )
         return await self._settle(environment_id, delivery, receipt, now_ms)
 
-    async def _send(
-        self,
-        hook: Hook,
-        target: str,
-        environment_id: str | None,
-        message_id: str,
-        content: Mapping[str, Any],
-        policies: PolicySet,
-        now_ms: int,
-    ) -> wire.Receipt:
-        secrets = await self._hooks.secrets(target, hook.name, environment_id)
-        try:
-            token = await self._token(hook)
-            body = hook_body.written(hook, content)
-        except (Invalid, NotFound) as fault:
-            outcome: wire.Outcome = "retry" if isinstance(fault, NotFound) else "refused"
-            return wire.Receipt(outcome=outcome, status=None, latency_ms=0, error=fault.sentence)
-        return await wire.deliver(
-            await self._outgoing(policies),
-            hook.url,
-            message_id=message_id,
-            secrets=secrets,
-            body=body,
-            now_ms=now_ms,
-            extra=hook_body.headers(hook, token),
-            hide=(*secrets, *((token,) if token is not None else ())),
-        )
-
-    async def _token(self, hook: Hook) -> Secret | None:
-        if hook.credentials is None:
-            return None
-        name = token_name(hook.name)
-        return await self._environments.machine_read(hook.credentials, name, purpose=f"hook {hook.name}")
+    async def _paused(self, delivery: Delivery) -> bool:
+        """Resuming it puts it into its lane again."""
+        return (await self._hooks.receiver(hooks_of(delivery.environment), delivery.hook)).paused is not None
 
     async def _settle(
         self, environment_id: str | None, delivery: Delivery, receipt: wire.Receipt, now_ms: int
@@ -204,6 +172,48 @@ class Webhooks:
             recorded = False
         if not recorded:
             raise Unavailable("Somebody else has told this hook meanwhile.", code="busy", retry_after_ms=0)
+
+
+async def trial(
+    hooks: Hooks, environments: Environments, outgoing: Outgoing, named: Named, message_id: str, now_ms: int
+) -> wire.Receipt:
+    """What a receiver says to an event of the type test."""
+    found = canonical(named.target)
+    content = hook_body.trial(found.id, found.environment, named.hook.name, message_id, now_ms)
+    signing = await hooks.secrets(named.target, named.hook.name)
+    return await _send(environments, outgoing, named.hook, signing, message_id, content, now_ms)
+
+
+async def _send(
+    environments: Environments,
+    outgoing: Outgoing,
+    hook: Hook,
+    signing: tuple[Secret, ...],
+    message_id: str,
+    content: Mapping[str, Any],
+    now_ms: int,
+) -> wire.Receipt:
+    """As this receiver wants it, once. A token that is not there yet may be there at the next try."""
+    token = None
+    try:
+        if hook.credentials is not None:
+            token = await environments.machine_read(
+                hook.credentials, token_name(hook.name), purpose=f"hook {hook.name}"
+            )
+        body = hook_body.written(hook, content)
+    except (Invalid, NotFound) as fault:
+        outcome: wire.Outcome = "retry" if isinstance(fault, NotFound) else "refused"
+        return wire.Receipt(outcome=outcome, status=None, latency_ms=0, error=fault.sentence)
+    return await wire.deliver(
+        outgoing,
+        hook.url,
+        message_id=message_id,
+        secrets=signing,
+        body=body,
+        now_ms=now_ms,
+        extra=hook_body.headers(hook, token),
+        hide=(*signing, *((token,) if token is not None else ())),
+    )
 
 
 def _after(delivery: Delivery, receipt: Receipt, state: State, next_ms: int | None) -> Delivery:

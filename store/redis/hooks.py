@@ -93,6 +93,24 @@ class Hooks:
                 found.append((target, hook, await self.receiver(hooks_of(target), hook.name), len(waiting)))
         return found
 
+    async def of(self, request_id: str) -> tuple[Delivery, ...]:
+        """How telling the hooks of one request goes. Raises `NotFound`."""
+        return await self._deliveries.of(await self._request(request_id))
+
+    async def dead(self, *, most: int) -> list[Delivery]:
+        """What was given up, the newest first, as long as the policies name the hook."""
+
+        async def environment(target: str) -> str | None:
+            known = await self._environments.find(target)
+            return known.id if known is not None else None
+
+        policies, found = await self._policies.current(), []
+        for each in await self._deliveries.dead(environment, most=most):
+            config = policies.target(canonical(each.environment))
+            if config is not None and any(hook.name == each.hook for hook in config.hooks):
+                found.append(each)
+        return found
+
     async def receiver(self, target: str, hook: str) -> Receiver:
         return (await self._stored(target, hook))[0]
 
