@@ -398,6 +398,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         slack=slack,
         deliveries=deliveries,
         hooks=hooks,
+        outbox=outbox,
         tokens=tokens,
         uses=uses,
         expiries=expiries,
