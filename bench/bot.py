@@ -188,11 +188,15 @@ class Measured:
                 message_id=f"msg_{request}_{self._told}", at_ms=at_ms, until_ms=at_ms,
             )  # fmt: skip
             await app.redis.hset(keys.delivery(request, waits.place), mapping={"body": waits.to_json(), "version": 1})
-        fires = [Fire(request=each, hook="api", event="access.granted", at_ms=at_ms) for each in requests]
+        fires = [
+            Fire(request=each, hook="api", event="access.granted", at_ms=at_ms, target="payments/prod")
+            for each in requests
+        ]
         await app.outbox.put(fires, command_id=f"bench:deliver:{os.getpid()}:{self._told}")
         before, begun = time.process_time_ns(), time.monotonic()
         while await app.outbox.depth("hook"):
-            await app.relay.tick("hook")
+            if not await app.relay.tick("hook"):
+                await asyncio.sleep(0.02)
             await app.relay.settled()
         cpu_us = (time.process_time_ns() - before) / 1000
         wall_s = time.monotonic() - begun

@@ -235,7 +235,6 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         deliveries,
         environments,
         policies,
-        requests,
         outside.outgoing,
         metrics,
         random.random,

@@ -8,11 +8,8 @@ OPENS_AFTER: Final = 5  # times in a row without an answer
 PROBE_MS: Final = 30_000  # after which one delivery looks whether it is back; doubled each time it is not
 PROBE_MOST_MS: Final = 300_000
 SLOW_S: Final = 1.0  # an answer that takes longer makes a host slow
-UNKNOWN, QUICK, SLOW = (
-    8,
-    48,
-    4,
-)  # deliveries at a time, of this process, to a host never heard of, one that is quick, one that is not
+# Deliveries at a time, of this process, to a host never heard of, to one that is quick, and to one that is not.
+UNKNOWN, QUICK, SLOW = 8, 128, 4
 STEP_ASIDE_MS: Final = 500  # how long what finds no place at its host waits, before it is looked at again
 
 

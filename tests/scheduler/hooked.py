@@ -58,7 +58,6 @@ class House:
             self.deliveries,
             environments,
             policies,
-            corridor.replica(),
             self._outgoing,
             self.metrics,
             lambda: 0.0,
