@@ -15,11 +15,22 @@ from standardwebhooks import Webhook
 
 from scheduler.connectors.hook import DELAYS_MS
 from store.model.policy import HOUR, Hook, TargetConfig
+from store.redis.client import connect
 from tests.builders import TARGETS
 from tests.scheduler.hooked import House
+from tests.store.redis.corridor import Corridor
 
 ROUNDS: Final = 24
 SILENT_S: Final = 0.4
+
+
+@pytest.fixture
+async def corridor(redis_url: str) -> AsyncIterator[Corridor]:
+    """Over the client of production: it lets hundreds wait where another one refuses the hundred-and-first."""
+    async with connect(redis_url) as client:
+        corridor = Corridor(client)
+        await corridor.enact()
+        yield corridor
 
 
 class Receiver:
