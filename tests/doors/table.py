@@ -202,8 +202,8 @@ DOORS: Final[dict[str, Row]] = {
     "cli hooks show": harmless(OWNER_OF_MACHINE, LOOKING),
     "cli hooks schema": harmless("It is what the documentation says.", "bot/cli/test_hooks.py::test_the_schema_is_one"),
     "cli hooks test": guarded(
-        "Whoever has the machine; audited, and it goes only where the outgoing client may",
-        "scheduler/connectors/test_outgoing.py::test_no_form_of_url_reaches_inside",
+        "Whoever has the machine; audited, it goes only where the outgoing client may, and its receipt repeats no secret",
+        "scheduler/test_hooks.py::test_a_receipt_never_holds_the_token_or_the_secret_that_a_receiver_repeats",
     ),
     "cli hooks retry": guarded(
         "Whoever has the machine; audited, and no older version after a newer one",
