@@ -132,7 +132,7 @@ def policy_sets(draw: st.DrawFn) -> PolicySet:
                 name="chat",
                 url="https://chat.example.com/x",
                 preset="template",
-                template='{"text": "{{ data.target }}:\n{{ type }}"}\n',
+                template='{"text": "{{ data.target }}",\n "type": "{{ type }}"}\n',
             )
         ),
         max_size=1,
