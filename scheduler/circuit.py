@@ -43,7 +43,9 @@ class Circuits:
                 return host.open_until_ms - now_ms + host.apart()
             if host.begun:  # one looks already whether it is back
                 return STEP_ASIDE_MS + host.apart()
-        slow = host.quick is False or any(monotonic_s - begun > SLOW_S for begun in host.begun)
+        slow = host.quick is False or (
+            bool(host.begun) and monotonic_s - host.begun[0] > SLOW_S  # the oldest
+        )
         if len(host.begun) >= (SLOW if slow else UNKNOWN if host.quick is None else QUICK):
             return STEP_ASIDE_MS + host.apart()
         host.begun.append(monotonic_s)
