@@ -34,7 +34,9 @@ from store.redis.clock import Dial
 from store.redis.deliveries import Deliveries
 from store.redis.embedded import EmbeddedServer
 from store.redis.environments import Environments
+from store.redis.hooks import Hooks
 from store.redis.older import Older
+from store.redis.outbox import Outbox
 from store.redis.policies import Policies
 from store.redis.requests import Requests
 from store.redis.tokens import Tokens
@@ -87,6 +89,8 @@ class App:
     keeping: Keeping
     slack: Slack
     deliveries: Deliveries
+    hooks: Hooks
+    outbox: Outbox
     tokens: Tokens
     uses: Uses
     expiries: Expiries

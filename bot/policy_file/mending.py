@@ -114,6 +114,14 @@ def _leans(path: Path, broken: Path) -> bool:
     region = _region(broken)
     if path[: len(region)] == region:
         return True
+    form = {
+        "preset",
+        "template",
+        "ref",
+        "credentials",
+    }  # of the body of a hook: what the one lacks may be what is broken
+    if broken[2:3] == ("hooks",) and path[:4] == broken[:4] and form & {*broken[4:5]} and {"url", *form} & {*path[4:5]}:
+        return True
     if broken[:1] == ("allow_private",) and ("url" in path[-1:] or "webhooks" in path):
         return True
     if (

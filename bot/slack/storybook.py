@@ -78,6 +78,8 @@ def stories() -> Iterator[Story]:
     yield from _told()
     for delivery in s.deliveries():
         yield _message(f"thread/{delivery.hook}-{delivery.state}", hook_line(delivery))
+    for delivery in s.fired():
+        yield _message(f"thread/{delivery.hook}-{delivery.event}", hook_line(delivery))
     yield from _forms()
     yield from _modals()
     yield from _homes()

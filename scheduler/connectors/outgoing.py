@@ -22,6 +22,7 @@ from store.model.identity import shown
 
 TOTAL_MS: Final = 10_000  # from the name's look-up to the last byte
 ANSWER_BYTES: Final = 64 * 1024
+URLS_KEPT: Final = 512
 URL_LENGTH: Final = 2_000
 NAME_LENGTH: Final = 253
 SOCKETS_PER_HOST: Final = 10  # one slow receiver holds no more than these
@@ -74,6 +75,7 @@ class Outgoing:
         self._resolver = resolver
         self._timeout = aiohttp.ClientTimeout(total=total_ms / 1000)
         self._sessions: dict[str, aiohttp.ClientSession] = {}
+        self._urls: dict[str, URL] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -104,7 +106,7 @@ class Outgoing:
         Raises `Invalid` for the URL, `Refused` for a denied address, `Unavailable` for everything that may pass: with
         `code` "timeout" or "broken_off" the request may have had its effect.
         """
-        where = self._parse(url)
+        where = self._known(url)
         host = shown(where.host or "")
         try:
             return await self._exchange(method, where, headers, body, most)
@@ -181,6 +183,14 @@ class Outgoing:
         if not may:
             raise _DeniedError("denied")
         return socket.socket(family, kind, protocol)
+
+    def _known(self, url: str) -> URL:
+        """Read once: the same few are reached again and again, and what may be reached does not change here."""
+        if url not in self._urls:
+            while len(self._urls) >= URLS_KEPT:
+                del self._urls[next(iter(self._urls))]
+            self._urls[url] = self._parse(url)
+        return self._urls[url]
 
     def _parse(self, url: str) -> URL:
         """The very object that is connected to, so that no second parser can read it differently."""

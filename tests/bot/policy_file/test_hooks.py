@@ -1,0 +1,74 @@
+"""What a hook may carry, and what is told of it with its line and column before anything is sent."""
+
+import pytest
+
+from bot.policy_file import PolicyFileInvalid, parse
+
+FILE = """\
+version: 1
+owners: {users: [ana@example.com]}
+targets:
+  countersign/hooks: {values_in_slack: enter}
+  payments/prod:
+    values_in_slack: enter_and_show
+    hooks:
+      - name: api
+        url: https://api.github.com/repos/acme/payments/dispatches
+        HERE
+policies:
+  - {name: a, targets: ["*/*"], actions: [change, open], requesters: {groups: [dev]}, approvals: [{from: {groups: [leads]}}]}
+"""
+
+
+def told(*lines: str) -> list[str]:
+    written = FILE.replace("HERE", "\n        ".join(lines))
+    try:
+        file = parse(written.encode(), "p.yml")
+    except PolicyFileInvalid as error:
+        return [str(each) for each in error.problems]
+    return [str(each) for each in file.warnings if "policy" not in each.sentence]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("preset: github-dispatch", "credentials: countersign/hooks"),
+        (
+            "preset: template",
+            "template: |",
+            '  {"text": "{{ data.target }}",',
+            '   "n": {{ data.environment_version }}}',
+        ),
+        ("headers: {X-Team: payments, X-Area: a b c}",),
+    ],
+)
+def test_what_is_sound(lines: tuple[str, ...]) -> None:
+    assert told(*lines) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (
+            ("preset: template", "template: |", '  {"text": "{{ data.target }}",', '   "n": {{ data.os }}}'),
+            "p.yml:11:19: line 2, column 7 of the template: nothing is called “data.os”; there is data.access.for",
+        ),
+        (("preset: template", "template: '{\"n\": {{ type }'"), "p.yml:11:19: line 1, column 7 of the template: {{ has no }} after it"),
+        (("preset: template",), "p.yml:10:17: the preset template needs a template"),
+        (("template: '{}'",), "p.yml:10:9: only the preset template has a template; write preset: template."),
+        (("ref: main",), "p.yml:10:9: only the preset github-workflow has a ref"),
+        (("preset: github-dispatch",), "p.yml:10:17: GitHub takes nothing without a token; add credentials"),
+        (("credentials: countersign/gone",), "p.yml:10:22: “countersign/gone” is not listed"),
+        (("headers: {Authorization: Bearer x}",), "would hold a secret, and this file holds none"),
+        (("headers: {X-Api-Key: x}",), "would hold a secret, and this file holds none"),
+        (("headers: {Webhook-Id: x}",), "is set by Countersign itself; remove it."),
+        (("headers: {Content-Type: x}",), "is set by Countersign itself; remove it."),
+        (('headers: {X-A: "a\\r\\nb: c"}',), "cannot stand in a header"),
+        (('headers: {"X A": b}',), "is not the name of a header"),
+    ],
+)  # fmt: skip
+def test_what_is_not_is_told_with_its_place(lines: tuple[str, ...], said: str) -> None:
+    found = told(*lines)
+    assert len(found) == 1
+    assert said in found[0]
+    assert "Bearer" not in found[0]
