@@ -20,12 +20,6 @@ def missing(document: form.Document) -> Iterator[Finding]:
             for place, event in enumerate(hook.on):
                 if event not in SENT:
                     yield _finding("targets", name, "hooks", index, "on", place, sentence=f"nothing sends “{event}”.")
-    for index, policy in enumerate(document.policies):
-        if "deploy" in policy.actions:
-            place = policy.actions.index("deploy")
-            yield _finding("policies", index, "actions", place, sentence="nobody can ask for a deploy.")
-        if policy.deployers is not None:
-            yield _finding("policies", index, "deployers", sentence="there is no Deploy to press.", at_key=True)
 
 
 def _values(document: form.Document, name: str, target: form.Target) -> Iterator[Finding]:

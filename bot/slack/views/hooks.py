@@ -4,6 +4,8 @@ from bot.slack.views import blocks as b
 from bot.slack.views.facts import Block, Message
 from bot.slack.views.words import date, plural, spoken
 from store.model.delivery import Delivery
+from store.model.lifecycle.deploying import LOG_MOST
+from store.model.request import Request, Run
 
 SAID_MOST = 300
 
@@ -20,6 +22,24 @@ def lines(deliveries: tuple[Delivery, ...]) -> Block:
     if len(deliveries) > 20:
         parts.append(b.line(b.text(f"and {len(deliveries) - 20} more")))
     return b.rich(*parts)
+
+
+def reported(run: Run) -> list[Block]:
+    """What the receiver has said of a deploy, as plain text."""
+    said = [b.said("Stage", run.stage)] if run.stage else []
+    said += [b.said("What the receiver said", run.said)] if run.said else []
+    return [*said, *([b.said("Log", run.log, LOG_MOST)] if run.log else [])]
+
+
+def progress_line(request: Request) -> Message | None:
+    """How a deploy goes, by what its receiver said, in the card's thread. None: nothing yet."""
+    run = request.run
+    if run is None or run.said_ms is None:
+        return None
+    words = {"running": "Deploying", "succeeded": "Deployed", "failed": "Failed", "cancelled": "Cancelled"}
+    how = words.get(request.state, "Deploying")
+    line = b.line(b.text(how, bold=True), b.text(", as its receiver said "), b.date_element(run.said_ms), b.text("."))
+    return Message(f"{how}, as its receiver said {date(run.said_ms)}.", b.fresh([b.rich(line), *reported(run)]))
 
 
 def hook_line(delivery: Delivery) -> Message:

@@ -21,6 +21,9 @@ ON_HOME = (
     "home_policy_changes",
     "home_go_",
     "home_roll_back",
+    "home_revoke",
+    "home_sign_out",
+    "login_deny",
 )  # about a target, a person or a page, not about a request
 
 
