@@ -68,7 +68,7 @@ async def _notice_secret(url: str) -> str:
 
 
 async def _secret(target: str, hook: str) -> str:
-    from bot.cli.local import local
+    from bot.cli.local import hooks_here, local
     from store.model.audit import Audit
     from store.model.errors import NotFound
     from store.model.identity import Target, shown
@@ -85,8 +85,7 @@ async def _secret(target: str, hook: str) -> str:
             others = f" It has {', '.join(named)}." if named else " It has none."
             raise NotFound(f"{found} has no hook {shown(hook)}.{others}", code="unknown_hook")
         environments = await here.environments()
-        environment = await environments.ensure(found.environment or found.id, secure=config.secure)
-        value = await environments.signing_secret(environment, hook)
+        value = (await hooks_here(here, environments).secrets(found.id, hook))[0]
         entry = Audit(
             event="hook.secret_shown",
             actor="owner",

@@ -9,17 +9,11 @@ from store.model.errors import Invalid
 from store.model.identity import Target
 from store.model.policy import covers
 
-SENT = frozenset({"change"})
-
 
 def missing(document: form.Document) -> Iterator[Finding]:
     """Warnings, each beginning with “not there yet”."""
     for name, target in document.targets.items():
         yield from _values(document, name, target)
-        for index, hook in enumerate(target.hooks):
-            for place, event in enumerate(hook.on):
-                if event not in SENT:
-                    yield _finding("targets", name, "hooks", index, "on", place, sentence=f"nothing sends “{event}”.")
 
 
 def _values(document: form.Document, name: str, target: form.Target) -> Iterator[Finding]:

@@ -136,6 +136,19 @@ def parse_reference(value: str) -> Reference:
     return Reference(parse_request_id(parts["request"]), int(parts["revision"]), parts["digest"])
 
 
+def retry_block(place: str, attempts: int) -> str:
+    """The id of the block in which a Retry stands: of which hook, and another one after each try."""
+    return f"retry/{place}/{attempts}"
+
+
+def parse_retry_block(value: str) -> str:
+    """Which hook. Raises `Invalid`: it comes back from a client."""
+    parts = value.split("/")
+    if len(parts) != 3 or parts[0] != "retry":
+        raise Invalid("This button is not one of ours.", code="bad_reference")
+    return parts[1]
+
+
 def lock_reference(lock: Lock) -> str:
     """Whose lock, and the newest cause of it that the owner saw."""
     return f"{lock.user}:{lock.newest.at_ms}"

@@ -29,6 +29,7 @@ from bot.slack.unlocking import Unlocking
 from bot.slack.views import modals
 from store.model.command import Activate, Approve, Command, Countersign, Deploy, End, Merge, Withdraw
 from store.model.errors import AccessError, Invalid
+from store.redis.hooks import Hooks
 from store.redis.requests import Outcome
 
 log = structlog.stdlib.get_logger(__name__)
@@ -52,6 +53,7 @@ class Listeners:
         homes: Homes,
         rulebook: Rulebook,
         sight: Sight,
+        hooks: Hooks,
         left: Callable[[str, str], Awaitable[None]],
     ) -> None:
         self._requests = talk.requests
@@ -68,6 +70,7 @@ class Listeners:
         self._homes = homes
         self._rulebook = rulebook
         self._sight = sight
+        self._hooks = hooks
         self._left = left
         self._committed = talk.committed
         self._counted = talk.counted
@@ -82,6 +85,7 @@ class Listeners:
         app.action(ids.EXTEND)(self._on_extend)
         app.action(ids.DEPLOY_AGAIN)(self._on_deploy_again)
         app.action(ids.ROLL_BACK)(self._on_roll_back)
+        app.action(ids.RETRY_HOOK)(self._on_retry)
         app.view(ids.EXTEND_TIME)(self._extending.sent)
         app.action(ids.HOME_UNLOCK)(self._on_unlock)
         app.action(ids.HOME_ROLL_BACK)(self._on_roll_back)
@@ -143,6 +147,18 @@ class Listeners:
         pressed = click(body)
         await self._answered(pressed, self._forms.deploy_again(pressed))
         await ack()
+
+    async def _on_retry(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        pressed = click(body)
+        await self._answered(pressed, self._retry(pressed))
+        await ack()
+
+    async def _retry(self, pressed: Click) -> None:
+        """A hook that was given up, or that waits for its next try, is told at once."""
+        place, about = ids.parse_retry_block(pressed.block), pressed.reference
+        await self._hooks.retry(about.request, place, actor=pressed.user, command_id=pressed.command_id)
+        self._counted(pressed.action, "ok")
+        self._committed()
 
     async def _on_unlock(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         pressed = click(body)

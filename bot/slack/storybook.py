@@ -78,7 +78,7 @@ def stories() -> Iterator[Story]:
         yield _message(f"copy/{name}", for_requester(facts))
     yield from _told()
     for delivery in s.deliveries():
-        yield _message(f"thread/{delivery.hook}-{delivery.state}", hook_line(delivery))
+        yield _message(f"thread/{delivery.hook}-{delivery.state}", hook_line(delivery, s.request("change", "merged")))
     yield from _forms()
     yield from _modals()
     yield from _homes()

@@ -12,14 +12,15 @@ from playground.hooks import HookReceiver
 from scheduler.connectors.hook import DELAYS_MS
 from scheduler.connectors.outgoing import Outgoing
 from scheduler.metrics import Metrics
-from scheduler.relay import Relay
+from scheduler.relay import Performer, Relay
 from scheduler.webhooks import RECEIPTS, Webhooks
 from store.model.delivery import Delivery, Receipt
-from store.model.effect import Redeploy
+from store.model.effect import Fire, Redeploy, Retire
 from store.model.environment import Environment
 from store.model.policy import HOUR, MINUTE, Hook, PolicySet, TargetConfig
 from store.model.request import Request
 from store.redis.deliveries import Deliveries
+from store.redis.hooks import Hooks
 from store.redis.policies import Policies
 from tests.builders import ANA, BOB, TARGETS
 from tests.scheduler.measured import measured
@@ -43,16 +44,33 @@ class House:
 
     def another(self) -> Relay:
         corridor = self.corridor
-        webhooks = Webhooks(
+        environments = corridor.another_environments()
+        policies = Policies(corridor.redis, corridor.keys, corridor.scripts)
+        self.hooks = Hooks(
+            corridor.redis,
+            corridor.keys,
+            corridor.scripts,
+            corridor.skew,
+            lambda: corridor.now_ms,
+            policies=policies,
+            environments=environments,
+            deliveries=self.deliveries,
+            requests=corridor.requests,
+            directory=corridor.crowd,
+        )
+        self.webhooks = webhooks = Webhooks(
+            self.hooks,
             self.deliveries,
-            corridor.another_environments(),
-            Policies(corridor.redis, corridor.keys, corridor.scripts),
+            environments,
+            policies,
             corridor.replica(),
             self._outgoing,
             self.metrics,
             lambda: 0.0,
+            asyncio.get_running_loop().time,
         )
-        return Relay(corridor.outbox, {Redeploy: webhooks.redeploy}, self.metrics, lambda: 1.0)
+        performers: dict[type, Performer] = {Redeploy: webhooks.redeploy, Fire: webhooks.fire, Retire: webhooks.retire}
+        return Relay(corridor.outbox, performers, self.metrics, lambda: 1.0)
 
     async def _outgoing(self, policies: PolicySet) -> Outgoing:
         await self.outgoing.close()
@@ -89,7 +107,7 @@ class House:
         return took
 
     async def delivery(self, request: Request) -> Delivery:
-        (delivery,) = await self.deliveries.of(request.id, ["api"])
+        (delivery,) = await self.deliveries.of(request)
         return delivery
 
     async def next_in_ms(self) -> int | None:
@@ -131,8 +149,9 @@ async def test_a_merged_change_is_told_signed_and_without_a_value(house):
         "schema": 1,
         "timestamp": request.since_ms // 1000,
         "data": {
+            "target": "payments/prod",
             "environment": "payments/prod",
-            "version": 2,
+            "environment_version": 2,
             "hook": "api",
             "request": request.id,
             "requested_by": "UREQ",
@@ -270,7 +289,7 @@ async def test_only_the_newest_version_is_told_and_the_older_ones_are_overtaken(
     requests = [await house.merged(A=str(number)) for number in range(3)]
     await house.run()
     (told,) = house.receiver.deliveries
-    assert json.loads(told.body)["data"]["version"] == 4
+    assert json.loads(told.body)["data"]["environment_version"] == 4
     assert [(await house.delivery(each)).state for each in requests] == ["overtaken", "overtaken", "delivered"]
     assert (await house.corridor.events()).count("hook.overtaken") == 2
 
@@ -288,7 +307,7 @@ async def test_a_newer_version_does_not_wait_for_the_pause_of_an_older_one(house
     assert (await house.delivery(old)).state == "overtaken"
     assert (await house.delivery(new)).attempts == 1
     assert await house.next_in_ms() == DELAYS_MS[1]  # its own first pause
-    assert [json.loads(each.body)["data"]["version"] for each in house.receiver.deliveries] == [2, 2, 3]
+    assert [json.loads(each.body)["data"]["environment_version"] for each in house.receiver.deliveries] == [2, 2, 3]
 
 
 async def test_what_is_reported_by_two_at_once_is_reported_once_and_tried_again(house):

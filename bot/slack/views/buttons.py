@@ -52,6 +52,11 @@ def cancel(request: Request) -> b.Element:
     return _button("Cancel", ids.CANCEL, request, style="danger")
 
 
+def retry(request: Request, hook: str) -> b.Element:
+    """Which hook says the block it stands in."""
+    return b.button("Retry", ids.RETRY_HOOK, request.reference, about=f"{hook} of {request.target}")
+
+
 def deploy_again(request: Request) -> b.Element:
     """Its form says which version that is."""
     return b.button("Deploy the last that succeeded", ids.DEPLOY_AGAIN, request.reference, about=request.target)

@@ -6,7 +6,7 @@ from bot.slack.views import amendment, buttons, holders, machines
 from bot.slack.views import blocks as b
 from bot.slack.views.change import CAUTIONS_MOST, CAUTIONS_SHOWN, NAMES_SHOWN, cautions, touched
 from bot.slack.views.facts import Block, CardFacts, Message
-from bot.slack.views.hooks import lines, reported
+from bot.slack.views.hooks import lines, reported, retries
 from bot.slack.views.next_steps import next_step
 from bot.slack.views.status import (
     broken,
@@ -52,7 +52,7 @@ def for_approvers(facts: CardFacts, *, whole: bool = False) -> Message:
         *_deciding(facts),
         *([buttons.more(facts, whole=not is_cut(facts))] if _undecided(facts) else []),
     ]
-    row = [b.actions(*pressed)] if pressed else []
+    row = [*retries(facts.deliveries, request), *([b.actions(*pressed)] if pressed else [])]
     still = frozenset[str]().union(*(place.circle.principals for place in facts.needed))
     others = request.state == "pending" and not still.issuperset(facts.asked)
     asked = [f"Asked: {people(facts.asked)}"] if others else []

@@ -1,6 +1,8 @@
 """Hooks: what telling a receiver of a new version came to."""
 
+from bot.slack import ids
 from bot.slack.views import blocks as b
+from bot.slack.views import buttons
 from bot.slack.views.facts import Block, Message
 from bot.slack.views.words import date, plural, spoken
 from store.model.delivery import Delivery
@@ -8,6 +10,7 @@ from store.model.lifecycle.deploying import LOG_MOST
 from store.model.request import Request, Run
 
 SAID_MOST = 300
+RETRIES_MOST = 5  # on a card; the thread has one for each
 
 
 def lines(deliveries: tuple[Delivery, ...]) -> Block:
@@ -15,7 +18,7 @@ def lines(deliveries: tuple[Delivery, ...]) -> Block:
     parts = [b.line(b.text("Hooks", bold=True))]
     parts.append(
         b.bullets(
-            [b.text(delivery.hook, code=True), b.text(f": {_result(delivery)}"), *_next(delivery)]
+            [b.text(delivery.hook, code=True), b.text(f"{_told(delivery)}: {_result(delivery)}"), *_next(delivery)]
             for delivery in deliveries[:20]
         )
     )
@@ -42,24 +45,58 @@ def progress_line(request: Request) -> Message | None:
     return Message(f"{how}, as its receiver said {date(run.said_ms)}.", b.fresh([b.rich(line), *reported(run)]))
 
 
-def hook_line(delivery: Delivery) -> Message:
-    """The result in the card's thread, with what the receiver said."""
+def retries(deliveries: tuple[Delivery, ...], request: Request) -> list[Block]:
+    """On the card: those that were given up."""
+    failed = {delivery.place: delivery for delivery in deliveries if delivery.state == "failed"}
+    return [
+        {
+            **b.section(f"`{delivery.hook}` was not told: it was given up.", buttons.retry(request, delivery.hook)),
+            "block_id": ids.retry_block(delivery.place, delivery.attempts),
+        }
+        for delivery in list(failed.values())[:RETRIES_MOST]
+    ]
+
+
+def hook_line(delivery: Delivery, request: Request) -> Message:
+    """The result in the card's thread, with what the receiver said, and a way to tell it at once."""
     last = delivery.receipts[-1] if delivery.receipts else None
     first = b.line(
         b.text("Hook "),
         b.text(delivery.hook, code=True),
-        b.text(f", version {delivery.version} of {delivery.environment}: {_result(delivery)}"),
+        b.text(f", {_about(delivery)}: {_result(delivery)}"),
         *_next(delivery),
         b.text("."),
     )
     blocks = [b.rich(first)]
     if last is not None and last.said.strip():
         blocks.append(b.said("The receiver said" if last.status is not None else "What happened", last.said, SAID_MOST))
+    if delivery.state == "failed" or _retrying(delivery):
+        again = b.actions(buttons.retry(request, delivery.hook))
+        blocks.append({**again, "block_id": ids.retry_block(delivery.place, delivery.attempts)})
     when = f" Next try {date(delivery.next_ms)}." if _retrying(delivery) and delivery.next_ms is not None else ""
     return Message(
-        text=f"Hook, version {delivery.version} of `{delivery.environment}`: {_result(delivery)}.{when}",
+        text=f"Hook `{delivery.hook}`, {_about(delivery)}: {_result(delivery)}.{when}",
         blocks=b.fresh(blocks),
     )
+
+
+def _told(delivery: Delivery) -> str:
+    """Of one of several events that a card may have told it of."""
+    return {"access.granted": ", access begun", "access.ended": ", access ended"}.get(delivery.event, "")
+
+
+def _about(delivery: Delivery) -> str:
+    match delivery.event:
+        case "change":
+            return f"version {delivery.version} of {delivery.environment}"
+        case "rollback":
+            return f"rolled back by version {delivery.version} of {delivery.environment}"
+        case "deploy":
+            return f"deploy of {delivery.environment}"
+        case "access.granted":
+            return f"access to {delivery.environment} begun"
+        case "access.ended":
+            return f"access to {delivery.environment} ended"
 
 
 def _result(delivery: Delivery) -> str:
