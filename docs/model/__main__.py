@@ -62,8 +62,8 @@ WAITING: Final = ("CLICKS=3", "LAST=3", "AGAIN=0", "CRASHES=1")
 ONE: Final = ("GRANTS=1", "CRASHES=1", "LATES=1")
 BOTH: Final = ("GRANTS=2", "CRASHES=0", "LATES=0")
 
-THREE: Final = ("DEPLOYS=3", "CRASHES=1")
-TWO: Final = ("DEPLOYS=2", "CRASHES=1")
+TWO: Final = ("TWICE", "CRASHES=1")
+EACH: Final = ("CRASHES=0",)
 
 MODELS: Final = (
     Run("decision", "edits, and an approver who leaves", EDITED),
@@ -75,8 +75,8 @@ MODELS: Final = (
     Run("grant", "one grant, a replica dies, leases run out", ONE),
     Run("grant", "two grants of one membership", BOTH),
     Run("grant", "access outside ends", ONE, ends=True),
-    Run("deploy", "three of one application, a replica dies", THREE),
-    Run("deploy", "what runs ends", TWO, ends=True),
+    Run("deploy", "two of one application, a replica dies", TWO),
+    Run("deploy", "what runs ends", EACH, ends=True),
 )
 DEFECTS: Final = (
     Run("decision", "the version of the request is not guarded", USED, without="NO_VERSION_GUARD"),
@@ -111,7 +111,7 @@ DEFECTS: Final = (
     Run("deploy", "what runs where is not guarded", TWO, without="SLOTS_UNGUARDED"),
     Run("deploy", "an older one starts after a newer one", TWO, without="OVERTAKES_UNSEEN"),
     Run("deploy", "what has ended hears a report", TWO, without="REPORTED_AT_ANY_TIME"),
-    Run("deploy", "the sweep forgets what runs", TWO, ends=True, without="SWEEP_FORGETS_RUNNING"),
+    Run("deploy", "the sweep forgets what runs", EACH, ends=True, without="SWEEP_FORGETS_RUNNING"),
 )
 
 

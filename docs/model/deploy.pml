@@ -177,7 +177,10 @@ init {
     :: each < DEPLOYS -> run Deployer(each); run Receiver(each); run Clock(each); each++
     :: else -> break
     od;
-    run Deployer(0); run Deployer(1); run Idle()              /* each of the first two is pressed by two at once */
+#ifdef TWICE
+    run Deployer(0);                                          /* pressed by two at once */
+#endif
+    run Idle()
   }
 }
 
