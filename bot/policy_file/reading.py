@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bot.policy_file import mistakes, not_yet, rules, whole
+from bot.policy_file import mistakes, rules, whole
 from bot.policy_file.form import Document
 from bot.policy_file.mending import doubted, further
 from bot.policy_file.names import names_in, policy_set, stand_in
@@ -18,12 +18,11 @@ from bot.policy_file.words import describe
 
 @dataclass(frozen=True, slots=True)
 class PolicyFile:
-    """What a file says, in its own words, with where it says it. `warnings` are about the file, `missing` about this version."""
+    """What a file says, in its own words, with where it says it."""
 
     document: Document
     places: Places
     warnings: tuple[Problem, ...] = ()
-    missing: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ def parse(data: bytes, file: str = "policies.yml") -> PolicyFile:
     warnings = places.problems(finding for finding in findings if finding.warning)
     if errors or document is None:
         raise PolicyFileInvalid(errors)
-    return PolicyFile(document, places, warnings, places.problems(not_yet.missing(document)))
+    return PolicyFile(document, places, warnings)
 
 
 def check(path: FilePath) -> Report:
@@ -70,7 +69,7 @@ def check(path: FilePath) -> Report:
         file = read(path)
     except PolicyFileInvalid as invalid:
         return Report(invalid.problems)
-    return Report((), tuple(sorted(file.warnings + file.missing)), tuple(_lines(file.document)))
+    return Report((), tuple(sorted(file.warnings)), tuple(_lines(file.document)))
 
 
 def _lines(document: Document) -> Iterator[str]:
