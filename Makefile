@@ -68,7 +68,7 @@ bench: $(VENV)/.dev
 	@$(IN)/python -m bench $(ARGS)
 
 soak: $(VENV)/.dev
-	@HYPOTHESIS_PROFILE=soak $(IN)/python -m pytest -n auto --maxprocesses 4 -q -o timeout=0 $(or $(ARGS),tests/store tests/scheduler tests/doors)
+	@HYPOTHESIS_PROFILE=soak $(IN)/python -m pytest -n auto --maxprocesses 4 -q -o timeout=0 $(or $(ARGS),tests/store tests/scheduler tests/doors tests/bot/http)
 
 model: $(VENV)/.dev
 	@$(IN)/python -m docs.model $(ARGS)

@@ -42,10 +42,7 @@ class Holders:
 
 
 async def configured(settings: Settings, random: Random, *, make: bool) -> Holders:
-    """With `make`, a key file that is not there is made, and every fault stops it; else it goes on with the rest.
-
-    Raises `AccessError` where nothing is left.
-    """
+    """With `make`, a key file that is not there is made, and every fault stops it: raises `AccessError`. Else it goes on with the rest, which may be nothing."""
     found: list[Holder] = []
     addresses: dict[str, str] = {}
     faults: list[AccessError] = []
@@ -61,7 +58,7 @@ async def configured(settings: Settings, random: Random, *, make: bool) -> Holde
         remote = await _remote(settings, address, random)
         found.append(remote)
         addresses[remote.fingerprint] = address
-    if faults and (make or not found):
+    if faults and make:
         raise faults[0]
     return Holders(tuple(found), addresses, tuple(fault.sentence for fault in faults))
 

@@ -299,7 +299,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     sight, signing_in = Sight(talk, cards), SigningIn(talk, logging_in, tokens, dial.now_ms, settings.session_ms)
     filling, running = Filling(slack, replies), Running()
     forms = Forms(talk, filling=filling, environments=environments, sight=sight)
-    deletions = Deletions(redis, keys, scripts, policies, requests, directory, skew)
+    deletions = Deletions(redis, keys, scripts, policies, requests, tokens, directory, skew)
     unlocking, extending, deleting = Unlocking(talk), Extending(talk), Deleting(talk, deletions)
     bolt_app = bolt(AsyncWebClient(base_url=settings.slack_api_url), identity, running)
     Listeners(

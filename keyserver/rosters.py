@@ -8,7 +8,7 @@ from typing import Final
 from cryptography.hazmat.primitives.constant_time import bytes_eq
 
 from store.keys.envelope import EnvironmentKey
-from store.keys.server import UNKNOWN_ROSTER
+from store.keys.holder import UNKNOWN_ROSTER
 from store.model.errors import AccessError, Forbidden, Unavailable
 from store.model.roster import ROSTER, Roster
 from store.model.sealed import fields_of, length_prefixed

@@ -50,6 +50,7 @@ async def _run(folder: Path, port: int) -> int:
         print(
             f"Countersign's playground: {house.server.base_url}   (Ctrl-C ends it; it is kept in {folder})", flush=True
         )
+        print(f"For commands in another terminal: countersign login http://127.0.0.1:{house.app.http.port}", flush=True)
         await stop.wait()
     finally:
         await house.close()

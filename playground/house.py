@@ -26,7 +26,7 @@ IN_HAND_S: Final = 1.0
 class House:
     """`folder` keeps everything over a restart. `environ`: settings of the program besides those that the house decides.
 
-    `port` 0: any free one, and the directory's beside it. `http`: signed HTTP instead of sockets.
+    `port` 0: any free one; else the directory's is the next, and the program's own the one after it. `http`: signed HTTP instead of sockets.
     `workspace`: what else the `Workspace` takes.
     """
 
@@ -137,7 +137,7 @@ class House:
             "SLACK_API_URL": self.server.api_url,
             "COUNTERSIGN_DATA": str(self.folder / "bot"),
             "COUNTERSIGN_POLICIES": str(self.folder / "policies.yml"),
-            "COUNTERSIGN_HTTP": "127.0.0.1:0",
+            "COUNTERSIGN_HTTP": f"127.0.0.1:{self._port + 2 if self._port else 0}",
             **self._environ,
         }
 

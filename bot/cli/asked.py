@@ -75,6 +75,7 @@ class Asked(BaseModel):
     granted_ms: int | None = None
     until_ms: int | None = None
     version: int | None = None
+    extends: str | None = None
     entries: tuple[Named, ...] = ()
     waits_for: tuple[str, ...] = ()
     link: str | None = None
@@ -83,6 +84,10 @@ class Asked(BaseModel):
     names: dict[str, str] = {}
     why: str | None = None
     sentence: str = ""
+
+    def opens(self, target: str, user: str) -> bool:
+        """For this person; what only makes another one longer is none."""
+        return (self.kind, self.target, self.beneficiary, self.extends) == ("open", target, user, None)
 
     def name(self, user: str) -> str:
         return cleaned(self.names.get(user, user))

@@ -64,7 +64,13 @@ def open_request(
         "reason": reason,
         "ticket": ticket,
     }
-    tell(file(url, body, wait=wait, timeout_ms=timeout_ms, output=output), output)
+    asked = file(url, body, wait=wait, timeout_ms=timeout_ms, output=output)
+    tell(asked, output)
+    if output == "text" and asked.state in ("pending", "approved") and beneficiary is None:
+        then = "Once it is approved" if asked.state == "pending" else "Now"
+        click.echo(
+            f"{then}: countersign run {asked.target} -- COMMAND, or countersign env open {asked.target}", err=True
+        )
 
 
 @command.command("open", short_help="Print an environment's secrets, by access that you have.")
@@ -138,11 +144,7 @@ async def _values(client: "Client", target: str, *, activate: bool) -> "Values":
         if error.detail != "no_grant":
             raise
     me = (await client.get("/v1/whoami")).body
-    mine = [
-        one
-        for one in await requests.mine()
-        if (one.kind, one.target, one.beneficiary) == ("open", target, me.get("user"))
-    ]
+    mine = [one for one in await requests.mine() if one.opens(target, str(me.get("user")))]
     approved = next((one for one in mine if one.state == "approved"), None)
     if approved is None:
         waiting = next((one for one in mine if one.state == "pending"), None)

@@ -33,9 +33,12 @@ def asking(command: Command) -> Command:
 def talk(url: str | None, work: "Callable[[Client], Awaitable[T]]") -> T:
     """Raises `AccessError`."""
 
-    async def connected_work() -> T:
-        from bot.cli.client import connected
+    from bot.cli.client import connected
+    from bot.cli.running.hardening import harden
 
+    harden()
+
+    async def connected_work() -> T:
         async with connected(url) as client:
             return await work(client)
 
@@ -56,9 +59,11 @@ def file(
     from bot.cli.asked import Requests, decided
     from bot.cli.client import connected
     from bot.cli.progress import Progress
+    from bot.cli.running.hardening import harden
     from bot.cli.running.signals import listening
-    from bot.cli.using import introduced, unless_told
+    from bot.cli.using import Interrupted, introduced, unless_told
 
+    harden()
     progress = Progress(output)
 
     async def work() -> "Asked":
@@ -67,9 +72,15 @@ def file(
                 requests = Requests(client)
                 asked = await requests.ask(body, path)
                 filed()
-                asked = await unless_told(signals, introduced(requests, asked, progress))
-                if wait:
-                    asked = await unless_told(signals, decided(requests, asked, progress, timeout_ms))
+                try:
+                    asked = await unless_told(signals, introduced(requests, asked, progress))
+                    if wait:
+                        asked = await unless_told(signals, decided(requests, asked, progress, timeout_ms))
+                except Interrupted as interrupted:
+                    raise Interrupted(
+                        f"Stopped waiting. Request {asked.id} stays; to withdraw it: countersign request withdraw {asked.id}",
+                        interrupted.number,
+                    ) from None
                 return asked
 
     return asyncio.run(work())

@@ -23,7 +23,7 @@ from store.model.standing import may_act
 from store.redis.epochs import Moved
 from store.redis.requests import Outcome
 
-ACTOR: Final = "terminal"  # of what is done at the machine, in nobody's name
+ACTOR: Final = "owner"  # of what is done at the machine, in nobody's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +165,10 @@ async def recover(environ: Mapping[str, str], who: str, reason: str) -> Roster:
         user = await slack_id(who, await at.here.policies.current(), at.slack)
         people = await at.directory.people(Wanted(users=frozenset((user,))), patient=True)
         demand(may_act(user, people))
+        await (await at.here.keeping()).rosters.lost()
+        for path in at.here.settings.keys:
+            if not path.exists():
+                await KeyFile.load_or_make(path, random=secrets.token_bytes)
         keeping = await at.here.keeping()
         return await keeping.rosters.recover(user, reason.strip(), f"cli:{secrets.token_hex(8)}")
 

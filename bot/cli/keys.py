@@ -106,6 +106,7 @@ def _ask(what: Literal["add", "remove"], holder: str, who: str, reason: str, tic
 @click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
 def recover(who: str, reason: str, *, yes: bool) -> None:
     """Take what COUNTERSIGN_KEYS names as the new roster, without anybody's approval, when no holder of the old one works any more. It is refused while one does.
+    Key files that are not there are made.
 
     What was sealed under keys that only the lost ones had stays closed. New values can be sealed again.
     """

@@ -19,6 +19,7 @@ class Progress:
         self._json = form == "json"
         self._live = not self._json and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._line = ""
+        self.beside = False  # a program writes to the same terminal, which may be raw
 
     def say(self, event: str, sentence: str, **facts: Any) -> None:
         """`facts` are for programs, the sentence for people."""
@@ -26,7 +27,8 @@ class Progress:
             known = {key: value for key, value in facts.items() if value is not None}
             self._write(json.dumps({"event": event, **known, "sentence": sentence}, ensure_ascii=False) + "\n")
         else:
-            self._write((CLEAR if self._line else "") + sentence + "\n" + self._line)
+            before, after = ("\r\n", "\r\n") if self.beside and self._live else (CLEAR if self._line else "", "\n")
+            self._write(before + sentence + after + self._line)
 
     def note(self, event: str, **facts: Any) -> None:
         """For programs alone: people see it."""

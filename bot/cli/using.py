@@ -48,16 +48,13 @@ class Interrupted(AccessError):
 
     def __init__(self, sentence: str, number: int) -> None:
         super().__init__(sentence)
+        self.number = number
         self.exit = 128 + number
 
 
 async def usable(requests: Requests, user: str, wish: Wish, progress: Progress, signals: Queue) -> Asked:
     """An active grant of this person. Raises `AccessError`."""
-    known = [
-        one
-        for one in await requests.mine()
-        if one.kind == "open" and one.target == wish.target and one.beneficiary == user
-    ]
+    known = [one for one in await requests.mine() if one.opens(wish.target, user)]
     if active := [one for one in known if one.state == "active"]:
         found = max(active, key=lambda one: one.until_ms or 0)
         progress.say(

@@ -119,7 +119,7 @@ def command(
 async def _run(wish: "Wish", how: How, url: str | None, progress: "Progress") -> int:
     from bot.cli.asked import Requests
     from bot.cli.client import connected
-    from bot.cli.running.child import harden
+    from bot.cli.running.hardening import harden
     from bot.cli.running.signals import listening
 
     harden()
@@ -163,6 +163,7 @@ async def _child(
     child = Child(how.command, given, mask=how.mask, parent=parent)
     await child.start()
     progress.note("started", pid=child.pid)
+    progress.beside = True
     watching = (
         asyncio.create_task(Ending(requests, progress, how.on_end, child.end).watch(held)) if held is not None else None
     )

@@ -84,6 +84,7 @@ class Operation:
     most_bytes: int = BODY_BYTES
     types: tuple[str, ...] = ()
     unchanged: bool = False  # it may answer 304
+    keyed: bool = False  # the same `Idempotency-Key` makes it the same wish
 
 
 class Api:

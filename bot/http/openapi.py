@@ -28,7 +28,7 @@ ANY: Final = "^[^/]+$"
 SCHEMA: Final = "#/components/schemas/{model}"
 FAULTS: Final = {
     400: "The question makes no sense; the sentence says why.",
-    401: "No token was shown, or one that is not valid.",
+    401: "No token was shown, or no proof, or one that is not valid.",
     403: "Whoever asks may not.",
     404: "It is not there, or not for whoever asks to see.",
     409: "It was so a moment ago and is not now, or was asked before under the same key with another content.",
@@ -38,7 +38,6 @@ FAULTS: Final = {
     503: "A part that is needed does not answer. Nothing is lost; `Retry-After` says when to come again.",
 }
 WITHOUT_BODY: Final = frozenset({413, 415})
-WITHOUT_TOKEN: Final = frozenset({401, 403, 429})
 
 
 def described(operations: Iterable["Operation"]) -> Json:
@@ -114,7 +113,7 @@ def _plain(field: Json) -> Json:
 
 def _in_headers(one: "Operation") -> list[Json]:
     said = []
-    if one.method == "POST":
+    if one.keyed:
         key = {"type": "string", "pattern": "^[!-~]{1,100}$"}
         said.append(
             {
@@ -145,7 +144,7 @@ def _responses(one: "Operation", references: References) -> Json:
     if one.unchanged:
         told["304"] = {"description": "There is nothing newer than what is known already."}
     for status, what in FAULTS.items():
-        if (status in WITHOUT_BODY and one.method != "POST") or (status in WITHOUT_TOKEN and one.open_to_all):
+        if status in WITHOUT_BODY and one.method != "POST":
             continue
         told[str(status)] = {"description": what, "content": {JSON: {"schema": references[Fault, GIVEN]}}}
     return told

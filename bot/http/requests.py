@@ -105,7 +105,7 @@ class RequestOperations:
         one = "/v1/requests/{id}"
         return (
             Operation(
-                method="POST", path="/v1/requests", name="ask", summary="Ask for something. An `Idempotency-Key` makes it one request, however often it is sent.",
+                method="POST", keyed=True, path="/v1/requests", name="ask", summary="Ask for something. An `Idempotency-Key` makes it one request, however often it is sent.",
                 handle=self.ask, body=Ask, most_bytes=MOST_BYTES, status=201, answer=Filed,
             ),
             Operation(
@@ -117,19 +117,19 @@ class RequestOperations:
                 handle=self.show, query=RequestQuery, answer=Filed,
             ),
             Operation(
-                method="POST", path=f"{one}/withdraw", name="withdraw", summary="Take a request back before it is used.",
+                method="POST", keyed=True, path=f"{one}/withdraw", name="withdraw", summary="Take a request back before it is used.",
                 handle=self.withdraw, body=Nothing, wants_body=False, answer=Filed,
             ),
             Operation(
-                method="POST", path=f"{one}/activate", name="activate", summary="Begin to use what was approved: its time runs from now.",
+                method="POST", keyed=True, path=f"{one}/activate", name="activate", summary="Begin to use what was approved: its time runs from now.",
                 handle=self.activate, body=Nothing, wants_body=False, answer=Filed,
             ),
             Operation(
-                method="POST", path=f"{one}/end", name="end", summary="End an access before its time is over.",
+                method="POST", keyed=True, path=f"{one}/end", name="end", summary="End an access before its time is over.",
                 handle=self.end, body=Reason, wants_body=False, answer=Filed,
             ),
             Operation(
-                method="POST", path=f"{one}/extend", name="extend", summary="Ask for more time: a request of its own, decided like any other.",
+                method="POST", keyed=True, path=f"{one}/extend", name="extend", summary="Ask for more time: a request of its own, decided like any other.",
                 handle=self.extend, body=Longer, status=201, answer=Filed,
             ),
         )  # fmt: skip

@@ -97,6 +97,7 @@ class TokenOperations:
             ),
             Operation(
                 method="POST",
+                keyed=True,
                 path="/v1/tokens",
                 name="askForToken",
                 summary="Ask for a machine to be let in, as an owner. Its token works once the request is approved.",

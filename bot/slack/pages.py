@@ -151,6 +151,7 @@ class _Environment:
 
     async def _facts(self, facts: EnvironmentFacts, place: Place) -> EnvironmentFacts:
         found = await self._held.find(facts.target)
+        facts = replace(facts, deleted=await self._versions.buried(facts.target))
         if found is None:
             return facts
         head = await self._held.head(found.id)

@@ -110,6 +110,9 @@ class SigningIn:
         self._ended(pressed)
 
     async def sign_out(self, pressed: Click) -> None:
+        """Raises `AccessError`."""
+        if not await self._tokens.of(pressed.user):
+            raise NotFound("No computer speaks for you.")
         await self._tokens.end_all(pressed.user, pressed.user, pressed.command_id, "asked")
         self._ended(pressed)
 

@@ -366,6 +366,7 @@ def _edits(terms: Terms, refused: Terms) -> Iterator[Story]:
         "change-stale": s.request("change", "stale"),
         "change-100-names": s.request("change", names=100),
         "policy": s.request("policy"),
+        "holder": s.request("policy", payload=s.holder()),
         "open-longest": s.request("open", reason=FOREVER, ticket="T" * 200, target=LONG_TARGET),
     }
     for name, request in asked.items():

@@ -14,7 +14,7 @@ from store.model.caution import Caution
 from store.model.policy import DAY
 from store.model.request import Change
 from store.model.sealed import MAX_NAME, MAX_PATH
-from store.model.versions import VersionInfo, Word
+from store.model.versions import Tombstone, VersionInfo, Word
 
 TARGET: Final = "payments/prod"
 PLACE: Final = Place(environment.PAGE, about=TARGET)
@@ -37,6 +37,9 @@ def pages() -> Iterator[tuple[str, list[Block]]]:
     yield "environment-empty", environment.page(EnvironmentFacts(TARGET, PLACE, OFFERS))
     yield "environment-1-version", environment.page(replace(few, version=1, names={}, versions=_versions(1)))
     yield "environment-secure-to-look-at", environment.page(replace(few, offers=(), secure=True))
+    stone = Tombstone(id="e1", target=TARGET, by=s.ANA, at_ms=s.NOW_MS, version=12, reason=s.REASON)
+    yield "environment-deleted", environment.page(EnvironmentFacts(TARGET, PLACE, OFFERS, deleted=stone))
+    yield "environment-deleted-and-made-again", environment.page(replace(few, deleted=stone))
     yield "environment-not-yours", environment.page(replace(few, refusal=environment.UNSEEN))
     yield (
         "environment-longest",

@@ -13,6 +13,7 @@ Random = Callable[[int], bytes]  # so many bytes, from a cryptographic source
 KEY_BYTES: Final = 32
 MAX_WRAPPED_BYTES: Final = 8 * 1024
 MAX_CONTEXT_BYTES: Final = 512
+UNKNOWN_ROSTER: Final = "unknown_roster"  # the code of a holder that was told of another roster, or of none
 
 
 class Holder(Protocol):

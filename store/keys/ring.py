@@ -3,11 +3,12 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from store.keys.envelope import EnvironmentKey
-from store.keys.holder import Holder, Introduced, Random
+from store.keys.holder import UNKNOWN_ROSTER, Holder, Introduced, Random
 from store.model.errors import Invalid, Unavailable
 from store.model.identity import shown
 from store.model.roster import Roster
@@ -70,6 +71,10 @@ class Keyring:
         self._head_start_s = head_start_s
         self._failing: set[str] = set()
         self.roster = 0  # number of the one that was followed last
+        self.refresh: Callable[[], Awaitable[object]] | None = (
+            None  # follows the newest; asked for where a holder knows a newer one
+        )
+        self._outdated = False
         self._kept: dict[tuple[str, int, str], tuple[EnvironmentKey, float]] = {}
 
     @property
@@ -138,6 +143,11 @@ class Keyring:
         if kept := self._kept.get(_slot(epoch)):
             return kept[0]
         key, refusals = await self._first(epoch, self._holders)
+        if key is None and self._outdated and self.refresh is not None:
+            self._outdated = False
+            with suppress(Unavailable):
+                await self.refresh()
+            key, refusals = await self._first(epoch, self._holders)
         if key is None:
             raise _none_opens(epoch, refusals, _unknown(epoch, self._holders))
         self._keep(epoch, key)
@@ -260,6 +270,7 @@ class Keyring:
             self._failing.discard(holder.fingerprint)
             return result
         self._failing.add(holder.fingerprint)
+        self._outdated |= refusal.detail == UNKNOWN_ROSTER
         return refusal
 
 

@@ -9,7 +9,7 @@ import aiohttp
 from pydantic import TypeAdapter, ValidationError
 from yarl import URL
 
-from store.keys.holder import KEY_BYTES, MAX_WRAPPED_BYTES, Random, prove
+from store.keys.holder import KEY_BYTES, MAX_WRAPPED_BYTES, UNKNOWN_ROSTER, Random, prove
 from store.keys.identity import Identity
 from store.model.errors import Invalid, Unavailable
 from store.model.roster import Roster
@@ -20,7 +20,6 @@ PORT: Final = 8490
 ANSWER_BYTES: Final = 64 * 1024
 PIN_DIGITS: Final = 64
 FINGERPRINT_DIGITS: Final = 32
-UNKNOWN_ROSTER: Final = "unknown_roster"
 
 _ANSWER: Final[TypeAdapter[dict[str, str]]] = TypeAdapter(dict[str, str])
 

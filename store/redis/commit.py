@@ -66,10 +66,6 @@ class Commit:
     def drop(self, key: str) -> None:
         self._add("drop", [key])
 
-    def last(self, key: str, ms: int) -> None:
-        """It goes by itself, so long after this."""
-        self._add("last", [key], ms)
-
     def rank(self, key: str, member: str, score: int | None) -> None:
         """Without a score the member leaves."""
         if score is None:

@@ -1,15 +1,19 @@
 """Deletions: an environment that the policies do not name any more is forgotten, values and keys; a tombstone says that it was."""
 
+import contextlib
+from typing import Final
+
 from redis.asyncio import Redis
 
 from store.model.audit import Audit
 from store.model.environment import Environment
-from store.model.errors import Conflict, Forbidden, Invalid, NotFound
+from store.model.errors import AccessError, Conflict, Forbidden, Invalid, NotFound, Unavailable
 from store.model.identity import Target
 from store.model.people import Directory
 from store.model.policy import PolicySet
 from store.model.request import Request
 from store.model.sealed import Manifest
+from store.model.token import Token
 from store.model.versions import Tombstone
 from store.redis.clock import Skew, now_ms
 from store.redis.commit import Commit, text
@@ -17,6 +21,9 @@ from store.redis.keys import Keys
 from store.redis.policies import Policies
 from store.redis.requests import Requests
 from store.redis.scripts import Scripts
+from store.redis.tokens import Tokens
+
+LIVE_MOST: Final = 10_000  # grants, and machines
 
 
 class Deletions:
@@ -27,6 +34,7 @@ class Deletions:
         scripts: Scripts,
         policies: Policies,
         requests: Requests,
+        tokens: Tokens,
         directory: Directory,
         skew: Skew,
     ) -> None:
@@ -35,6 +43,7 @@ class Deletions:
         self._scripts = scripts
         self._policies = policies
         self._requests = requests
+        self._tokens = tokens
         self._directory = directory
         self._skew = skew
 
@@ -52,6 +61,12 @@ class Deletions:
                 f"Request {live.id} still gives access to {target}. End it first, or wait until it is over.",
                 code="live",
             )
+        machine = await self._machine(target)
+        if machine is not None:
+            raise Conflict(
+                f"The machine {machine.name} may still read {target}: its token names it, and would name whatever is called so later. Revoke it first.",
+                code="live",
+            )
         head = await self._redis.hget(self._keys.head(environment.id), "body")
         return environment, Manifest.from_json(head).number if head is not None else 1
 
@@ -63,7 +78,11 @@ class Deletions:
             return text(known[1])
         number = await self._policies.number()  # before it is looked whether they name it
         was = await self._redis.hget(self._keys.environment(target.id), "version")
-        environment, _ = await self.deletable(user, target)
+        try:
+            environment, _ = await self.deletable(user, target)
+        except AccessError as refusal:
+            await self._note(refusal, user, target, command_id)
+            raise
         versions = await self._redis.hmget(self._keys.head(environment.id), ["version", "body"])
         head = Manifest.from_json(versions[1] or b"")
         if (newest := head.number) != seen:
@@ -89,11 +108,14 @@ class Deletions:
             raise Conflict(f"Something about {target} changed meanwhile. Look at it again first.", code="moved")
         return answer
 
-    async def tombstones(self, *, most: int) -> list[Tombstone]:
-        """The newest first."""
-        found = await self._redis.zrange(self._keys.index("deleted"), 0, most - 1, desc=True)
-        bodies = [await self._redis.hget(self._keys.tombstone(text(one)), "body") for one in found]
-        return [Tombstone.from_json(body) for body in bodies if body is not None]
+    async def _note(self, refusal: AccessError, user: str, target: Target, command_id: str) -> None:
+        """An attempt that was refused leaves a trace. That it cannot be left now changes nothing for the person."""
+        details: dict[str, str | int | None] = {"command": "delete", "code": refusal.detail}
+        commit = Commit(self._keys, f"refused:{command_id}", fingerprint=refusal.detail, frees=True)
+        at_ms = await now_ms(self._redis, self._skew)
+        commit.audit([Audit(event="attempt.refused", actor=user, at_ms=at_ms, target=target.id, details=details)])
+        with contextlib.suppress(Conflict, Unavailable):
+            await commit.run(self._scripts, self._skew())
 
     def _everything(self, environment: Environment, oldest: int, newest: int) -> list[str]:
         keys, one = self._keys, environment.id
@@ -115,7 +137,14 @@ class Deletions:
                 code="in_the_policies",
             )
 
+    async def _machine(self, target: Target) -> Token | None:
+        """One whose token is bound to this name: it would outlive the environment."""
+        now = await now_ms(self._redis, self._skew)
+        machines = await self._tokens.machines(most=LIVE_MOST)
+        bound = (token for token in machines if any(one.partition("#")[0] == target.id for one in token.targets))
+        return next((token for token in bound if token.revoked_ms is None and now < token.expires_ms), None)
+
     async def _live(self, target: Target) -> Request | None:
         """A request that gives somebody something there now. Without a rule nothing more becomes live."""
-        live = await self._requests.listed("live", most=10_000)
+        live = await self._requests.listed("live", most=LIVE_MOST)
         return next((request for request in live if request.target.partition("#")[0] == target.id), None)

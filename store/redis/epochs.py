@@ -27,7 +27,7 @@ from store.redis.scripts import Scripts
 BATCH: Final = 16  # sealed entries that are looked at, or moved, in one turn
 MANIFESTS: Final = 50
 ROTATING: Final = "rotating"
-WATCHED_MS: Final = 3_600_000  # after a rotation, for what was sealed before it and is only now on its way
+WATCHED_MS: Final = 7_200_000  # after a rotation, for what was sealed before it and is only now on its way: such a value waits an hour at most
 HOOK: Final = "hook:"
 
 

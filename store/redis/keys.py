@@ -54,8 +54,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     quarantine:C/G          string  until when, ms, nobody writes to group G of connector C, and why
     facts:ID                string  what Slack said of a user or group, for 30 seconds
     place:U                 string  where U is on App Home, for an hour
-    token:K                 hash    body, version; projected: kind holder hash until epoch targets actions; goes a day after its end;
-                                    used: when it was last used to read, ms, to the minute
+    token:K                 hash    body, version; projected: kind holder hash until epoch targets actions; goes a day after its end
     used:K                  string  when token K was last shown, ms, and from which address; until a day after its end
     login:L                 hash    body, version: a computer that asked to log in, for ten minutes
     login:code:C            string  the login whose code is C, as long

@@ -39,9 +39,9 @@ class Logins:
         commit = Commit(self._keys, f"login:{attempt.id}", fingerprint=attempt.poll)
         life_ms = attempt.expires_ms - attempt.created_ms
         commit.write(self._keys.login(attempt.id), 0, attempt.to_json())
-        commit.last(self._keys.login(attempt.id), life_ms)
+        commit.expire(self._keys.login(attempt.id), life_ms)
         commit.set(self._keys.login_code(attempt.code), attempt.id)
-        commit.last(self._keys.login_code(attempt.code), life_ms)
+        commit.expire(self._keys.login_code(attempt.code), life_ms)
         commit.audit(audit)
         return (await commit.run(self._scripts, self._skew())).status != "moved"
 

@@ -83,11 +83,8 @@ class Memory:
     def head(self, target: str) -> str:
         """What to tell the reading script: 'E version-of-the-head MAC' of what is kept for this target, or nothing."""
         said = self._heads.get(target, "")
-        return said if said and self.newest(target, said.split(" ")[0]) is not None else ""
-
-    def newest(self, target: str, environment: str) -> Sheaf | None:
-        of, _, mac = self._heads.get(target, "  ").split(" ")
-        return self.get(environment, mac) if of == environment else None
+        environment, _, mac = said.split(" ") if said else ("", "", "")
+        return said if self.get(environment, mac) is not None else ""
 
     def say_newest(self, target: str, head: str) -> None:
         """That `head`, as `head()` gives it, is what `target` holds by now."""

@@ -72,49 +72,54 @@ class Reading:
         if (why := self._fit()) is not None:
             raise Unavailable(why, code="degraded")
         keys = self._keys
+        kept = self.memory.head(asked.target)  # by the time of the answer there may be another
         subject = keys.request(asked.subject) if asked.door == "slack" else keys.token(asked.subject)
         reply = await self._scripts.run(
             "read",
             [keys.audit, keys.audit_number, subject],
             [
                 *(self._skew(), keys.prefix, asked.entry, asked.door, asked.proof, asked.target, asked.version),
-                *(f" {' '.join(asked.known.versions)} ", asked.known.after, self.memory.head(asked.target)),
+                *(f" {' '.join(asked.known.versions)} ", asked.known.after, kept),
             ],
         )
         status = text(reply[0])
         if status not in ("ok", "same"):
             raise _refused(status, text(reply[1]) if len(reply) > 1 else "", asked.target)
         try:
-            now, until, request, environment, number, *head = [text(part) for part in reply[1:7]]
+            now, until, request, environment, number = (text(part) for part in reply[1:6])
             facts = (environment, int(number), int(now), int(until), request or None)
         except ValueError:
             raise tampered("What says which version is the newest") from None
         if status == "same":
             return Same(*facts)
-        return Opened(*facts, await self._values(asked, environment, int(number), head[0], reply[7:]))
+        return Opened(*facts, await self._values(asked, environment, int(number), kept, reply[6:]))
 
     async def _values(
-        self, asked: Asked, environment: str, number: int, version: str, found: list[Any]
+        self, asked: Asked, environment: str, number: int, kept: str, rest: list[Any]
     ) -> dict[str, Value]:
+        version, *found = rest
         if not found:
-            if (sheaf := self.memory.newest(asked.target, environment)) is not None:
+            if (sheaf := self.memory.get(environment, kept.rpartition(" ")[2])) is not None:
                 return sheaf.values()
-            found = [await self._redis.hget(self._keys.head(environment), "body")]  # it was wiped in this very moment
-        if found[0] is None:
-            raise _moved()
+            found = [await self._head(environment, number)]
         manifest = Manifest.from_json(found[0])
         (await self._key(manifest.environment_id, manifest.epoch)).verify(manifest)
-        if manifest.environment_id != environment:
+        if (manifest.environment_id, manifest.number) != (environment, number):
             raise tampered(f"Version {number} of environment {environment}")
-        if manifest.number != number:
-            raise _moved()
         mac = manifest.mac or ""
         if (sheaf := self.memory.get(environment, mac)) is None:
             values = await self._opened(manifest, found[1:])
             sheaf = self.memory.keep(environment, mac, values)
         if asked.version == 0 and asked.target:
-            self.memory.say_newest(asked.target, f"{environment} {version} {mac}")
+            self.memory.say_newest(asked.target, f"{environment} {text(version)} {mac}")
         return sheaf.values()
+
+    async def _head(self, environment: str, number: int) -> bytes | str:
+        """What lay in memory was wiped in this very moment. Raises `Unavailable` where the head has moved, too."""
+        body, newest = await self._redis.hmget(self._keys.head(environment), ["body", "number"])
+        if body is None or int(newest or 0) != number:
+            raise Unavailable("The environment was changed in this very moment. Ask again.", code="moved")
+        return body
 
     async def _opened(self, manifest: Manifest, fields: list[Any]) -> dict[str, Value]:
         bodies = dict(zip(fields[::2], fields[1::2], strict=True))
@@ -149,10 +154,6 @@ def _entry(token: str, *, request: bool) -> str:
         details={"version": 0, **({"token": token} if token else {})},
     )  # fmt: skip
     return entry.to_json().replace('"at_ms":0,', '"at_ms":%NOW%,', 1).replace('"version":0', '"version":%VERSION%', 1)
-
-
-def _moved() -> Unavailable:
-    return Unavailable("The environment was changed in this very moment. Ask again.", code="moved")
 
 
 def _refused(status: str, state: str, target: str) -> AccessError:

@@ -45,6 +45,7 @@ class Rosters:
         self._skew = skew
         self.current: Roster | None = None  # the newest that this process has verified
         self.fault: str | None = None  # why none is followed now
+        ring.refresh = self.follow
 
     async def begin(self) -> None:
         """Follows what is there; the first start of an installation takes what the settings name. A fault is kept, for who looks."""
@@ -169,8 +170,8 @@ class Rosters:
                 code="holders_missing",
             )
 
-    async def recover(self, actor: str, reason: str, command_id: str) -> Roster:
-        """A roster of what the settings name and works, when no holder of the one before gives its key any more. Raises `Conflict`, `Unavailable`."""
+    async def lost(self) -> Roster:
+        """The roster that is there, where no holder that the settings name gives its key any more. Raises `Conflict` where one does, and `NotFound`."""
         body = await self._redis.hget(self._keys.roster, "body")
         if body is None:
             raise NotFound("There is no roster to recover.", code="no_roster")
@@ -178,11 +179,14 @@ class Rosters:
         try:
             await self._ring.recover(await self._epoch(before.number), before.fingerprints)
         except Unavailable:
-            pass
-        else:
-            raise Conflict(
-                "A holder of the roster still works: ask for others with countersign keys add.", code="roster_works"
-            )
+            return before
+        raise Conflict(
+            "A holder of the roster still works: ask for others with countersign keys add.", code="roster_works"
+        )
+
+    async def recover(self, actor: str, reason: str, command_id: str) -> Roster:
+        """A roster of what the settings name and works, when no holder of the one before gives its key any more. Raises `Conflict`, `Unavailable`."""
+        before = await self.lost()
         working = [one for one, error in (await self._ring.challenge_configured()).items() if error is None]
         at_ms = await now_ms(self._redis, self._skew)
         known = self._ring.configured

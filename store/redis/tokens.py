@@ -148,7 +148,7 @@ def write_token_record(commit: Commit, token: Token, version: int) -> None:
             "actions": "".join(f" {action} " for action in token.actions),
         },
     )
-    commit.last(keys.token(token.id), token.kept_ms)
+    commit.expire(keys.token(token.id), token.kept_ms)
     if token.kind == "machine":
         commit.rank(keys.index("expiring"), token.id, token.warns_ms)
     commit.rank(

@@ -10,7 +10,8 @@ from store.model.environment import Environment
 from store.model.errors import Invalid, NotFound, Unavailable
 from store.model.request import Touch
 from store.model.sealed import KIB, Manifest, SealedEntry, tampered
-from store.model.versions import VersionInfo, Word, back, difference
+from store.model.versions import Tombstone, VersionInfo, Word, back, difference
+from store.redis.commit import text
 from store.redis.environments import Environments, Sealing
 from store.redis.keys import Keys
 
@@ -39,6 +40,16 @@ class Versions:
     async def oldest(self, environment_id: str) -> int:
         """The number of the first version that is still kept."""
         return int(await self._redis.hget(self._keys.oldest(environment_id), "body") or 1)
+
+    async def buried(self, target: str, most: int = MOST) -> Tombstone | None:
+        """The newest environment of this name that was deleted, among the last `most` of all."""
+        found = await self._redis.zrange(self._keys.index("deleted"), 0, most - 1, desc=True)
+        for member in found:
+            body = await self._redis.hget(self._keys.tombstone(text(member)), "body")
+            stone = Tombstone.from_json(body) if body is not None else None
+            if stone is not None and stone.target == target:
+                return stone
+        return None
 
     async def info(self, environment_id: str, number: int) -> VersionInfo:
         """Raises `NotFound`."""

@@ -94,6 +94,14 @@ async def seen(real_redis: Redis) -> AsyncIterator[Seen]:
     await seen.outside.close()
 
 
+async def test_a_roster_that_cannot_be_followed_and_a_holder_that_cannot_be_used_are_failures(seen: Seen) -> None:
+    seen.rosters.fault = "No key holder of the roster works here: it lists a, b."
+    seen.condition._faults = ("The key file /a.key does not exist.",)
+    told = await seen.told("keys", Word.FAIL)
+    assert "No key holder of the roster works here: it lists a, b." in told
+    assert "A key holder cannot be used. The key file /a.key does not exist." in told
+
+
 async def test_where_all_is_well_every_part_says_so(seen: Seen) -> None:
     found = await seen.condition.look()
     assert {each.about for each in found} == {

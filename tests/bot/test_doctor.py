@@ -15,6 +15,7 @@ from bot.settings import Settings
 from playground import seed
 from playground.house import House
 from playground.slack.records import Group
+from store.keys.file import KeyFile
 from store.keys.ring import Coverage
 from store.model.environment import Environment
 from store.model.lock import Cause, Lock
@@ -195,6 +196,21 @@ async def test_a_lost_key_is_named_with_what_hangs_on_it(house: House):
     assert "second.key" in said(findings, Word.FAIL)["keys"]
     assert "Only first.key works" in said(findings, Word.WARN)["keys"]
     assert "payments/prod can be opened by first.key alone" in said(findings, Word.WARN)["keys"]
+
+
+async def test_who_was_not_approved_and_who_is_not_configured_are_told_apart(house: House):
+    app = await house.move_in()
+    first, second = app.settings.keys
+    third = house.folder / "third.key"
+    await KeyFile.load_or_make(third, random=secrets.token_bytes)
+    findings = await seen(house, COUNTERSIGN_KEYS=f"{first},{third}")
+    warned = said(findings, Word.WARN)["keys"]
+    assert "third.key is in COUNTERSIGN_KEYS and not in the roster, so it is given no key." in warned
+    assert "second.key is in the roster and not in COUNTERSIGN_KEYS here" in warned
+    assert "Only first.key works" in warned
+    failed = said(await seen(house, COUNTERSIGN_KEYS=str(third)), Word.FAIL)["keys"]
+    assert "No key holder of the roster works here: it lists first.key, second.key." in failed
+    assert second.exists()
 
 
 async def test_a_missing_policy_file_is_named_before_the_first_start(house: House, tmp_path: Path):

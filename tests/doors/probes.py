@@ -41,6 +41,9 @@ EVENTS: Final[dict[str, Json]] = {
 }
 
 
+CHOOSERS: Final = ("static_select", "users_select")  # in a form: it is told at once, where a door listens
+
+
 @cache
 def drawn() -> dict[str, Json]:
     """`action …`, `menu …`, `view …` → the element or the view, one of each, as the storybook draws it."""
@@ -52,7 +55,7 @@ def drawn() -> dict[str, Json]:
         for node in walk(payload):
             if node.get("type") == "button" and "value" in node:
                 found.setdefault(f"action {node['action_id']}", node)
-            if node.get("type") == "static_select" and "blocks" in payload and f"action {node['action_id']}" in DOORS:
+            if node.get("type") in CHOOSERS and "blocks" in payload and f"action {node['action_id']}" in DOORS:
                 found.setdefault(f"action {node['action_id']}", {**node, "view": payload})
             if node.get("type") == "overflow":
                 for option in node["options"]:
@@ -120,11 +123,9 @@ def _interaction(house: House, user: str, drawn_so: Json) -> Json:
             "response_urls": [],
         }
     if "view" in drawn_so:
-        acted: Json = {
-            "type": "static_select",
-            "selected_option": drawn_so["options"][0],
-            "action_id": drawn_so["action_id"],
-        }
+        listed = drawn_so.get("options")
+        chosen = {"selected_option": listed[0]} if listed else {"selected_user": seed.OMAR}
+        acted: Json = {"type": drawn_so["type"], "action_id": drawn_so["action_id"], **chosen}
         return _at(house, user, _form(house, user, drawn_so["view"]), acted)
     if option := drawn_so.get("chosen"):
         acted = {"type": "overflow", "selected_option": option}

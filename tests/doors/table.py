@@ -48,6 +48,15 @@ POLICIES: Final = "stories/test_policies.py::test_who_is_no_owner_does_not_read_
 PAGES: Final = "stories/test_home.py::test_somebody_else_is_refused_an_owners_page_also_when_they_press_its_button"
 CHOICE: Final = "stories/test_filling.py::test_every_choice_draws_it_again_and_keeps_what_was_typed"
 MENU: Final = "stories/test_open.py::test_a_menu_shows_a_request_to_whom_it_concerns_or_where_its_card_stands"
+ENDS_OTHERS: Final = "stories/test_login.py::test_nobody_ends_what_is_somebody_elses_also_by_their_button"
+OWNERS_TOKENS: Final = "stories/test_machine_tokens.py::test_who_does_not_own_neither_sees_nor_revokes_it"
+POLLS: Final = "bot/test_logging_in.py::test_who_only_knows_the_login_fetches_nothing"
+TYPED: Final = "bot/test_logging_in.py::test_a_code_is_of_whoever_types_it_first"
+LIVE: Final = "bot/http/test_auth.py::test_a_dead_token_is_nobody"
+SENT_PLAIN: Final = "bot/cli/test_credentials.py::test_no_token_goes_where_others_can_read_it"
+CONCERNED: Final = "stories/test_http.py::test_what_is_somebody_elses_is_not_there"
+LISTED: Final = "stories/test_http.py::test_what_is_there_is_listed_for_whom_it_is"
+READING: Final = "store/redis/test_reading.py::test_the_record_decides_whatever_the_index_says"
 LOOKING: Final = "bot/cli/test_operator.py::test_looking_starts_nothing"
 
 DOORS: Final[dict[str, Row]] = {
@@ -59,6 +68,36 @@ DOORS: Final[dict[str, Row]] = {
     "route GET /healthz": harmless("It says that the process runs.", "bot/http/test_health.py::test_it_is_alive_whatever_it_lacks"),
     "route GET /readyz": harmless("It says what is lacking, by no name.", "bot/http/test_health.py::test_it_is_ready_when_nothing_is_lacking"),
     "route GET /metrics": harmless("Numbers, by no person's name.", "bot/http/test_health.py::test_numbers"),
+    "route POST /v1/login": guarded(
+        "Anybody with two usable keys, ten times in ten minutes and network; it gives nothing",
+        "bot/test_logging_in.py::test_logins_are_bounded_by_address_and_the_log_is_not_filled",
+    ),
+    "route POST /v1/login/{login}": guarded("The computer that asked, by its secret, once", POLLS),
+    "route POST /v1/login/{login}/withdraw": guarded("The computer that asked, by its secret", POLLS),
+    "route POST /v1/login/renew": guarded(
+        "The computer that logged in, by a proof that is new, for who is active", "bot/test_logging_in.py::test_only_the_computer_that_logged_in_renews"
+    ),
+    "route DELETE /v1/login": guarded("Whose live token is shown", LIVE),
+    "route GET /v1/whoami": guarded("Whose live token is shown", LIVE),
+    "route GET /v1/tokens": guarded("A person, their own; an owner, those of machines too", OWNERS_TOKENS),
+    "route POST /v1/tokens": guarded(
+        "An owner; a request like any other, which its approvers decide", "store/model/test_minting.py::test_only_owners_ask_and_who_is_not_known_to_be_one_is_none"
+    ),
+    "route DELETE /v1/tokens/{token}": guarded("A person, their own; an owner, those of machines too", OWNERS_TOKENS),
+    "route GET /openapi.json": harmless("It describes the API.", "bot/http/test_openapi.py::test_it_is_a_description_of_every_operation"),
+    "route POST /v1/requests": guarded("A person's token; a requester of the rule, by the corridor", ASK),
+    "route GET /v1/requests": guarded("A person's token: what is theirs, or waits for their word", LISTED),
+    "route GET /v1/requests/{id}": guarded("Requester, beneficiary, approver, owner; for the rest it is not there", CONCERNED),
+    "route POST /v1/requests/{id}/withdraw": guarded("Requester or beneficiary", WITHDRAW),
+    "route POST /v1/requests/{id}/activate": guarded("The beneficiary", USE),
+    "route POST /v1/requests/{id}/end": guarded("Requester, beneficiary, approver or owner", END),
+    "route POST /v1/requests/{id}/extend": guarded("Requester or beneficiary of what is held now", LONGER),
+    "route GET /v1/environments": harmless("It names what the caller may ask for, or holds.", LISTED),
+    "route GET /v1/environments/{project}/{env}": guarded("Requester, approver, owner, holder, or a machine that may read it", CONCERNED),
+    "route GET /v1/environments/{project}/{env}/versions": guarded("Requester, approver, owner, holder, or a machine that may read it", CONCERNED),
+    "route GET /v1/environments/{project}/{env}/diff": guarded("Requester, approver, owner, holder, or a machine that may read it", CONCERNED),
+    "route POST /v1/environments/{project}/{env}/blobs": guarded("A requester of a change of it", CONCERNED),
+    "route GET /v1/environments/{project}/{env}/secrets": guarded("The holder of an active grant, or a machine that may read it, in one script", READING),
     # -- buttons -----------------------------------------------------------------------------------------------------------
     "action approve": guarded("An approver of both policies, not for themselves", REVIEW),
     "action deny": guarded("It opens the form on what is asked now; the form decides", OLD),
@@ -85,6 +124,9 @@ DOORS: Final[dict[str, Row]] = {
     "action home_ask_access": harmless("It opens a form; sending it off decides.", FORM),
     "action home_ask_change": harmless("It opens a form; sending it off decides.", FORM),
     "action home_unlock": guarded("An owner", UNLOCK),
+    "action home_revoke": guarded("Whose session it is; of a machine's token, an owner", ENDS_OTHERS),
+    "action home_sign_out": guarded("A person, all their own", ENDS_OTHERS),
+    "action login_deny": guarded("Who has typed its code", TYPED),
     "action home_go_[a-z0-9_]+": guarded("Each to their own pages; an owner's page to owners", PAGES),
     "action home_policy_changes": guarded("An owner", POLICIES),
     "action home_roll_back": guarded(
@@ -115,6 +157,7 @@ DOORS: Final[dict[str, Row]] = {
         "store/redis/test_deletions.py::test_only_an_owner",
     ),
     "view unlock_reason": guarded("An owner, and not their own", UNLOCK),
+    "view login": guarded("Who has typed its code, as an active person of the workspace", TYPED),
     "options target": harmless("Targets that this person may ask for.", "stories/test_home.py::test_an_empty_home_says_what_would_stand_there_and_what_can_be_asked"),
     # -- shortcuts, the slash command, events ------------------------------------------------------------------------------
     "shortcut open_environment": harmless("It opens a form; sending it off decides.", FORM),
@@ -126,6 +169,9 @@ DOORS: Final[dict[str, Row]] = {
     "command /countersign": guarded("What each of its words says", "bot/slack/test_grammar.py::test_a_mistake_gets_a_helpful_answer"),
     "slash Ask": harmless("It opens a form; sending it off decides.", FORM),
     "slash AskSomething": harmless("It opens a form; sending it off decides.", FORM),
+    "slash Login": guarded(
+        "An active person of the workspace, five wrong codes in ten minutes", "bot/test_logging_in.py::test_wrong_codes_are_counted_by_person_and_only_for_a_while"
+    ),
     "slash Audit": guarded("An owner", "stories/test_commands.py::test_owners_read_what_was_done_and_of_one_request"),
     "slash Pending": guarded("What this person may decide", SEEN),
     "slash Mine": guarded("What this person asked for or holds", SEEN),
@@ -189,11 +235,46 @@ DOORS: Final[dict[str, Row]] = {
         "Settings and a Redis that are fit",
         "bot/test_settings.py::test_each_fault_is_one_line_that_says_what_would_be_right",
     ),
+    "cli login": guarded("It gives nothing: Slack does; and it asks nobody unencrypted", SENT_PLAIN),
+    "cli whoami": guarded("Whose live token is shown", LIVE),
+    "cli logout": guarded("Whose live token is shown", LIVE),
+    "cli token create": guarded(
+        "An owner; a request like any other, which its approvers decide", "store/model/test_minting.py::test_only_owners_ask_and_who_is_not_known_to_be_one_is_none"
+    ),
+    "cli token ls": guarded("A person, their own; an owner, those of machines too", OWNERS_TOKENS),
+    "cli token revoke": guarded("A person, their own; an owner, those of machines too", OWNERS_TOKENS),
     "cli doctor": harmless(OWNER_OF_MACHINE, "bot/test_doctor.py::test_where_all_is_well_it_says_so_of_every_part_and_changes_nothing"),
     "cli cards": harmless("Made up requests.", "bot/cli/test_program.py::test_cards_prints_the_storybook"),
     "cli audit tail": harmless(OWNER_OF_MACHINE, LOOKING),
     "cli request ls": harmless(OWNER_OF_MACHINE, LOOKING),
     "cli request show": harmless(OWNER_OF_MACHINE, "bot/cli/test_operator.py::test_no_value_is_in_what_is_shown"),
+    "cli request withdraw": guarded("The server: requester or beneficiary", WITHDRAW),
+    "cli request activate": guarded("The server: the beneficiary", USE),
+    "cli request end": guarded("The server: requester, beneficiary, approver or owner", END),
+    "cli request extend": guarded("The server: requester or beneficiary of what is held now", LONGER),
+    "cli run": guarded(
+        "The server: the holder of an active grant, or a machine that was let in; a token goes to the server that is meant alone",
+        READING,
+    ),
+    "cli env open-request": guarded("The server: a requester of the rule", ASK),
+    "cli env open": guarded(
+        "The server: the holder of an active grant; it begins one only where it is told to", "stories/test_command_line.py::test_an_environment_is_asked_for_begun_and_printed"
+    ),
+    "cli env ls": harmless(
+        "What this person may ask for or holds, by name.", "stories/test_command_line.py::test_an_environment_is_asked_for_begun_and_printed"
+    ),
+    "cli secrets set": guarded("The server: a requester of the rule; it is a request like any other", ASK),
+    "cli secrets unset": guarded("The server: a requester of the rule; it is a request like any other", ASK),
+    "cli secrets import": guarded("The server: a requester of the rule; it is a request like any other", ASK),
+    "cli secrets submit": guarded("The server: a requester of the rule, and whoever sealed the values", ASK),
+    "cli secrets rollback": guarded("The server: a requester of the rule; it is a request like any other", ASK),
+    "cli secrets draft": harmless(
+        "Names and references in a file of one's own, never a value.", "stories/test_command_line.py::test_several_edits_are_gathered_and_asked_for_once"
+    ),
+    "cli secrets names": guarded("The server: whom the environment concerns", CONCERNED),
+    "cli secrets diff": guarded("The server: whom the environment concerns", CONCERNED),
+    "cli secrets history": guarded("The server: whom the environment concerns", CONCERNED),
+    "cli seal": guarded("The server: who may ask to change it", CONCERNED),
     "cli hooks secret": guarded(
         "Who may read the key file; showing it is audited",
         "bot/cli/test_operator.py::test_a_hooks_secret_is_what_its_deliveries_are_signed_with_and_showing_it_is_noted",

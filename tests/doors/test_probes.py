@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import os
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -71,6 +72,17 @@ async def test_news_of_slack_changes_nothing(open_house: OpenHouse) -> None:
     assert {name for name in DOORS if name.startswith("event")} == {f"event {name}" for name in probes.EVENTS}
 
 
+def _filled(path: str) -> str:
+    """With what could be the name of something."""
+    for name, like in {"project": "payments", "env": "prod"}.items():
+        path = path.replace(f"{{{name}}}", like)
+    return re.sub(r"\{\w+\}", "7Q2M4XK9TB", path)
+
+
+# There nobody can be vouched for yet: what makes no sense is told so, and nothing is given.
+LOGGING_IN: Final = ("/v1/login", "/v1/login/renew", "/v1/login/{login}", "/v1/login/{login}/withdraw")
+
+
 async def test_no_route_but_those_that_tell_nothing_answers_whom_nobody_vouches_for(open_house: OpenHouse) -> None:
     house = await open_house(http=True)
     routes = [name.split()[1:] for name in listing.routes(house.app)]
@@ -86,9 +98,16 @@ async def test_no_route_but_those_that_tell_nothing_answers_whom_nobody_vouches_
         for method, path in routes:
             for header in headers:
                 for body in (b"", b"{}", b"\xff" * 100):
-                    async with session.request(method, path, data=body, headers=header) as answer:
+                    async with session.request(method, _filled(path), data=body, headers=header) as answer:
                         open_to_all = (method, path) in harmless
-                        assert answer.status in ((200, 503) if open_to_all else (401, 403)), (method, path, header)
+                        nobody = (
+                            (200, 401, 503)
+                            if open_to_all
+                            else (400, 404, 415)
+                            if method == "POST" and path in LOGGING_IN
+                            else (401, 403)
+                        )
+                        assert answer.status in nobody, (method, path, header)
 
 
 GARBAGE: Final = st.sampled_from(

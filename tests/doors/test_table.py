@@ -11,6 +11,7 @@ import yaml
 from bot.slack.storybook import stories
 from tests.bot.slack.pieces import walk
 from tests.doors import listing
+from tests.doors.probes import CHOOSERS
 from tests.doors.table import DOORS
 from tests.sabotage import runner
 from tests.sabotage.__main__ import EDITS
@@ -75,7 +76,7 @@ def test_what_is_drawn_can_be_used() -> None:
                 drawn.add(f"action {node['action_id']}")
             if node.get("type") == "overflow":
                 drawn |= {f"menu {option['value'].partition('|')[0]}" for option in node["options"]}
-            if node.get("type") == "static_select":
+            if node.get("type") in CHOOSERS:
                 chosen.add(f"action {node['action_id']}")
             if node.get("type") == "external_select":
                 drawn.add(f"options {node['action_id']}")

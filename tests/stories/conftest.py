@@ -2,16 +2,23 @@
 
 house        open, with the program in it, over Socket Mode
 any_house    the same story over Socket Mode and over signed HTTP
+heard        all that its log says, as JSON and as text
 open_house   a function that opens one: with several processes of the program or none, under policies or settings of its own
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import io
+import logging
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
+from bot import logs
+from bot.settings import Log
 from playground.house import SEEDED, House
 
 OpenHouse = Callable[..., Awaitable[House]]
@@ -64,3 +71,23 @@ async def any_house(request: pytest.FixtureRequest, open_house: OpenHouse) -> As
     opened = await open_house(http=request.param == "http")
     yield opened
     assert opened.workspace.troubles == []
+
+
+@pytest.fixture(params=["json", "text"])
+def heard(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
+    """All that the program's log says when everybody, slack_sdk and Bolt included, may say everything."""
+    stream = io.StringIO()
+    root = logging.getLogger()
+    before = (root.level, root.handlers[:], sys.excepthook, structlog.get_config())
+    logs.configure(Log("debug", request.param), stream)
+    talkative = [logging.getLogger(name) for name in ("slack_sdk", "slack_bolt", "aiohttp", "redis", "asyncio")]
+    for logger in talkative:
+        logger.setLevel(logging.DEBUG)
+    yield stream
+    for logger in talkative:
+        logger.setLevel(logging.NOTSET)
+    root.setLevel(before[0])
+    root.handlers[:] = before[1]
+    sys.excepthook = before[2]
+    logging.captureWarnings(capture=False)
+    structlog.configure(**before[3])

@@ -2,19 +2,11 @@
 
 import io
 import json
-import logging
-import sys
-from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any, Final
 
-import aiohttp
 import pytest
-import structlog
 from redis.asyncio import Redis
 
-from bot import logs
-from bot.settings import Log
 from playground import seed
 from playground.house import House
 from playground.slack.sight import text_of
@@ -22,31 +14,11 @@ from store.model.policy import MINUTE
 from store.model.secret import Secret
 from tests.servers import Server
 from tests.stories import evidence
+from tests.stories.everywhere import ENTERED, SHOWN, searched
 from tests.stories.people import again, approved, asks, command, modal, own_card, press, quiet, request_of, says
 
 CANARY: Final = "c4naRy-7Yq=\"zw1tschert9\" läut & 'hell'"
 NAME: Final = "BIRD"
-ENTERED, SHOWN = "submitted form", "views.open of the values"
-
-
-@pytest.fixture(params=["json", "text"])
-def heard(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
-    """All that the program's log says when everybody, slack_sdk and Bolt included, may say everything."""
-    stream = io.StringIO()
-    root = logging.getLogger()
-    before = (root.level, root.handlers[:], sys.excepthook, structlog.get_config())
-    logs.configure(Log("debug", request.param), stream)
-    talkative = [logging.getLogger(name) for name in ("slack_sdk", "slack_bolt", "aiohttp", "redis", "asyncio")]
-    for logger in talkative:
-        logger.setLevel(logging.DEBUG)
-    yield stream
-    for logger in talkative:
-        logger.setLevel(logging.NOTSET)
-    root.setLevel(before[0])
-    root.handlers[:] = before[1]
-    sys.excepthook = before[2]
-    logging.captureWarnings(capture=False)
-    structlog.configure(**before[3])
 
 
 async def test_a_secret_value_is_nowhere_but_where_it_was_typed_and_where_it_is_shown(
@@ -154,46 +126,6 @@ async def asked_merged_and_shown(house: House) -> None:
     await command(house, seed.ROSA, f"show {request_of(change)}")
     await house.advance(15 * MINUTE)
     await says(house, asked, "Ended by itself")
-
-
-async def searched(
-    house: House, heard: io.StringIO, redis: Redis, server: Server, capfd: pytest.CaptureFixture[str]
-) -> dict[str, bytes]:
-    """Everything that the program or its surroundings have said, kept or sent: name → content."""
-    workspace = house.workspace
-    forms = [one.payload for one in workspace.envelopes if one.payload.get("type") == "view_submission"]
-    others = [one.payload for one in workspace.envelopes if one.payload.get("type") != "view_submission"]
-    values = [call for call in workspace.calls if call.method == "views.open" and "Values" in str(call.args)]
-    calls = [call for call in workspace.calls if call not in values]
-    messages = [asdict(one) for listed in workspace.messages_by_channel.values() for one in listed]
-    printed = capfd.readouterr()
-    url = f"http://127.0.0.1:{house.app.http.port}/metrics"
-    async with aiohttp.ClientSession() as session, session.get(url) as response:
-        metrics = await response.read()
-    return {
-        ENTERED: written(forms),
-        SHOWN: written([dict(call.args) for call in values]),
-        "what Slack sent": written(others),
-        "calls to Slack": written([(call.method, dict(call.args), call.answer) for call in calls]),
-        "messages": written(messages),
-        "ephemeral messages": written([asdict(one) for one in workspace.ephemeral]),
-        "homes": written([asdict(one) for one in workspace.homes.values()]),
-        "log": heard.getvalue().encode(),
-        "standard output and error": f"{printed.out}\n{printed.err}".encode(),
-        "Redis": b"\n".join((await evidence.everything_in(redis)).values()),
-        "append-only file": evidence.aof(server.folder),
-        "audit log": written([entry.to_json() for _, entry in await house.app.audit.after(0, most=10_000)]),
-        "hook deliveries": b"\n".join(one.body + str(dict(one.headers)).encode() for one in house.hooks.deliveries),
-        "files of the program": b"\n".join(
-            path.read_bytes() for path in house.folder.rglob("*") if path.is_file() and path.name != "s"
-        ),
-        "metrics": metrics,
-    }
-
-
-def written(content: Any) -> bytes:
-    """As it is, and as Slack would carry it: `spellings` knows the JSON of it."""
-    return json.dumps(content, ensure_ascii=False, default=str).encode()
 
 
 def test_the_search_knows_a_value_in_every_dress_it_may_wear() -> None:

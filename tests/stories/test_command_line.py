@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import stat
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from playground.house import House
 from playground.slack.records import Message
 from store.model.policy import MINUTE
 from tests.stories.people import approved, asks, card, press
+from tests.stories.programs import of_person, sent
 from tests.stories.shell import ran, typed
 
 VALUE = "hunter2-of-the-story"
@@ -124,6 +126,12 @@ async def test_whoever_waits_for_a_change_hears_what_became_of_it(house: House) 
         )
         assert await waits.ends() == 1
     assert "was denied by omar@example.com: not like this." in waits.err
+    async with typed(house, seed.ROSA, *words, given=b"three") as waits:
+        await waits.says("can decide")
+        waits.process.send_signal(signal.SIGINT)
+        assert await waits.ends() == 130
+    assert "Stopped waiting. Request" in waits.err
+    assert (await ran(house, seed.ROSA, "request", "show", request_in(waits.err)))[1].count("waits for") == 1
 
 
 async def test_files_are_imported_with_their_modes_and_lie_in_memory_for_the_program(
@@ -186,7 +194,7 @@ async def test_a_draft_is_over_after_an_hour_and_says_so(house: House) -> None:
     assert (await ran(house, seed.ROSA, "secrets", "draft", STAGING))[1] == ""
 
 
-async def test_a_sealed_value_is_pasted_into_slack(house: House) -> None:
+async def test_a_value_that_was_sealed_at_the_terminal_is_pasted_into_the_form_in_slack(house: House) -> None:
     code, out, err = await ran(house, seed.ROSA, "seal", STAGING, "STRIPE_KEY", given=VALUE.encode())
     assert code == 0
     assert re.fullmatch(r"sealed:[0-9A-Z]{10}\n", out)
@@ -227,6 +235,9 @@ async def test_ones_own_requests_are_looked_at_used_and_ended(house: House) -> N
     assert "has ended by rosa" in out
     code, _, err = await ran(house, seed.BEN, "request", "show", "0123456789")
     assert code == 4
+    for verb in (("withdraw",), ("activate",), ("end",), ("extend", "--for", "1h")):
+        code, _, err = await ran(house, "U0GIL", "request", *verb, second)
+        assert (code, "or it is not yours to see" in err) == (4, True), (verb, err)
 
 
 async def test_what_stood_on_the_command_line_is_warned_about(house: House) -> None:
@@ -244,3 +255,10 @@ async def test_where_something_is_wrong_nothing_is_sent_and_the_place_is_told(ho
     assert (code, out) == (2, "")
     assert err.startswith(f"{path}:2:1: ")
     assert VALUE not in err
+
+
+async def test_who_may_not_ask_seals_nothing_and_sees_no_names(house: House) -> None:
+    for words in (("secrets", "names"), ("secrets", "diff"), ("secrets", "history"), ("seal",)):
+        code, out, err = await ran(house, "U0GIL", *words, STAGING, given=b"x")
+        assert (code, out) == (4, ""), words
+        assert "There is no environment payments/staging here, or it is not yours to see." in err

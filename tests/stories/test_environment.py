@@ -273,13 +273,13 @@ async def test_without_a_key_holder_it_is_said_and_the_decision_goes_on(
     def away(*_: Any) -> Any:
         raise Unavailable("No key holder answers.", code="keys_missing")
 
-    real = house.app.keeping.ring.open
+    real = house.app.environments._ring.open
 
     asked = await change(house, lines="A=1")
-    monkeypatch.setattr(house.app.keeping.ring, "open", away)
+    monkeypatch.setattr(house.app.environments._ring, "open", away)
     await press(house, seed.BEN, asked, "approve")
     shown = await says(house, asked, "1 of 2 approvals", "could not be worked out now")
-    monkeypatch.setattr(house.app.keeping.ring, "open", real)
+    monkeypatch.setattr(house.app.environments._ring, "open", real)
     await press(house, seed.INES, shown, "approve")
     await says(house, asked, "Merged as version 3")
 
@@ -321,3 +321,55 @@ async def test_an_owner_deletes_what_the_policies_do_not_name_any_more(
     ack = await house.workspace.deliver(forged(sent.envelope, by_another))
     assert "Only an owner deletes" in str(ack.payload)
     assert await house.app.environments.find("payments/old") is not None
+
+
+# -- files, and what is not kept any more ------------------------------------------------------------------------------
+
+
+async def test_a_file_is_asked_for_by_its_reference_and_comes_back_with_its_mode(house: House) -> None:
+    raw = bytes(range(256)) * 40
+    found = await house.app.environments.ensure(PROD)
+    pem = (await house.app.blobs.put(found, seed.ROSA, Secret(raw), name="tls/key.pem", mode=0o400)).reference
+    await merged(house, await change(house, lines=f"tls/key.pem={pem}"), 3)
+    await merged(house, await change(house, remove=("tls/key.pem",)), 4)
+    shown = text_of(await environment(house, seed.ROSA, "Version 4"))
+    assert "tls/key.pem\n removed" in shown
+    await tap(house, seed.ROSA, BACK, f"{PROD}@3")
+    await house.workspace.submit(seed.ROSA, modal(house, seed.ROSA).id)
+    await merged(house, await card(house, "Waiting for approval", "Take it back to version 3"), 5)
+    assert "tls/key.pem\n file, mode 400" in text_of(await environment(house, seed.ROSA, "Version 5"))
+    asked = await asks(house, seed.OMAR, f"open {PROD} for 15m because to look")
+    await press(house, seed.BEN, asked, "approve")
+    await press(house, seed.OMAR, await own_card(house, seed.OMAR, request_of(asked), button="activate"), "activate")
+    await says(house, asked, "has access now")
+    value = (await house.app.environments.read(request_of(asked), seed.OMAR)).values["tls/key.pem"]
+    assert value.secret is not None
+    assert (value.secret.reveal(), value.mode) == (raw, 0o400)
+
+
+async def test_old_versions_leave_for_a_file_and_are_not_offered_any_more(open_house: OpenHouse) -> None:
+    house = await open_house(environ={"COUNTERSIGN_VERSIONS": "2"})
+    for version in (3, 4):
+        await merged(house, await change(house, lines=f"STRIPE_KEY={CANARY}-{version}"), version)
+    await environment(house, seed.ROSA, "Versions (4)")
+    await house.app.clock._jobs["retention"][0]()  # its hour has come
+    shown = await environment(house, seed.ROSA, "Versions (2)")
+    assert [one for one in actions_of(shown) if one == BACK] == [BACK]
+    [path] = [path for path in (house.app.settings.data / "exports").iterdir() if f'"{PROD}"' in path.read_text()]
+    lines = path.read_text().splitlines()
+    assert [f'"version": {number}' in line for number, line in enumerate(lines, start=1)] == [True, True]
+    assert CANARY not in path.read_text()
+    assert house.workspace.troubles == []
+
+
+async def test_the_page_says_that_another_of_this_name_was_deleted(open_house: OpenHouse) -> None:
+    ours = rules.policies(rules.opening("actions: [open, change]"))
+    house = await open_house(policies=ours.replace("payments/prod", "payments/next"))
+    await house.app.environments.ensure(PROD)
+    await house.workspace.slash(seed.ANA, seed.APPROVALS, "/countersign", f"delete {PROD}")
+    typed = {"confirm": {"confirm": PROD}, "reason": {"reason": "moved"}}
+    await house.workspace.submit(seed.ANA, modal(house, seed.ANA).id, typed)
+    await house.app.homes.go(seed.ANA, f"environment@{PROD}")
+    shown = text_of(await home(house, seed.ANA, "Another environment of this name, with 1 version, was deleted"))
+    assert "by <@U0ANA>" in shown
+    assert "Nothing was set here since." in shown

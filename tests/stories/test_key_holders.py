@@ -1,12 +1,13 @@
 """Key holders come and go while the program runs: key servers as processes, requests approved in Slack."""
 
+import json
 import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from bot.cli import holding
+from bot.cli import applying, holding
 from bot.holders import identity
 from bot.main import build
 from bot.settings import Settings
@@ -22,9 +23,10 @@ from store.model.secret import Secret
 from store.redis.commit import text
 from store.redis.environments import Value
 from tests.keyserver.processes import KeyServerProcess
+from tests.store.keys import openbao
 from tests.stories import rules
 from tests.stories.conftest import OpenHouse
-from tests.stories.people import again, card, press, request_of, says
+from tests.stories.people import again, card, press, request_of, says, told
 
 SECURE = "payments/prod: {channel: C0APPROVALS, secure: true}"
 LATER = "payments/staging: {channel: C0APPROVALS, secure: true}"
@@ -57,6 +59,9 @@ class Company:
     async def starts(self, *names: str) -> None:
         """With these settings, and nothing remembered of before."""
         self.told_of(*names)
+        await self.restarts()
+
+    async def restarts(self) -> None:
         for app in self.house.apps:
             await app.stop()
         self.house.apps.clear()
@@ -227,3 +232,105 @@ async def test_the_last_two_of_a_secure_environment_stay(company: Company) -> No
     await company.seals(OLD)
     with pytest.raises(Conflict, match="it needs two"):
         await company.asks("remove", "B")
+
+
+async def test_a_replica_that_has_not_heard_of_a_new_roster_hears_of_it_from_the_key_server(company: Company) -> None:
+    for name in "ABC":
+        await company.server(name)
+    await company.starts("A", "B")
+    await company.seals(OLD)
+    company.told_of("A", "B", "C")
+    other = await build(Settings.read(company.house.environ()), skew=company.house.skew_ms)
+    await other.start()
+    try:
+        await company.starts("A", "B", "C")
+        asked = await company.asks("add", "C")
+        await press(company.house, seed.BEN, asked, "approve")
+        await says(company.house, asked, "Merged")
+        apps = (company.house.app, other)
+        for app in apps:
+            await app.relay.settled()
+        environment = await company.environment("payments/prod")
+        for app in sorted(apps, key=lambda each: each.keeping.ring.roster, reverse=True):
+            app.keeping.ring.forget()  # so that A or B is asked, and told of roster 2 by the first of the two
+            assert (await app.environments.head(environment.id)).number == 2
+        assert [app.keeping.ring.roster for app in apps] == [2, 2]
+    finally:
+        await other.stop()
+
+
+async def test_who_was_removed_is_given_no_key_any_more(company: Company) -> None:
+    for name in "ABC":
+        await company.server(name)
+    await company.starts("A", "B", "C")
+    await company.seals(OLD)
+    asked = await company.asks("remove", "C")
+    assert "rotate the keys afterwards" in text_of(asked)
+    await press(company.house, seed.BEN, asked, "approve")
+    await says(company.house, asked, "Merged")
+    await company.house.app.relay.settled()
+    done = [moved async for _, moved in holding.rotate(company.house.environ(), "payments/prod")][-1]
+    assert (done.done, done.spoiled) == (done.total, ())
+    environment = await company.environment("payments/prod")
+    newest = (await company.house.app.keeping.epochs.epochs(environment))[-1]
+    assert {wrap.holder for wrap in newest.wraps.values()} == {company.servers[name].called for name in "AB"}
+    assert await company.reads() == OLD
+    unwrapped = [line for line in ledger(company.servers["C"]) if line["did"] == "unwrap" and line["answer"] == "done"]
+    assert not any(line["about"].endswith(f"{environment.id}/{environment.epoch}") for line in unwrapped)
+
+
+def ledger(server: KeyServerProcess) -> list[dict[str, str]]:
+    return [json.loads(line) for line in (server.folder / "ledger.jsonl").read_text().splitlines()]
+
+
+async def test_secure_is_switched_on_with_two_and_moves_what_lay_there(company: Company, tmp_path: Path) -> None:
+    """Asked for at the terminal, refused while one works; and at the approval, where one has died since."""
+    file = company.house.folder / "policies.yml"
+    secure = file.read_text(encoding="utf-8")
+    file.write_text(secure.replace("secure: true", "secure: false"), encoding="utf-8")
+    for name in "AB":
+        await company.server(name)
+    await company.starts("A", "B")
+    await company.seals(OLD)
+    assert not (await company.environment("payments/prod")).secure
+    wanted = tmp_path / "secure.yml"
+    wanted.write_text(secure, encoding="utf-8")
+    how = {"reason": "It holds cards now", "ticket": None, "request": None, "dry_run": False}
+    await company.servers["B"].die()
+    with pytest.raises(Unavailable, match="needs two working key holders, and only one works"):
+        await applying.apply(company.house.environ(), wanted, seed.ANA, **how)  # type: ignore[arg-type]  # as they are named
+    await company.servers["B"].start()
+    await applying.apply(company.house.environ(), wanted, seed.ANA, **how)  # type: ignore[arg-type]  # the same
+    company.house.app.clock.nudge()
+    asked = await card(company.house, "Waiting for approval", "It holds cards now")
+    await company.servers["B"].die()
+    await press(company.house, seed.BEN, asked, "approve")
+    await told(company.house, seed.BEN, "needs two working key holders")
+    assert not (await company.environment("payments/prod")).secure
+    await company.servers["B"].start()
+    await press(company.house, seed.BEN, again(company.house, asked), "approve")
+    await says(company.house, asked, "Merged as version 2")
+    await company.house.app.relay.settled()
+    environment = await company.environment("payments/prod")
+    assert (environment.secure, environment.epoch) == (True, 2)
+    assert await company.reads() == OLD
+
+
+async def test_a_transit_engine_holds_keys_beside_a_file(company: Company, tmp_path: Path) -> None:
+    """A real OpenBao, which dies."""
+    token, file = tmp_path / "token", tmp_path / "first.key"
+    token.write_text(openbao.ROOT)
+    async with openbao.running() as bao:
+        address = f"transit+{bao.url}/transit/countersign"
+        settings = {"COUNTERSIGN_KEYS": f"{file},{address}", "COUNTERSIGN_TRANSIT_TOKEN_FILE": str(token)}
+        company.house._environ |= settings
+        await company.restarts()
+        await company.seals(OLD)
+        assert (await company.environment("payments/prod")).secure
+        file.rename(tmp_path / "away")
+        await company.restarts()
+        assert await company.reads() == OLD, "from the engine alone"
+        (tmp_path / "away").rename(file)
+    await company.restarts()
+    assert await company.reads() == OLD, "from the file alone"
+    assert any("does not answer" in line for line in company.house.app.watch.sentences)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from playground import seed
 from playground.house import House
 from playground.slack.sight import actions_of, text_of
 from store.keys.computer import Computer, renewal
+from tests.bot.slack.pieces import walk
 from tests.stories.evidence import everything_in
-from tests.stories.people import audited, command, home, modal, page, quiet
+from tests.stories.people import audited, command, home, modal, own_card, page, quiet
 from tests.stories.terminal import Running, Said, Terminal
 
 MINUTE_MS = 60_000
@@ -217,7 +219,7 @@ async def test_who_is_a_guest_by_now_logs_nothing_in(house: House, terminal: Ter
     running, code, _ = await begun(terminal)
     await typed(house, seed.ROSA, code)
     house.workspace.set_kind(seed.ROSA, "guest")
-    await left(house, seed.ROSA)
+    await house.workspace.wait_for(lambda: seed.ROSA not in house.app.directory._known)
     await house.workspace.submit(seed.ROSA, modal(house, seed.ROSA).id, {})
     assert "a guest" in text_of(modal(house, seed.ROSA))
     running.interrupt()
@@ -233,7 +235,7 @@ async def test_a_code_is_over_after_ten_minutes(house: House, terminal: Terminal
     assert said.code == 124, said
 
 
-async def test_a_token_renews_itself_until_the_session_ends(house: House, terminal: Terminal) -> None:
+async def test_a_token_alone_is_worth_fifteen_minutes(house: House, terminal: Terminal) -> None:
     await log_in(house, terminal)
     first = kept(terminal)
     await house.advance(TOKEN_MS)
@@ -292,3 +294,80 @@ async def test_sessions_are_bounded(house: House, terminal: Terminal) -> None:
     assert f"signed in at {SESSIONS_MOST} places" in text_of(modal(house, seed.ROSA))
     running.interrupt()
     await running.ended()
+
+
+async def test_nobody_ends_what_is_somebody_elses_also_by_their_button(house: House, terminal: Terminal) -> None:
+    await log_in(house, terminal)
+    theirs = await home(house, seed.OMAR)
+    theirs.payload = {**theirs.payload, "blocks": (await page(house, seed.ROSA, "signedin", "since")).blocks}
+    await house.workspace.home_action(seed.OMAR, "home_revoke")
+    await own_card(house, seed.OMAR, "not yours to revoke")
+    theirs.payload = {**theirs.payload, "blocks": house.workspace.home(seed.ROSA).blocks}  # type: ignore[union-attr]  # it was just drawn
+    await house.workspace.home_action(seed.OMAR, "home_sign_out")  # of their own there is none
+    await quiet(house)
+    assert (await terminal.run("whoami")).code == 0
+
+
+KEYS: dict[str, Any] = {"seals": Computer.mint(os.urandom).seals, "signs": Computer.mint(os.urandom).signs}
+ASK: dict[str, Any] = {"host": "laptop", **KEYS}
+PROOF: dict[str, Any] = {"token": "7Q2M4XK9TB", "at_ms": 1, "nonce": "A" * 22, "signature": "A" * 86}
+POLL = "A" * 43
+BODIES: list[tuple[str, Any, int]] = [
+    ("/v1/login", None, 415),
+    ("/v1/login", [], 400),
+    ("/v1/login", "laptop", 400),
+    ("/v1/login", {}, 400),
+    ("/v1/login", {**ASK, "more": 1}, 400),
+    ("/v1/login", {**ASK, "host": ""}, 400),
+    ("/v1/login", {**ASK, "host": "\u202e\u200b"}, 400),
+    ("/v1/login", {**ASK, "host": "h" * 201}, 400),
+    ("/v1/login", {**ASK, "host": 7}, 400),
+    ("/v1/login", {**ASK, "seals": "A" * 43}, 400),
+    ("/v1/login", {**ASK, "signs": "A" * 43}, 400),
+    ("/v1/login", {**ASK, "seals": KEYS["seals"] + "="}, 400),
+    ("/v1/login", {**ASK, "seals": None}, 400),
+    ("/v1/login/7Q2M4XK9TB", {"poll": POLL}, 404),
+    ("/v1/login/nonsense", {"poll": POLL}, 404),
+    ("/v1/login/7Q2M4XK9TB", {"poll": "short"}, 400),
+    ("/v1/login/7Q2M4XK9TB", {"poll": POLL, "wait_s": 31}, 400),
+    ("/v1/login/7Q2M4XK9TB", {"poll": POLL, "wait_s": -1}, 400),
+    ("/v1/login/7Q2M4XK9TB", {"poll": POLL, "wait_s": "1"}, 400),
+    ("/v1/login/7Q2M4XK9TB/withdraw", {"poll": POLL}, 404),
+    ("/v1/login/renew", PROOF, 401),
+    ("/v1/login/renew", {**PROOF, "at_ms": -1}, 400),
+    ("/v1/login/renew", {**PROOF, "at_ms": 2**53}, 400),
+    ("/v1/login/renew", {**PROOF, "at_ms": 1.5}, 400),
+    ("/v1/login/renew", {**PROOF, "nonce": "A"}, 400),
+    ("/v1/login/renew", {**PROOF, "nonce": "A" * 65}, 400),
+    ("/v1/login/renew", {**PROOF, "nonce": "A" * 21 + ":"}, 400),
+    ("/v1/login/renew", {**PROOF, "signature": "A" * 85}, 400),
+    ("/v1/login/renew", {**PROOF, "token": "7Q2M4XK9TB\n"}, 400),
+]
+
+
+async def test_what_is_no_question_is_refused_and_not_repeated(house: House, terminal: Terminal) -> None:
+    await quiet(house)
+    before = await house.app.audit.number()
+    for path, body, status in BODIES:
+        found, answer = await call(terminal, "POST", path, body=body)
+        assert (found, set(answer)) == (status, {"code", "sentence"}), (path, body, answer)
+        for given in ("A" * 43, "h" * 201, "\u202e"):
+            assert given not in answer["sentence"], (path, body)
+    assert await house.app.audit.after(before, most=9) == []  # who is nobody fills no log
+    assert await house.app.redis.keys(f"{house.app.audit._keys.prefix}login:*") == []
+
+
+async def test_a_host_is_only_text(house: House, terminal: Terminal) -> None:
+    computer = Computer.mint(os.urandom)
+    host = "<!channel> *bold* <https://evil.example|laptop>\u202e\n>fake"
+    body = {"host": host, "seals": computer.seals, "signs": computer.signs}
+    _, asked = await call(terminal, "POST", "/v1/login", body=body)
+    await typed(house, seed.ROSA, asked["code"])
+    shown = modal(house, seed.ROSA)
+    assert [one for one in walk(shown.blocks) if one.get("type") == "mrkdwn" and "evil" in one["text"]] == []
+    assert "<!channel> *bold* <https://evil.example|laptop> >fake" in text_of(shown)
+    await house.workspace.submit(seed.ROSA, shown.id, {})
+    await quiet(house)
+    message = house.workspace.dm(seed.ROSA)[-1]
+    assert "<!channel>" not in message.text
+    assert [one for one in walk(message.blocks) if one.get("type") == "mrkdwn" and "evil" in one["text"]] == []

@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,8 @@ from tests import servers
 from tests.stories.conftest import OpenHouse
 from tests.stories.people import ask, card, press, says
 from tests.stories.shell import ran, typed
+from tests.stories.terminal import Terminal
+from tests.stories.test_login import kept, log_in
 from tests.tokens import machine_token
 
 ASK = ("run", "payments/prod", "--for", "30m", "--reason", "INC-7 payments fail")
@@ -157,6 +160,23 @@ async def test_for_programs_every_step_is_a_line_of_json_and_stdout_is_the_child
     assert events[1]["link"].startswith("http")
     assert events[-1]["code"] == 0
     assert run.out == "got ***\n"
+
+
+async def test_a_token_that_ends_while_it_waits_is_renewed(house: House, tmp_path: Path) -> None:
+    terminal = Terminal(house, tmp_path / "rosa")
+    assert (await log_in(house, terminal)).code == 0
+    first = kept(terminal)["token"]
+    async with typed(house, None, *ASK, *SHOW, HOME=str(terminal.folder)) as run:
+        await run.says("can decide")
+        asked = await card(house, "Waiting for approval", "INC-7 payments fail")
+        session, version = await house.app.tokens.find(kept(terminal)["id"])
+        assert session is not None
+        over = session.model_copy(update={"expires_ms": house.now_ms()})
+        await house.app.tokens.put(over, version, "test:over", [])
+        await press(house, seed.BEN, asked, "approve")
+        assert await run.ends() == 0
+    assert run.out == "got ***\n"
+    assert kept(terminal)["token"] != first
 
 
 # -- without a Redis ---------------------------------------------------------------------------------------------------------

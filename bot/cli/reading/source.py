@@ -128,7 +128,7 @@ def given(words: Sequence[str], *, as_files: bool) -> list[Entry]:
     names = [name for name, _ in pairs]
     if twice := {name for name in names if names.count(name) > 1}:
         raise Invalid(f"{', '.join(sorted(twice))} is given twice.", code="twice")
-    if not sys.stdin.isatty() and sum(how == "-" for _, how in pairs) > 1:
+    if not sys.stdin.isatty() and sum(how in ("-", "@-") for _, how in pairs) > 1:
         raise Invalid(
             "Only one value can come from a pipe. For several use countersign secrets import -.", code="one_pipe"
         )

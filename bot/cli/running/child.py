@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from bot.cli.running.keeper import SUBREAPER, descendants, prctl, signal_all
 from bot.cli.running.masking import Masker
 from bot.cli.running.memory import File, Folder
 from bot.cli.running.signals import TO_ALL, Came, stop_ourselves
@@ -27,6 +28,7 @@ KEPT_BACK: Final = ("COUNTERSIGN_TOKEN",)  # ours, and no business of the child'
 MOST: Final = 1 << 20
 LOST: Final = 128 + signal.SIGKILL
 BY_KEY_STOPS: Final = frozenset({signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
+KILLED_S: Final = 3.0  # what is not gone by then belongs to somebody else, such as what sudo began
 OUTPUT_S: Final = 5.0  # for what was printed last, where its reader is slow
 
 
@@ -54,6 +56,7 @@ class Child:
     """`command` is run with `given`. With `mask` its output passes through us; without, it writes where we do."""
 
     def __init__(self, command: Sequence[str], given: Given, *, mask: bool, parent: Path | None) -> None:
+        prctl(SUBREAPER, 1)  # where the keeper is killed, what it kept is ours
         self._command, self._given = list(command), given
         self._folder = Folder(parent) if given.files and parent is not None else None
         self._ours, theirs = socket.socketpair()
@@ -218,11 +221,11 @@ class Child:
 
     async def _end_descendants(self) -> None:
         """Where the keeper itself was killed: what it kept is ours now."""
-        from bot.cli.running.keeper import descendants, signal_all
-
-        while rest := descendants(os.getpid()):
-            signal_all(signal.SIGKILL, rest)
-            await asyncio.sleep(0.02)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(KILLED_S):
+                while rest := descendants(os.getpid()):
+                    signal_all(signal.SIGKILL, rest)
+                    await asyncio.sleep(0.02)
 
     def _tell(self, **what: Any) -> None:
         with contextlib.suppress(OSError):
@@ -266,15 +269,3 @@ def _not_run(command: str, number: int) -> AccessError:
     if number == errno.E2BIG:
         return Invalid("The values are too large for an environment: say --files.", code="too_large")
     return Invalid(f"{command} cannot be run: {os.strerror(number)}.", code="not_runnable")
-
-
-def harden() -> None:
-    """No core of ours, and no other process of this user's looks into us. What we run begins without cores, too."""
-    import resource
-
-    from bot.cli.running.keeper import DUMPABLE, SUBREAPER, prctl
-
-    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
-    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
-    prctl(DUMPABLE, 0)
-    prctl(SUBREAPER, 1)

@@ -22,6 +22,8 @@ SUBREAPER: Final = 36  # prctl(2)
 DEATH_SIGNAL: Final = 1
 DUMPABLE: Final = 4
 TERM_S: Final = 2.0  # for what its own parent has left behind
+KILL_S: Final = 3.0
+LOOK_S: Final = 0.05
 MOST: Final = 1 << 20  # bytes heard at once
 
 Json = dict[str, Any]
@@ -204,15 +206,13 @@ class Keeper:
                 self.code = code_of(status)
 
     def end_the_rest(self) -> None:
-        """Whatever the child has left behind, in whichever session."""
-        until = time.monotonic() + TERM_S
-        number = signal.SIGTERM
-        while rest := descendants(os.getpid()):
-            signal_all(number, rest)
-            while descendants(os.getpid()) and time.monotonic() < until:
-                select.select([self.woken], [], [], 0.05)
-                self.reap()
-            number = signal.SIGKILL
+        """Whatever the child has left behind, in whichever session. What is another user's by now stays."""
+        signal_all(signal.SIGTERM, descendants(os.getpid()))
+        began = time.monotonic()
+        while (rest := descendants(os.getpid())) and time.monotonic() < began + TERM_S + KILL_S:
+            if time.monotonic() > began + TERM_S:
+                signal_all(signal.SIGKILL, rest)
+            select.select([self.woken], [], [], LOOK_S)
             self.reap()
 
     def clear(self) -> None:

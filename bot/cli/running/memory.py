@@ -61,6 +61,13 @@ class Folder:
         self._held = -1
 
     def fill(self, files: Mapping[str, File]) -> None:
+        """Raises `Conflict` where there is no room, or no leave."""
+        try:
+            self._fill(files)
+        except OSError as error:
+            raise Conflict(f"Files cannot be written below {self.path}: {error.strerror}.", code="no_room") from None
+
+    def _fill(self, files: Mapping[str, File]) -> None:
         self.path.mkdir(mode=0o700)
         self._held = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -69,10 +76,7 @@ class Folder:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, VALUE_MODE)
             with os.fdopen(fd, "wb") as opened:
-                try:
-                    opened.write(file.content.reveal())
-                except OSError as error:
-                    raise Conflict(f"{name} cannot be written: {error.strerror}.", code="no_room") from None
+                opened.write(file.content.reveal())
                 os.fchmod(opened.fileno(), file.mode & 0o777)
 
     def remove(self) -> None:

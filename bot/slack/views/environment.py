@@ -14,7 +14,7 @@ from bot.slack.views.facts import Block, Offer, Terms, View
 from bot.slack.views.forms import words_of
 from bot.slack.views.parts import NONE, Part, pager, titled
 from bot.slack.views.words import date, mention, plural
-from store.model.versions import VersionInfo, Word
+from store.model.versions import Tombstone, VersionInfo, Word
 
 UNSEEN: Final = "There is no such environment here, or it is not yours to see."
 PAGE: Final = "environment"
@@ -36,6 +36,7 @@ class EnvironmentFacts:
     names: Mapping[str, int | None] = field(default_factory=dict)
     secure: bool = False
     versions: Part[VersionInfo] = NONE
+    deleted: Tombstone | None = None  # an earlier one of this name
     refusal: str | None = None
 
     @property
@@ -52,7 +53,8 @@ def page(facts: EnvironmentFacts) -> list[Block]:
     does = [DOES[offer.kind] for offer in facts.offers]
     about = [b.context(f"You may ask to {' or to '.join(does)}.")] if does else []
     if not facts.version:
-        return [title, *about, b.section("Nothing was ever set here."), b.actions(*asked, way)]
+        empty = "Nothing was set here since." if facts.deleted else "Nothing was ever set here."
+        return [title, *about, *_buried(facts), b.section(empty), b.actions(*asked, way)]
     versions = [_version(version, facts) for version in facts.versions.items]
     return [
         title,
@@ -63,7 +65,16 @@ def page(facts: EnvironmentFacts) -> list[Block]:
         titled("Versions", facts.versions),
         *[block for blocks in versions for block in blocks],
         *pager(facts.versions, facts.place, 0, SIZE, f"Versions of {facts.target}"),
+        *_buried(facts),
     ]
+
+
+def _buried(facts: EnvironmentFacts) -> list[Block]:
+    stone = facts.deleted
+    if stone is None:
+        return []
+    told = f"Another environment of this name, with {plural(stone.version, 'version')}, was deleted {date(stone.at_ms)} by {mention(stone.by)}. Nothing of it can be read any more."
+    return [b.context(told)]
 
 
 def _holds(facts: EnvironmentFacts) -> list[Block]:

@@ -76,7 +76,7 @@ def confirm(attempt: Attempt, fingerprint: str, now_ms: int, session_ms: int) ->
         "*Did somebody send you this code?* Then it is their computer: deny it. Confirm only what you have just begun yourself, "
         "and only if your terminal shows the same key."
     )
-    deny = b.button("Deny: I did not start this", ids.LOGIN_DENY, attempt.id, style="danger")
+    deny = b.button("Deny: I did not start this", ids.LOGIN_DENY, attempt.id, about="that computer", style="danger")
     blocks = [
         b.section("*A computer asks to speak for you.*"),
         b.rich(*(b.line(b.text(f"{label}: ", bold=True), b.text(cleaned(words))) for label, words in lines)),

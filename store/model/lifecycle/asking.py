@@ -203,9 +203,10 @@ def _check_machine(draft: Draft, machine: Minting, policies: PolicySet) -> None:
         raise Invalid(f"Machines are let in under {POLICIES}, by who asks for them.", code="other_target")
     if len(set(machine.targets)) < len(machine.targets) or len(set(machine.actions)) < len(machine.actions):
         raise Invalid("Name each target and each action once.", code="named_twice")
-    for target in map(canonical, machine.targets):
-        if policies.target(target) is None:
-            raise Invalid(f"There is no target {target} here.", code="unknown_target")
+    targets = [canonical(target) for target in machine.targets]
+    if unlisted := [target for target in targets if not policies.target(target)]:
+        raise Invalid(f"There is no target {unlisted[0]} here.", code="unknown_target")
+    for target in targets:
         if target.environment is None or ("read" in machine.actions and target.kind != "environment"):
             raise Invalid(
                 f"A machine reads the secrets of environments, and deploys those or applications in them: {target} is none.",

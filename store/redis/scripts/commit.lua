@@ -16,7 +16,6 @@
 --   omit   key                          field ...             these fields of a hash leave
 --   expire key                          ms                    and is gone by itself after so long
 --   drop   key
---   last   key                          ms                    it goes by itself after so long
 --   rank   zset                         member score
 --   unrank zset                         member
 --   put    lane, effect                 member body           coalesces; counts a generation
@@ -80,8 +79,6 @@ each(function(name, key, first, last)
     redis.call('PEXPIRE', KEYS[key], ARGV[first])
   elseif name == 'drop' then
     redis.call('DEL', KEYS[key])
-  elseif name == 'last' then
-    redis.call('PEXPIRE', KEYS[key], ARGV[first])
   elseif name == 'rank' then
     redis.call('ZADD', KEYS[key], ARGV[first + 1], ARGV[first])
   elseif name == 'unrank' then

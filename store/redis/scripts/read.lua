@@ -19,12 +19,11 @@ local function spelled(number) return string.format('%.0f', number) end
 local target, actor, till, name = ARGV[6], nil, nil, ''
 local request = KEYS[3]
 if ARGV[4] ~= 'slack' then
-  local token = redis.call('HMGET', KEYS[3], 'kind', 'hash', 'until', 'holder', 'epoch', 'targets', 'actions', 'used')
+  local token = redis.call('HMGET', KEYS[3], 'kind', 'hash', 'until', 'holder', 'epoch', 'targets', 'actions')
   -- Hashes of 32 random bytes: how long the comparison takes tells nothing that could be used.
   if token[1] ~= ARGV[4] or token[2] ~= ARGV[5] then return { 'token' } end
   if now >= tonumber(token[3]) then return { 'token' } end
   if token[5] ~= (redis.call('HGET', ARGV[2] .. 'sessions:' .. token[4], 'version') or '0') then return { 'token' } end
-  if now - (tonumber(token[8] or '') or 0) >= 60000 then redis.call('HSET', KEYS[3], 'used', spelled(now)) end
   actor = token[4]
   if ARGV[4] == 'machine' then
     if not string.find(token[7], ' read ', 1, true) then return { 'not let' } end

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from bot.main import build
+from bot.settings import Settings
 from playground import seed
 from playground.house import SEEDED, House
 from playground.slack.sight import text_of
 from store.model.roster import spaced
 from tests.bot.cli.conftest import Run
 from tests.stories import rules
-from tests.stories.people import again, card, press, says
+from tests.stories.people import again, card, own_card, press, says
 from tests.stories.test_policies import GUARD, MAIN
 
 STAGING = "payments/staging: {channel: C0APPROVALS, values_in_slack: enter_and_show}"
@@ -151,3 +153,25 @@ async def test_the_identity_is_the_same_each_time(environ: dict[str, str], run_h
     again_ = json.loads((await run_here("keys", "identity", "-o", "json", **environ)).out)
     assert again_["certificate"] == ran.out
     assert f"Its pin: {again_['pin']}" in ran.err
+
+
+async def test_where_both_files_are_lost_it_still_runs_and_new_ones_can_be_begun(
+    lived_in: House, environ: dict[str, str], run_here: Run
+):
+    folder = lived_in.folder / "bot" / "keys"
+    for path in folder.iterdir():
+        path.unlink()
+    for app in lived_in.apps:
+        await app.stop()
+    lived_in.apps.clear()
+    app = await build(Settings.read(environ), skew=lived_in.skew_ms)
+    lived_in.apps.append(app)
+    await app.start()
+    assert any("No key holder of the roster works here" in line for line in app.watch.sentences)
+    listed = await run_here("keys", "list", **environ)
+    assert "Nobody can open payments/prod." in listed.err
+    ran = await run_here("keys", "recover", *AS_ANA, "--yes", **environ)
+    assert (ran.code, ran.err) == (0, "Roster 2: first.key, second.key.\n")
+    told = await own_card(lived_in, seed.ANA, "The roster of key holders was begun anew without an approval")
+    assert "first.key, second.key" in text_of(told)
+    assert "a third disk" in text_of(told)

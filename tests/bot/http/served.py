@@ -25,11 +25,16 @@ T = TypeVar("T")
 class Served:
     house: House
     loop: asyncio.AbstractEventLoop
-    tokens: dict[str, str]  # whose: `rosa`, who holds a grant; `ben`, who decides; `machine`
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.house.app.http.port}"
+
+    def token(self, who: str) -> str:
+        """A new one of Rosa, who reads production, or of a machine that may."""
+        tokens, now_ms = self.house.app.tokens, self.house.now_ms()
+        made = person_token(tokens, seed.ROSA, now_ms) if who == "rosa" else machine_token(tokens, now_ms)
+        return self.run(made)
 
     def run(self, what: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(what, self.loop).result(timeout=60)
@@ -42,9 +47,9 @@ def serving(server: servers.Server, folder: Path) -> Iterator[Served]:
     thread.start()
     try:
         house = asyncio.run_coroutine_threadsafe(_opened(server, folder), loop).result(timeout=60)
-        served = Served(house, loop, {})
+        served = Served(house, loop)
         try:
-            served.tokens = served.run(_tokens(house))
+            served.run(_reading(house))
             yield served
         finally:
             served.run(house.close())
@@ -63,8 +68,8 @@ async def _opened(server: servers.Server, folder: Path) -> House:
     return house
 
 
-async def _tokens(house: House) -> dict[str, str]:
-    """And Rosa reads production for an hour."""
+async def _reading(house: House) -> None:
+    """Rosa reads production for an hour."""
     app = house.app
     asked = await app.asking.open(
         seed.ROSA, Target.parse("payments/prod"), duration_ms=HOUR, reason="INC-7", ticket=None, command_id="served"
@@ -73,8 +78,3 @@ async def _tokens(house: House) -> dict[str, str]:
     one = asked.request
     await app.requests.apply(one.id, Approve(id="s:1", actor=seed.BEN, revision=one.revision, digest=one.digest))
     await app.requests.apply(one.id, Activate(id="s:2", actor=seed.ROSA))
-    return {
-        "rosa": await person_token(app.tokens, seed.ROSA, house.now_ms(), expires_ms=house.now_ms() + 9 * HOUR),
-        "ben": await person_token(app.tokens, seed.BEN, house.now_ms(), expires_ms=house.now_ms() + 9 * HOUR),
-        "machine": await machine_token(app.tokens, house.now_ms()),
-    }

@@ -20,28 +20,18 @@ policies:
   - {name: b, targets: ["acme/payments/tokens"], actions: [change], requesters: {groups: [dev]}, approvals: [{from: {groups: [leads]}}]}
   - {name: c, targets: ["policy:main"], actions: [policy], requesters: {groups: [dev]}, approvals: [{from: {groups: [leads]}}]}
 """
-NO_WAY = "with values_in_slack none, as here, values have no way in or out; until the command line has one, write values_in_slack: "
 
 
-def test_nothing_is_said_of_what_works():
-    file = parse(FILE.encode())
+@pytest.mark.parametrize("setting", ["enter_and_show", "enter", "none"])
+def test_nothing_is_said_of_what_works(setting: str):
+    """Values have a way in and out that is not Slack's."""
+    file = parse(FILE.replace("enter_and_show", setting).encode())
     assert file.missing == file.warnings == ()
 
 
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("values_in_slack: enter_and_show, ", "", [f"5:3: {NO_WAY}enter_and_show."]),
-        ("values_in_slack: enter_and_show", "values_in_slack: none", [f"5:19: {NO_WAY}enter_and_show."]),
-        ("values_in_slack: enter_and_show", "secure: true", [f"5:3: {NO_WAY}enter_and_show instead of secure: true."]),
-        ("{values_in_slack: enter}", "{}", [f"6:3: {NO_WAY}enter."]),
-        (
-            "values_in_slack: enter_and_show",
-            "values_in_slack: enter",
-            [
-                "5:19: with values_in_slack enter, who opens this sees no values; until the command line shows them, write enter_and_show."
-            ],
-        ),
         (
             'api"}]',
             'api", on: [change, deploy, access.ended]}]',
@@ -62,6 +52,8 @@ def test_each_has_its_place(old, new, expected):
 def test_the_check_tells_it_beside_what_is_odd_in_the_order_of_the_file(tmp_path: Path):
     path = tmp_path / "p.yml"
     odd = "  payments/spare: {}\n  payments/prod#api"
-    path.write_text(FILE.replace("enter_and_show", "none").replace("  payments/prod#api", odd), encoding="utf-8")
+    path.write_text(
+        FILE.replace("[change, open]", "[change, open, deploy]").replace("  payments/prod#api", odd), encoding="utf-8"
+    )
     said = [problem.sentence[:17] for problem in check(path).warnings]
-    assert said == ["not there yet: wi", "no rule is for th"]
+    assert said == ["no rule is for th", "not there yet: no"]

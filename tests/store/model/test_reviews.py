@@ -9,11 +9,13 @@ from store.model.errors import Conflict, Forbidden, Invalid, Unavailable
 from store.model.lifecycle import World, transition
 from store.model.people import FRESH_MS, People
 from store.model.policy import HOUR, Access, Circle, Policy, Threshold
+from store.model.request import Opening
 from tests.builders import (
     ANA,
     BEN,
     BOB,
     CAT,
+    ENVIRONMENT,
     LEADS,
     NOW,
     REQ,
@@ -268,3 +270,13 @@ def test_nobody_approves_for_no_time(cap_ms):
     assert cast(at, approve(at.request, ANA, cap_ms=1)).request.reviews[0].cap_ms == 1
     with pytest.raises(Invalid):
         transition(at, approve(at.request, ANA, cap_ms=cap_ms), people())
+
+
+@pytest.mark.parametrize(("asked_ms", "waits_ms"), [(None, 8 * HOUR), (HOUR, HOUR), (9 * HOUR, 8 * HOUR)])
+def test_an_approval_waits_as_long_as_was_asked_and_no_longer_than_the_rule_says(asked_ms, waits_ms):
+    payload = Opening(environment_id=ENVIRONMENT, duration_ms=HOUR, use_within_ms=asked_ms)
+    at = world(request(payload=payload))
+    usual = request(payload=payload.model_copy(update={"use_within_ms": None}))
+    assert (at.request.digest == usual.digest) is (asked_ms is None)  # an approver agrees to it, too
+    at = cast(at, approve(at.request, ANA), approve(at.request, BOB))
+    assert (at.request.state, at.request.timers["deadline"]) == ("approved", NOW + waits_ms)

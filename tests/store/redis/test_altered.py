@@ -218,3 +218,15 @@ async def test_a_grant_that_somebody_wrote_into_redis_is_believed(place: SealedP
     opened = await place.environments().read(grant.id, STRANGER)
     assert opened.values["A"].secret == Secret(b"second")
     assert (await place.corridor.events())[-1] == "secrets.read"
+
+
+async def test_which_environment_a_name_means_is_believed(place: SealedPlace) -> None:
+    """The names of two environments exchanged: who may read the one reads the other, whole and genuine."""
+    keys = place.corridor.keys
+    one, other = keys.environment("payments/prod"), keys.environment("payments/staging")
+    mine, yours = await place.redis.hgetall(one), await place.redis.hgetall(other)
+    await place.redis.hset(one, mapping=yours)  # type: ignore[arg-type]  # bytes, as asked for
+    await place.redis.hset(other, mapping=mine)  # type: ignore[arg-type]  # bytes, as asked for
+    opened = await place.environments().read_by_token(place.bearers["machine"], "payments/prod")
+    assert isinstance(opened, Opened)
+    assert opened.environment.encode() == yours[b"id"]

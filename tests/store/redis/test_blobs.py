@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from store.model.blob import Pasted, parse
+from store.model.blob import Pasted
 from store.model.errors import Conflict, Invalid, NotFound, Unavailable
 from store.model.identity import Target
 from store.model.policy import HOUR
@@ -116,23 +116,6 @@ async def test_a_record_that_was_altered_opens_nothing(corridor, change):
     environment = await corridor.environments.ensure("payments/prod")
     with pytest.raises(Unavailable, match="cannot be trusted"):
         await corridor.blobs.look(environment, change.get("user", REQ), reference, change.get("name", "A"))
-
-
-@pytest.mark.parametrize(
-    ("typed", "found"),
-    [
-        ("sealed:7Q2M4XK9TB", "7Q2M4XK9TB"),
-        (" SEALED:7q2m4xk9tb ", "7Q2M4XK9TB"),
-        ("sealed:7Q2M4XK9Tl", "7Q2M4XK9T1"),
-        ("sealed:7Q2M4XK9T", None),
-        ("sealed: 7Q2M4XK9TB", None),
-        ("7Q2M4XK9TB", None),
-        ("xsealed:7Q2M4XK9TB", None),
-        ("sealed:7Q2M4XK9TB!", None),
-    ],
-)
-def test_what_a_reference_looks_like(typed, found):
-    assert parse(typed) == found
 
 
 async def test_nobody_fills_the_store_with_them(corridor):

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from store.model.caution import Caution, of_value
+from store.model.caution import Caution
 from store.model.errors import Unavailable
 from store.model.identity import Target
 from store.model.request import Request
@@ -45,22 +45,6 @@ async def elsewhere(corridor: Corridor, target: str, **values: str) -> None:
     for entry in sealing.entries:
         await corridor.redis.hset(corridor.keys.entries(environment.id), entry.entry_id, entry.to_json())
     await corridor.redis.hset(corridor.keys.head(environment.id), "body", newest.to_json())
-
-
-@pytest.mark.parametrize(
-    ("value", "mode", "words"),
-    [
-        (b"", None, ["empty"]),
-        (b"", 0o600, ["empty"]),
-        (b" x", None, ["white_space"]),
-        (b"x\n", None, ["white_space"]),
-        (b"x\n", 0o600, []),
-        (b"a b", None, []),
-        (b"old", None, ["unchanged"]),
-    ],
-)
-def test_of_one_value(value, mode, words):
-    assert [found.word for found in of_value("A", Secret(value), mode, Secret(b"old"))] == words
 
 
 async def test_what_is_worth_a_second_look(corridor):

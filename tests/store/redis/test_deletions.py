@@ -5,10 +5,14 @@ import pytest
 from store.model.command import End
 from store.model.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from store.model.identity import Target
+from store.model.token import Bearer
+from store.redis.clock import now_ms
 from store.redis.deletions import Deletions
+from store.redis.tokens import Tokens
 from tests.builders import ANA, OWNER, REQ
 from tests.store.redis.corridor import Corridor, Gate
 from tests.store.redis.test_environments import opened
+from tests.tokens import machine_token
 
 PROD = Target.parse("payments/prod")
 CANARY = "kanarienvogel-30"
@@ -21,9 +25,14 @@ def deletions(corridor: Corridor) -> Deletions:
         corridor.scripts,
         corridor.policies,
         corridor.requests,
+        tokens(corridor),
         corridor.crowd,
         corridor.skew,
     )
+
+
+def tokens(corridor: Corridor) -> Tokens:
+    return Tokens(corridor.redis, corridor.keys, corridor.scripts, corridor.skew)
 
 
 async def gone(corridor: Corridor) -> None:
@@ -47,7 +56,9 @@ async def test_all_of_it_goes_and_a_tombstone_stays(corridor):
     left = [key.decode().removeprefix(corridor.keys.prefix) for key in await corridor.redis.keys(f"*{environment.id}*")]
     assert {key.partition(":")[0] for key in left} == {"tombstone", "command", "index", "effect"}
     assert await corridor.redis.zrange(corridor.keys.index("environments"), 0, -1) == []
-    [stone] = await deletions(corridor).tombstones(most=9)
+    stone = await corridor.versions.buried("payments/prod")
+    assert stone is not None
+    assert await corridor.versions.buried("payments/staging") is None
     assert (stone.id, stone.target, stone.by, stone.version, stone.reason) == (
         environment.id, "payments/prod", OWNER, 2, "moved away",
     )  # fmt: skip
@@ -87,6 +98,7 @@ async def test_only_an_owner(corridor, user):
     await gone(corridor)
     with pytest.raises(Forbidden, match="Only an owner"):
         await deleted(corridor, user)
+    assert (await corridor.events())[-1] == "attempt.refused"
     assert await corridor.environments.find("payments/prod")
 
 
@@ -102,6 +114,19 @@ async def test_not_while_somebody_holds_it(corridor):
     with pytest.raises(Conflict, match=f"Request {asked.id} still gives access"):
         await deleted(corridor)
     await corridor.do(asked, End(id="end", actor=REQ))
+    assert await deleted(corridor)
+
+
+async def test_not_while_a_machine_may_read_what_is_called_so(corridor):
+    """Its token names the environment, and would open another one that is called so later."""
+    await corridor.approved("change", A="x")
+    await gone(corridor)
+    now = await now_ms(corridor.redis, corridor.skew)
+    bearer = Bearer.read(await machine_token(tokens(corridor), now))
+    with pytest.raises(Conflict, match="The machine ci may still read payments/prod"):
+        await deleted(corridor)
+    await tokens(corridor).revoke(bearer.id, OWNER, "revoke")
+    await machine_token(tokens(corridor), now, targets=("payments/staging",))
     assert await deleted(corridor)
 
 

@@ -191,7 +191,7 @@ async def test_while_people_read_seal_and_merge_nothing_fails_and_nothing_is_lef
     assert {f"NEW_{number}": str(number).encode() for number in range(6)}.items() <= values.items()
 
 
-async def test_what_was_sealed_before_and_comes_after_is_found_for_an_hour(corridor, house):
+async def test_what_was_sealed_before_and_comes_after_is_found_for_a_while(corridor, house):
     await corridor.approved("change", A="one")
     draft, sealing = await corridor.draft("change", B="slow")
     await rotated(house)

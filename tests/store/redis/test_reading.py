@@ -216,17 +216,6 @@ async def test_each_reading_is_written_down_in_the_step_that_reads(corridor, tok
     ]
 
 
-async def test_when_a_token_was_last_used_is_kept_to_the_minute(corridor, tokens):
-    await opened(corridor, A="x")
-    bearer = await of_machine(tokens)
-    used = []
-    for skew_ms in (0, MINUTE - 1, MINUTE):
-        corridor.skew_ms = skew_ms
-        await corridor.environments.read_by_token(bearer, PROD)
-        used.append(int(await corridor.redis.hget(corridor.keys.token(bearer.id), "used")) - NOW)
-    assert used == [0, 0, MINUTE]
-
-
 @pytest.mark.parametrize("known", ["the newest", "after it", "after more"])
 async def test_what_is_known_already_does_not_leave_again_and_is_no_reading(corridor, tokens, known):
     await opened(corridor, A="x")
@@ -272,8 +261,9 @@ async def test_an_older_version_that_was_altered_is_not_read(corridor, tokens):
     environment = await corridor.environments.find(PROD)
     key = corridor.keys.manifest(environment.id, 1)
     await corridor.redis.set(key, await corridor.redis.get(corridor.keys.manifest(environment.id, 2)))
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable) as refusal:
         await corridor.environments.read_by_token(await of_machine(tokens), PROD, 1)
+    assert refusal.value.detail == "tampered"
 
 
 # -- what lies opened in memory ---------------------------------------------------------------------------------------
@@ -295,6 +285,49 @@ async def test_a_second_reading_needs_neither_ciphertext_nor_key_holders_and_is_
     corridor.environments.forget()
     with pytest.raises(Unavailable):
         await corridor.environments.read_by_token(machine, PROD)
+
+
+@pytest.mark.parametrize("merged", [False, True])
+async def test_what_is_wiped_between_asking_and_answering_is_fetched_again(corridor, tokens, merged):
+    await opened(corridor, A="x")
+    bearer, reading = await of_machine(tokens), corridor.environments._reading
+    await corridor.environments.read_by_token(bearer, PROD)
+    whole = reading._scripts.run
+
+    async def run(*args: Any, **more: Any) -> Any:
+        reply = await whole(*args, **more)
+        if args[0] == "read":
+            reading._scripts.run = whole
+            reading.memory.clear()
+            if merged:
+                await corridor.approved("change", A="y")
+        return reply
+
+    reading._scripts.run = run
+    if merged:
+        with pytest.raises(Unavailable, match="Ask again"):
+            await corridor.environments.read_by_token(bearer, PROD)
+    else:
+        assert shown(await corridor.environments.read_by_token(bearer, PROD)) == {"A": b"x"}
+
+
+async def test_an_answer_is_of_one_version_also_where_another_is_opened_meanwhile(corridor, tokens):
+    await opened(corridor, A="x")
+    bearer, reading = await of_machine(tokens), corridor.environments._reading
+    await corridor.environments.read_by_token(bearer, PROD)
+    whole = reading._scripts.run
+
+    async def run(*args: Any, **more: Any) -> Any:
+        reply = await whole(*args, **more)
+        if args[0] == "read":
+            reading._scripts.run = whole
+            await corridor.approved("change", A="y")
+            assert shown(await corridor.environments.read_by_token(bearer, PROD)) == {"A": b"y"}
+        return reply
+
+    reading._scripts.run = run
+    found = await corridor.environments.read_by_token(bearer, PROD)
+    assert (found.version, shown(found)) == (2, {"A": b"x"})
 
 
 async def test_a_version_that_was_merged_meanwhile_is_read_and_not_the_one_in_memory(corridor, tokens):

@@ -117,6 +117,15 @@ async def test_what_is_left_is_as_it_was(corridor):
     assert (await corridor.events()).count("versions.dropped") == 1
 
 
+async def test_what_signs_the_deliveries_to_a_hook_stays(corridor):
+    environment = await prod(corridor)
+    secret = await corridor.environments.signing_secret(environment, "api")
+    for number in range(5):
+        await corridor.approved("change", A=f"a{number}")
+    await shortened(corridor, Place())
+    assert await corridor.environments.signing_secret(environment, "api") == secret
+
+
 async def test_environments_with_more_than_are_kept(corridor):
     for number in range(4):
         await corridor.approved("change", A=f"a{number}")

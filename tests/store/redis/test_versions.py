@@ -10,8 +10,9 @@ from store.model.request import Change, Request, digest
 from store.model.sealed import TAMPERED, Manifest, SealedEntry
 from store.model.secret import Secret
 from store.redis.environments import Value
+from store.redis.epochs import Epochs
 from store.redis.versions import Versions
-from tests.builders import ANA, BOB, NOW, REQ, approve
+from tests.builders import ANA, BOB, NOW, OWNER, REQ, approve
 from tests.store.redis.corridor import Corridor, command_for
 
 PROD = Target.parse("payments/prod")
@@ -126,6 +127,21 @@ async def test_an_entry_whose_key_was_renewed_meanwhile_stays_as_it_is_by_then(c
     assert (await merge(corridor, asked)).state == "merged"
     assert (await corridor.redis.hget(entries, entry_id)).decode() == renewed
     assert (await held(corridor))["B"] == b"b"
+
+
+async def test_the_way_back_leads_through_a_rotation(corridor):
+    """What was asked before it, and what is asked after it."""
+    environment = await three(corridor)
+    asked = await rolled(corridor, 2, "B", merged=False)
+    epochs = Epochs(corridor.redis, corridor.keys, corridor.scripts, corridor.ring, corridor.policies, corridor.skew)
+    async for moved in epochs.rotate("payments/prod", actor=OWNER):
+        assert moved.spoiled == ()
+    assert (await merge(corridor, asked)).state == "merged"
+    await rolled(corridor, 2)
+    assert await held(corridor) == {"A": b"a", "B": b"b"}
+    assert await held(corridor, 3) == {"A": b"a2", "B": b"b", "C": b"c"}
+    old, new = await corridor.versions.manifest(environment, 2), await corridor.versions.manifest(environment, 6)
+    assert new.entries == old.entries
 
 
 async def test_a_rollback_of_some_names(corridor):

@@ -77,6 +77,7 @@ WRONG = [
     (yaml_file.read, f"A: {CANARY}\nB: [x]\n", "f:2:4:"),
     (yaml_file.read, f"A: {CANARY}\nA: x\n", "f:2:1: A stands in line 1 already"),
     (yaml_file.read, f"A: {CANARY}\n\tB: x\n", "f:2:1:"),
+    (yaml_file.read, f"A: {CANARY}: x\n", f"f:1:{4 + len(CANARY)}:"),
     (yaml_file.read, f"- {CANARY}\n", "f:1:1:"),
     (yaml_file.read, f"A: &a {CANARY}\nB: *c\n", "f:2:4:"),
 ]

@@ -4,7 +4,8 @@ import asyncio
 import os
 import sys
 
-from bot.cli.running.child import Child, Given, harden
+from bot.cli.running.child import Child, Given
+from bot.cli.running.hardening import harden
 from bot.cli.running.memory import File, place
 from bot.cli.running.signals import listening
 from store.model.secret import Secret

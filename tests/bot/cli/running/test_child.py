@@ -32,13 +32,6 @@ def left() -> list[Path]:
     return sorted(Path("/dev/shm").glob(f"{PREFIX}*"))  # noqa: S108 - what is looked for
 
 
-@pytest.fixture(autouse=True)
-def nothing_stays() -> Iterator[None]:
-    before = left()
-    yield
-    until(lambda: left() == before)
-
-
 def until(true: Callable[[], object]) -> None:
     end = time.monotonic() + SOON_S
     while not true():
@@ -119,6 +112,7 @@ def test_our_token_is_no_business_of_its(environ: dict[str, str]):
 
 
 def test_its_files_lie_in_memory_as_they_were_and_nobody_else_enters(environ: dict[str, str]):
+    before = left()
     done = run(
         environ,
         "--no-mask",
@@ -127,6 +121,7 @@ def test_its_files_lie_in_memory_as_they_were_and_nobody_else_enters(environ: di
         'cd "$COUNTERSIGN_FILES"; stat -f -c %T .; stat -c %a . tls tls/key.pem; cat tls/key.pem',
     )
     assert done.stdout == b"tmpfs\n700\n700\n640\n\x00\xfffile-of-the-tests\n"
+    assert left() == before
 
 
 def test_it_begins_with_no_core_and_no_signal_changed(environ: dict[str, str]):
@@ -181,6 +176,7 @@ def test_killed_with_9_the_program_and_its_files_go_too(environ: dict[str, str],
         os.kill(process.pid if grace == "run" else begun_by_it[0], signal.SIGKILL)
         process.wait(timeout=SOON_S)
         until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in begun_by_it))
+        until(lambda: left() == before)
         assert process.returncode == (-9 if grace == "run" else 137)
 
 
@@ -307,3 +303,12 @@ def test_the_terminal_is_as_it_was_after_we_were_killed(environ: dict[str, str])
         time.sleep(0.5)
         screen.types("stty -a | tr ' ;' '\\n\\n' | grep -x -e icanon -e echo\r")
         screen.sees("icanon")
+
+
+def test_no_core_is_written_and_nobody_looks_into_us():
+    script = (
+        "import ctypes, resource; from bot.cli.running.hardening import harden; harden();"
+        "print(resource.getrlimit(resource.RLIMIT_CORE)[0], ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "0 0\n"

@@ -1,0 +1,152 @@
+"""Minting: a machine is let in by an approved request, asked by an owner, for what exists, for a time."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from store.model.errors import AccessError, Forbidden, Invalid, Unavailable
+from store.model.identity import POLICIES
+from store.model.lifecycle import Draft, submit, transition
+from store.model.policy import Circle
+from store.model.request import Minting, Request, digest
+from store.model.token import DAY_MS, Token
+from tests.builders import ANA, BOB, DEVS, INSTALLATION, NOW, OWNER, PROD, REQ, approve, people, policies, policy, world
+
+ASKERS = Circle(users=frozenset({OWNER, REQ}))
+FIELDS: dict[str, Any] = {
+    "token": "3NQ8W2VKXA",
+    "hash": "5a" * 32,
+    "name": "ci",
+    "targets": ("payments/prod",),
+    "actions": ("read",),
+    "lifetime_ms": 90 * DAY_MS,
+}
+RULES = policies(policy(requesters=ASKERS))
+
+
+def machine(**changed: Any) -> Minting:
+    return Minting(**{**FIELDS, **changed})
+
+
+def draft(by: str = OWNER, **changed: Any) -> Draft:
+    fields = {"id": "REQVEST001", "kind": "policy", "target": POLICIES, "requester": by, "beneficiary": by}
+    return Draft(**{**fields, "payload": machine(), "reason": "CI reads", **changed})
+
+
+def asked(**changed: Any) -> Request:
+    return submit(draft(payload=machine(**changed)), INSTALLATION, RULES, people(), NOW).request
+
+
+def refused(kind: type[AccessError], **changed: Any) -> str:
+    with pytest.raises(kind) as refusal:
+        submit(draft(**changed), INSTALLATION, RULES, people(), NOW)
+    return refusal.value.detail
+
+
+def decided(request: Request, *by: str) -> Any:
+    at = world(request, rules=RULES)
+    done = None
+    for user in by:
+        done = transition(at, approve(request, user), people())
+        at = world(done.request, rules=RULES)
+    return done
+
+
+def test_a_quorum_lets_it_in_and_nothing_less_does() -> None:
+    request = asked()
+    assert decided(request, ANA).token is None
+    done = decided(request, ANA, BOB)
+    assert done.request.state == "merged"
+    assert done.token == Token(
+        id="3NQ8W2VKXA",
+        kind="machine",
+        holder=OWNER,
+        name="ci",
+        hash="5a" * 32,
+        created_ms=NOW,
+        expires_ms=NOW + 90 * DAY_MS,
+        targets=("payments/prod",),
+        actions=("read",),
+        request=request.id,
+    )
+    assert [entry.event for entry in done.audit][-1] == "token.minted"
+
+
+def test_only_owners_ask_and_who_is_not_known_to_be_one_is_none() -> None:
+    assert refused(Forbidden, requester=REQ, beneficiary=REQ) == "forbidden"
+    owners = policies(policy(requesters=ASKERS), owners=Circle(groups=frozenset({DEVS})))
+    with pytest.raises(Unavailable):
+        submit(draft(), INSTALLATION, owners, people(without=[DEVS]), NOW)
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"target": PROD}, "other_target"),
+        ({"kind": "change", "target": PROD}, "other_kind"),
+        ({"beneficiary": REQ}, "other_target"),
+        ({"payload": machine(targets=("payments/nowhere",))}, "unknown_target"),
+        ({"payload": machine(targets=("role:aws-admin",))}, "no_environment"),
+        ({"payload": machine(targets=("policy:main",))}, "no_environment"),
+        ({"payload": machine(targets=("payments/prod", "payments/prod"))}, "named_twice"),
+        ({"payload": machine(actions=("read", "read"))}, "named_twice"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_a_sentence(changed: dict[str, Any], code: str) -> None:
+    with pytest.raises((Invalid, Forbidden)) as refusal:
+        submit(draft(**changed), INSTALLATION, RULES, people(), NOW)
+    assert (
+        refusal.value.detail in (code, "no_rule", "forbidden")
+        if "kind" in changed or "target" in changed
+        else refusal.value.detail == code
+    )
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"name": ""},
+        {"name": "CI"},
+        {"name": "-ci"},
+        {"name": "c" * 41},
+        {"name": "ci\n"},
+        {"hash": "5A" * 32},
+        {"token": "3NQ8W2VKX"},
+        {"targets": ()},
+        {"targets": ("payments/prod",) * 21},
+        {"actions": ()},
+        {"actions": ("write",)},
+        {"lifetime_ms": 0},
+        {"lifetime_ms": 366 * DAY_MS + 1},
+        {"lifetime_ms": 3_599_999},
+    ],
+)
+def test_what_is_no_machine_is_not_even_a_record(changed: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        machine(**changed)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"token": "3NQ8W2VKXB"},
+        {"hash": "5b" * 32},
+        {"name": "cd"},
+        {"targets": ("payments/prod", "payments/prod#api"), "actions": ("deploy",)},
+        {"actions": ("deploy",)},
+        {"actions": ("read", "deploy")},
+        {"lifetime_ms": 91 * DAY_MS},
+    ],
+)
+def test_what_is_approved_is_all_of_it(changed: dict[str, Any]) -> None:
+    assert digest(INSTALLATION, asked()) != digest(
+        INSTALLATION, asked().model_copy(update={"payload": machine(**changed)})
+    )
+
+
+def test_what_ends_is_told_a_week_before_or_with_a_quarter_left() -> None:
+    long, short = decided(asked(), ANA, BOB).token, decided(asked(lifetime_ms=4 * DAY_MS), ANA, BOB).token
+    assert long.warns_ms == long.expires_ms - 7 * DAY_MS
+    assert short.warns_ms == short.expires_ms - DAY_MS
+    assert long.model_copy(update={"revoked_ms": NOW}).warns_ms is None
