@@ -34,6 +34,7 @@ from store.redis.clock import Dial
 from store.redis.deliveries import Deliveries
 from store.redis.embedded import EmbeddedServer
 from store.redis.environments import Environments
+from store.redis.hooks import Hooks
 from store.redis.policies import Policies
 from store.redis.requests import Requests
 from store.redis.tokens import Tokens
@@ -85,6 +86,7 @@ class App:
     keeping: Keeping
     slack: Slack
     deliveries: Deliveries
+    hooks: Hooks
     tokens: Tokens
     uses: Uses
     expiries: Expiries

@@ -169,10 +169,10 @@ class Condition:
             for effect, tries in await self._inspection.retried_hooks(most=50)
         ]
         given_up = []
-        for environment, hook in await self._inspection.dead_hooks(most=50):
+        for environment, hook, what in await self._inspection.dead_hooks(most=50):
             config = policies.target(Target.parse(environment))
             if config is not None and any(known.name == hook for known in config.hooks):
-                given_up.append(f"{environment}, hook {hook}, was given up: it has not heard of the newest version.")
+                given_up.append(f"{environment}, hook {hook}, was given up: it has not heard of {what}.")
         return [*findings, *_some("hooks", retried), *_some("hooks", given_up, fail)]
 
     async def _debts(self) -> list[Finding]:

@@ -77,11 +77,13 @@ from store.model.effect import (
     Count,
     Depart,
     Entrust,
+    Fire,
     Mail,
     MailApprovers,
     Post,
     Recovered,
     Redeploy,
+    Retire,
     ShowCard,
     Signal,
     Tell,
@@ -100,6 +102,7 @@ from store.redis.deliveries import Deliveries
 from store.redis.embedded import EmbeddedServer
 from store.redis.environments import Environments
 from store.redis.facts import Facts
+from store.redis.hooks import Hooks
 from store.redis.inspection import Inspection
 from store.redis.installation import installation_id
 from store.redis.keys import Keys
@@ -215,8 +218,30 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         locks,
     )
     quarantine, turns = Quarantine(redis, keys, scripts), Turns(keys, scripts, secrets.token_bytes)
-    grants = Grants(requests, outside.connector, turns, quarantine, metrics, watch.fit)
-    webhooks = Webhooks(deliveries, environments, policies, requests, outside.outgoing, metrics, random.random)
+    hooks = Hooks(
+        redis,
+        keys,
+        scripts,
+        skew,
+        dial.now_ms,
+        policies=policies,
+        environments=environments,
+        deliveries=deliveries,
+        requests=requests,
+        directory=directory,
+    )
+    webhooks = Webhooks(
+        hooks,
+        deliveries,
+        environments,
+        policies,
+        requests,
+        outside.outgoing,
+        metrics,
+        random.random,
+        time.monotonic,
+        settings.public_url,
+    )
     notices = Notices(requests, policies, environments, outside.outgoing, outbox, metrics, random.random)
     mailing = Mailing(settings.mail, letter, requests, directory, outbox, metrics, random.random, keys.installation)
     leavers = Leavers(requests, directory, outbox, tokens)
@@ -225,9 +250,11 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         Tell: delivery.tell,
         Announce: delivery.announce,
         Count: delivery.count,
-        Align: grants.align,
+        Align: Grants(requests, outside.connector, turns, quarantine, metrics, watch.fit).align,
         Depart: leavers.depart,
         Redeploy: webhooks.redeploy,
+        Fire: webhooks.fire,
+        Retire: webhooks.retire,
         Post: delivery.post,
         Signal: notices.signal,
         Mail: mailing.mail,
@@ -370,6 +397,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         keeping=keeping,
         slack=slack,
         deliveries=deliveries,
+        hooks=hooks,
         tokens=tokens,
         uses=uses,
         expiries=expiries,

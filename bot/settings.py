@@ -28,6 +28,7 @@ SIGNING_SECRET_LENGTH: Final = 20  # Slack's have 32; AsyncApp takes an empty on
 LEVELS: Final[tuple[Level, ...]] = ("debug", "info", "warning", "error")
 FORMATS: Final[tuple[Format, ...]] = ("json", "text")
 PLACE: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\s/]+)(:(?P<port>[0-9]{1,5}))?")
+PUBLIC: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?")
 SESSION_MS: Final = 12 * durations.HOUR_MS
 SHORTEST_MS: Final = 5 * durations.MINUTE_MS
 LONGEST_MS: Final = 720 * durations.HOUR_MS
@@ -36,7 +37,7 @@ LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 NAMES: Final = (
     *("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_API_URL", "REDIS_URL"),
     *("COUNTERSIGN_DATA", "COUNTERSIGN_POLICIES", "COUNTERSIGN_KEYS", "COUNTERSIGN_HTTP", "COUNTERSIGN_LOG"),
-    *("COUNTERSIGN_PROXIES", "COUNTERSIGN_SESSION"),
+    *("COUNTERSIGN_PROXIES", "COUNTERSIGN_SESSION", "COUNTERSIGN_PUBLIC_URL"),
     *("COUNTERSIGN_TRANSIT_TOKEN_FILE", "COUNTERSIGN_TRANSIT_NAMESPACE"),
     "COUNTERSIGN_VERSIONS",
     *mail_settings.NAMES,
@@ -101,6 +102,7 @@ class Settings(BaseModel):
     key_servers: tuple[str, ...] = ()  # addresses: https://… with its pin, or transit+https://…
     transit: TransitAccess | None = None
     http: Address = Address("127.0.0.1", 8080)
+    public_url: str = ""  # where that is reached from outside, without a slash at its end
     log: Log = Log()
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()  # whose X-Forwarded-For is believed
     session_ms: int = SESSION_MS  # how long one login can be renewed
@@ -130,6 +132,7 @@ class Settings(BaseModel):
             key_servers=servers,
             transit=reader.transit(servers),
             http=reader.http(),
+            public_url=reader.public_url(),
             log=reader.log(),
             proxies=reader.proxies(),
             session_ms=reader.session(),
@@ -273,6 +276,13 @@ class _Reader:
             )
             return Address("127.0.0.1", 8080)
         return Address(match["host"].strip("[]"), int(match["port"]))
+
+    def public_url(self) -> str:
+        value = self.get("COUNTERSIGN_PUBLIC_URL").rstrip("/")
+        if value and not PUBLIC.fullmatch(value):
+            self.problems.append("COUNTERSIGN_PUBLIC_URL: a URL is meant, like https://countersign.example.com.")
+            return ""
+        return value
 
     def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
         found = []

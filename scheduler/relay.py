@@ -17,6 +17,7 @@ from store.redis.outbox import Claimed, Outbox
 LEASE_MS: Final = 60_000
 PATIENCE_S: Final = 45.0  # for one performance: well within its lease
 AT_ONCE: Final = 32  # performances of one lane in this process
+OF_HOOKS: Final = 128  # of that lane: they mostly wait for others, and each host has a bound of its own
 FIRST_PAUSE_MS: Final = 500
 SETTLE_TIMES: Final = 12
 SETTLE_PAUSE_S: Final = 0.5
@@ -69,7 +70,7 @@ class Relay:
         """Starts what is due, as far as there is room; answers how much that was. Raises `Unavailable`."""
         busy = self._busy[lane]
         async with self._claiming[lane]:
-            room = AT_ONCE - len(busy)
+            room = (OF_HOOKS if lane == "hook" else AT_ONCE) - len(busy)
             if room <= 0 or self._closed:
                 return 0
             claimed = await self._outbox.claim(lane, most=room, lease_ms=LEASE_MS)

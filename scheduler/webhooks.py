@@ -1,39 +1,42 @@
-"""Webhooks: each hook of an environment hears of its newest version, signed, over three days if need be."""
+"""Webhooks: each hook hears of its environment's newest version, and of each event that it is for, signed, over three days if need be."""
 
-import json
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
 
 import structlog
 
+from scheduler import hook_body
+from scheduler.circuit import Circuits
 from scheduler.connectors import hook as wire
 from scheduler.connectors.outgoing import Outgoing
 from scheduler.metrics import Metrics
 from scheduler.relay import Again
-from store.model.delivery import Delivery, Receipt
-from store.model.effect import Redeploy
-from store.model.environment import Environment
-from store.model.errors import Conflict, Unavailable
-from store.model.identity import Target
+from store.model.delivery import Delivery, Receipt, State
+from store.model.effect import Fire, Redeploy, Retire
+from store.model.errors import Conflict, Invalid, NotFound, Unavailable
+from store.model.headers import token_name
+from store.model.identity import canonical
 from store.model.policy import Hook, PolicySet
-from store.model.request import Request
-from store.redis.deliveries import Deliveries
+from store.model.secret import Secret
+from store.redis.deliveries import Deliveries, hooks_of
 from store.redis.environments import Environments
+from store.redis.hooks import Hooks, Named
 from store.redis.outbox import Claimed
 from store.redis.policies import Policies
 from store.redis.requests import Requests
 
 RECEIPTS: Final = 20
-SCHEMA: Final = 1  # of the body a receiver gets
+FIRST_MS: Final = 500  # how long a deploy lets a change go before it that has not been tried yet
 
 log = structlog.stdlib.get_logger(__name__)
 
 
 class Webhooks:
-    """`outgoing` answers the client that may reach what these policies allow."""
+    """`outgoing` answers the client that may reach what these policies allow. `public_url`: of our API, where it has one."""
 
     def __init__(
         self,
+        hooks: Hooks,
         deliveries: Deliveries,
         environments: Environments,
         policies: Policies,
@@ -41,7 +44,10 @@ class Webhooks:
         outgoing: Callable[[PolicySet], Awaitable[Outgoing]],
         metrics: Metrics,
         jitter: Callable[[], float],
+        monotonic_s: Callable[[], float],
+        public_url: str = "",
     ) -> None:
+        self._hooks = hooks
         self._deliveries = deliveries
         self._environments = environments
         self._policies = policies
@@ -49,94 +55,168 @@ class Webhooks:
         self._outgoing = outgoing
         self._metrics = metrics
         self._jitter = jitter
+        self._monotonic = monotonic_s
+        self._public_url = public_url
+        self._circuits = Circuits()
 
     async def redeploy(self, effect: Redeploy, claimed: Claimed) -> Again | None:
         """One try. Only the newest version is told; what waited for an older one is overtaken by it."""
-        waiting = await self._deliveries.waiting(effect.environment_id, effect.hook)
+        waiting = await self._deliveries.waiting(f"hook:{effect.environment_id}/{effect.hook}")
         if not waiting:
             return None
         *older, newest = waiting
         for delivery in older:
+            if delivery.state == "delivered":
+                continue
             overtaken = delivery.model_copy(update={"state": "overtaken", "next_ms": None})
-            await self._record(effect, delivery, overtaken, claimed.now_ms)
-        if newest.next_ms is not None and claimed.now_ms < newest.next_ms:
-            return Again(newest.next_ms - claimed.now_ms)  # we were woken up for nothing: a receiver's pause is its own
-        policies = await self._policies.current()
-        target = policies.target(Target.parse(effect.environment))
-        found = next((hook for hook in (target.hooks if target else ()) if hook.name == effect.hook), None)
-        if found is None:
-            gone = Receipt(at_ms=claimed.now_ms, said="The policies do not name this hook any more.")
-            await self._record(effect, newest, _after(newest, gone, "failed", None), claimed.now_ms)
-            return None
-        return await self._try(effect, newest, found, policies, claimed)
+            await self._record(effect.environment_id, delivery, overtaken, claimed.now_ms)
+        return await self._due(effect.environment_id, newest, claimed)
 
-    async def _try(
-        self, effect: Redeploy, delivery: Delivery, hook: Hook, policies: PolicySet, claimed: Claimed
-    ) -> Again | None:
+    async def fire(self, effect: Fire, claimed: Claimed) -> Again | None:
+        """One try. A deploy lets a version go first that the same hook has not been told of at all."""
+        delivery = await self._deliveries.one(effect.request, f"{effect.hook}:{effect.event}")
+        if delivery is None or delivery.state != "waiting" or await self._paused(delivery):
+            return None
+        environment = canonical(delivery.environment).environment
+        known = await self._environments.find(environment) if environment is not None else None
+        if effect.event == "deploy" and known is not None:
+            before = await self._deliveries.waiting(f"hook:{known.id}/{effect.hook}")
+            if any(each.attempts == 0 and each.at_ms <= delivery.at_ms for each in before):
+                return Again(FIRST_MS)
+        return await self._due(known.id if known is not None else None, delivery, claimed)
+
+    async def retire(self, effect: Retire, _: Claimed) -> Again | None:
+        """A secret that signed along has had its time."""
+        left_ms = await self._hooks.retire(effect.target, effect.hook)
+        return Again(left_ms) if left_ms is not None else None
+
+    async def _due(self, environment_id: str | None, delivery: Delivery, claimed: Claimed) -> Again | None:
         now_ms = claimed.now_ms
-        environment = Environment(id=effect.environment_id, target=effect.environment)
-        known = await self._environments.find(effect.environment)
-        if known is not None and known.id == effect.environment_id:
-            environment = known
-        secret = await self._environments.signing_secret(environment, hook.name)
-        told = (await self._requests.get(delivery.request)).request
-        receipt = await wire.deliver(
-            await self._outgoing(policies),
-            hook.url,
-            message_id=delivery.message_id,
-            secrets=secret,
-            body=_body(delivery, told),
-            now_ms=now_ms,
-        )
+        if delivery.state != "waiting":
+            return None
+        if delivery.next_ms is not None and now_ms < delivery.next_ms:
+            return Again(delivery.next_ms - now_ms)  # we were woken up for nothing: a receiver's pause is its own
+        policies = await self._policies.current()
+        target = policies.target(canonical(delivery.environment))
+        hook = next((hook for hook in (target.hooks if target else ()) if hook.name == delivery.hook), None)
+        if hook is None:
+            gone = Receipt(at_ms=now_ms, said="The policies do not name this hook any more.")
+            await self._record(environment_id, delivery, _after(delivery, gone, "failed", None), now_ms)
+            return None
+        if await self._paused(delivery):
+            return None
+        entered_s = self._monotonic()
+        if (wait_ms := self._circuits.enter(hook.url, now_ms=now_ms, monotonic_s=entered_s)) is not None:
+            return Again(wait_ms)
+        answered = False
+        try:
+            told = (await self._requests.get(delivery.request)).request
+            content = hook_body.body(delivery, told, self._public_url)
+            receipt = await _send(
+                self._environments,
+                await self._outgoing(policies),
+                hook,
+                await self._hooks.secrets(delivery.environment, hook.name, environment_id),
+                delivery.message_id,
+                content,
+                now_ms,
+            )
+            answered = receipt.status is not None or receipt.outcome == "refused"
+        finally:
+            self._circuits.leave(
+                hook.url, entered_s=entered_s, answered=answered, now_ms=now_ms, monotonic_s=self._monotonic()
+            )
+        return await self._settle(environment_id, delivery, receipt, now_ms)
+
+    async def _paused(self, delivery: Delivery) -> bool:
+        """Resuming it puts it into its lane again."""
+        return (await self._hooks.receiver(hooks_of(delivery.environment), delivery.hook)).paused is not None
+
+    async def _settle(
+        self, environment_id: str | None, delivery: Delivery, receipt: wire.Receipt, now_ms: int
+    ) -> Again | None:
         attempts = delivery.attempts + 1
         said = receipt.error or receipt.excerpt
+        if receipt.error and receipt.excerpt:
+            said = f"{receipt.error} {receipt.excerpt}"
         kept = Receipt(at_ms=now_ms, status=receipt.status, latency_ms=receipt.latency_ms, said=said)
         if receipt.outcome == "delivered":
-            await self._record(effect, delivery, _after(delivery, kept, "delivered", None), now_ms)
+            await self._record(environment_id, delivery, _after(delivery, kept, "delivered", None), now_ms)
             return None
         next_ms = None
         if receipt.outcome == "retry":
             next_ms = wire.next_attempt_ms(
-                attempts, now_ms=now_ms, jitter=self._jitter(), retry_after_ms=receipt.retry_after_ms
+                attempts - delivery.counted_from,
+                now_ms=now_ms,
+                jitter=self._jitter(),
+                retry_after_ms=receipt.retry_after_ms,
             )
         if next_ms is None:
             self._metrics.alarms.labels("hook").inc()
             log.error(
-                "hook failed", target=effect.environment, hook=hook.name, attempts=attempts, status=receipt.status
+                "hook failed",
+                target=delivery.environment,
+                hook=delivery.hook,
+                attempts=attempts,
+                status=receipt.status,
             )
-            await self._record(effect, delivery, _after(delivery, kept, "failed", None), now_ms)
+            await self._record(environment_id, delivery, _after(delivery, kept, "failed", None), now_ms)
             return None
-        await self._record(effect, delivery, _after(delivery, kept, "waiting", next_ms), now_ms)
+        await self._record(environment_id, delivery, _after(delivery, kept, "waiting", next_ms), now_ms)
         return Again(next_ms - now_ms)
 
-    async def _record(self, effect: Redeploy, before: Delivery, after: Delivery, now_ms: int) -> None:
+    async def _record(self, environment_id: str | None, before: Delivery, after: Delivery, now_ms: int) -> None:
         try:
-            recorded = await self._deliveries.report(effect.environment_id, before, after, now_ms=now_ms)
+            recorded = await self._deliveries.report(environment_id, before, after, now_ms=now_ms)
         except Conflict:
             recorded = False
         if not recorded:
             raise Unavailable("Somebody else has told this hook meanwhile.", code="busy", retry_after_ms=0)
 
 
-def _after(delivery: Delivery, receipt: Receipt, state: str, next_ms: int | None) -> Delivery:
+async def trial(
+    hooks: Hooks, environments: Environments, outgoing: Outgoing, named: Named, message_id: str, now_ms: int
+) -> wire.Receipt:
+    """What a receiver says to an event of the type test."""
+    found = canonical(named.target)
+    content = hook_body.trial(found.id, found.environment, named.hook.name, message_id, now_ms)
+    signing = await hooks.secrets(named.target, named.hook.name)
+    return await _send(environments, outgoing, named.hook, signing, message_id, content, now_ms)
+
+
+async def _send(
+    environments: Environments,
+    outgoing: Outgoing,
+    hook: Hook,
+    signing: tuple[Secret, ...],
+    message_id: str,
+    content: Mapping[str, Any],
+    now_ms: int,
+) -> wire.Receipt:
+    """As this receiver wants it, once. A token that is not there yet may be there at the next try."""
+    token = None
+    try:
+        if hook.credentials is not None:
+            token = await environments.machine_read(
+                hook.credentials, token_name(hook.name), purpose=f"hook {hook.name}"
+            )
+        body = hook_body.written(hook, content)
+    except (Invalid, NotFound) as fault:
+        outcome: wire.Outcome = "retry" if isinstance(fault, NotFound) else "refused"
+        return wire.Receipt(outcome=outcome, status=None, latency_ms=0, error=fault.sentence)
+    return await wire.deliver(
+        outgoing,
+        hook.url,
+        message_id=message_id,
+        secrets=signing,
+        body=body,
+        now_ms=now_ms,
+        extra=hook_body.headers(hook, token),
+        hide=(*signing, *((token,) if token is not None else ())),
+    )
+
+
+def _after(delivery: Delivery, receipt: Receipt, state: State, next_ms: int | None) -> Delivery:
     receipts = (*delivery.receipts, receipt)[-RECEIPTS:]
     update = {"state": state, "attempts": delivery.attempts + 1, "next_ms": next_ms, "receipts": receipts}
     return delivery.model_copy(update=update)
-
-
-def _body(delivery: Delivery, told: Request) -> bytes:
-    """What a receiver gets: the same bytes at every try, and never a value."""
-    body = {
-        "type": "change",
-        "schema": SCHEMA,
-        "timestamp": told.since_ms // 1000,
-        "data": {
-            "environment": delivery.environment,
-            "version": delivery.version,
-            "hook": delivery.hook,
-            "request": delivery.request,
-            "requested_by": told.requester,
-            "decided_by": list(told.decision.by) if told.decision else [],
-        },
-    }
-    return json.dumps(body, separators=(",", ":")).encode()

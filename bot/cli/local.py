@@ -13,8 +13,10 @@ from store.redis.audit import AuditLog
 from store.redis.client import Client, connect
 from store.redis.clock import no_skew
 from store.redis.commit import Commit
+from store.redis.deliveries import Deliveries
 from store.redis.embedded import running
 from store.redis.environments import Environments
+from store.redis.hooks import Hooks
 from store.redis.inspection import Inspection, known_installation
 from store.redis.keys import Keys
 from store.redis.policies import Policies
@@ -50,6 +52,20 @@ class Local:
         commit = Commit(self.keys, f"local:{secrets.token_hex(8)}", frees=True)
         commit.audit([entry])
         await commit.run(self.scripts, no_skew())
+
+
+def hooks_here(here: Local, environments: Environments, clock_ms: int | None = None) -> Hooks:
+    """What the owner of this machine does to hooks, at `clock_ms`."""
+    return Hooks(
+        here.redis,
+        here.keys,
+        here.scripts,
+        no_skew,
+        lambda: clock_ms or 0,
+        policies=here.policies,
+        environments=environments,
+        deliveries=Deliveries(here.redis, here.keys, here.scripts, no_skew),
+    )
 
 
 @asynccontextmanager

@@ -12,12 +12,16 @@ from bot.policy_file.scalars import (
     Email,
     Environment,
     Glob,
+    HeaderName,
+    HeaderValue,
     HostAndPort,
     Line,
     Moment,
     OutsideGroup,
     Pattern,
+    Ref,
     Switch,
+    Template,
     Url,
     User,
     UserGroup,
@@ -90,6 +94,27 @@ class Hook(Form):
     )
     on: Annotated[tuple[Event, ...], Once, Some] = key(
         "The events it is sent for.", ["change", "deploy"], default=("change",), json_schema_extra=AT_LEAST_ONE
+    )
+    headers: dict[HeaderName, HeaderValue] = key(
+        "Headers that go along. None of them holds a secret.", {"X-Team": "payments"}, default={}, max_length=20
+    )
+    preset: Literal["github-dispatch", "github-workflow", "template"] | None = key(
+        "The form of the body, where it is not Countersign's own.", "github-dispatch", default=None
+    )
+    template: Template | None = key(
+        "With the preset template: the body, JSON with places like {{ data.target }}.",
+        '{"text": "{{ data.target }} has version {{ data.environment_version }}"}',
+        default=None,
+    )
+    ref: Ref | None = key(
+        "With the preset github-workflow: the branch or tag whose workflow runs. Without it, main.",
+        "main",
+        default=None,
+    )
+    credentials: Environment | None = key(
+        "The environment, project/environment, that holds the bearer token of this hook.",
+        "countersign/hooks",
+        default=None,
     )
 
 

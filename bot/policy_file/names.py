@@ -87,7 +87,8 @@ def policy_set(document: form.Document, ids: Ids, words: dict[str, str], number:
         owners=circle(document.owners, ids),
         organization=own,
         targets={
-            Target.parse(name, organization=own).id: _target(target, ids) for name, target in document.targets.items()
+            Target.parse(name, organization=own).id: _target(target, ids, own)
+            for name, target in document.targets.items()
         },
         connectors={
             name: model.ConnectorConfig(type=each.type, url=each.url, credentials=plain_pattern(each.credentials, own))
@@ -165,12 +166,25 @@ def _freeze(written: form.Freeze) -> Freeze:
     )
 
 
-def _target(written: form.Target, ids: Ids) -> model.TargetConfig:
+def _hook(written: form.Hook, organization: str | None) -> model.Hook:
+    return model.Hook(
+        name=written.name,
+        url=written.url,
+        on=frozenset(written.on),
+        headers=dict(written.headers) or None,
+        preset=written.preset,
+        template=written.template,
+        ref=written.ref,
+        credentials=plain_pattern(written.credentials, organization) if written.credentials is not None else None,
+    )
+
+
+def _target(written: form.Target, ids: Ids, own: str | None) -> model.TargetConfig:
     return model.TargetConfig(
         channel=ids(Name("channel", written.channel)) if written.channel is not None else None,
         secure=written.secure,
         values_in_slack=written.values_in_slack,
-        hooks=tuple(model.Hook(name=hook.name, url=hook.url, on=frozenset(hook.on)) for hook in written.hooks),
+        hooks=tuple(_hook(hook, own) for hook in written.hooks),
         connector=written.connector,
         group=written.group,
     )

@@ -5,16 +5,9 @@ from collections.abc import Iterator
 from bot.policy_file import form
 from bot.policy_file.problems import Finding, Key
 
-SENT = frozenset({"change"})
-
 
 def missing(document: form.Document) -> Iterator[Finding]:
     """Warnings, each beginning with “not there yet”."""
-    for name, target in document.targets.items():
-        for index, hook in enumerate(target.hooks):
-            for place, event in enumerate(hook.on):
-                if event not in SENT:
-                    yield _finding("targets", name, "hooks", index, "on", place, sentence=f"nothing sends “{event}”.")
     for index, policy in enumerate(document.policies):
         if "deploy" in policy.actions:
             place = policy.actions.index("deploy")

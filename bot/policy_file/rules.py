@@ -8,6 +8,7 @@ from bot.policy_file.moments import parse_moment
 from bot.policy_file.problems import Finding, Path
 from bot.policy_file.scalars import host_and_port, on_a_private_address
 from store.model.errors import Invalid
+from store.model.headers import token_name
 from store.model.identity import Target, TargetKind
 from store.model.people import People
 from store.model.policy import Threshold, quorum_met
@@ -62,8 +63,34 @@ def _target(document: form.Document, name: str, target: form.Target) -> Iterator
         if [other.name for other in target.hooks].index(hook.name) < index:
             yield Finding((*at, "name"), f"this target has another hook called “{hook.name}”; give each its own name.")
         yield from _receiver(document, hook.url, (*at, "url"))
+        yield from _hook(document, hook, at)
 
 
+def _hook(document: form.Document, hook: form.Hook, path: Path) -> Iterator[Finding]:
+    for key, preset in (("template", "template"), ("ref", "github-workflow")):
+        given = getattr(hook, key) is not None
+        if given and hook.preset != preset:
+            yield Finding((*path, key), f"only the preset {preset} has a {key}; write preset: {preset}.", at_key=True)
+        elif key == "template" and hook.preset == preset and not given:
+            sentence = "the preset template needs a template; write one, JSON with places like {{ data.target }}."
+            yield Finding((*path, "preset"), sentence)
+    ends = {"github-dispatch": "/dispatches", "github-workflow": "/dispatches"}.get(hook.preset or "")
+    if ends is not None and not hook.url.endswith(ends):
+        right = _GITHUB[hook.preset or ""]
+        yield Finding((*path, "url"), f"GitHub takes {hook.preset} elsewhere; write a URL like {right}.")
+    if ends is not None and hook.credentials is None:
+        sentence = (
+            f"GitHub takes nothing without a token; add credentials, an environment that holds {token_name(hook.name)}."
+        )
+        yield Finding((*path, "preset"), sentence)
+    if hook.credentials is not None:
+        yield from _target_name(document, hook.credentials, (*path, "credentials"))
+
+
+_GITHUB = {
+    "github-dispatch": "https://api.github.com/repos/acme/payments/dispatches",
+    "github-workflow": "https://api.github.com/repos/acme/payments/actions/workflows/deploy.yml/dispatches",
+}
 _EXAMPLES = {"connector": "okta", "group": "aws-admins"}
 
 

@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import BeforeValidator, WithJsonSchema
 
 from bot.policy_file import durations, moments, patterns
+from store.model import headers, template
 from store.model.identity import WORD, shown
 
 USER_ID: Final = re.compile(r"[UW][A-Z0-9]{2,20}")
@@ -68,6 +69,39 @@ def _line(value: Any) -> str:
 def _word(value: Any) -> str:
     if not re.fullmatch(WORD, text(value)):
         raise ValueError(f"{shown(value)} is not a name; use lower-case letters, digits and hyphens.")
+    return str(value)
+
+
+def _header_name(value: Any) -> str:
+    if not headers.NAME.fullmatch(text(value)):
+        raise ValueError(f"{shown(value)} is not the name of a header; write one like X-Team.")
+    if headers.ours(value):
+        raise ValueError(f"{shown(value)} is set by Countersign itself; remove it.")
+    if headers.secret(value):
+        raise ValueError(
+            f"{shown(value)} would hold a secret, and this file holds none; remove it, and name credentials instead."
+        )
+    return str(value)
+
+
+def _header_value(value: Any) -> str:
+    if not headers.VALUE.fullmatch(text(value)):
+        raise ValueError(f"{shown(value)} cannot stand in a header; write 1 to 500 plain characters on one line.")
+    return str(value)
+
+
+def _template(value: Any) -> str:
+    if found := template.faults(text(value)):
+        told = "; ".join(
+            f"line {each.line}, column {each.column} of the template: {each.sentence}" for each in found[:5]
+        )
+        raise ValueError(f"{told}.")
+    return str(value)
+
+
+def _ref(value: Any) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}", text(value)):
+        raise ValueError(f"{shown(value)} is not a branch or tag; write one like main.")
     return str(value)
 
 
@@ -222,3 +256,7 @@ Pattern = Annotated[str, BeforeValidator(_pattern), _schema(format="regex", minL
 OutsideGroup = Annotated[str, BeforeValidator(_outside_group), _schema(minLength=1, maxLength=200)]
 HostAndPort = Annotated[str, BeforeValidator(_private), _schema(HOST_AND_PORT.pattern)]
 Url = Annotated[str, BeforeValidator(_url), _schema(r"https?://[^\s#@]+", format="uri")]
+HeaderName = Annotated[str, BeforeValidator(_header_name), _schema(minLength=1, maxLength=100)]
+HeaderValue = Annotated[str, BeforeValidator(_header_value), _schema(minLength=1, maxLength=500)]
+Template = Annotated[str, BeforeValidator(_template), _schema(minLength=1, maxLength=template.LONGEST)]
+Ref = Annotated[str, BeforeValidator(_ref), _schema("[A-Za-z0-9][A-Za-z0-9._/-]{0,199}")]

@@ -93,6 +93,11 @@ def _connectors(document: form.Document) -> Iterator[Finding]:
             right = f"did you mean “{near[0]}”?" if near else f"define {target.connector} under connectors."
             yield Finding(("targets", name, "connector"), f"no connector is called “{target.connector}”; {right}")
     listed = {target.id for target in _targets(document).values()}
+    for name, target in document.targets.items():
+        for index, hook in enumerate(target.hooks):
+            if hook.credentials is not None and plain_pattern(hook.credentials, document.organization) not in listed:
+                sentence = f"“{hook.credentials}” is not listed, so nobody can ask to put the token there; add it under targets."
+                yield Finding(("targets", name, "hooks", index, "credentials"), sentence, warning=True)
     for name, connector in document.connectors.items():
         if plain_pattern(connector.credentials, document.organization) not in listed:
             yield Finding(

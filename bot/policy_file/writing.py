@@ -151,12 +151,26 @@ def _target(target: model.TargetConfig, words: Words, *, whole: bool) -> Tree:
         "channel": None if target.channel is None else words.channel(target.channel),
         "secure": _switch(on=target.secure),
         "values_in_slack": target.values_in_slack,
-        "hooks": [{"name": hook.name, "url": hook.url, "on": sorted(hook.on)} for hook in target.hooks],
+        "hooks": [_hook(hook) for hook in target.hooks],
         "connector": target.connector,
         "group": target.group,
     }
     usual = {} if whole else {"secure": "false", "values_in_slack": "none"}
     return {key: value for key, value in found.items() if value not in (None, []) and value != usual.get(key)}
+
+
+def _hook(hook: model.Hook) -> Tree:
+    found: Tree = {
+        "name": hook.name,
+        "url": hook.url,
+        "on": sorted(hook.on),
+        "headers": dict(hook.headers) if hook.headers else None,
+        "preset": hook.preset,
+        "template": hook.template,
+        "ref": hook.ref,
+        "credentials": hook.credentials,
+    }
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _connector(connector: model.ConnectorConfig) -> Tree:

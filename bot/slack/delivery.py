@@ -115,7 +115,7 @@ class Delivery:
             refusals += await self._place_dm(effect.request, place, user, known, for_approvers)
         if channel is not None:
             for delivery in facts.deliveries:
-                place, line = f"hook/{delivery.hook}", say.hook_line(delivery)
+                place, line = f"hook/{delivery.place}", say.hook_line(delivery)
                 await self._place(effect.request, place, channel.channel, known.get(place), line, thread=channel.ts)
         for place, copy in known.items():
             if place.startswith("copy/"):

@@ -92,7 +92,7 @@ class Pictures:
             debt=world.debt,
             needed=tuple(still_needed(request, rules, people)) if rules else (),
             shows=target is not None and target.shows,
-            deliveries=await self._deliveries.of(request.id, request.hooks),
+            deliveries=await self._deliveries.of(request),
             asked=tuple(sorted(rules.now.approvers)) if rules else (),
             proposed=proposed,
             waits=_waits(world),

@@ -10,18 +10,20 @@ import hashlib
 import hmac
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal
 
-from scheduler.connectors.outgoing import Answer, Outgoing
+from scheduler.connectors.outgoing import NOTHING, Answer, Outgoing
+from store.model import headers as header_names
 from store.model.errors import AccessError, Invalid, Unavailable
 from store.model.secret import Secret
 
 PREFIX: Final = b"whsec_"
 KEY_BYTES: Final = range(24, 65)
 EXCERPT_LENGTH: Final = 300  # characters
+HIDDEN: Final = b"[hidden]"
 JITTER: Final = 0.1  # of a delay, at most
 
 _SECOND, _MINUTE, _HOUR = 1_000, 60_000, 3_600_000
@@ -91,14 +93,27 @@ def _key(secret: Secret) -> bytes:
 
 
 async def deliver(
-    outgoing: Outgoing, url: str, *, message_id: str, secrets: Secret | Sequence[Secret], body: bytes, now_ms: int
+    outgoing: Outgoing,
+    url: str,
+    *,
+    message_id: str,
+    secrets: Secret | Sequence[Secret],
+    body: bytes,
+    now_ms: int,
+    extra: Mapping[str, str] = NOTHING,
+    hide: Iterable[Secret] = (),
 ) -> Receipt:
-    """Post `body` (JSON) once. `message_id` stays the same over all attempts; the signature is as old as `now_ms`."""
+    """Post `body` (JSON) once. `message_id` stays the same over all attempts; the signature is as old as `now_ms`.
+
+    `extra`: headers that go along, none of which takes the place of ours. `hide`: what is left out of the receipt where
+    the receiver repeats it.
+    """
     clock = asyncio.get_running_loop().time
     started = clock()
     try:
         timestamp_s = now_ms // 1000
         headers = {
+            **{name: value for name, value in extra.items() if not header_names.ours(name)},
             "content-type": "application/json",
             "webhook-id": message_id,
             "webhook-timestamp": str(timestamp_s),
@@ -117,7 +132,7 @@ async def deliver(
         outcome=outcome,
         status=answer.status,
         latency_ms=round((clock() - started) * 1000),
-        excerpt=excerpt(answer),
+        excerpt=excerpt(answer, hide),
         retry_after_ms=answer.retry_after_ms(datetime.fromtimestamp(now_ms / 1000, UTC))
         if outcome == "retry"
         else None,
@@ -144,12 +159,16 @@ def _judge(status: int) -> tuple[Outcome, str | None]:
             return "retry", f"The receiver answered {status}: it did not accept this."
 
 
-def excerpt(answer: Answer) -> str:
+def excerpt(answer: Answer, hide: Iterable[Secret] = ()) -> str:
     """The first 300 characters of a textual answer, on one line, with nothing in it that steers a screen."""
     headers = answer.headers
     if "content-encoding" in headers or not _TEXTUAL.fullmatch(headers.get("content-type", "")):
         return ""
-    text = answer.body.decode(errors="replace")
+    body = answer.body
+    for secret in hide:
+        if secret.reveal().strip():
+            body = body.replace(secret.reveal().strip(), HIDDEN)
+    text = body.decode(errors="replace")
     spaced = "".join(" " if ch.isspace() else ch for ch in text)
     visible = "".join(ch for ch in spaced if unicodedata.category(ch)[0] != "C")  # controls, bidi and other formats
     return " ".join(visible.split())[:EXCERPT_LENGTH]

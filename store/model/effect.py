@@ -9,8 +9,8 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 from pydantic import Field, StringConstraints
 
 from store.model.grant import Membership
-from store.model.identity import RequestId, UserId
-from store.model.policy import Circle
+from store.model.identity import RequestId, TargetId, UserId
+from store.model.policy import Circle, HookEvent
 from store.model.record import Record
 from store.model.sealed import HolderName
 from store.model.token import TokenId
@@ -128,18 +128,33 @@ class Redeploy(_Effect):
         return f"redeploy:{self.environment_id}/{self.hook}"
 
 
-class Launch(_Effect):
-    """One hook hears that it shall deploy."""
+class Fire(_Effect):
+    """One hook hears of one event of a request: that it shall deploy, that access has begun or is over."""
 
     lane: ClassVar[Lane] = "hook"
-    type: Literal["launch"] = "launch"
+    type: Literal["fire"] = "fire"
     request: RequestId
+    hook: str
+    event: HookEvent
+    at_ms: int
+
+    @property
+    def key(self) -> str:
+        return f"fire:{self.request}/{self.hook}/{self.event}"
+
+
+class Retire(_Effect):
+    """The former secret of a hook goes, once its time is over."""
+
+    lane: ClassVar[Lane] = "hook"
+    type: Literal["retire"] = "retire"
+    target: TargetId
     hook: str
     at_ms: int
 
     @property
     def key(self) -> str:
-        return f"launch:{self.request}/{self.hook}"
+        return f"retire:{self.target}/{self.hook}"
 
 
 class Recovered(_Effect):
@@ -255,7 +270,7 @@ def _apart(detail: str | None) -> str:
 
 
 Effect: TypeAlias = Annotated[
-    ShowCard | Tell | Announce | Count | Depart | Align | Redeploy | Launch | Post | Signal | Mail | MailApprovers | Recovered
+    ShowCard | Tell | Announce | Count | Depart | Align | Redeploy | Fire | Retire | Post | Signal | Mail | MailApprovers | Recovered
     | TellToken | Entrust,
     Field(discriminator="type"),
 ]  # fmt: skip

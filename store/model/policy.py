@@ -6,7 +6,7 @@ Everything here names people by id. Reading the file that people write is `bot.p
 import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property, lru_cache
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 from pydantic import Field, StringConstraints
 
@@ -170,12 +170,23 @@ class Policy(Part):
         return True if True in answers else None if None in answers else False
 
 
+HookEvent: TypeAlias = Literal["change", "deploy", "rollback", "access.granted", "access.ended"]
+
+
+Preset: TypeAlias = Literal["github-dispatch", "github-workflow", "template"]
+
+
 class Hook(Part):
     """Where an environment's new version is announced. Fired on the events in `on`."""
 
     name: Name
     url: str
-    on: frozenset[Literal["change", "deploy", "rollback", "access.granted", "access.ended"]] = frozenset({"change"})
+    on: frozenset[HookEvent] = frozenset({"change"})
+    headers: dict[str, str] | None = None
+    preset: Preset | None = None
+    template: str | None = None  # of the preset template
+    ref: str | None = None  # of the preset github-workflow: the branch or tag it runs on
+    credentials: TargetId | None = None  # the environment that holds its token
 
 
 class TargetConfig(Part):

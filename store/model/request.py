@@ -189,6 +189,8 @@ class Run(Part):
 
     by: UserId
     at_ms: int
+    report_by_ms: int | None = None  # when the time to report is over
+    environment_version: int | None = None  # the newest of the environment when it was started; the job reads that one
     stage: str | None = None
     log: str | None = None
     said: str | None = None

@@ -224,6 +224,20 @@ def may_cancel(request: Request, rules: Rules | None, owners: Circle, user: str,
     return UNKNOWN if None in answers else Standing(may=False, why=why)
 
 
+def may_retry(request: Request, rules: Rules | None, owners: Circle, user: str, people: People) -> Standing:
+    """Who asked, who uses it, an approver, a deployer or an owner. To tell again what is true needs no more than one of the rules of now."""
+    if user == request.beneficiary:
+        return may_act(user, people)
+    found = may_cancel(request, rules, owners, user, people)
+    return (
+        found
+        if found.may is not False or user == request.requester
+        else Standing(
+            may=False, why="Only the person who asked, an approver, a deployer or an owner can have a hook told again."
+        )
+    )
+
+
 def _deploys(policy: Policy, rules: Rules, user: str, people: People) -> bool | None:
     if policy.deployers is not None:
         return policy.deployers.has(user, people)

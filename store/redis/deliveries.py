@@ -1,16 +1,61 @@
-"""Deliveries: how telling each hook of each merged version goes."""
+"""Deliveries: how telling each hook of each event goes."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
 
 from redis.asyncio import Redis
 
 from store.model.audit import Audit
-from store.model.delivery import Delivery
-from store.model.effect import ShowCard
+from store.model.delivery import COALESCED, Delivery
+from store.model.effect import Fire, Redeploy, ShowCard
+from store.model.errors import Conflict
+from store.model.identity import canonical
+from store.model.request import Request
 from store.redis.clock import Skew
 from store.redis.commit import Commit, text
 from store.redis.keys import Keys
 from store.redis.scripts import Scripts
+
+FIRED: Final = "fire"  # before what is no version, among the dead letters
+PLACES: Final = {  # what tells the deliveries of one hook apart, by the kind of the request
+    "change": ("",),
+    "deploy": (":deploy",),
+    "open": (":access.granted", ":access.ended"),
+    "access": (":access.granted", ":access.ended"),
+}
+
+
+def waiting_index(delivery: Delivery, environment_id: str | None) -> tuple[str, int]:
+    """Where it stands until it is over, and by what: versions by their number, all else by when it happened."""
+    if delivery.event in COALESCED:
+        return f"hook:{environment_id}/{delivery.hook}", delivery.version
+    return f"fires:{hooks_of(delivery.environment)}/{delivery.hook}", delivery.at_ms
+
+
+def hooks_of(target: str) -> str:
+    """By which name the hooks of a target are known: an application's are its environment's."""
+    return canonical(target).environment or target
+
+
+def dead_letter(delivery: Delivery) -> str:
+    """A hook that has not heard of the newest version, by its name; all else by itself."""
+    if delivery.event in COALESCED:
+        return f"{hooks_of(delivery.environment)}#{delivery.hook}"
+    return f"{FIRED} {delivery.request}/{delivery.place} {delivery.environment}"
+
+
+def woken(delivery: Delivery, environment_id: str | None, now_ms: int) -> Redeploy | Fire:
+    """What has it tried."""
+    if delivery.event in COALESCED:
+        return Redeploy(
+            environment=delivery.environment,
+            environment_id=environment_id or "",
+            hook=delivery.hook,
+            version=delivery.version,
+            request=delivery.request,
+            at_ms=now_ms,
+        )
+    return Fire(request=delivery.request, hook=delivery.hook, event=delivery.event, at_ms=now_ms)
 
 
 class Deliveries:
@@ -20,30 +65,39 @@ class Deliveries:
         self._scripts = scripts
         self._skew = skew
 
-    async def of(self, request: str, hooks: Iterable[str]) -> tuple[Delivery, ...]:
-        bodies = [await self._redis.hget(self._keys.delivery(request, hook), "body") for hook in hooks]
-        return tuple(Delivery.from_json(body) for body in bodies if body is not None)
+    async def of(self, request: Request) -> tuple[Delivery, ...]:
+        """Of every hook that was told of it, in their order."""
+        return await self._read(
+            [f"{request.id}/{hook}{place}" for hook in request.hooks for place in PLACES.get(request.kind, ())]
+        )
 
-    async def waiting(self, environment_id: str, hook: str) -> list[Delivery]:
-        """Not delivered yet, oldest version first."""
-        members = await self._redis.zrange(self._keys.index(f"hook:{environment_id}/{hook}"), 0, -1)
-        return [delivery for member in members for delivery in await self.of(text(member), [hook])]
+    async def one(self, request: str, place: str) -> Delivery | None:
+        found = await self._read([f"{request}/{place}"])
+        return found[0] if found else None
 
-    async def report(self, environment_id: str, before: Delivery, after: Delivery, *, now_ms: int) -> bool:
+    async def waiting(self, index: str) -> list[Delivery]:
+        """Not over yet, oldest first. `index` as `waiting_index` names it."""
+        members = [text(member) for member in await self._redis.zrange(self._keys.index(index), 0, -1)]
+        hook = index.rpartition("/")[2]  # a member of former versions is the request alone
+        return list(await self._read([member if "/" in member else f"{member}/{hook}" for member in members]))
+
+    async def report(self, environment_id: str | None, before: Delivery, after: Delivery, *, now_ms: int) -> bool:
         """One step of a delivery, its card and its trace, in one commit. False: somebody else has reported meanwhile."""
-        key = self._keys.delivery(after.request, after.hook)
+        key = self._keys.delivery(after.request, after.place)
         stored = await self._redis.hmget(key, ["body", "version"])
         if stored[0] is None or Delivery.from_json(stored[0]) != before:
             return False
         commit = Commit(self._keys, f"delivery:{after.message_id}:{after.attempts}:{after.state}", frees=True)
         commit.write(key, int(stored[1] or 0), after.to_json())
-        dead = f"{after.environment}#{after.hook}"
         if after.state in ("failed", "delivered"):
-            commit.rank(self._keys.index("dead"), dead, now_ms if after.state == "failed" else None)
+            commit.rank(self._keys.index("dead"), dead_letter(after), now_ms if after.state == "failed" else None)
+        if after.state == "delivered" and after.event in COALESCED:
+            commit.rank(self._keys.index(f"told:{environment_id}"), after.hook, after.version)
         if after.state != "waiting":
-            commit.rank(self._keys.index(f"hook:{environment_id}/{after.hook}"), after.request, None)
+            self._unrank(commit, after, environment_id)
             details: dict[str, str | int | None] = {
                 "hook": after.hook,
+                "event": after.event,
                 "version": after.version,
                 "attempts": after.attempts,
             }
@@ -61,3 +115,69 @@ class Deliveries:
             )
         commit.put([ShowCard(request=after.request)])
         return (await commit.run(self._scripts, self._skew())).status == "ok"
+
+    async def anew(
+        self, environment_id: str | None, before: Delivery, *, actor: str, event: str, now_ms: int, command_id: str
+    ) -> Delivery:
+        """It goes at once, under the same id, and its schedule begins again. Raises `Conflict` where it has moved meanwhile."""
+        key = self._keys.delivery(before.request, before.place)
+        stored = await self._redis.hmget(key, ["body", "version"])
+        after = before.model_copy(update={"state": "waiting", "next_ms": None, "counted_from": before.attempts})
+        commit = Commit(self._keys, command_id, fingerprint=f"{event}:{before.request}/{before.place}")
+        commit.write(key, int(stored[1] or 0), after.to_json())
+        index, score = waiting_index(after, environment_id)
+        commit.rank(self._keys.index(index), f"{after.request}/{after.place}", score)
+        commit.rank(self._keys.index("dead"), dead_letter(after), None)
+        details: dict[str, str | int | None] = {"hook": after.hook, "event": after.event, "attempts": after.attempts}
+        commit.audit(
+            [
+                Audit(
+                    event=event,
+                    actor=actor,
+                    at_ms=now_ms,
+                    request=after.request,
+                    target=after.environment,
+                    details=details,
+                )
+            ]
+        )
+        commit.put([woken(after, environment_id, now_ms), ShowCard(request=after.request)])
+        moved = stored[0] is None or Delivery.from_json(stored[0]) != before
+        if moved or (await commit.run(self._scripts, self._skew())).status not in ("ok", "seen"):
+            raise Conflict("It was tried at this very moment. Look again.", code="moved")
+        return after
+
+    async def told(self, environment_id: str, hook: str) -> int:
+        """The highest version that this hook has taken; 0 where it has taken none."""
+        return int(await self._redis.zscore(self._keys.index(f"told:{environment_id}"), hook) or 0)
+
+    async def dead(self, environment_of: Callable[[str], Awaitable[str | None]], *, most: int) -> list[Delivery]:
+        """What was given up and has not been told since, the newest first. `environment_of`: an id by a name."""
+        found: list[Delivery] = []
+        for member in await self._redis.zrange(self._keys.index("dead"), 0, most - 1, desc=True):
+            about = text(member).split(" ")
+            if about[0] == FIRED:
+                found += await self._read(about[1:2])
+                continue
+            target, _, hook = about[0].rpartition("#")
+            known = await environment_of(target)
+            waiting = await self.waiting(f"hook:{known}/{hook}") if known is not None else []
+            found += [each for each in waiting[-1:] if each.state == "failed"]
+        return found
+
+    def _unrank(self, commit: Commit, after: Delivery, environment_id: str | None) -> None:
+        """A version that was given up stays where it is, until a newer one overtakes it: it can be tried anew."""
+        if after.event in COALESCED and after.state == "failed":
+            return
+        index, _ = waiting_index(after, environment_id)
+        for member in {f"{after.request}/{after.place}", after.request}:
+            commit.rank(self._keys.index(index), member, None)
+
+    async def _read(self, members: Iterable[str]) -> tuple[Delivery, ...]:
+        """`members`: request/place."""
+        keys = [self._keys.delivery(*member.split("/", 1)) for member in members]
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.hget(key, "body")
+            bodies = await pipe.execute() if keys else []
+        return tuple(Delivery.from_json(body) for body in bodies if body is not None)

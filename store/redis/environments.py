@@ -31,6 +31,7 @@ KEPT_EPOCHS: Final = 256
 CANNOT_BE_OPENED: Final = frozenset(
     {TAMPERED, "keys_missing"}
 )  # of no use any more, or as long as its holders are away
+FORMER: Final = ".former"  # no hook is called so
 SIGNING_BYTES: Final = 24  # of a hook's secret, as Standard Webhooks recommends
 
 
@@ -211,6 +212,25 @@ class Environments:
             body = await self._redis.hget(entries, field) or b""
         stored = SealedEntry.from_json(body)
         return (await self._key(environment.id, stored.epoch)).open(name, stored)
+
+    async def another_signing_secret(self, environment: Environment, hook: str) -> dict[str, str]:
+        """What to write so that a new one takes the place of the present one, which becomes the former one."""
+        present = await self.signing_secret(environment, hook)
+        key = await self._key(environment.id, environment.epoch)
+        fresh = key.seal(f"hooks/{hook}", self._mint(), _signing(self._random(SIGNING_BYTES)), mode=0o600)
+        former = key.seal(f"hooks/{hook}{FORMER}", self._mint(), present, mode=0o600)
+        return {f"hook:{hook}": fresh.to_json(), self.former_field(hook): former.to_json()}
+
+    async def former_signing_secret(self, environment: Environment, hook: str) -> Secret | None:
+        body = await self._redis.hget(self._keys.entries(environment.id), self.former_field(hook))
+        if body is None:
+            return None
+        stored = SealedEntry.from_json(body)
+        return (await self._key(environment.id, stored.epoch)).open(f"hooks/{hook}{FORMER}", stored)
+
+    @staticmethod
+    def former_field(hook: str) -> str:
+        return f"hook:{hook}{FORMER}"
 
     async def _open(self, head: Manifest, sealed: Mapping[str, SealedEntry], *, only: str) -> dict[str, Value]:
         return await open_entries(head, sealed, self._key, only=only)

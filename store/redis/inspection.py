@@ -84,14 +84,26 @@ class Inspection:
             for member in members:
                 pipe.hmget(self._keys.effect("hook", member), ["body", "attempts"])
             found = await pipe.execute() if members else []
-        tried = [(body, int(attempts or 0)) for body, attempts in found if body is not None]
-        return [(Redeploy.from_json(body), attempts) for body, attempts in tried if attempts]
+        tried = [(body, 0 if body is None else int(attempts or 0)) for body, attempts in found]
+        return [
+            (Redeploy.from_json(body), attempts)
+            for member, (body, attempts) in zip(members, tried, strict=True)
+            if attempts and member.startswith("redeploy:")
+        ]
 
-    async def dead_hooks(self, *, most: int) -> list[tuple[str, str]]:
-        """Environment and hook, of those that were given up, the newest first."""
-        members = await self._redis.zrange(self._keys.index("dead"), 0, most - 1, desc=True)
-        pairs = [text(member).rpartition("#") for member in members]
-        return [(environment, hook) for environment, _, hook in pairs]
+    async def dead_hooks(self, *, most: int) -> list[tuple[str, str, str]]:
+        """Target, hook and what it has not heard of, of those that were given up, the newest first."""
+        found = []
+        for member in await self._redis.zrange(self._keys.index("dead"), 0, most - 1, desc=True):
+            about = text(member).split(" ")
+            if len(about) == 1:
+                environment, _, hook = about[0].rpartition("#")
+                found.append((environment, hook, "the newest version"))
+            else:
+                request, _, place = about[1].partition("/")
+                hook, _, event = place.partition(":")
+                found.append((about[2], hook, f"{event} of request {request}"))
+        return found
 
     async def debts(self) -> Queue:
         """Broken glasses that nobody has looked at yet, by when that is due."""

@@ -18,13 +18,15 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     manifest:E:N            string  manifest N, never changed
     version:E:N             string  how version N came about, never changed
     oldest:E                hash    version, body: the number of the first version that is still kept, where that is not 1
-    entries:E               hash    entry id -> sealed entry; hook:H -> what deliveries to hook H are signed with
+    entries:E               hash    entry id -> sealed entry; hook:H -> what deliveries to hook H are signed with, hook:H.former -> what they were
+                                    signed with before, as long as it signs along
     epoch:E:N               string  the wraps of environment key N; of E = roster, of the key that authenticates roster N
     tombstone:E             hash    version, body: of an environment that was deleted
     blob:B                  hash    version, body: a value that somebody sealed, until it is taken, for an hour
     roster                  hash    body, version: who was approved to hold keys
     roster:N                string  roster N, never changed
-    delivery:R:H            hash    body, version: how telling hook H of request R's version goes
+    delivery:R:H            hash    body, version: how telling hook H of request R's version goes; delivery:R:H:EVENT of another event
+    hook:T/H                hash    body, version: what is known of hook H of T beside the policies: paused, a former secret
     due                     zset    R/timer -> when, ms
     lane:L                  zset    effect -> next attempt, ms
     lane:L:fence            string  the last fence that was given in this lane
@@ -46,10 +48,12 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     index:environments      zset    targets that have an environment, by when it was made
     index:rotating          zset    targets whose key was rotated, by when all data keys had moved, ms; 0: not yet
     index:locks             zset    users whose break-glass is locked, by since when
-    index:hook:E/H          zset    requests whose version hook H has not heard of yet, by version
+    index:hook:E/H          zset    R/H of requests whose version hook H has not heard of yet, by version
+    index:told:E            zset    hook -> the highest version that it has taken
+    index:fires:T/H         zset    R/H:EVENT of what hook H of target T has not heard of yet, by when it happened
     index:deleted           zset    environments that were deleted, by when
     index:blobs:U           zset    B/bytes of what U has sealed, by when it ends
-    index:dead              zset    target#H of hooks that were given up, by when; out again when it hears of a version
+    index:dead              zset    target#H of hooks that were given up, by when; out again when it hears of a version. `fire R/H:EVENT T` of other events
     turn:NAME               string  who has the turn, for the length of a lease
     quarantine:C/G          string  until when, ms, nobody writes to group G of connector C, and why
     facts:ID                string  what Slack said of a user or group, for 30 seconds
@@ -134,8 +138,11 @@ class Keys:
     def roster_of(self, number: int) -> str:
         return f"{self.prefix}roster:{number}"
 
-    def delivery(self, request: str, hook: str) -> str:
-        return f"{self.prefix}delivery:{request}:{hook}"
+    def delivery(self, request: str, place: str) -> str:
+        return f"{self.prefix}delivery:{request}:{place}"
+
+    def hook(self, target: str, hook: str) -> str:
+        return f"{self.prefix}hook:{target}/{hook}"
 
     @property
     def due(self) -> str:

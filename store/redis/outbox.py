@@ -15,12 +15,14 @@ from store.model.effect import (
     Depart,
     Effect,
     Entrust,
+    Fire,
     Lane,
     Mail,
     MailApprovers,
     Post,
     Recovered,
     Redeploy,
+    Retire,
     ShowCard,
     Signal,
     Tell,
@@ -34,7 +36,7 @@ from store.redis.scripts import Scripts
 
 KINDS: dict[str, type[Effect]] = {
     "show_card": ShowCard, "tell": Tell, "announce": Announce, "count": Count, "depart": Depart, "align": Align,
-    "redeploy": Redeploy, "post": Post, "signal": Signal, "mail": Mail, "mail_approvers": MailApprovers,
+    "redeploy": Redeploy, "fire": Fire, "retire": Retire, "post": Post, "signal": Signal, "mail": Mail, "mail_approvers": MailApprovers,
     "recovered": Recovered, "tell_token": TellToken, "entrust": Entrust,
 }  # fmt: skip
 _TYPE: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])

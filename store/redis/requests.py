@@ -39,6 +39,7 @@ from store.redis import projection
 from store.redis.blobs import Taking
 from store.redis.clock import Skew
 from store.redis.commit import Commit, text
+from store.redis.deliveries import waiting_index
 from store.redis.keys import Keys
 from store.redis.locks import stored_lock, write_lock
 from store.redis.policies import PROPOSED, Policies, fingerprint, put_into_force
@@ -207,7 +208,7 @@ class Requests:
             try:
                 if isinstance(command, GIVING) and (why := self._fit()) is not None:
                     raise Unavailable(why, code="degraded")
-                result = transition(world, command, await self._people(world, command))
+                result = await self._versioned(world, transition(world, command, await self._people(world, command)))
                 if isinstance(command, Edit) and command.touches is not None:
                     _check_entries(result.request.payload, entries)
                 if isinstance(command, Edit) and (command.amendment is not None or policies is not None):
@@ -477,9 +478,22 @@ class Requests:
             commit.rank(keys.index("debts"), before.id, result.debt.due_ms if due else None)
         await self._move(commit, loaded, world, result)
         for delivery in result.deliveries:
-            commit.write(keys.delivery(delivery.request, delivery.hook), 0, delivery.to_json())
-            commit.rank(keys.index(f"hook:{after.environment_id}/{delivery.hook}"), delivery.request, delivery.version)
+            commit.write(keys.delivery(delivery.request, delivery.place), 0, delivery.to_json())
+            index, score = waiting_index(delivery, after.environment_id)
+            commit.rank(keys.index(index), f"{delivery.request}/{delivery.place}", score)
         await self._write_siblings(commit, loaded, world.siblings, result.siblings)
+
+    async def _versioned(self, world: World, result: Transition) -> Transition:
+        """A deploy that starts is of the newest version of its environment, by its number of now."""
+        run, environment = result.request.run, result.request.asked.environment
+        if run is None or world.request.run is not None or environment is None:
+            return result
+        known = await self._redis.hget(self._keys.environment(environment), "id")
+        number = await self._redis.hget(self._keys.head(text(known)), "number") if known is not None else None
+        if number is None:
+            return result
+        run = run.model_copy(update={"environment_version": int(number)})
+        return replace(result, request=result.request.model_copy(update={"run": run}))
 
     async def _move(self, commit: Commit, loaded: _Loaded, world: World, result: Transition) -> None:
         """What is true besides, once it is merged, started or over: a version, a holder, a token, a slot, policies."""

@@ -14,6 +14,7 @@ from scheduler.relay import (
     AT_ONCE,
     LEASE_MS,
     LONGEST_PAUSE_MS,
+    OF_HOOKS,
     POISON_PAUSE_MS,
     REFUSED_PAUSE_MS,
     SETTLE_TIMES,
@@ -433,8 +434,8 @@ async def test_a_lane_that_is_full_delays_no_other(corridor, performance, metric
         lane = "hook"
 
     relay = Relay(corridor.outbox, {ShowCard: performance.perform, Count: hangs}, metrics, lambda: 1.0)
-    await put(corridor, *(Hooks(request=f"REQVEST{number:03}") for number in range(2 * AT_ONCE)), card())
-    assert await relay.tick("hook") == AT_ONCE
+    await put(corridor, *(Hooks(request=f"REQVEST{number:03}") for number in range(2 * OF_HOOKS)), card())
+    assert await relay.tick("hook") == OF_HOOKS
     assert await relay.tick("slack") == 1
     await performance.have_come(1)
     await relay.drain(0.01)

@@ -1,116 +1,18 @@
 """Webhooks: the newest version, under one id and in the same bytes at each try, for three days and no longer."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any
 
 import pytest
-from aiohttp import web
 
-from playground.hooks import HookReceiver
 from scheduler.connectors.hook import DELAYS_MS
-from scheduler.connectors.outgoing import Outgoing
-from scheduler.metrics import Metrics
-from scheduler.relay import Relay
-from scheduler.webhooks import RECEIPTS, Webhooks
-from store.model.delivery import Delivery, Receipt
+from scheduler.webhooks import RECEIPTS
+from store.model.delivery import Receipt
 from store.model.effect import Redeploy
-from store.model.environment import Environment
-from store.model.policy import HOUR, MINUTE, Hook, PolicySet, TargetConfig
-from store.model.request import Request
-from store.redis.deliveries import Deliveries
-from store.redis.policies import Policies
-from tests.builders import ANA, BOB, TARGETS
+from store.model.policy import HOUR, MINUTE
+from tests.builders import ANA, BOB
+from tests.scheduler.hooked import VALUE, House
 from tests.scheduler.measured import measured
-from tests.store.redis.corridor import Corridor
-
-WITHIN_S: Final = 10.0
-VALUE: Final = "kanarienvogel-7"  # which nobody outside may ever see
-
-
-class House:
-    """A receiver on a real socket, the policies that name it, and the relay that tells it."""
-
-    def __init__(self, corridor: Corridor, metrics: Metrics) -> None:
-        self.corridor = corridor
-        self.metrics = metrics
-        self.receiver = HookReceiver({}, now_ms=lambda: corridor.now_ms)
-        self.outgoing = Outgoing()
-        self.deliveries = Deliveries(corridor.redis, corridor.keys, corridor.scripts, corridor.skew)
-        self.place = ""
-        self.relay = self.another()
-
-    def another(self) -> Relay:
-        corridor = self.corridor
-        webhooks = Webhooks(
-            self.deliveries,
-            corridor.another_environments(),
-            Policies(corridor.redis, corridor.keys, corridor.scripts),
-            corridor.replica(),
-            self._outgoing,
-            self.metrics,
-            lambda: 0.0,
-        )
-        return Relay(corridor.outbox, {Redeploy: webhooks.redeploy}, self.metrics, lambda: 1.0)
-
-    async def _outgoing(self, policies: PolicySet) -> Outgoing:
-        await self.outgoing.close()
-        self.outgoing = Outgoing(allow=policies.allow_private)
-        return self.outgoing
-
-    async def enact(self, *, hooks: tuple[str, ...] = ("api",), allow: bool = True) -> None:
-        named = tuple(Hook(name=name, url=f"http://{self.place}/hooks/{name}") for name in hooks)
-        await self.corridor.enact(
-            targets={**TARGETS, "payments/prod": TargetConfig(hooks=named)},
-            allow_private=(self.place,) if allow else (),
-        )
-
-    async def merged(self, **values: str) -> Request:
-        request = await self.corridor.approved("change", ANA, BOB, **(values or {"A": VALUE}))
-        assert request.state == "merged"
-        if "api" not in self.receiver.secrets:
-            self.receiver.secrets["api"] = await self.secret()
-        return request
-
-    async def secret(self) -> str:
-        environment = await self.environment()
-        return (await self.corridor.environments.signing_secret(environment, "api")).reveal().decode()
-
-    async def environment(self) -> Environment:
-        return await self.corridor.environments.ensure("payments/prod")
-
-    async def run(self, relay: Relay | None = None) -> int:
-        """One tick, and all that comes of it."""
-        relay = relay or self.relay
-        async with asyncio.timeout(WITHIN_S):
-            took = await relay.tick("hook")
-            await relay.settled()
-        return took
-
-    async def delivery(self, request: Request) -> Delivery:
-        (delivery,) = await self.deliveries.of(request.id, ["api"])
-        return delivery
-
-    async def next_in_ms(self) -> int | None:
-        lane = await self.corridor.redis.zrange(self.corridor.keys.lane("hook"), 0, -1, withscores=True)
-        return int(lane[0][1]) - self.corridor.now_ms if lane else None
-
-
-@pytest.fixture
-async def house(corridor: Corridor, metrics: Metrics) -> AsyncIterator[House]:
-    house = House(corridor, metrics)
-    app = web.Application()
-    app.add_routes(house.receiver.routes())
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    house.place = f"127.0.0.1:{runner.addresses[0][1]}"
-    await house.enact()
-    yield house
-    await house.relay.drain(0)
-    await house.outgoing.close()
-    await runner.cleanup()
 
 
 def alarms(house: House) -> float:
@@ -131,8 +33,9 @@ async def test_a_merged_change_is_told_signed_and_without_a_value(house):
         "schema": 1,
         "timestamp": request.since_ms // 1000,
         "data": {
+            "target": "payments/prod",
             "environment": "payments/prod",
-            "version": 2,
+            "environment_version": 2,
             "hook": "api",
             "request": request.id,
             "requested_by": "UREQ",
@@ -270,7 +173,7 @@ async def test_only_the_newest_version_is_told_and_the_older_ones_are_overtaken(
     requests = [await house.merged(A=str(number)) for number in range(3)]
     await house.run()
     (told,) = house.receiver.deliveries
-    assert json.loads(told.body)["data"]["version"] == 4
+    assert json.loads(told.body)["data"]["environment_version"] == 4
     assert [(await house.delivery(each)).state for each in requests] == ["overtaken", "overtaken", "delivered"]
     assert (await house.corridor.events()).count("hook.overtaken") == 2
 
@@ -288,7 +191,7 @@ async def test_a_newer_version_does_not_wait_for_the_pause_of_an_older_one(house
     assert (await house.delivery(old)).state == "overtaken"
     assert (await house.delivery(new)).attempts == 1
     assert await house.next_in_ms() == DELAYS_MS[1]  # its own first pause
-    assert [json.loads(each.body)["data"]["version"] for each in house.receiver.deliveries] == [2, 2, 3]
+    assert [json.loads(each.body)["data"]["environment_version"] for each in house.receiver.deliveries] == [2, 2, 3]
 
 
 async def test_what_is_reported_by_two_at_once_is_reported_once_and_tried_again(house):

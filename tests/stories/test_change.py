@@ -60,7 +60,7 @@ async def delivered(house: House, version: int) -> list[HookDelivery]:
     """What the receiver got about this version, once it has taken it."""
 
     def found() -> list[HookDelivery]:
-        told = [one for one in house.hooks.deliveries if json.loads(one.body)["data"]["version"] == version]
+        told = [one for one in house.hooks.deliveries if json.loads(one.body)["data"]["environment_version"] == version]
         return told if told and told[-1].status == 204 else []
 
     return await house.workspace.wait_for(found)
@@ -97,8 +97,9 @@ async def test_two_people_approve_a_change_and_the_hook_hears_of_the_new_version
     assert told.verified
     assert told.id == f"msg_{request_of(asked)}_api_3"
     assert json.loads(told.body)["data"] == {
+        "target": PROD,
         "environment": PROD,
-        "version": 3,
+        "environment_version": 3,
         "hook": "api",
         "request": request_of(asked),
         "requested_by": seed.ROSA,

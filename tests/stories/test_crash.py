@@ -210,7 +210,7 @@ async def merger(story: Story) -> None:
     await story.until("request.approved", lambda: voted(story))
     await story.until("hook.delivered")
     await story.settled({"request.submitted": 1, "request.approved": 1, "change.merged": 1, "hook.delivered": 1})
-    told = [delivery for delivery in story.house.hooks.deliveries if b'"version":3' in delivery.body]
+    told = [delivery for delivery in story.house.hooks.deliveries if b'"environment_version":3' in delivery.body]
     assert told
     assert all(delivery.verified and delivery.status == 204 for delivery in told)
     assert len({(delivery.id, delivery.body) for delivery in told}) == 1

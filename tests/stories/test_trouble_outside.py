@@ -135,7 +135,7 @@ async def merged(house: House, number: int) -> None:
 def versions(house: House) -> list[tuple[int, int]]:
     """Version and what was answered, of each delivery to `api` after that of the first secrets."""
     told = [each for each in house.hooks.deliveries if each.name == "api"]
-    said = [(json.loads(each.body)["data"]["version"], each.status) for each in told]
+    said = [(json.loads(each.body)["data"]["environment_version"], each.status) for each in told]
     return [(version, status) for version, status in said if version > 2]
 
 

@@ -13,7 +13,7 @@ def lines(deliveries: tuple[Delivery, ...]) -> Block:
     parts = [b.line(b.text("Hooks", bold=True))]
     parts.append(
         b.bullets(
-            [b.text(delivery.hook, code=True), b.text(f": {_result(delivery)}"), *_next(delivery)]
+            [b.text(delivery.hook, code=True), b.text(f"{_told(delivery)}: {_result(delivery)}"), *_next(delivery)]
             for delivery in deliveries[:20]
         )
     )
@@ -28,7 +28,7 @@ def hook_line(delivery: Delivery) -> Message:
     first = b.line(
         b.text("Hook "),
         b.text(delivery.hook, code=True),
-        b.text(f", version {delivery.version} of {delivery.environment}: {_result(delivery)}"),
+        b.text(f", {_about(delivery)}: {_result(delivery)}"),
         *_next(delivery),
         b.text("."),
     )
@@ -37,9 +37,28 @@ def hook_line(delivery: Delivery) -> Message:
         blocks.append(b.said("The receiver said" if last.status is not None else "What happened", last.said, SAID_MOST))
     when = f" Next try {date(delivery.next_ms)}." if _retrying(delivery) and delivery.next_ms is not None else ""
     return Message(
-        text=f"Hook, version {delivery.version} of `{delivery.environment}`: {_result(delivery)}.{when}",
+        text=f"Hook `{delivery.hook}`, {_about(delivery)}: {_result(delivery)}.{when}",
         blocks=b.fresh(blocks),
     )
+
+
+def _told(delivery: Delivery) -> str:
+    """Of one of several events that a card may have told it of."""
+    return {"access.granted": ", access begun", "access.ended": ", access ended"}.get(delivery.event, "")
+
+
+def _about(delivery: Delivery) -> str:
+    match delivery.event:
+        case "change":
+            return f"version {delivery.version} of {delivery.environment}"
+        case "rollback":
+            return f"rolled back by version {delivery.version} of {delivery.environment}"
+        case "deploy":
+            return f"deploy of {delivery.environment}"
+        case "access.granted":
+            return f"access to {delivery.environment} begun"
+        case "access.ended":
+            return f"access to {delivery.environment} ended"
 
 
 def _result(delivery: Delivery) -> str:

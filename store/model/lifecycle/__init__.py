@@ -153,7 +153,7 @@ def due(world: World, command: Due) -> Transition:
     if command.timer in ("remind", "escalate") and not world.out_of_time:
         return remind(world, command.actor) if command.timer == "remind" else escalate(world, command.actor)
     if request.state in ("granting", "active"):
-        return take_back(request, command.actor, now_ms)
+        return take_back(world, request, command.actor)
     if request.state == "running":
         return unreported(world)
     expired = moved_to(

@@ -4,10 +4,10 @@ from dataclasses import replace
 from typing import Final
 
 from store.model.command import Cancel, Deploy, Report
-from store.model.delivery import Delivery
-from store.model.effect import Launch, ShowCard
+from store.model.effect import ShowCard
 from store.model.errors import Conflict, Invalid
 from store.model.identity import Target
+from store.model.lifecycle.firing import delivery, fires, listening
 from store.model.lifecycle.world import (
     Transition,
     World,
@@ -44,15 +44,17 @@ def launch(world: World, request: Request, rules: Rules, actor: str) -> Transiti
     if slots.overtaken(request.asked, request.created_ms):
         return _superseded(request, now_ms)
     may_start(request, rules, slots, now_ms)
-    hooks = tuple(hook.name for hook in deploying(world.policy_now.target(request.asked), request.asked))
+    config = world.policy_now.target(request.asked)
+    hooks = tuple(hook.name for hook in listening(config, request.asked, "deploy"))
     if not hooks:
         raise Conflict(f"No hook deploys {request.target} any more. Ask an owner.", code="no_hook")
+    report_by_ms = now_ms + rules.report_within_ms
     running = moved_to(
         request,
         "running",
         now_ms,
-        deadline=now_ms + rules.report_within_ms,
-        run=Run(by=actor, at_ms=now_ms),
+        deadline=report_by_ms,
+        run=Run(by=actor, at_ms=now_ms, report_by_ms=report_by_ms),
         hooks=hooks,
     )
     older = tuple(
@@ -72,13 +74,13 @@ def launch(world: World, request: Request, rules: Rules, actor: str) -> Transiti
         effects=(
             ShowCard(request=request.id),
             *tell(running, "running", now_ms),
-            *(Launch(request=request.id, hook=hook, at_ms=now_ms) for hook in hooks),
+            *fires(running, hooks, "deploy", now_ms),
             *(ShowCard(request=sibling.id) for sibling in older),
             *(effect for sibling in older for effect in tell(sibling, "superseded", now_ms)),
         ),
         slots=slots.taken(request.asked, request.id, request.created_ms),
         siblings=older,
-        deliveries=tuple(_delivery(running, hook) for hook in hooks),
+        deliveries=tuple(delivery(running, hook, "deploy", now_ms) for hook in hooks),
     )
 
 
@@ -170,12 +172,7 @@ def finish(world: World, request: Request, outcome: str, actor: str, why: str | 
 
 def deploying(config: TargetConfig | None, target: Target) -> tuple[Hook, ...]:
     """The hooks that deploy it: of an application those of its name, of an environment all."""
-    application = target.id.partition("#")[2]
-    return tuple(
-        hook
-        for hook in (config.hooks if config is not None else ())
-        if "deploy" in hook.on and application in ("", hook.name)
-    )
+    return listening(config, target, "deploy")
 
 
 def _freed(world: World) -> Slots:
@@ -196,16 +193,6 @@ def _superseded(request: Request, now_ms: int) -> Transition:
 def _passed(older: Request, newer: Request, now_ms: int) -> Request:
     ending = Ending(by=CLOCK, at_ms=now_ms, reason=f"{newer.id} was started.")
     return moved_to(older, "superseded", now_ms, ending=ending)
-
-
-def _delivery(running: Request, hook: str) -> Delivery:
-    return Delivery(
-        request=running.id,
-        environment=running.target,
-        hook=hook,
-        version=0,
-        message_id=f"msg_{running.id}_{hook}_deploy",
-    )
 
 
 def _whole(left_ms: int) -> int:

@@ -15,7 +15,7 @@ def leave(world: World, actor: str, people: People) -> Transition:
     request, now_ms = world.request, world.now_ms
     why = _gone(world, people)
     if request.state in LIVE:
-        left = take_back(request, actor, now_ms, why)
+        left = take_back(world, request, actor, why)
     else:
         withdrawn = moved_to(request, "withdrawn", now_ms, ending=Ending(by=actor, at_ms=now_ms, reason=why))
         left = Transition(

@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 from store.model.command import Merge
-from store.model.delivery import Delivery
 from store.model.effect import Entrust, Redeploy, ShowCard
 from store.model.errors import Conflict
+from store.model.lifecycle.firing import delivery, listening
 from store.model.lifecycle.world import Transition, World, audit, demand, moved_to, rules_of, tell, undisputed
 from store.model.people import People
+from store.model.policy import Hook, HookEvent
 from store.model.request import Amendment, Change, Enrolling, Minting, Request
 from store.model.sealed import Manifest, tampered
 from store.model.standing import may_act, may_review
@@ -149,7 +150,9 @@ def _merge(world: World, request: Request, actor: str) -> Transition:
             entries[touch.name] = touch.entry
     version = head.successor(entries)
     target = world.policy_now.target(request.asked)
-    hooks = tuple(hook.name for hook in (target.hooks if target else ()) if "change" in hook.on)
+    events: tuple[HookEvent, ...] = ("change",) if change.back_to is None else ("change", "rollback")
+    told = listening(target, request.asked, *events)
+    hooks = tuple(hook.name for hook in told)
     merged = moved_to(request, "merged", now_ms, merged=version.number, hooks=hooks)
     touched = {touch.name for touch in change.touches}
     overtaken = [
@@ -174,7 +177,9 @@ def _merge(world: World, request: Request, actor: str) -> Transition:
         ),
         head=version,
         siblings=stale,
-        deliveries=tuple(_delivery(merged, hook) for hook in hooks),
+        deliveries=tuple(
+            delivery(merged, hook.name, _event(hook, events), now_ms, version=version.number) for hook in told
+        ),
     )
 
 
@@ -189,15 +194,9 @@ def _redeploy(merged: Request, environment_id: str, hook: str, now_ms: int) -> R
     )
 
 
-def _delivery(merged: Request, hook: str) -> Delivery:
-    version = merged.merged or 0
-    return Delivery(
-        request=merged.id,
-        environment=merged.target,
-        hook=hook,
-        version=version,
-        message_id=f"msg_{merged.id}_{hook}_{version}",
-    )
+def _event(hook: Hook, events: tuple[HookEvent, ...]) -> HookEvent:
+    """A hook that does not tell a rollback from another change hears of it as a change."""
+    return "rollback" if "rollback" in events and "rollback" in hook.on else "change"
 
 
 def _overtaken(sibling: Request, touched: set[str], now_ms: int, deadline: int) -> Request | None:

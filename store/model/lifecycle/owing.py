@@ -37,7 +37,7 @@ def settle(world: World, debt: Debt, command: Countersign | Dispute | Overdue, p
     if word == "disputed":
         settled = settled.then(replace(lock(world, closed, command.actor), answer=settled.answer))
     if word == "disputed" and request.state in ("granting", "active"):
-        over = take_back(request, command.actor, now_ms, reason)
+        over = take_back(world, request, command.actor, reason)
         taken = "The access was taken back." if over.request.ended else "The access is being taken back."
         settled = settled.then(replace(over, answer=f"{settled.answer} {taken}"))
     good_until = min(people.good_until_ms, debt.due_ms) if word == "countersigned" else people.good_until_ms

@@ -6,6 +6,7 @@ from store.model.command import Absent, Activate, End, Present, Refused, Trouble
 from store.model.effect import Align, Announce, News, ShowCard
 from store.model.errors import Conflict, Forbidden
 from store.model.grant import Lease
+from store.model.lifecycle.firing import accessed
 from store.model.lifecycle.world import (
     Transition,
     World,
@@ -48,20 +49,22 @@ def start(world: World, request: Request, actor: str) -> Transition:
             effects=(Align(membership=request.payload.membership), ShowCard(request=request.id)),
         )
     active = moved_to(request, "active", now_ms, deadline=lease.until_ms, warning=lease.warning_ms, lease=lease)
-    return Transition(
+    begun = Transition(
         active,
         f"Active for {spoken(request.granted_ms)}.",
         audit=(audit(active, "grant.activated", actor, now_ms, until_ms=lease.until_ms),),
         effects=(ShowCard(request=request.id), *tell(active, "active", now_ms)),
     )
+    return accessed(world, begun, "access.granted", lease.until_ms)
 
 
 def end(world: World, command: End, people: People) -> Transition:
     demand(may_end(world.request, world.rules, world.policy_now.owners, command.actor, people))
-    return take_back(world.request, command.actor, world.now_ms, command.reason and command.reason[:REASON_MOST])
+    return take_back(world, world.request, command.actor, command.reason and command.reason[:REASON_MOST])
 
 
-def take_back(request: Request, actor: str, now_ms: int, reason: str | None = None) -> Transition:
+def take_back(world: World, request: Request, actor: str, reason: str | None = None) -> Transition:
+    now_ms = world.now_ms
     ending = Ending(by=actor, at_ms=now_ms, reason=reason)
     if isinstance(request.payload, Joining):
         revoking = moved_to(request, "revoking", now_ms, ending=ending)
@@ -72,12 +75,13 @@ def take_back(request: Request, actor: str, now_ms: int, reason: str | None = No
             effects=(Align(membership=request.payload.membership), ShowCard(request=request.id)),
         )
     ended = moved_to(request, "ended", now_ms, ending=ending)
-    return Transition(
+    over = Transition(
         ended,
         "Ended.",
         audit=(audit(ended, "grant.ended", actor, now_ms, reason=reason),),
         effects=(ShowCard(request=request.id), *tell(ended, "ended", now_ms)),
     )
+    return accessed(world, over, "access.ended")
 
 
 def report(world: World, report: Present | Absent | Refused | Trouble) -> Transition:
@@ -89,7 +93,8 @@ def report(world: World, report: Present | Absent | Refused | Trouble) -> Transi
             active = moved_to(
                 request, "active", now_ms, deadline=request.lease.until_ms, warning=request.lease.warning_ms, note=None
             )
-            return _reported(active, "grant.activated", report.actor, now_ms, "active")
+            begun = _reported(active, "grant.activated", report.actor, now_ms, "active")
+            return accessed(world, begun, "access.granted", request.lease.until_ms)
         case "granting", Refused(absent=True):
             ending = Ending(by=report.actor, at_ms=now_ms, reason=report.sentence)
             return _reported(
@@ -100,13 +105,14 @@ def report(world: World, report: Present | Absent | Refused | Trouble) -> Transi
                 "failed",
             )
         case "granting", Refused():
-            back = take_back(changed(request, note=report.sentence), report.actor, now_ms, report.sentence)
+            back = take_back(world, changed(request, note=report.sentence), report.actor, report.sentence)
             return replace(back, effects=(*back.effects, loud))
         case "revoking", Absent():
             note = f"Still a member because of request {report.kept_by}." if report.kept_by else None
-            return _reported(
+            over = _reported(
                 moved_to(request, "ended", now_ms, note=note), "grant.ended", report.actor, now_ms, "ended"
             )
+            return accessed(world, over, "access.ended")
         case _, Trouble() | Refused():
             if request.note == report.sentence:
                 raise Conflict("Known already.", code="nothing_new")

@@ -79,6 +79,7 @@ class Transition:
             other,
             audit=self.audit + other.audit,
             effects=self.effects + other.effects,
+            deliveries=self.deliveries + other.deliveries,
             debt=other.debt or self.debt,
             lock=other.lock or self.lock,
             slots=other.slots or self.slots,

@@ -111,7 +111,30 @@ def rules(draw: st.DrawFn, name: str) -> Policy:
 @st.composite
 def policy_sets(draw: st.DrawFn) -> PolicySet:
     hooks = st.lists(
-        st.builds(Hook, name=st.sampled_from(["api", "web"]), url=urls, on=st.just(frozenset({"change", "deploy"}))),
+        st.builds(
+            Hook,
+            name=st.sampled_from(["api", "web"]),
+            url=urls,
+            on=st.just(frozenset({"change", "deploy"})),
+            headers=st.none() | st.just({"X-Team": "payments: a"}),
+        )
+        | st.just(
+            Hook(
+                name="hub",
+                url="https://api.github.com/repos/a/b/actions/workflows/deploy.yml/dispatches",
+                preset="github-workflow",
+                ref="release/1",
+                credentials="countersign/hooks",
+            )
+        )
+        | st.just(
+            Hook(
+                name="chat",
+                url="https://chat.example.com/x",
+                preset="template",
+                template='{"text": "{{ data.target }}:\n{{ type }}"}\n',
+            )
+        ),
         max_size=1,
     ).map(tuple)
     plain = st.builds(TargetConfig, channel=st.none() | st.sampled_from(CHANNELS), secure=st.booleans(), hooks=hooks)

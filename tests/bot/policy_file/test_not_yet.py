@@ -32,11 +32,6 @@ def test_nothing_is_said_of_what_works(setting: str):
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        (
-            'api"}]',
-            'api", on: [change, deploy, access.ended]}]',
-            ["5:124: nothing sends “deploy”.", "5:132: nothing sends “access.ended”."],
-        ),
         ("[change, open]", "[change, open, deploy]", ["10:67: nobody can ask for a deploy."]),
         ("name: a, ", "name: a, deployers: {groups: [dev]}, ", ["10:15: there is no Deploy to press."]),
     ],

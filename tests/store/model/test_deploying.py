@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from store.model.command import Cancel, Deploy, Due, Report
-from store.model.effect import Launch, Tell
+from store.model.effect import Fire, Tell
 from store.model.errors import Conflict, Forbidden, Invalid
 from store.model.freeze import WEEK_MINUTES, Dated, Weekly, frozen_until
 from store.model.identity import Target
@@ -91,7 +91,7 @@ def test_it_is_started_by_hand_and_told_to_the_hook_of_its_name():
     assert result.request.run is not None
     assert result.request.run.by == ANA
     assert result.request.timers == {"deadline": NOW + HOUR}
-    assert [effect.hook for effect in result.effects if isinstance(effect, Launch)] == ["api"]
+    assert [effect.hook for effect in result.effects if isinstance(effect, Fire)] == ["api"]
     assert [(each.hook, each.message_id) for each in result.deliveries] == [("api", "msg_REQVEST001_api_deploy")]
     assert result.slots == Slots(running={API.id: "REQVEST001"}, newest={API.id: NOW})
     assert told(result) == {("running", REQ)}

