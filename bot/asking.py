@@ -12,7 +12,19 @@ from store.model.identity import POLICIES, Target, request_id
 from store.model.lifecycle import Draft, more_for, rule_for
 from store.model.people import Directory, Wanted
 from store.model.policy import Policy, PolicySet, TargetConfig
-from store.model.request import CLOCK, Amendment, Change, Door, Enrolling, Extending, Joining, Minting, Opening, Request
+from store.model.request import (
+    CLOCK,
+    Amendment,
+    Change,
+    Door,
+    Enrolling,
+    Extending,
+    Joining,
+    Minting,
+    Opening,
+    Request,
+    deployment,
+)
 from store.model.sealed import check_request
 from store.redis.blobs import Blobs, Taking
 from store.redis.environments import Environments, Value
@@ -130,6 +142,24 @@ class Asking:
         payload = Change(environment_id=environment.id, touches=sealing.touches)
         draft = Draft(self._id(), "change", target, user, user, payload, reason, ticket, door)
         return await self._requests.submit(draft, command_id, sealing.entries, taking=taking)
+
+    async def deploy(
+        self,
+        user: str,
+        target: Target,
+        *,
+        version: str,
+        ref: str | None,
+        reason: str,
+        ticket: str | None,
+        command_id: str,
+        door: Door = "slack",
+    ) -> Outcome:
+        """`version` as people call it, `ref` what names the same for ever."""
+        await self._rule("deploy", target)
+        payload = deployment(version, ref)
+        draft = Draft(self._id(), "deploy", target, user, user, payload, reason, ticket, door)
+        return await self._requests.submit(draft, command_id)
 
     async def rollback(
         self,

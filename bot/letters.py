@@ -10,7 +10,7 @@ from scheduler.connectors.smtp import Letter, is_address
 from store.model.effect import Decided, Mail
 from store.model.lifecycle import World
 from store.model.people import People
-from store.model.request import Extending, Kind, Request
+from store.model.request import Deployment, Extending, Kind, Request
 
 TYPED_MOST: Final = 500  # characters of a reason
 NAME_MOST: Final = 80
@@ -28,6 +28,7 @@ _DOES: Final[dict[Kind, str]] = {
     "access": "hold",
     "change": "change the secrets of",
     "policy": "change the policies,",
+    "deploy": "deploy",
 }
 
 
@@ -79,6 +80,8 @@ def _does(request: Request) -> str:
     if isinstance(request.payload, Extending):
         longer = spoken(request.granted_ms or request.duration_ms or 0)
         return f"keep {request.target} for {longer} longer"
+    if isinstance(request.payload, Deployment):
+        return f"deploy {request.payload.version} to {request.target}"
     return f"{_DOES[request.kind]} {request.target}"
 
 

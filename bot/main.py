@@ -185,6 +185,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         deliveries,
         directory,
         Cautions(redis, keys, environments, secrets.token_bytes),
+        dial.now_ms,
     )
     rulebook, channels = Rulebook(slack, policies, directory), Channels(redis, keys)
     homes = Homes(
@@ -351,6 +352,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         homes=homes,
         rulebook=rulebook,
         sight=sight,
+        hooks=hooks,
         left=leavers.heard,
     ).register(bolt_app)
 

@@ -62,7 +62,7 @@ targets:
     channel: C0APPROVALS
     values_in_slack: enter_and_show
     hooks:
-      - {{name: api, url: "{hooks}/api", on: [change]}}
+      - {{name: api, url: "{hooks}/api", on: [change, deploy]}}
   payments/staging:
     channel: C0APPROVALS
     values_in_slack: enter_and_show
@@ -104,6 +104,14 @@ policies:
     requesters: {{groups: [payments-dev]}}
     approvals: [{{count: 1, from: {{groups: [payments-leads]}}}}]
     access: {{default: 15m, max: 2h, grant_expiration: 1h}}
+  - name: deploy production           # payments/prod#api: the hook above is called api
+    targets: [payments/prod]
+    actions: [deploy]
+    requesters: {{groups: [payments-dev]}}
+    approvals: [{{count: 1, from: {{groups: [payments-leads]}}}}]
+    enforcement: soft
+    bypassers: {{users: [omar@example.com]}}
+    report_within: 30m
   - name: connectors
     targets: [countersign/connectors]
     actions: [change]

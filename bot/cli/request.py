@@ -12,6 +12,8 @@ from bot.cli.moments import DURATION
 from bot.cli.output import Form, output_option, print_json, print_paragraph, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from store.model.policy import PolicySet
     from store.model.request import Request
 
@@ -178,11 +180,6 @@ def _row(request: "Request", names: dict[str, str]) -> tuple[str, ...]:
 
 def _facts(request: "Request", names: dict[str, str]) -> list[tuple[str, str]]:
     """Label and words; what nobody said is left out."""
-    from bot.policy_file.durations import words
-    from bot.slack.views.holders import compare
-    from bot.slack.views.machines import life
-    from store.model.request import Amendment, Change, Enrolling, Extending, Minting
-    from store.model.roster import spaced
 
     def name(who: str) -> str:
         return f"{names[who]} ({who})" if who in names else who
@@ -196,6 +193,35 @@ def _facts(request: "Request", names: dict[str, str]) -> list[tuple[str, str]]:
         facts.append(("reason", request.reason))
     if request.ticket:
         facts.append(("ticket", request.ticket))
+    facts += _asks(request)
+    for review in request.reviews:
+        why = f": {review.reason}" if review.reason else ""
+        facts.append((review.verdict, f"{_utc(review.at_ms)} {name(review.by)}{why}"))
+    if request.decision is not None:
+        who = ", ".join(name(by) for by in request.decision.by)
+        facts.append(("decided", f"{_utc(request.decision.at_ms)} by {request.decision.basis}: {who}"))
+    if request.lease is not None:
+        facts.append(("access", f"{_utc(request.lease.starts_ms)} to {_utc(request.lease.until_ms)}"))
+    facts += _run(request, name)
+    if request.merged is not None:
+        facts.append(("merged", f"as version {request.merged}"))
+    if request.note:
+        facts.append(("note", request.note))
+    if request.ending is not None:
+        why = f": {request.ending.reason}" if request.ending.reason else ""
+        facts.append(("ended", f"{_utc(request.ending.at_ms)} by {name(request.ending.by)}{why}"))
+    return [(label, _one_line(words_)) for label, words_ in facts]
+
+
+def _asks(request: "Request") -> list[tuple[str, str]]:
+    """What is asked for, besides the target."""
+    from bot.policy_file.durations import words
+    from bot.slack.views.holders import compare
+    from bot.slack.views.machines import life
+    from store.model.request import Amendment, Change, Deployment, Enrolling, Extending, Minting
+    from store.model.roster import spaced
+
+    facts: list[tuple[str, str]] = []
     if isinstance(request.payload, Change):
         facts += [("name", f"{touch.name} ({touch.word})") for touch in request.payload.touches]
     elif isinstance(request.payload, Amendment):
@@ -210,6 +236,9 @@ def _facts(request: "Request", names: dict[str, str]) -> list[tuple[str, str]]:
             ("asks", f"let in the machine {machine.name}, token {machine.token}, for {life(machine.lifetime_ms)}")
         )
         facts.append(("it may", f"{', '.join(machine.actions)} on {', '.join(machine.targets)}"))
+    elif isinstance(request.payload, Deployment):
+        ref = f", which is {request.payload.ref}" if request.payload.ref is not None else ""
+        facts.append(("version", f"{request.payload.version}{ref}"))
     elif isinstance(request.payload, Extending):
         granted = request.granted_ms
         less = f", {words(granted)} granted" if granted is not None and granted != request.payload.duration_ms else ""
@@ -218,22 +247,16 @@ def _facts(request: "Request", names: dict[str, str]) -> list[tuple[str, str]]:
         granted = request.granted_ms
         less = f", {words(granted)} granted" if granted is not None and granted != request.duration_ms else ""
         facts.append(("duration", words(request.duration_ms) + less))
-    for review in request.reviews:
-        why = f": {review.reason}" if review.reason else ""
-        facts.append((review.verdict, f"{_utc(review.at_ms)} {name(review.by)}{why}"))
-    if request.decision is not None:
-        who = ", ".join(name(by) for by in request.decision.by)
-        facts.append(("decided", f"{_utc(request.decision.at_ms)} by {request.decision.basis}: {who}"))
-    if request.lease is not None:
-        facts.append(("access", f"{_utc(request.lease.starts_ms)} to {_utc(request.lease.until_ms)}"))
-    if request.merged is not None:
-        facts.append(("merged", f"as version {request.merged}"))
-    if request.note:
-        facts.append(("note", request.note))
-    if request.ending is not None:
-        why = f": {request.ending.reason}" if request.ending.reason else ""
-        facts.append(("ended", f"{_utc(request.ending.at_ms)} by {name(request.ending.by)}{why}"))
-    return [(label, _one_line(words_)) for label, words_ in facts]
+    return facts
+
+
+def _run(request: "Request", name: "Callable[[str], str]") -> list[tuple[str, str]]:
+    """How a deploy that was started went, and what its receiver said."""
+    run = request.run
+    if run is None:
+        return []
+    said = [("stage", run.stage), ("said", run.said), ("log", run.log)]
+    return [("started", f"{_utc(run.at_ms)} by {name(run.by)}"), *((label, words) for label, words in said if words)]
 
 
 def _one_line(text: str) -> str:

@@ -149,6 +149,10 @@ def _where(facts: CardFacts, names: Mapping[str, str]) -> str:
         case "pending":
             places = joined(f"{each.count} of {joined(_asked((each,), names), 'or')}" for each in facts.needed)
             return f"{stands} by {places or 'nobody any more'}, before {utc(deadline or 0)}."
+        case "approved" if request.kind == "deploy" and not status.unusable(facts):
+            return f"{stands}. Somebody who may deploy starts it, before {utc(deadline or 0)}."
+        case "running":
+            return f"{stands}. Its report must come before {utc(deadline or 0)}."
         case "approved" if request.kind not in MERGED and not status.unusable(facts):
             return f"{stands}. Activate it before {utc(deadline or 0)}."
         case "active" | "granting" if request.lease is not None:

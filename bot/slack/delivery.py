@@ -23,8 +23,8 @@ from store.model.errors import AccessError, Conflict, NotFound, Unavailable
 from store.model.lifecycle import World, named, still_calls
 from store.model.people import Directory, Wanted
 from store.model.policy import Circle
-from store.model.request import RELAY
-from store.model.standing import may_act, may_review, wanted
+from store.model.request import RELAY, startable
+from store.model.standing import may_act, may_deploy, may_review, wanted
 from store.redis.cards import Card, Cards
 from store.redis.channels import Channels
 from store.redis.locks import Locks
@@ -60,6 +60,7 @@ FOR_OWNERS: Final = frozenset({"channel_closed", "refused", "undelivered"})  # w
 OWED: Final = frozenset({"broken", "countersigned", "disputed", "overdue"})  # of the debt, whatever the request does
 ENDING: Final = frozenset({"active", "warning"})  # they say when it ends, which an extension moves
 COPIES_KNOWN: Final = 10_000  # places of cards that this process remembers, so that a click on one asks Redis nothing
+DEPLOYERS_TOLD: Final = 20  # of what waits for their Deploy
 APPROVERS_TOLD: Final = 20  # in a DM of their own, where the channel is closed to us
 
 log = structlog.stdlib.get_logger(__name__)
@@ -115,8 +116,11 @@ class Delivery:
             refusals += await self._place_dm(effect.request, place, user, known, for_approvers)
         if channel is not None:
             for delivery in facts.deliveries:
-                place, line = f"hook/{delivery.place}", say.hook_line(delivery)
+                place, line = f"hook/{delivery.place}", say.hook_line(delivery, facts.request)
                 await self._place(effect.request, place, channel.channel, known.get(place), line, thread=channel.ts)
+            if (report := say.progress_line(facts.request)) is not None:
+                there = known.get("report")
+                await self._place(effect.request, "report", channel.channel, there, report, thread=channel.ts)
         for place, copy in known.items():
             if place.startswith("copy/"):
                 await self._copy(effect.request, copy, for_approvers)
@@ -133,6 +137,9 @@ class Delivery:
         world, facts = await self._pictures.card(effect.request)
         if effect.news == "warning" and world.request.state != "active":
             return None  # late, and over: its end is told by itself
+        about_self = effect.to in (world.request.requester, world.request.beneficiary)
+        if effect.news == "approved" and not about_self and not await self._starts(world, effect.to):
+            return None  # somebody was faster
         if effect.news in LOCKING:
             lock = await self._locks.of(effect.to)
             if lock is None or lock.holds is not (effect.news == "locked"):
@@ -158,7 +165,6 @@ class Delivery:
             facts = replace(facts, decides=may_review(world.request, world.rules, effect.to, people).may)
         facts = replace(facts, undelivered=effect.detail)
         known = await self._cards.of(effect.request)
-        about_self = effect.to in (world.request.requester, world.request.beneficiary)
         theirs = "channel" if "channel" in known else f"approver/{effect.to}"
         link = await self._link(known, "requester" if about_self else theirs)
         if effect.news in ANNOUNCED:
@@ -177,6 +183,14 @@ class Delivery:
             log.warning("person cannot be told", user=effect.to, news=effect.news, why=refusal.error)
         return None
 
+    async def _starts(self, world: World, user: str) -> bool:
+        """Whether it waits for this person to start it."""
+        request, rules = world.request, world.rules
+        if not startable(request) or rules is None:
+            return False
+        people = await self._directory.people(wanted(request, rules, user), patient=True)
+        return may_deploy(request, rules, user, people).may is True
+
     async def _overtaken(self, effect: Tell, told: CardFacts, claimed: Claimed) -> None:
         """It moved on while this was posted: the card that was drawn then did not know of this message yet."""
         _, facts = await self._pictures.card(effect.request)
@@ -189,6 +203,8 @@ class Delivery:
         world = await self._requests.get(effect.request)
         if effect.news in CALLS:
             everybody = await self._callable(world, effect)
+        elif effect.news == "approved":
+            everybody = await self._deployers(world, effect)
         else:
             owners = world.policy_now.owners
             people = await self._directory.people(owners.wanted, patient=True)
@@ -225,6 +241,13 @@ class Delivery:
         own = world.rules is not None and world.rules.self_approval
         themselves = {world.request.requester, world.request.beneficiary} if own else set()
         return {*await self._approvers(world, most=None), *themselves} - voted | besides
+
+    async def _deployers(self, world: World, effect: Announce) -> set[str]:
+        """A few of those who may start what waits for that; the card and App Home call everybody."""
+        if not startable(world.request) or effect.to is None:
+            return set()
+        named = effect.to.members(await self._directory.people(effect.to.wanted, patient=True))
+        return set(sorted(named - {world.request.requester, world.request.beneficiary})[:DEPLOYERS_TOLD])
 
     async def _called(self, world: World, effect: Tell) -> bool | None:
         """Whether they may decide it; None for who need not hear of it (any more)."""

@@ -23,6 +23,7 @@ class Click:
     channel: str | None = None
     ts: str | None = None
     view: str | None = None
+    block: str = ""  # in which it stands
 
     @property
     def reference(self) -> Reference:
@@ -56,6 +57,7 @@ def click(body: Mapping[str, Any]) -> Click:
             channel=_maybe((body.get("channel") or {}).get("id")),
             ts=_text(message["ts"]) if message else None,
             view=_text(view["id"]) if view else None,
+            block=_text(action.get("block_id") or ""),
         )
     except (KeyError, TypeError, IndexError, AttributeError):
         raise Invalid("This click is not one of ours.", code="bad_payload") from None

@@ -10,7 +10,7 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.slack import ids, meant
 from bot.slack.conversation import Conversation
-from bot.slack.doors import Click, Submission, choice, submission
+from bot.slack.doors import Click, Line, Submission, choice, submission
 from bot.slack.filling import AT_HAND_S, Filling
 from bot.slack.sight import Sight
 from bot.slack.views import amendment, modals
@@ -22,28 +22,35 @@ from bot.slack.views.forms import BadForm
 from bot.slack.views.reading import block_of
 from bot.slack.wire import SlackRefused
 from store.model.blob import Pasted
-from store.model.command import Approve, Break, Command, Deny, Dispute, Edit, End
-from store.model.errors import AccessError, Forbidden, Invalid, NotFound, Unavailable
+from store.model.command import Approve, Break, Cancel, Command, Deny, Dispute, Edit, End
+from store.model.errors import AccessError, Conflict, Forbidden, Invalid, NotFound, Unavailable
 from store.model.identity import Target
 from store.model.lifecycle import World, room_ms, too_late, why_locked
 from store.model.lifecycle.world import same_content
 from store.model.policy import PolicySet, TargetConfig
-from store.model.request import Amendment, Extending, Kind
+from store.model.request import Amendment, Extending, Kind, Request
 from store.model.secret import Secret
 from store.redis.environments import Environments, Value
 from store.redis.requests import Outcome
 
 KINDS: Final = ask.KINDS
-FORMS: Final = {"open": ask.ask_open, "access": ask.ask_access, "change": ask.ask_change}
+FORMS: Final = {
+    "open": ask.ask_open,
+    "access": ask.ask_access,
+    "change": ask.ask_change,
+    "deploy": ask.ask_deploy,
+}
 FROM_HOME: Final[dict[str, Kind]] = {
     ids.HOME_ASK_OPEN: "open",
     ids.HOME_ASK_ACCESS: "access",
     ids.HOME_ASK_CHANGE: "change",
+    ids.HOME_ASK_DEPLOY: "deploy",
 }
 SHORTCUTS: Final[dict[str, Kind]] = {
     ids.SHORTCUT_OPEN: "open",
     ids.SHORTCUT_ACCESS: "access",
     ids.SHORTCUT_CHANGE: "change",
+    ids.SHORTCUT_DEPLOY: "deploy",
 }
 # Where a form says a sentence that belongs to no field.
 FIELDS: Final = {
@@ -60,6 +67,8 @@ FIELDS: Final = {
     "other_name": ids.SET,
     "bad_name": ids.SET,
     "too_large": ids.SET,
+    "bad_version": ids.VERSION,
+    "bad_ref": ids.REF,
     "too_many_entries": ids.SET,
 }
 
@@ -208,8 +217,26 @@ class Forms:
         _in_time(pressed.action, world)
         if pressed.action == ids.END_NOW:
             await self._open(pressed.trigger, modals.end_reason(world.request, origin))
+        elif pressed.action == ids.CANCEL:
+            await self._open(pressed.trigger, modals.cancel_reason(world.request, origin))
         else:
             await self._open(pressed.trigger, modals.dispute_reason(world.request, origin))
+
+    async def cancel(self, request: Request, typed: Line) -> None:
+        """The form for it, of what was named in a command. Raises `AccessError`."""
+        origin = ids.Origin(ids.parse_reference(request.reference), typed.channel)
+        await self._open(typed.trigger, modals.cancel_reason(request, origin))
+
+    async def deploy_again(self, pressed: Click) -> None:
+        """The form for a deploy, filled in with the last that succeeded there. Raises `AccessError`."""
+        world, facts = await self._pictures.card(pressed.reference.request)
+        await self._sight.demand_here(pressed, world)
+        if facts.back_to is None:
+            raise Conflict("There is nothing that succeeded there to go back to.", code="too_late")
+        found = facts.back_to.of
+        reason = f"Back to {found.version}, instead of request {world.request.id}."
+        wish = Prefill(world.request.target, reason=reason, version=found.version, ref=found.ref or "")
+        await self.ask(pressed.user, "deploy", wish, pressed.trigger)
 
     async def _not_locked(self, user: str, policies: PolicySet) -> None:
         """Said before anybody describes an emergency for nothing; the commit decides it all the same."""
@@ -306,6 +333,17 @@ class Forms:
             return await self._asking.change(
                 sent.user, target, values, reason=asked.reason, ticket=asked.ticket, command_id=sent.command_id
             )
+        if kind == "deploy":
+            wish = ask.read_deploy(sent.values)
+            return await self._asking.deploy(
+                sent.user,
+                _target(wish.target, policies),
+                version=wish.version,
+                ref=wish.ref,
+                reason=wish.reason,
+                ticket=wish.ticket,
+                command_id=sent.command_id,
+            )
         form = ask.read_open(sent.values) if kind == "open" else ask.read_access(sent.values)
         target = _target(form.target, policies)
         method = self._asking.open if kind == "open" else self._asking.access
@@ -355,7 +393,7 @@ class Forms:
         return await self._asking.edit(world.request, edit, values, form.left)
 
     async def decided(self, ack: AsyncAck, body: dict[str, Any]) -> None:
-        """Deny, break glass, dispute, end, approve for less: with a reason or a number."""
+        """Deny, break glass, dispute, end, cancel, approve for less: with a reason or a number."""
         sent = submission(body)
         origin = ids.parse_metadata(sent.metadata)
         try:
@@ -383,11 +421,14 @@ def _in_time(action: str, world: World) -> None:
     if action == ids.DISPUTE:
         if world.debt is None or world.debt.state != "open":
             raise too_late(world, of_debt=True)
-    elif world.request.state not in (("granting", "active") if action == ids.END_NOW else ("pending",)):
+    elif world.request.state not in IN_TIME.get(action, ("pending",)):
         raise too_late(world)
 
 
-VERBS: Final = {"open": "open", "access": "join", "change": "change"}
+IN_TIME: Final = {ids.END_NOW: ("granting", "active"), ids.CANCEL: ("approved", "running")}
+
+
+VERBS: Final = {"open": "open", "access": "join", "change": "change", "deploy": "deploy"}
 
 
 def _usual(kind: str, values: Mapping[str, Any], policies: PolicySet) -> int | None:
@@ -452,6 +493,8 @@ def _verdict(sent: Submission, about: ids.Reference) -> Command:
             return End(**known, reason=modals.read_remark(sent.values))
         case ids.DISPUTE_REASON:
             return Dispute(**known, reason=modals.read_reason(sent.values))
+        case ids.CANCEL_REASON:
+            return Cancel(**known, reason=modals.read_reason(sent.values))
         case _:
             return Approve(**known, **content, cap_ms=modals.read_cap(sent.values))  # type: ignore[arg-type]
 

@@ -12,7 +12,7 @@ from bot.slack import meant
 from store.model.errors import Invalid
 from store.model.identity import REQUEST_ID_LENGTH, Target, parse_request_id, shown
 from store.model.login import parse_login_code
-from store.model.request import Kind
+from store.model.request import Kind, deployment
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class Ask:
     duration_ms: int | None = None
     reason: str = ""
     whom: str | None = None
+    version: str = ""  # of a deploy
+    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class WhyAsk:
 @dataclass(frozen=True, slots=True)
 class Cancel:
     id: str
+    reason: str = ""  # of a deploy
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +158,13 @@ _DELETE_EXAMPLE: Final = (
     "Name the environment, which must not stand in the policies any more: /countersign delete payments/old"
 )
 _EXTEND_EXAMPLE: Final = "/countersign extend ID for 30m because …"
+_DEPLOY_EXAMPLE: Final = "/countersign request deploy payments/prod#api v1.2.3 because …"
 _WHY_EXAMPLE: Final = "/countersign why open payments/prod for 2h"
-_KINDS: Final[dict[str, Kind]] = {"open": "open", "access": "access", "change": "change"}
+_KINDS: Final[dict[str, Kind]] = {"open": "open", "access": "access", "change": "change", "deploy": "deploy"}
 _ALONE: Final[dict[str, Parsed]] = {"pending": Pending(), "mine": Mine(), "help": Help()}
-_WITH_ID: Final[dict[str, Callable[[str], Parsed]]] = {"show": Show, "why": Why, "cancel": Cancel}
+_WITH_ID: Final[dict[str, Callable[[str], Parsed]]] = {"show": Show, "why": Why}
 _WORDS: Final = (
-    *("request", *_KINDS, *_ALONE, *_WITH_ID, "audit", "done", "end", "extend", "unlock"),
+    *("request", *_KINDS, *_ALONE, *_WITH_ID, "cancel", "audit", "done", "end", "extend", "unlock"),
     *("login", "delete"),
 )
 _UNITS: Final = (("hours?|hrs?", "h"), ("minutes?|mins?", "m"), ("seconds?|secs?", "s"))
@@ -189,6 +193,8 @@ def parse(text: str, *, organization: str | None = None) -> Parsed:
         return _about(first, rest)
     if first in ("done", "end"):
         return _done(first, rest)
+    if first == "cancel":
+        return _cancel(rest)
     if first == "extend":
         return _extend(rest)
     if first == "unlock":
@@ -229,9 +235,11 @@ def _ask(words: list[str], organization: str | None) -> Parsed:
         return _unknown(
             words[0],
             _KINDS,
-            f"One can request open, access or change. For example: {_EXAMPLE}",
+            f"One can request open, access, change or deploy. For example: {_EXAMPLE}",
             "/countersign request ",
         )
+    if kind == "deploy":
+        return _deploy(words[1:], organization)
     before, _, reason = _split(words[1:], "because")
     about, wanted, length = _split(before, "for")
     if wanted and not about and length and _like_a_target(length[-1]):  # “for 2h payments/prod”
@@ -259,6 +267,35 @@ def _ask(words: list[str], organization: str | None) -> Parsed:
     except ValueError as error:
         return Mistake(f"After “for” stands a duration. {str(error)[:200]}")
     return Ask(kind, target, duration_ms, " ".join(reason))
+
+
+def _deploy(words: list[str], organization: str | None) -> Parsed:
+    """`payments/prod#api v1.2.3 9f2c41d because …`, or `v1.2.3 to payments/prod#api`."""
+    before, _, reason = _split(words, "because")
+    what, to, where = _split(before, "to")
+    if to:
+        before = [*where[:1], *what, *where[1:]]
+    if "for" in (word.lower() for word in before):
+        return Mistake(f"A deploy has no duration: leave out “for”. For example: {_DEPLOY_EXAMPLE}")
+    target, version, ref, *more = [*before, "", "", ""]
+    if not _like_a_target(target) and _like_a_target(version):  # “v1.2.3 payments/prod#api”
+        target, version = version, target
+    if any(more):
+        return Mistake(f"{shown(' '.join(more).strip())} is too much. For example: {_DEPLOY_EXAMPLE}")
+    try:
+        asked = Target.parse(_small(target), organization=organization) if target else None
+    except Invalid as error:
+        return Mistake(error.sentence, target)
+    if asked is not None and asked.environment is None:
+        return Mistake(
+            f"{asked} cannot be deployed: an environment can, or an application in it. For example: {_DEPLOY_EXAMPLE}"
+        )
+    try:
+        if version:
+            deployment(version, ref or None)
+    except Invalid as error:
+        return Mistake(f"{error.sentence} For example: {_DEPLOY_EXAMPLE}")
+    return Ask("deploy", asked.id if asked else None, None, " ".join(reason), version=version, ref=ref)
 
 
 def _like_a_target(word: str) -> bool:
@@ -297,8 +334,8 @@ def _asked_for(asked: Parsed, whom: str) -> Parsed:
         return replace(asked, whom=whom)
     if not isinstance(asked, Ask):
         return asked
-    if asked.kind == "change":
-        return Mistake("A change is for nobody in particular: leave out “for”, and say the rest in the reason.")
+    if asked.kind in ("change", "deploy"):
+        return Mistake(f"A {asked.kind} is for nobody in particular: leave out “for”, and say the rest in the reason.")
     return replace(asked, whom=whom)
 
 
@@ -317,7 +354,7 @@ def _why(words: list[str], organization: str | None) -> Parsed:
         if "/" in words[0] or ":" in words[0]:
             kind = "access" if words[0].lower().startswith("role:") else "open"
             return Mistake(f"Say what you would do with {shown(words[0])} too, for example: /countersign why {kind} …")
-        otherwise = f"One can ask why of an ID, open, access or change. For example: {_WHY_EXAMPLE}"
+        otherwise = f"One can ask why of an ID, open, access, change or deploy. For example: {_WHY_EXAMPLE}"
         return _unknown(words[0], _KINDS, otherwise, "/countersign why ")
     asked = _ask(words, organization)
     if isinstance(asked, Ask) and asked.target is None:
@@ -356,7 +393,7 @@ def _about(word: str, rest: list[str]) -> Parsed:
         return Mistake(f"One request at a time: /countersign {word} ID.")
     try:
         about = parse_request_id(rest[0].strip("`"))
-        return Audit(about) if word == "audit" else _WITH_ID[word](about)
+        return Audit(about) if word == "audit" else Cancel(about) if word == "cancel" else _WITH_ID[word](about)
     except Invalid as error:
         return Mistake(error.sentence)
 
@@ -369,6 +406,12 @@ def _done(word: str, words: list[str]) -> Parsed:
         return Done(parse_request_id(about[0].strip("`")) if about else None, " ".join(reason))
     except Invalid as error:
         return Mistake(error.sentence)
+
+
+def _cancel(words: list[str]) -> Parsed:
+    about, _, reason = _split(words, "because")
+    found = _about("cancel", about)
+    return replace(found, reason=" ".join(reason)) if isinstance(found, Cancel) else found
 
 
 def _extend(words: list[str]) -> Parsed:

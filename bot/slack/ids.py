@@ -25,6 +25,7 @@ MERGE: Final = "merge"
 APPROVE_AND_DEPLOY: Final = "approve_and_deploy"
 DEPLOY: Final = "deploy"
 CANCEL: Final = "cancel"
+DEPLOY_AGAIN: Final = "deploy_again"  # the last that succeeded, before or since
 WITHDRAW: Final = "withdraw"
 EDIT: Final = "edit"
 SHOW_VALUES: Final = "show_values"
@@ -39,11 +40,13 @@ MORE_WHY: Final = "why"
 ASK_OPEN: Final = "ask_open"
 ASK_ACCESS: Final = "ask_access"
 ASK_CHANGE: Final = "ask_change"
+ASK_DEPLOY: Final = "ask_deploy"
 EDIT_REQUEST: Final = "edit_request"
 DENY_REASON: Final = "deny_reason"
 BREAK_REASON: Final = "break_reason"
 DISPUTE_REASON: Final = "dispute_reason"
 END_REASON: Final = "end_reason"
+CANCEL_REASON: Final = "cancel_reason"
 APPROVE_LESS: Final = "approve_less"
 UNLOCK_REASON: Final = "unlock_reason"
 EXTEND_TIME: Final = "extend_time"
@@ -59,6 +62,8 @@ LOGIN_DENY: Final = "login_deny"
 KIND: Final = "kind"
 TARGET: Final = "target"
 DURATION: Final = "duration"
+VERSION: Final = "version"
+REF: Final = "ref"
 REASON: Final = "reason"
 TICKET: Final = "ticket"
 WHOM: Final = "whom"
@@ -70,6 +75,7 @@ CONFIRM: Final = "confirm"
 SHORTCUT_OPEN: Final = "open_environment"
 SHORTCUT_ACCESS: Final = "request_access"
 SHORTCUT_CHANGE: Final = "change_secrets"
+SHORTCUT_DEPLOY: Final = "request_deploy"
 
 # A shortcut of messages.
 SHORTCUT_ABOUT: Final = "ask_about"
@@ -78,6 +84,7 @@ SHORTCUT_ABOUT: Final = "ask_about"
 HOME_ASK_OPEN: Final = "home_ask_open"
 HOME_ASK_ACCESS: Final = "home_ask_access"
 HOME_ASK_CHANGE: Final = "home_ask_change"
+HOME_ASK_DEPLOY: Final = "home_ask_deploy"
 NO_TARGET: Final = "-"
 
 # App Home, for owners: let somebody break the glass again. The value is `USER:newest cause, ms`.
@@ -127,6 +134,19 @@ def parse_reference(value: str) -> Reference:
     if parts is None:
         raise Invalid("This button is not one of ours.", code="bad_reference")
     return Reference(parse_request_id(parts["request"]), int(parts["revision"]), parts["digest"])
+
+
+def retry_block(place: str, attempts: int) -> str:
+    """The id of the block in which a Retry stands: of which hook, and another one after each try."""
+    return f"retry/{place}/{attempts}"
+
+
+def parse_retry_block(value: str) -> str:
+    """Which hook. Raises `Invalid`: it comes back from a client."""
+    parts = value.split("/")
+    if len(parts) != 3 or parts[0] != "retry":
+        raise Invalid("This button is not one of ours.", code="bad_reference")
+    return parts[1]
 
 
 def lock_reference(lock: Lock) -> str:

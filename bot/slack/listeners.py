@@ -5,6 +5,7 @@ Each does only that: read, load, commit, and open a view where one opens. What m
 
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -17,7 +18,7 @@ from bot.slack.deleting import Deleting
 from bot.slack.delivery import Delivery
 from bot.slack.doors import Click, click, speaker
 from bot.slack.extending import Extending
-from bot.slack.forms import Forms
+from bot.slack.forms import FROM_HOME, KINDS, SHORTCUTS, Forms
 from bot.slack.homes import Homes
 from bot.slack.rollbacks import Rollbacks
 from bot.slack.rulebook import Rulebook
@@ -26,8 +27,9 @@ from bot.slack.signing_in import SigningIn
 from bot.slack.slash import Slash
 from bot.slack.unlocking import Unlocking
 from bot.slack.views import modals
-from store.model.command import Activate, Approve, Command, Countersign, End, Merge, Withdraw
+from store.model.command import Activate, Approve, Command, Countersign, Deploy, End, Merge, Withdraw
 from store.model.errors import AccessError, Invalid
+from store.redis.hooks import Hooks
 from store.redis.requests import Outcome
 
 log = structlog.stdlib.get_logger(__name__)
@@ -51,6 +53,7 @@ class Listeners:
         homes: Homes,
         rulebook: Rulebook,
         sight: Sight,
+        hooks: Hooks,
         left: Callable[[str, str], Awaitable[None]],
     ) -> None:
         self._requests = talk.requests
@@ -67,6 +70,7 @@ class Listeners:
         self._homes = homes
         self._rulebook = rulebook
         self._sight = sight
+        self._hooks = hooks
         self._left = left
         self._committed = talk.committed
         self._counted = talk.counted
@@ -74,11 +78,14 @@ class Listeners:
     def register(self, app: AsyncApp) -> None:
         for action in COMMANDS:
             app.action(action)(self._on_command)
-        for action in (ids.DENY, ids.BREAK_GLASS, ids.DISPUTE, ids.END_NOW, ids.SHOW_VALUES, ids.EDIT, ids.MORE):
+        for action in VIEWS:
             app.action(action)(self._on_view)
-        for action in (ids.HOME_ASK_OPEN, ids.HOME_ASK_ACCESS, ids.HOME_ASK_CHANGE):
+        for action in FROM_HOME:
             app.action(action)(self._on_ask)
         app.action(ids.EXTEND)(self._on_extend)
+        app.action(ids.DEPLOY_AGAIN)(self._on_deploy_again)
+        app.action(ids.ROLL_BACK)(self._on_roll_back)
+        app.action(ids.RETRY_HOOK)(self._on_retry)
         app.view(ids.EXTEND_TIME)(self._extending.sent)
         app.action(ids.HOME_UNLOCK)(self._on_unlock)
         app.action(ids.HOME_ROLL_BACK)(self._on_roll_back)
@@ -93,12 +100,12 @@ class Listeners:
         for choice in (ids.TARGET, ids.KIND, ids.DURATION, ids.WHOM):
             app.action(choice)(self._on_choice)
         app.options(ids.TARGET)(self._forms.targets)
-        for callback in (ids.ASK_OPEN, ids.ASK_ACCESS, ids.ASK_CHANGE):
+        for callback in KINDS:
             app.view(callback)(self._forms.asked)
         app.view(ids.EDIT_REQUEST)(self._forms.edited)
-        for callback in (ids.DENY_REASON, ids.BREAK_REASON, ids.DISPUTE_REASON, ids.END_REASON, ids.APPROVE_LESS):
+        for callback in DECIDING:
             app.view(callback)(self._forms.decided)
-        for shortcut in (ids.SHORTCUT_OPEN, ids.SHORTCUT_ACCESS, ids.SHORTCUT_CHANGE):
+        for shortcut in SHORTCUTS:
             app.shortcut(shortcut)(self._on_shortcut)
         app.shortcut(ids.SHORTCUT_ABOUT)(self._on_about)
         app.command("/countersign")(self._slash.command)
@@ -136,6 +143,23 @@ class Listeners:
         await self._answered(pressed, self._extending.open_for(pressed))
         await ack()
 
+    async def _on_deploy_again(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        pressed = click(body)
+        await self._answered(pressed, self._forms.deploy_again(pressed))
+        await ack()
+
+    async def _on_retry(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        pressed = click(body)
+        await self._answered(pressed, self._retry(pressed))
+        await ack()
+
+    async def _retry(self, pressed: Click) -> None:
+        """A hook that was given up, or that waits for its next try, is told at once."""
+        place, about = ids.parse_retry_block(pressed.block), pressed.reference
+        await self._hooks.retry(about.request, place, actor=pressed.user, command_id=pressed.command_id)
+        self._counted(pressed.action, "ok")
+        self._committed()
+
     async def _on_unlock(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         pressed = click(body)
         await self._answered(pressed, self._unlocking.open_for(pressed))
@@ -153,6 +177,7 @@ class Listeners:
         await ack()
 
     async def _on_roll_back(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """From a version on App Home, or from what a merged change made."""
         pressed = click(body)
         await self._answered(pressed, self._rollbacks.open_for(pressed))
         await ack()
@@ -247,7 +272,8 @@ class Listeners:
     def _after(self, pressed: Click, request: str, outcome: Outcome) -> None:
         self._counted(pressed.action, "ok" if outcome.news else "again")
         self._committed()
-        if outcome.request is None or outcome.request.state == "pending" or pressed.in_passing:
+        says = pressed.action in SAYING or pressed.in_passing
+        if outcome.request is None or outcome.request.state == "pending" or says:
             self._replies.sentence(pressed.user, pressed.channel, outcome.answer)
         if pressed.at_home:
             self._replies.opened_home(pressed.user)
@@ -288,14 +314,28 @@ ANYTHING: Final = re.compile(r".*")
 GOING: Final = re.compile(rf"{ids.HOME_GO}[a-z0-9_]+")
 
 
-def _approve(pressed: Click) -> Approve:
+# The buttons that open a form, and the forms that decide.
+VIEWS: Final = (
+    ids.DENY, ids.BREAK_GLASS, ids.DISPUTE, ids.END_NOW, ids.CANCEL, ids.SHOW_VALUES, ids.EDIT, ids.MORE,
+)  # fmt: skip
+DECIDING: Final = (
+    ids.DENY_REASON, ids.BREAK_REASON, ids.DISPUTE_REASON, ids.END_REASON, ids.CANCEL_REASON, ids.APPROVE_LESS,
+)  # fmt: skip
+SAYING: Final = frozenset({ids.APPROVE_AND_DEPLOY, ids.DEPLOY})  # what they came to depends on more than the click
+
+
+def _approve(pressed: Click, *, deploys: bool = False) -> Approve:
     about = pressed.reference
-    return Approve(id=pressed.command_id, actor=pressed.user, revision=about.revision, digest=about.digest)
+    return Approve(
+        id=pressed.command_id, actor=pressed.user, revision=about.revision, digest=about.digest, deploys=deploys
+    )
 
 
 # The buttons that need nothing but themselves.
 COMMANDS: Final[dict[str, Callable[[Click], Command]]] = {
     ids.APPROVE: _approve,
+    ids.APPROVE_AND_DEPLOY: partial(_approve, deploys=True),
+    ids.DEPLOY: lambda pressed: Deploy(id=pressed.command_id, actor=pressed.user),
     ids.ACTIVATE: lambda pressed: Activate(id=pressed.command_id, actor=pressed.user),
     ids.END: lambda pressed: End(id=pressed.command_id, actor=pressed.user),
     ids.WITHDRAW: lambda pressed: Withdraw(id=pressed.command_id, actor=pressed.user),

@@ -14,7 +14,7 @@ OTHERS: Final = {
     "ls": "pending", "my": "mine", "requests": "mine", "status": "show", "view": "show", "info": "show",
     "explain": "why", "who": "why", "withdraw": "cancel", "abort": "cancel", "undo": "cancel", "stop": "done",
     "finish": "done", "revoke": "done", "return": "done", "release": "done", "commands": "help", "?": "help",
-    "log": "audit", "history": "audit",
+    "log": "audit", "history": "audit", "ship": "deploy", "rollout": "deploy",
 }  # fmt: skip
 ON_A_CARD: Final = frozenset(
     {

@@ -1,9 +1,9 @@
 """Pictures: the facts that cards, messages and App Home are drawn from, gathered."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -14,8 +14,10 @@ from bot.slack.views.facts import Block, CardFacts, Offer, Proposed, Terms, WhoI
 from store.model.errors import AccessError, Unavailable
 from store.model.explain import LASTING, Explanation, Question, everybody, explain, of_request
 from store.model.explain import wanted as groups_of
+from store.model.freeze import frozen_until as in_freeze
 from store.model.identity import Target
 from store.model.lifecycle import World, rule_for
+from store.model.lifecycle.deploying import frozen_until, starts_ms
 from store.model.lifecycle.world import demand
 from store.model.people import Directory, People, Wanted
 from store.model.policy import Asked, Policy, PolicySet
@@ -45,6 +47,7 @@ class Pictures:
         deliveries: Deliveries,
         directory: Directory,
         cautions: Cautions,
+        now_ms: Callable[[], int],
     ) -> None:
         self._requests = requests
         self._queues = Queues(requests, policies)
@@ -53,6 +56,7 @@ class Pictures:
         self._deliveries = deliveries
         self._directory = directory
         self._cautions = cautions
+        self._now_ms = now_ms
 
     async def card(self, request_id: str) -> tuple[World, CardFacts]:
         """Raises `NotFound`."""
@@ -97,6 +101,7 @@ class Pictures:
             proposed=proposed,
             waits=_waits(world),
             passes=may_bypass(rules, reader, people).may if reader and rules else None,
+            **_of_deploy(world),
         )
 
     async def _proposed(self, world: World, *, patient: bool) -> Proposed | None:
@@ -227,7 +232,21 @@ class Pictures:
             ticket=rule.ticket,
             enters=config is not None and config.enters,
             names=names,
+            frozen=in_freeze(rule.freeze, self._now_ms()) if kind == "deploy" else None,
         )
+
+
+def _of_deploy(world: World) -> dict[str, Any]:
+    """What holds it up, and what to go back to when it is over."""
+    request, rules = world.request, world.rules
+    if request.kind != "deploy":
+        return {}
+    if request.ended and world.slots is not None:
+        return {"back_to": world.slots.before(request.asked, request.id)}
+    if rules is None or request.state not in ("pending", "approved"):
+        return {}
+    waits_until = starts_ms(request, rules) if request.state == "approved" and rules.wait_ms else 0
+    return {"starts_ms": waits_until or None, "frozen": frozen_until(request, rules, world.now_ms)}
 
 
 def _siblings(target: Target, policies: PolicySet) -> list[str]:

@@ -6,8 +6,9 @@ from typing import Final
 from store.model.identity import Target
 from store.model.people import People
 from store.model.policy import PolicySet
-from store.model.standing import Rules, Standing, is_approver
+from store.model.standing import Rules, Standing, is_approver, is_deployer
 from store.redis.policies import Policies
+from store.redis.projection import START
 from store.redis.requests import Requests, Say
 
 FORMER: Final = 4  # versions of the policies
@@ -17,7 +18,7 @@ NOBODY: Final = Standing(may=False)
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    ids: tuple[str, ...] = ()  # theirs to decide, or to countersign
+    ids: tuple[str, ...] = ()  # theirs to decide, to countersign, or to start
     unsure: int = 0  # perhaps theirs: a fact is missing
     left: int = 0  # how many there are behind at the least, theirs or not: they were not looked at
 
@@ -40,9 +41,11 @@ class Queues:
         self._policies = policies
 
     async def groups(self, now: PolicySet) -> frozenset[str]:
-        """Those that decide, also by the last few versions before this one: what was asked then lies under their names. Raises `Unavailable`."""
+        """Those that decide, or start what was approved, also by the last few versions before this one: what was asked then lies under their names. Raises `Unavailable`."""
         former = [await self._policies.get(number) for number in range(max(1, now.number - FORMER), now.number)]
-        return frozenset(name for each in (*former, now) for name in each.approvers if name.startswith("S"))
+        return frozenset(
+            name for each in (*former, now) for name in each.approvers | each.deployers if name.startswith("S")
+        )
 
     async def of(self, user: str, groups: frozenset[str], people: People, now: PolicySet, *, upto: int) -> Queue:
         """`groups`: those that decide; one that is not among `people` may be theirs. Looks on until `upto` are found, or there
@@ -72,19 +75,22 @@ class _Judge:
         self._known: dict[tuple[int, str, str], tuple[Standing, bool]] = {}
 
     def may(self, say: Say) -> bool | None:
-        """May they decide it, and have not done so yet? None: a fact is missing."""
+        """May they decide it, and have not done so yet, or start it? None: a fact is missing."""
+        starts = say.kind == START
         if self._user in say.heard:
-            return False
+            return starts  # who broke the glass for it
         asked = (say.policy, say.kind, say.target)
         if asked not in self._known:
             self._known[asked] = self._under(*asked)
         standing, self_approval = self._known[asked]
-        return standing.may if self_approval or self._user not in say.asking else False
+        return standing.may if starts or self_approval or self._user not in say.asking else False
 
     def _under(self, policy: int, kind: str, target: str) -> tuple[Standing, bool]:
-        parsed = Target.parse(target)
-        former, rule = self._then[policy].rule(kind, parsed), self._now.rule(kind, parsed)
+        parsed, starts = Target.parse(target), kind == START
+        action = "deploy" if starts else kind
+        former, rule = self._then[policy].rule(action, parsed), self._now.rule(action, parsed)
         if former is None or rule is None:
             return NOBODY, False
         rules = Rules(former, rule, self._now.owners)
-        return is_approver(rules, self._user, self._people), rules.self_approval
+        standing = (is_deployer if starts else is_approver)(rules, self._user, self._people)
+        return standing, rules.self_approval

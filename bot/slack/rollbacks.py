@@ -15,8 +15,9 @@ from bot.slack.views import forms as ask
 from bot.slack.views import modals
 from bot.slack.views.facts import Terms
 from bot.slack.views.reading import BadForm, block_of
-from store.model.errors import AccessError, Invalid, NotFound
+from store.model.errors import AccessError, Conflict, Invalid, NotFound
 from store.model.identity import Target
+from store.model.request import Change
 from store.model.standing import knowing, may_know
 from store.model.versions import difference
 from store.redis.environments import Environments
@@ -26,6 +27,7 @@ from store.redis.versions import Versions
 
 class Rollbacks:
     def __init__(self, talk: Conversation, *, environments: Environments, versions: Versions, filling: Filling) -> None:
+        self._requests = talk.requests
         self._policies = talk.policies
         self._directory = talk.directory
         self._pictures = talk.pictures
@@ -38,8 +40,8 @@ class Rollbacks:
         self._filling = filling
 
     async def open_for(self, pressed: Click) -> None:
-        """The form behind the button beside a version. Raises `AccessError`."""
-        target, number = ids.parse_version_reference(pressed.value)
+        """The form behind the button beside a version, or on the card of a change. Raises `AccessError`."""
+        target, number = await self._wanted(pressed)
         await self._demand(pressed.user, target)
         environment = await self._environments.find(target.id)
         if environment is None:
@@ -51,6 +53,15 @@ class Rollbacks:
         view = partial(draw.rollback, version, moved, (target.id, head.number))
         terms = partial(self._terms, pressed.user, target)
         await self._filling.open(pressed.trigger, view, terms)
+
+    async def _wanted(self, pressed: Click) -> tuple[Target, int]:
+        """Beside a version that one; on the card of a change, the version before what it made."""
+        if pressed.action == ids.HOME_ROLL_BACK:
+            return ids.parse_version_reference(pressed.value)
+        request = (await self._requests.get(pressed.reference.request)).request
+        if not isinstance(request.payload, Change) or request.merged is None:
+            raise Conflict("This was not merged, so there is nothing to go back from.", code="too_late")
+        return request.asked, request.merged - 1
 
     async def sent(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         sent = submission(body)

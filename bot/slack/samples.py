@@ -16,6 +16,7 @@ from store.model.policy import (
     MINUTE,
     BreakGlass,
     Circle,
+    Hook,
     Policy,
     PolicySet,
     TargetConfig,
@@ -96,6 +97,12 @@ def policy(*, thresholds: int = 1, soft: bool = False, name: str = "payments pro
 def policies(rule: Policy) -> PolicySet:
     target = {"payments/prod": TargetConfig(channel=CHANNEL)}
     return PolicySet(number=1, owners=Circle(groups=frozenset({ADMINS})), targets=target, policies=(rule,))
+
+
+def deploying(rule: Policy) -> PolicySet:
+    hooks = (Hook(name="api", url="https://deploy.example.com/api", on=frozenset({"deploy"})),)
+    target = {"payments/prod": TargetConfig(channel=CHANNEL, hooks=hooks)}
+    return policies(rule).model_copy(update={"targets": target})
 
 
 def people() -> People:

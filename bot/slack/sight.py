@@ -6,7 +6,7 @@ from bot.slack.conversation import Conversation
 from bot.slack.doors import Click
 from store.model.errors import NotFound
 from store.model.lifecycle import World
-from store.model.standing import may_review, wanted
+from store.model.standing import may_deploy, may_review, wanted
 from store.redis.cards import Cards
 
 TURNED_UP: Final = "copy/"  # a place that is only known by a click, which proves nothing
@@ -18,7 +18,7 @@ class Sight:
         self._directory = talk.directory
 
     async def demand(self, user: str, world: World) -> None:
-        """Those who asked, who may decide and who own this see it; for everybody else it is not there. Raises `NotFound`."""
+        """Those who asked, who may decide or deploy and who own this see it; for everybody else it is not there. Raises `NotFound`."""
         if not await self._concerned(user, world):
             raise unseen(world.request.id)
 
@@ -48,8 +48,10 @@ class Sight:
             return True
         owners = world.policy_now.owners
         people = await self._directory.people(wanted(request, rules, user) if rules else owners.wanted)
-        approver = rules is not None and may_review(request, rules, user, people).may
-        return bool(owners.has(user, people)) or bool(approver)
+        if rules is None:
+            return bool(owners.has(user, people))
+        deploys = request.kind == "deploy" and may_deploy(request, rules, user, people).may
+        return bool(owners.has(user, people)) or bool(may_review(request, rules, user, people).may) or bool(deploys)
 
 
 def unseen(request: str) -> NotFound:

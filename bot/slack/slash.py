@@ -19,7 +19,7 @@ from bot.slack.views import audited, why
 from bot.slack.views import card as draw
 from bot.slack.views import replies as words
 from bot.slack.views.facts import CardFacts, Message, Prefill
-from store.model.command import End, Withdraw
+from store.model.command import Cancel, End, Withdraw
 from store.model.errors import AccessError, Forbidden, Invalid, NotFound
 from store.model.explain import Question
 from store.model.identity import Target
@@ -72,7 +72,9 @@ class Slash:
         policies = await self._policies.current()
         match grammar.parse(typed.text, organization=policies.organization):
             case grammar.Ask() as ask:
-                prefill = Prefill(ask.target, ask.duration_ms, ask.reason, "", channel, ask.whom)
+                prefill = Prefill(
+                    ask.target, ask.duration_ms, ask.reason, "", channel, ask.whom, version=ask.version, ref=ask.ref
+                )
                 await self._forms.ask(user, ask.kind, prefill, typed.trigger)
                 return None
             case grammar.AskSomething() as ask:
@@ -102,10 +104,8 @@ class Slash:
                 question = Question(user, ask.kind, Target.parse(ask.target), ask.duration_ms)
                 self._replies.later(self._explained(user, channel, self._why_ask(user, question)))
                 return None
-            case grammar.Cancel(id=request):
-                outcome = await self._requests.apply(request, Withdraw(id=f"slash:{typed.trigger}", actor=user))
-                self._committed()
-                return words.sentence(outcome.answer)
+            case grammar.Cancel(id=request, reason=reason):
+                return await self._cancel(user, request, reason, typed)
             case grammar.Done(id=request, reason=reason):
                 ended = request or await self._only(user, "done")
                 outcome = await self._requests.apply(
@@ -130,6 +130,20 @@ class Slash:
                 return words.sentence(f"{near} {sentence}".strip())
             case _:
                 return words.help_text()
+
+    async def _cancel(self, user: str, request: str, reason: str, typed: Line) -> Message | None:
+        """What waits is withdrawn by who asked. A deploy that was approved or runs is cancelled, and others may do that too."""
+        command: Withdraw | Cancel = Withdraw(id=f"slash:{typed.trigger}", actor=user)
+        about = (await self._requests.get(request)).request
+        if about.kind == "deploy" and about.state in ("approved", "running"):
+            if not reason:
+                world, _ = await self._seen(user, request)
+                await self._forms.cancel(world.request, typed)
+                return None
+            command = Cancel(id=f"slash:{typed.trigger}", actor=user, reason=reason)
+        outcome = await self._requests.apply(request, command)
+        self._committed()
+        return words.sentence(outcome.answer)
 
     async def _audit(self, user: str, request: str | None) -> Message:
         """For owners."""

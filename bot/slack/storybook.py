@@ -6,6 +6,7 @@ from typing import Any, Final, get_args
 
 from bot.policy_file.words import describe
 from bot.slack import samples as s
+from bot.slack import storybook_deploys as of_deploys
 from bot.slack import storybook_environments as of_environments
 from bot.slack.ids import Origin, Place, parse_reference
 from bot.slack.views import (
@@ -77,10 +78,13 @@ def stories() -> Iterator[Story]:
         yield _message(f"copy/{name}", for_requester(facts))
     yield from _told()
     for delivery in s.deliveries():
-        yield _message(f"thread/{delivery.hook}-{delivery.state}", hook_line(delivery))
+        yield _message(f"thread/{delivery.hook}-{delivery.state}", hook_line(delivery, s.request("change", "merged")))
     yield from _forms()
     yield from _modals()
     yield from _homes()
+    yield from (_message(name, message) for name, message in of_deploys.told())
+    yield from (_view(name, view) for name, view in of_deploys.views())
+    yield _view("home/approvals-deploys", _home(of_deploys.page(), Place("approvals"), waits="3"))
     yield from _signed_in()
     yield from _replies()
 
@@ -97,6 +101,7 @@ def cards() -> Iterator[tuple[str, CardFacts]]:
     yield from _glasses()
     yield from _long()
     yield from of_environments.cards()
+    yield from of_deploys.cards()
 
 
 def _extensions() -> Iterator[tuple[str, CardFacts]]:
@@ -242,6 +247,8 @@ def _told() -> Iterator[Story]:
             facts, request=s.request("access", "revoking", note="okta answered 200, and they are still there.")
         ),
     }
+    for news in of_deploys.GOING:
+        now[news] = replace(facts, request=s.request("deploy", news))
     active = s.request("open", "active", broken=True)
     owed: dict[News, str] = {
         "broken": "open",

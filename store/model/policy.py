@@ -257,6 +257,13 @@ class PolicySet(Record):
         return frozenset().union(*(policy.approvers for policy in self.policies))
 
     @cached_property
+    def deployers(self) -> frozenset[str]:
+        """Ids of the users and groups that may start what was approved, besides approvers."""
+        rules = [policy for policy in self.policies if "deploy" in policy.actions]
+        by_default = self.owners.principals if any(rule.deployers is None for rule in rules) else frozenset()
+        return by_default.union(*(rule.deployers.principals for rule in rules if rule.deployers is not None))
+
+    @cached_property
     def requesting_groups(self) -> frozenset[str]:
         return frozenset().union(*(policy.requesters.groups for policy in self.policies))
 
@@ -277,9 +284,15 @@ class PolicySet(Record):
     @cached_property
     def _offered(self) -> tuple[tuple[Asked, TargetId, frozenset[str]], ...]:
         """With the users and groups that may ask."""
-        targets = [(name, Target.parse(name)) for name in sorted(self.targets)]
+        deployed = {name: _deployed(name, config) for name, config in self.targets.items()}
+        targets = [
+            Target.parse(name) for name in sorted({*self.targets, *(app for apps in deployed.values() for app in apps)})
+        ]
         rules = [
-            (action, name, self.rule(action, target)) for name, target in targets for action in ASKED_OF[target.kind]
+            (action, target.id, self.rule(action, target))
+            for target in targets
+            for action in ASKED_OF[target.kind]
+            if action != "deploy" or target.kind == "application" or deployed[target.id]
         ]
         return tuple((action, name, rule.requesters.principals) for action, name, rule in rules if rule is not None)
 
@@ -288,6 +301,11 @@ class PolicySet(Record):
         for known in copied.__dict__.keys() - type(self).model_fields.keys():  # what was worked out of the former one
             del copied.__dict__[known]
         return copied
+
+
+def _deployed(name: TargetId, config: TargetConfig) -> tuple[TargetId, ...]:
+    """The applications of an environment: its hooks that deploy, by name."""
+    return tuple(f"{name}#{hook.name}" for hook in config.hooks if "deploy" in hook.on and "#" not in name)
 
 
 def first_match(policies: Iterable[Policy], action: str, target: Target) -> Policy | None:

@@ -1,12 +1,14 @@
 """Request: what is asked, what has been said of it, and where it stands."""
 
 import hashlib
+import re
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
+from store.model.errors import Invalid
 from store.model.grant import Lease, Membership
-from store.model.identity import RequestId, Target, TargetId, UserId, canonical
+from store.model.identity import RequestId, Target, TargetId, UserId, canonical, shown
 from store.model.record import Part, Record
 from store.model.roster import Address
 from store.model.sealed import Fingerprint, Held, HolderName, Sha256
@@ -128,12 +130,33 @@ class Extending(Part):
     duration_ms: Annotated[int, Field(gt=0)]
 
 
+VERSION_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._+/@:-]{0,127}$"
+REF_PATTERN: Final = r"^(?:[a-z0-9]{1,20}:)?[0-9a-f]{7,128}$"
+Version = Annotated[str, StringConstraints(pattern=VERSION_PATTERN)]
+Ref = Annotated[str, StringConstraints(pattern=REF_PATTERN)]
+
+
 class Deployment(Part):
     """To deploy `version`, as people call it. `ref` names the same for ever: a commit, the digest of an image."""
 
     type: Literal["deploy"] = "deploy"
-    version: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+/@:-]{0,127}$")]
-    ref: Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9]{1,20}:)?[0-9a-f]{7,128}$")] | None = None
+    version: Version
+    ref: Ref | None = None
+
+
+def deployment(version: str, ref: str | None = None) -> Deployment:
+    """Of what somebody typed. Raises `Invalid`."""
+    if re.fullmatch(VERSION_PATTERN, version) is None:
+        raise Invalid(
+            f"{shown(version)} is not a version: up to 128 letters, digits and . _ + / @ : -, like v1.2.3.",
+            code="bad_version",
+        )
+    if ref is not None and re.fullmatch(REF_PATTERN, ref) is None:
+        raise Invalid(
+            f"{shown(ref)} is neither a commit nor a digest: those look like 9f2c41d or sha256:9f2c41d….",
+            code="bad_ref",
+        )
+    return Deployment(version=version, ref=ref)
 
 
 Payload = Annotated[
@@ -258,6 +281,11 @@ class Request(Record):
     def reference(self) -> str:
         """What a button carries: which request, which content."""
         return f"{self.id}:{self.revision}:{self.digest}"
+
+
+def startable(request: Request) -> bool:
+    """A deploy that waits for somebody to press Deploy."""
+    return request.kind == "deploy" and request.state == "approved"
 
 
 def _used_within(payload: Opening | Joining) -> list[str]:

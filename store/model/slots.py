@@ -1,9 +1,19 @@
 """Slots: which deploys run in an environment and its applications, so that no two of them meet."""
 
-from typing import Self
+from typing import Final, Self
 
 from store.model.identity import RequestId, Target, TargetId, canonical
-from store.model.record import Record
+from store.model.record import Part, Record
+from store.model.request import Deployment
+
+LANDED_KEPT: Final = 2  # of one target: the last that succeeded, and what to go back to from that
+
+
+class Landed(Part):
+    """A deploy that succeeded."""
+
+    request: RequestId
+    of: Deployment
 
 
 class Slots(Record):
@@ -11,6 +21,8 @@ class Slots(Record):
 
     running: dict[TargetId, RequestId] = {}
     newest: dict[TargetId, int] = {}  # when the newest deploy that was started had been asked for, ms
+
+    landed: dict[TargetId, tuple[Landed, ...]] = {}  # the newest first
 
     def occupied(self, target: Target) -> RequestId | None:
         """By which deploy: of the same, of the whole environment around it, or of an application in it."""
@@ -31,6 +43,14 @@ class Slots(Record):
 
     def freed(self, request: str) -> Self:
         return self.model_copy(update={"running": {target: of for target, of in self.running.items() if of != request}})
+
+    def succeeded(self, target: Target, request: str, of: Deployment) -> Self:
+        known = (Landed(request=request, of=of), *self.landed.get(target.id, ()))[:LANDED_KEPT]
+        return self.model_copy(update={"landed": {**self.landed, target.id: known}})
+
+    def before(self, target: Target, request: str) -> Landed | None:
+        """The last that succeeded there, but for this one."""
+        return next((each for each in self.landed.get(target.id, ()) if each.request != request), None)
 
 
 def meets(one: Target, other: Target) -> bool:

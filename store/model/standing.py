@@ -205,6 +205,11 @@ def may_deploy(request: Request, rules: Rules, user: str, people: People) -> Sta
     decision = request.decision
     if decision is not None and decision.basis == "break-glass" and user in decision.by:
         return may_act(user, people)
+    return is_deployer(rules, user, people)
+
+
+def is_deployer(rules: Rules, user: str, people: People) -> Standing:
+    """May this user start what was approved under these rules?"""
     named = _named(rules, "somebody who may deploy", [_deploys(policy, rules, user, people) for policy in rules.both])
     return _both(may_act(user, people), named)
 
@@ -243,6 +248,14 @@ def _deploys(policy: Policy, rules: Rules, user: str, people: People) -> bool | 
         return policy.deployers.has(user, people)
     answers = (policy.may_approve(user, people), rules.owners.has(user, people))
     return True if True in answers else None if None in answers else False
+
+
+def starters(request: Request, rule: Policy, owners: Circle) -> frozenset[str]:
+    """Users and groups whose Deploy what was approved waits for."""
+    decision = request.decision
+    broke = decision.by if decision is not None and decision.basis == "break-glass" else ()
+    named = rule.deployers.principals if rule.deployers is not None else rule.approvers | owners.principals
+    return named | frozenset(broke)
 
 
 def _both(one: Standing, other: Standing) -> Standing:

@@ -39,9 +39,11 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     index:mine:U            zset    requests that U asked for or that are for U, by creation
     index:live              zset    requests by which anybody holds something now, by creation
     index:live:U            zset    requests by which U holds something now, by creation
-    index:open:U            zset    those of index:mine:U that are not over, and by which U holds nothing now, by creation
+    index:open:U            zset    those of index:mine:U that are not over, and by which U holds nothing now, and deploys that U started and that run, by creation
     index:reads:U:T         zset    active requests by which U may read the secrets of T, by when they end
-    index:waiting:P         zset    pending requests that the user or group P may decide, by deadline
+    index:waiting:P         zset    pending requests that the user or group P may decide, and approved deploys that P may start, by deadline
+    index:running           zset    deploys that run, by when their report must have come
+    index:silent            zset    deploys of which no report came in time, by when that was
     index:member:M          zset    requests that hold the membership M, by creation
     index:touch:E:NAME      zset    undecided changes of NAME in E, by creation; touch:policy:main: of the policies
     index:debts             zset    requests whose glass was broken and not yet looked at, by when it is due

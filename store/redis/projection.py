@@ -4,7 +4,18 @@ from typing import Final
 
 from store.model.debt import Debt
 from store.model.environment import Environment
-from store.model.request import LIVE, Amendment, Change, Deployment, Extending, Joining, Opening, Request
+from store.model.request import (
+    CLOCK,
+    LIVE,
+    Amendment,
+    Change,
+    Deployment,
+    Extending,
+    Joining,
+    Opening,
+    Request,
+    startable,
+)
 from store.model.sealed import Manifest
 from store.redis.keys import Keys
 
@@ -13,6 +24,7 @@ POLICY: Final = (
     "policy"  # stands where an environment's id does: changes of the policies are siblings as those of one name are
 )
 MAIN: Final = "main"
+START: Final = "start"
 
 
 def fields(request: Request) -> dict[str, str | int]:
@@ -43,11 +55,17 @@ def head_fields(head: Manifest) -> dict[str, str | int]:
 
 
 def say(request: Request) -> str:
-    """What tells whose word it waits for: kind, target, policy set, requester, beneficiary, and who has had their say."""
+    """What tells whose word it waits for: kind, target, policy set, requester, beneficiary, and who has had their say.
+
+    Of a deploy that waits to be started the kind is `start`, and instead of those who had their say stands who broke the glass for it.
+    """
     decision = request.decision
     broken = decision is not None and decision.basis == "break-glass"
     heard = decision.by if decision is not None and broken else [review.by for review in request.reviews]
-    return " ".join((request.kind, request.target, str(request.policy), request.requester, request.beneficiary, *heard))
+    kind: str = request.kind
+    if startable(request):
+        kind, heard = START, heard if broken else ()
+    return " ".join((kind, request.target, str(request.policy), request.requester, request.beneficiary, *heard))
 
 
 def _kin(request: Request) -> str:
@@ -58,8 +76,10 @@ def _kin(request: Request) -> str:
 
 
 def ranks(request: Request, approvers: frozenset[str]) -> dict[str, int]:
-    """Index -> score. `approvers`: the users and groups named by the rule it was made under."""
+    """Index -> score. `approvers`: the users and groups whose word it waits for, by the rule it was made under."""
     names = {f"mine:{user}" for user in (request.requester, request.beneficiary)}
+    if request.state == "running" and request.run is not None:
+        names |= {f"open:{request.run.by}"}
     if not request.ended:
         holds = {request.beneficiary} if request.state in LIVE else set()
         names |= {f"open:{user}" for user in {request.requester, request.beneficiary} - holds}
@@ -73,9 +93,18 @@ def ranks(request: Request, approvers: frozenset[str]) -> dict[str, int]:
     by_end: dict[str, int] = {}
     if request.state == "active" and isinstance(request.payload, Opening) and request.lease is not None:
         by_end = {f"reads:{request.beneficiary}:{request.target}": request.lease.until_ms}
-    by_deadline = {f"waiting:{principal}" for principal in approvers} if request.state == "pending" else set()
+    waits = request.state == "pending" or startable(request)
+    by_deadline = {f"waiting:{principal}" for principal in approvers} if waits else set()
+    by_deadline |= {"running"} if request.state == "running" else set()
     deadline = request.timers.get("deadline", request.created_ms)
-    return dict.fromkeys(names, request.created_ms) | dict.fromkeys(by_deadline, deadline) | by_end
+    silent = (
+        request.kind == "deploy"
+        and request.state == "failed"
+        and request.ending is not None
+        and request.ending.by == CLOCK
+    )
+    by_silence = {"silent": request.since_ms} if silent else {}
+    return dict.fromkeys(names, request.created_ms) | dict.fromkeys(by_deadline, deadline) | by_end | by_silence
 
 
 def _touched(request: Request) -> tuple[str, tuple[str, ...]]:

@@ -30,10 +30,21 @@ from store.model.lifecycle import (
 )
 from store.model.people import Directory, People, Wanted
 from store.model.policy import PolicySet
-from store.model.request import CLOCK, RELAY, TERMINAL, Amendment, Change, Deployment, Extending, Payload, Request
+from store.model.request import (
+    CLOCK,
+    RELAY,
+    TERMINAL,
+    Amendment,
+    Change,
+    Deployment,
+    Extending,
+    Payload,
+    Request,
+    startable,
+)
 from store.model.sealed import Manifest, SealedEntry
 from store.model.slots import Slots
-from store.model.standing import wanted
+from store.model.standing import starters, wanted
 from store.model.versions import merged
 from store.redis import projection
 from store.redis.blobs import Taking
@@ -609,8 +620,11 @@ def _head(request: Request) -> str:
 
 
 def _approvers(request: Request, policies: PolicySet) -> frozenset[str]:
+    """Whose word it waits for: users and groups."""
     rule = policies.rule(request.kind, request.asked)
-    return rule.approvers if rule else frozenset()
+    if rule is None:
+        return frozenset()
+    return starters(request, rule, policies.owners) if startable(request) else rule.approvers
 
 
 def _answered(answered: tuple[str, str], fingerprint: str) -> Outcome:

@@ -35,6 +35,15 @@ class AskedChange:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedDeploy:
+    target: str
+    version: str
+    ref: str | None = None
+    reason: str = ""
+    ticket: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Edited:
     """`duration_ms` None: the form has no such field, so it stays as it was."""
 
@@ -79,12 +88,23 @@ def read_change(values: Mapping[str, Any]) -> AskedChange:
     return AskedChange(target, entries, remove, reason, ticket)
 
 
+def read_deploy(values: Mapping[str, Any]) -> AskedDeploy:
+    """Raises `BadForm`."""
+    target, version = _target(values), typed(values, ids.VERSION).strip()
+    if not version:
+        raise BadForm({block_of(values, ids.VERSION): "Say which version."})
+    return AskedDeploy(target, version, typed(values, ids.REF).strip() or None, *_words(values))
+
+
 def so_far(values: Mapping[str, Any], channel: str | None = None) -> Prefill:
     """What a form that is still open holds, but for values: for drawing it again."""
     reason, ticket = _words(values)
     length = lengths.read(typed(values, ids.DURATION))
     whom = person(values, ids.WHOM)
-    return Prefill(typed(values, ids.TARGET) or None, length, reason, ticket or "", channel, whom)
+    version, ref = typed(values, ids.VERSION).strip(), typed(values, ids.REF).strip()
+    return Prefill(
+        typed(values, ids.TARGET) or None, length, reason, ticket or "", channel, whom, version=version, ref=ref
+    )
 
 
 def _target(values: Mapping[str, Any]) -> str:

@@ -13,9 +13,9 @@ from bot.slack.views.environments import NOT_KNOWN, NOTHING
 from bot.slack.views.facts import Block, CardFacts
 from bot.slack.views.next_steps import next_step
 from bot.slack.views.parts import NONE, Part, pager, titled
-from bot.slack.views.status import action, headline, owed, progress, stands
+from bot.slack.views.status import action, headline, held_up, owed, progress, stands
 from bot.slack.views.words import date, mention, plural
-from store.model.request import Change, Enrolling, Kind, Minting
+from store.model.request import Change, Enrolling, Kind, Minting, startable
 
 # The lists in this order, and how many of each are shown at a time: together with all else on the page, within a view's
 # hundred blocks. A change of the policies has one block more, and a rule has few of them.
@@ -28,6 +28,7 @@ FORMS: Final[dict[Kind, tuple[str, str]]] = {
     "open": ("Open an environment", ids.HOME_ASK_OPEN),
     "access": ("Request access", ids.HOME_ASK_ACCESS),
     "change": ("Change secrets", ids.HOME_ASK_CHANGE),
+    "deploy": ("Request a deploy", ids.HOME_ASK_DEPLOY),
 }
 START: Final = Place("approvals")
 
@@ -38,7 +39,7 @@ class ApprovalsFacts:
 
     user: str
     place: Place = START
-    waiting: Part[CardFacts] = NONE  # for this person to decide, or to countersign
+    waiting: Part[CardFacts] = NONE  # for this person to decide, to countersign, or to deploy
     unsure: int = 0  # requests of which Slack has not told yet whether they are theirs to decide
     grants: Part[CardFacts] = NONE  # granting, active, revoking, for this person
     mine: Part[CardFacts] = NONE  # asked by or for this person, not over, and nothing they hold
@@ -76,6 +77,10 @@ def _part(
 def _waiting(facts: CardFacts) -> list[Block]:
     request = facts.request
     name = f" `{request.id}`"
+    if startable(request) and (facts.debt is None or facts.debt.state != "open"):
+        step = " ".join([f"Approved: it waits for a Deploy{_before(facts)}.", *held_up(facts)])
+        about = b.section(f"{headline(facts)}{name}\n{step}")
+        return [about, b.actions(buttons.deploy(request), buttons.cancel(request))]
     if request.state != "pending" and facts.debt is not None:
         about = b.section(f"{headline(facts)}{name}\n{owed(facts.debt)}")
         pressed = buttons.of_debt(facts)
@@ -101,6 +106,11 @@ def _waiting(facts: CardFacts) -> list[Block]:
     ]
 
 
+def _before(facts: CardFacts) -> str:
+    deadline = facts.request.timers.get("deadline")
+    return f" before {date(deadline)}" if deadline is not None else ""
+
+
 def _grant(facts: CardFacts, user: str) -> list[Block]:
     request = facts.request
     step, pressed = next_step(facts, user)
@@ -113,6 +123,8 @@ def _mine(facts: CardFacts, user: str) -> list[Block]:
     step, pressed = next_step(facts, user)
     request = facts.request
     whom = f" for {mention(request.beneficiary)}" if request.beneficiary != user else ""
+    if request.state == "running" and user != request.requester:
+        whom = f", asked by {mention(request.requester)}"
     about = b.section(f"*{stands(facts)}* · {action(request)}{whom} · `{request.id}`\n{step}")
     return [about, *([b.actions(*pressed)] if pressed else [])]
 

@@ -7,7 +7,7 @@ from bot.slack.views import explained, why
 from bot.slack.views.facts import Block, WhoIsAsked
 from bot.slack.views.words import mention
 
-SAID: Final = ("Rule", "Must agree", "Altogether", "Will be told", "Time", "Needed")
+SAID: Final = ("Rule", "Must agree", "Altogether", "Will be told", "Time", "Needed", "Started")
 ASKING: Final = "Asking Slack who could approve it now …"
 SILENT: Final = "Slack has not told us in time who all of them are. You can ask all the same."
 

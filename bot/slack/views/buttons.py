@@ -52,6 +52,21 @@ def cancel(request: Request) -> b.Element:
     return _button("Cancel", ids.CANCEL, request, style="danger")
 
 
+def retry(request: Request, hook: str) -> b.Element:
+    """Which hook says the block it stands in."""
+    return b.button("Retry", ids.RETRY_HOOK, request.reference, about=f"{hook} of {request.target}")
+
+
+def deploy_again(request: Request) -> b.Element:
+    """Its form says which version that is."""
+    return b.button("Deploy the last that succeeded", ids.DEPLOY_AGAIN, request.reference, about=request.target)
+
+
+def roll_back(request: Request) -> b.Element:
+    """Its form says to what."""
+    return _button("Roll back", ids.ROLL_BACK, request)
+
+
 def break_glass(facts: CardFacts) -> b.Element:
     question = (
         "Only in an emergency. Everybody concerned is told at once, and somebody else must countersign afterwards."

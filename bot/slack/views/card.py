@@ -6,7 +6,7 @@ from bot.slack.views import amendment, buttons, holders, machines
 from bot.slack.views import blocks as b
 from bot.slack.views.change import CAUTIONS_MOST, CAUTIONS_SHOWN, NAMES_SHOWN, cautions, touched
 from bot.slack.views.facts import Block, CardFacts, Message
-from bot.slack.views.hooks import lines
+from bot.slack.views.hooks import lines, reported, retries
 from bot.slack.views.next_steps import next_step
 from bot.slack.views.status import (
     broken,
@@ -14,6 +14,8 @@ from bot.slack.views.status import (
     edited,
     extended,
     headline,
+    held_up,
+    landed,
     owed,
     progress,
     standing,
@@ -34,7 +36,6 @@ from store.model.request import (
     Joining,
     Minting,
     Request,
-    Run,
 )
 from store.model.standing import first_use_ms
 
@@ -51,7 +52,7 @@ def for_approvers(facts: CardFacts, *, whole: bool = False) -> Message:
         *_deciding(facts),
         *([buttons.more(facts, whole=not is_cut(facts))] if _undecided(facts) else []),
     ]
-    row = [b.actions(*pressed)] if pressed else []
+    row = [*retries(facts.deliveries, request), *([b.actions(*pressed)] if pressed else [])]
     still = frozenset[str]().union(*(place.circle.principals for place in facts.needed))
     others = request.state == "pending" and not still.issuperset(facts.asked)
     asked = [f"Asked: {people(facts.asked)}"] if others else []
@@ -105,10 +106,16 @@ def _body(facts: CardFacts, *, whole: bool) -> list[Block]:
     if request.note:
         parts.append(b.said(_NOTED.get(request.state, "What the outside system said"), request.note))
     if ending is not None and ending.reason and request.state != "expired" and ending.reason not in told:
-        word = "withdrawn" if request.state == "withdrawn" else "ended"
+        word = request.state if request.state in ("withdrawn", "cancelled", "superseded") else "ended"
         parts.append(b.said(f"Why it was {word}", ending.reason))
+    if request.state == "pending" and (stops := held_up(facts)):
+        parts.append(b.section(" ".join(stops)))
+    if facts.frozen is not None and facts.frozen[1]:
+        parts.append(b.said("Why deploys are frozen", facts.frozen[1]))
     if request.run is not None:
-        parts += _reported(request.run)
+        parts += reported(request.run)
+    if facts.back_to is not None:
+        parts.append(b.section(f"The last that succeeded there: {landed(facts.back_to)}."))
     if facts.debt is not None:
         parts.append(b.section(owed(facts.debt)))
         if facts.debt.reason:
@@ -116,13 +123,6 @@ def _body(facts: CardFacts, *, whole: bool) -> list[Block]:
     if facts.deliveries:
         parts.append(lines(facts.deliveries))
     return parts
-
-
-def _reported(run: Run) -> list[Block]:
-    """What the receiver has said, as plain text."""
-    said = [b.said("Stage", run.stage)] if run.stage else []
-    said += [b.said("What the receiver said", run.said)] if run.said else []
-    return [*said, *([b.said("Log", run.log)] if run.log else [])]
 
 
 def _fields(facts: CardFacts) -> list[tuple[str, str]]:
@@ -225,6 +225,10 @@ def _deciding(facts: CardFacts) -> list[b.Element]:
             return [buttons.deploy(request), buttons.cancel(request)]
         case "running":
             return [buttons.cancel(request)]
+        case "succeeded" | "failed" if facts.back_to is not None:
+            return [buttons.deploy_again(request)]
+        case "merged" if isinstance(request.payload, Change):
+            return [buttons.roll_back(request)]
         case "approved" if request.kind in MERGED and not unusable(facts):
             return [buttons.merge(request)]
         case "granting" | "active":

@@ -16,11 +16,13 @@ ASKS: Final[dict[Kind, tuple[str, str]]] = {
     "open": ("Request to open", ids.HOME_ASK_OPEN),
     "access": ("Request to join", ids.HOME_ASK_ACCESS),
     "change": ("Request a change", ids.HOME_ASK_CHANGE),
+    "deploy": ("Request a deploy", ids.HOME_ASK_DEPLOY),
 }
 DOES: Final[dict[Kind, str]] = {
     "open": "read its secrets for a time",
     "access": "be a member for a time",
     "change": "set or remove its secrets",
+    "deploy": "deploy a version",
 }
 NOTHING: Final = "No rule names you among those who may ask. An owner can add you to one."
 NOT_KNOWN: Final = "What you may ask for is not known yet."
@@ -67,8 +69,8 @@ def _offered(offered: Offered) -> list[Block]:
 
 
 def _versions(offered: Offered) -> list[b.Element]:
-    """Roles have none."""
-    if all(offer.kind == "access" for offer in offered.offers):
+    """Roles have none, and an application's are its environment's."""
+    if all(offer.kind == "access" for offer in offered.offers) or "#" in offered.target:
         return []
     place = Place("environment", about=offered.target)
     return [b.button("Versions", f"{HOME_GO}environment", str(place), about=offered.target)]

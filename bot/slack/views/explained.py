@@ -141,6 +141,8 @@ def lines(explained: Explanation, tongue: Tongue) -> list[Line]:
         found.append(
             ("Afterwards", f"An approved change is merged by hand within {tongue.time(rule.merge_within_ms)}.")
         )
+    if explained.question.action == "deploy":
+        found.append(("Started", _started(rule, tongue)))
     found.append(("Without them", _glass(explained, rule, tongue)))
     return found
 
@@ -254,6 +256,13 @@ def _time(explained: Explanation, rule: Policy, tongue: Tongue) -> str:
     if length > access.max_ms:
         return f"{tongue.time(length)} is too long: {tongue.time(access.max_ms)} is the most, {tongue.time(access.default_ms)} is usual. {begins}"
     return f"{tongue.time(length)}{asked}; {tongue.time(access.max_ms)} at most, extensions included. {begins}"
+
+
+def _started(rule: Policy, tongue: Tongue) -> str:
+    who = tongue.circle(rule.deployers) if rule.deployers is not None else "approvers and owners"
+    wait = f", and no sooner than {tongue.time(rule.wait_ms)} after it" if rule.wait_ms else ""
+    frozen = " In a freeze nothing starts." if rule.freeze else ""
+    return f"Approved is not deployed: {who} may start it, within {tongue.time(rule.deploy_within_ms)} of the approval{wait}.{frozen} The receiver reports how it goes within {tongue.time(rule.report_within_ms)}."
 
 
 def _needs(rule: Policy, tongue: Tongue) -> str:

@@ -11,6 +11,7 @@ from store.model.lock import Lock
 from store.model.lockout import Danger
 from store.model.policy import HOUR, Threshold, Ticket
 from store.model.request import Kind, Request
+from store.model.slots import Landed
 from store.model.standing import Rules
 
 Block: TypeAlias = dict[str, Any]
@@ -65,6 +66,11 @@ class CardFacts:
     proposed: Proposed | None = None  # of a change of the policies; None where what lies there is not what was asked
     cautions: tuple[Caution, ...] | None = ()  # about the values of a change; None: they could not be worked out
     waits: str | None = None  # the request for more time of it that nobody has decided yet
+    starts_ms: int | None = None  # of a deploy that was approved: from when on the rule lets it start
+    frozen: tuple[int, str] | None = (
+        None  # of a deploy that has not started: until when, ms, and what that time is called
+    )
+    back_to: Landed | None = None  # of a deploy that is over: the last that succeeded, but for itself
     lock: Lock | None = None  # for news of a lock: of the person who reads it
     undelivered: str | None = None  # for news of what did not arrive: where, and why
     closed: tuple[str, str] | None = None  # for news of a channel: which, and Slack's word for why
@@ -96,6 +102,7 @@ class Terms:
     ticket: Ticket | None = None
     enters: bool = False
     names: tuple[str, ...] = ()
+    frozen: tuple[int, str] | None = None  # for a deploy: until when, ms, and what that time is called
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +116,8 @@ class Prefill:
     channel: str | None = None  # where an answer goes
     whom: str | None = None  # for whom, where it is not for who asks
     kinds: tuple[Kind, ...] = ()  # what this person may ask for at all, to choose from
+    version: str = ""  # of a deploy, and what it is for ever
+    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)

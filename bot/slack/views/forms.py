@@ -10,9 +10,11 @@ from bot.slack.views import holders, lengths, machines
 from bot.slack.views.answers import (
     Asked,
     AskedChange,
+    AskedDeploy,
     Edited,
     read_access,
     read_change,
+    read_deploy,
     read_edit,
     read_open,
     so_far,
@@ -27,21 +29,39 @@ from store.model.policy import HOUR, MINUTE
 from store.model.request import REASON_MOST, Amendment, Change, Enrolling, Extending, Kind, Minting, Request
 
 __all__ = [
-    "Asked", "AskedChange", "BadForm", "Edited", "ask_access", "ask_change", "ask_open", "chosen_target", "edit", "extend",
-    "read_access", "read_change", "read_edit", "read_open", "so_far", "target_options",
+    "Asked", "AskedChange", "AskedDeploy", "BadForm", "Edited", "ask_access", "ask_change", "ask_deploy", "ask_open",
+    "chosen_target", "edit", "extend", "read_access", "read_change", "read_deploy", "read_edit", "read_open", "so_far", "target_options",
 ]  # fmt: skip
 
 TICKET_MOST: Final = 200
+VERSION_MOST: Final = 128
+REF_MOST: Final = 149  # an algorithm of 20 letters, a colon, 128 digits
 LONGER_MS: Final = 30 * MINUTE  # what an extension proposes by itself
 NAME_VALUE_MOST: Final = b.OPTION_VALUE_MOST
 TITLES: Final = {
     ids.ASK_OPEN: "Open an environment",
     ids.ASK_ACCESS: "Request access",
     ids.ASK_CHANGE: "Change secrets",
+    ids.ASK_DEPLOY: "Request a deploy",
 }
-KINDS: Final[dict[str, Kind]] = {ids.ASK_OPEN: "open", ids.ASK_ACCESS: "access", ids.ASK_CHANGE: "change"}
-DOES: Final = {"open": "Read an environment's secrets", "access": "Hold a role", "change": "Change secrets"}
-WHAT: Final = {ids.ASK_OPEN: "Environment", ids.ASK_ACCESS: "Role", ids.ASK_CHANGE: "Environment"}
+KINDS: Final[dict[str, Kind]] = {
+    ids.ASK_OPEN: "open",
+    ids.ASK_ACCESS: "access",
+    ids.ASK_CHANGE: "change",
+    ids.ASK_DEPLOY: "deploy",
+}
+DOES: Final = {
+    "open": "Read an environment's secrets",
+    "access": "Hold a role",
+    "change": "Change secrets",
+    "deploy": "Deploy a version",
+}
+WHAT: Final = {
+    ids.ASK_OPEN: "Environment",
+    ids.ASK_ACCESS: "Role",
+    ids.ASK_CHANGE: "Environment",
+    ids.ASK_DEPLOY: "Application or environment",
+}
 
 
 def ask_open(targets: Sequence[str], prefill: Prefill, terms: Terms | None) -> View:
@@ -62,6 +82,30 @@ def ask_change(targets: Sequence[str], prefill: Prefill, terms: Terms | None) ->
         return _form(ids.ASK_CHANGE, targets, prefill, None, [])
     blocks = [*_setting(prefill.target, enters=terms.enters), *_removing(prefill.target, terms.names)]
     return _form(ids.ASK_CHANGE, targets, prefill, terms, blocks)
+
+
+def ask_deploy(targets: Sequence[str], prefill: Prefill, terms: Terms | None) -> View:
+    version = b.text_input(ids.VERSION, initial=prefill.version, placeholder="v1.2.3", most=VERSION_MOST)
+    ref = b.text_input(ids.REF, initial=prefill.ref, placeholder="9f2c41d", most=REF_MOST)
+    blocks = [
+        b.entry("Version", ids.VERSION, version, hint="As people call it: a tag, or the number of a build."),
+        b.entry(
+            "Commit or digest",
+            ids.REF,
+            ref,
+            hint="A tag can be moved. A commit like 9f2c41d or a digest like sha256:… names the same for ever.",
+            optional=True,
+        ),
+    ]
+    frozen = [freeze(*terms.frozen)] if terms is not None and terms.frozen is not None else []
+    return _form(ids.ASK_DEPLOY, targets, prefill, terms, [*blocks, *frozen])
+
+
+def freeze(until_ms: int, name: str) -> Block:
+    """`name` is what the policies call that time."""
+    called = [b.text(f" ({cut(name, 200)})")] if name else []
+    later = "It can be asked for and approved now, and starts no earlier."
+    return b.rich(b.line(b.text("Frozen until ", bold=True), b.date_element(until_ms), *called, b.text(f". {later}")))
 
 
 def edit(facts: CardFacts, terms: Terms, origin: Origin) -> View:
@@ -164,8 +208,9 @@ def _form(callback: str, targets: Sequence[str], prefill: Prefill, terms: Terms 
     if terms is not None and terms.who.refusal is not None:
         refused = [*kinds, _chooser(what, choose), b.plain_section(f"This cannot be asked for. {terms.who.refusal}")]
         return b.modal(callback, TITLES[callback], refused, origin=origin)
-    # A role is no environment: where what one asks for changes, what was chosen before is not kept.
-    block_id = f"{ids.TARGET}:role" if callback == ids.ASK_ACCESS else ids.TARGET
+    # A role is no environment, nor is an application: where what one asks for changes, what was chosen before is not kept.
+    kept_apart = {ids.ASK_ACCESS: ":role", ids.ASK_DEPLOY: ":deploy"}
+    block_id = f"{ids.TARGET}{kept_apart.get(callback, '')}"
     [asks] = _announced([b.entry(what, block_id, choose)])
     if terms is None:
         blocks = [

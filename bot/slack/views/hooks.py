@@ -1,11 +1,16 @@
 """Hooks: what telling a receiver of a new version came to."""
 
+from bot.slack import ids
 from bot.slack.views import blocks as b
+from bot.slack.views import buttons
 from bot.slack.views.facts import Block, Message
 from bot.slack.views.words import date, plural, spoken
 from store.model.delivery import Delivery
+from store.model.lifecycle.deploying import LOG_MOST
+from store.model.request import Request, Run
 
 SAID_MOST = 300
+RETRIES_MOST = 5  # on a card; the thread has one for each
 
 
 def lines(deliveries: tuple[Delivery, ...]) -> Block:
@@ -22,8 +27,38 @@ def lines(deliveries: tuple[Delivery, ...]) -> Block:
     return b.rich(*parts)
 
 
-def hook_line(delivery: Delivery) -> Message:
-    """The result in the card's thread, with what the receiver said."""
+def reported(run: Run) -> list[Block]:
+    """What the receiver has said of a deploy, as plain text."""
+    said = [b.said("Stage", run.stage)] if run.stage else []
+    said += [b.said("What the receiver said", run.said)] if run.said else []
+    return [*said, *([b.said("Log", run.log, LOG_MOST)] if run.log else [])]
+
+
+def progress_line(request: Request) -> Message | None:
+    """How a deploy goes, by what its receiver said, in the card's thread. None: nothing yet."""
+    run = request.run
+    if run is None or run.said_ms is None:
+        return None
+    words = {"running": "Deploying", "succeeded": "Deployed", "failed": "Failed", "cancelled": "Cancelled"}
+    how = words.get(request.state, "Deploying")
+    line = b.line(b.text(how, bold=True), b.text(", as its receiver said "), b.date_element(run.said_ms), b.text("."))
+    return Message(f"{how}, as its receiver said {date(run.said_ms)}.", b.fresh([b.rich(line), *reported(run)]))
+
+
+def retries(deliveries: tuple[Delivery, ...], request: Request) -> list[Block]:
+    """On the card: those that were given up."""
+    failed = {delivery.place: delivery for delivery in deliveries if delivery.state == "failed"}
+    return [
+        {
+            **b.section(f"`{delivery.hook}` was not told: it was given up.", buttons.retry(request, delivery.hook)),
+            "block_id": ids.retry_block(delivery.place, delivery.attempts),
+        }
+        for delivery in list(failed.values())[:RETRIES_MOST]
+    ]
+
+
+def hook_line(delivery: Delivery, request: Request) -> Message:
+    """The result in the card's thread, with what the receiver said, and a way to tell it at once."""
     last = delivery.receipts[-1] if delivery.receipts else None
     first = b.line(
         b.text("Hook "),
@@ -35,6 +70,9 @@ def hook_line(delivery: Delivery) -> Message:
     blocks = [b.rich(first)]
     if last is not None and last.said.strip():
         blocks.append(b.said("The receiver said" if last.status is not None else "What happened", last.said, SAID_MOST))
+    if delivery.state == "failed" or _retrying(delivery):
+        again = b.actions(buttons.retry(request, delivery.hook))
+        blocks.append({**again, "block_id": ids.retry_block(delivery.place, delivery.attempts)})
     when = f" Next try {date(delivery.next_ms)}." if _retrying(delivery) and delivery.next_ms is not None else ""
     return Message(
         text=f"Hook `{delivery.hook}`, {_about(delivery)}: {_result(delivery)}.{when}",

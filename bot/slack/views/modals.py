@@ -19,6 +19,7 @@ __all__ = [
     "BadForm",
     "approve_less",
     "break_reason",
+    "cancel_reason",
     "deny_reason",
     "details",
     "dispute_reason",
@@ -33,10 +34,10 @@ __all__ = [
 
 def deny_reason(request: Request, origin: Origin) -> View:
     """`origin.reference` is what the person saw, not what the request is by now."""
-    about = f"{mention(request.requester)} asks to {action(request)}. They are told that you denied it, and why."
-    return _reason(
-        ids.DENY_REASON, "Deny", "Deny", b.section(about), "Why not?", "What would they have to do or know?", origin
-    )
+    word, did = ("Decline", "declined") if request.kind == "deploy" else ("Deny", "denied")
+    about = f"{mention(request.requester)} asks to {action(request)}. They are told that you {did} it, and why."
+    hint = "What would they have to do or know?"
+    return _reason(ids.DENY_REASON, word, word, b.section(about), "Why not?", hint, origin)
 
 
 def break_reason(facts: CardFacts, origin: Origin) -> View:
@@ -60,6 +61,18 @@ def break_reason(facts: CardFacts, origin: Origin) -> View:
 def dispute_reason(request: Request, origin: Origin) -> View:
     about = f"You do not agree that {mention(request.requester)} had to {action(request)} without the approvals. Access that still runs ends at once, and everybody concerned is told."
     return _reason(ids.DISPUTE_REASON, "Dispute", "Dispute", b.section(about), "What is wrong?", "", origin)
+
+
+def cancel_reason(request: Request, origin: Origin) -> View:
+    ran = request.state == "running"
+    comes = (
+        "It is taken for over at once, and another may start. What the receiver has begun, it must stop by itself."
+        if ran
+        else "It is not started any more; to have it again, it must be asked again."
+    )
+    about = f"{mention(request.requester)} asked to {action(request)}. {comes} They are told that you cancelled it, and why."
+    title = "Cancel this deploy"
+    return _reason(ids.CANCEL_REASON, title, "Cancel it now", b.section(about), "Why?", "", origin)
 
 
 def end_reason(request: Request, origin: Origin) -> View:

@@ -3,7 +3,7 @@
 from bot.slack.views import blocks as b
 from bot.slack.views import buttons
 from bot.slack.views.facts import CardFacts
-from bot.slack.views.status import count, unusable
+from bot.slack.views.status import count, held_up, unusable
 from bot.slack.views.words import date, mention, people, spoken
 from store.model.request import MERGED, Enrolling, Minting
 
@@ -25,7 +25,7 @@ def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
             return f"Merge it{_before(facts)}.", [buttons.merge(request), buttons.withdraw(request)]
         case "approved" if request.kind == "deploy":
             step = f"Deploy it{_before(facts)}, if you may; else somebody who may is asked on the card."
-            return step, [buttons.deploy(request), buttons.cancel(request)]
+            return " ".join([step, *held_up(facts)]), [buttons.deploy(request), buttons.cancel(request)]
         case "running":
             report = (
                 f" A report is waited for until {date(deadline)}."
@@ -34,7 +34,8 @@ def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
             )
             return f"Wait: you get a message when the receiver says how it went.{report}", [buttons.cancel(request)]
         case "succeeded":
-            return "There is nothing to do: it is deployed.", []
+            back = [buttons.deploy_again(request)] if facts.back_to is not None else []
+            return "There is nothing to do: it is deployed.", back
         case "cancelled":
             return "There is nothing to do. Ask again if it is to be deployed after all.", []
         case "superseded":
@@ -80,7 +81,8 @@ def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
         case "ended":
             return "There is nothing to do. Ask again if you need more time.", []
         case "failed" if request.kind == "deploy":
-            return "Look at the log of the receiver, then ask again, or go back to what ran before.", []
+            back = [buttons.deploy_again(request)] if facts.back_to is not None else []
+            return "Look at the log of the receiver, then ask again, or go back to what ran before.", back
         case "failed":
             return "Show an owner what the outside system said, then ask again.", []
 

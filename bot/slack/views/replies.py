@@ -5,7 +5,7 @@ from typing import Final
 
 from bot.slack.views import blocks as b
 from bot.slack.views.facts import Block, CardFacts, Message
-from bot.slack.views.status import headline, progress
+from bot.slack.views.status import headline, held_up, progress
 from bot.slack.views.words import cleaned, date, escaped, mention, people, places, plural, spoken
 
 LISTED_MOST: Final = 15
@@ -16,6 +16,7 @@ COMMANDS: Final = (
     ("request access role:aws-admin for 1h because …", "ask to be a member of a group for a time"),
     ("request open payments/prod for @name for 2h", "the same for somebody else, who then uses it"),
     ("request change payments/prod", "ask to set or remove secrets"),
+    ("request deploy payments/prod#api v1.2.3 because …", "ask to deploy a version"),
     ("pending", "what waits for your decision"),
     ("mine", "what you asked for"),
     ("show ID", "one request, in full"),
@@ -24,7 +25,10 @@ COMMANDS: Final = (
     ("done ID", "give back what you have; without ID, if you have one thing only"),
     ("end ID because …", "the same of what somebody else has, for approvers and owners"),
     ("extend ID for 30m because …", "ask for more time for what you have"),
-    ("cancel ID", "withdraw a request of yours"),
+    (
+        "cancel ID",
+        "withdraw a request of yours; of a deploy that was approved or runs, with because …, for those who may",
+    ),
     ("login CODE", "let the computer speak for you that shows this code: countersign login"),
     ("audit", "for owners: what was done and tried; with an ID, of that request"),
     ("delete payments/old", "for owners: forget an environment that the policies do not name any more"),
@@ -84,7 +88,20 @@ def why(facts: CardFacts, *, you: str | None = None, who: Sequence[Block] = ()) 
         lines.append(f"*Not counted:* {' and '.join(map(mention, excluded))}, because it is their own request.")
     lines.append(f"*Would end it:* {plural(rules.denials, 'denial')} by those who may approve.")
     lines.append(_glass(facts))
+    if request.kind == "deploy":
+        lines.append(_deployers(facts))
     return Message(head, b.fresh([*about, b.section("\n".join(lines)), *who]))
+
+
+def _deployers(facts: CardFacts) -> str:
+    rules = facts.rules
+    if rules is None:
+        return ""
+    named = [policy.deployers for policy in rules.both]
+    who = people(rules.now.deployers.principals, "or") if rules.now.deployers else "approvers and owners"
+    both = ", who must be so by the rule of then as well" if named[0] != named[-1] else ""
+    wait = f", {spoken(rules.wait_ms)} after the approval at the earliest" if rules.wait_ms else ""
+    return " ".join([f"*Deploying it:* {who}{both}{wait}.", *held_up(facts)])
 
 
 def _glass(facts: CardFacts) -> str:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from bot.slack.views.facts import CardFacts
-from bot.slack.views.words import date, mention, people, places, plural, spoken
+from bot.slack.views.words import cut, date, mention, people, places, plural, spoken
 from store.model.debt import Debt
 from store.model.lifecycle import LAPSED
 from store.model.request import (
@@ -18,6 +18,7 @@ from store.model.request import (
     Request,
     State,
 )
+from store.model.slots import Landed
 
 STATES: Final[dict[State, str]] = {
     "pending": "Waiting for approval",
@@ -38,6 +39,7 @@ STATES: Final[dict[State, str]] = {
     "cancelled": "Cancelled",
     "superseded": "Superseded",
 }
+VERSION_MOST: Final = 40  # of a deploy, in a line; its card has all of it
 DEBTS: Final = {
     "open": "glass broken",
     "countersigned": "glass broken, countersigned",
@@ -84,7 +86,7 @@ def subject(request: Request) -> str:
     if isinstance(request.payload, Minting):
         return f"let in the machine {request.payload.name}"
     if isinstance(request.payload, Deployment):
-        return f"deploy {request.payload.version} to {request.target}"
+        return f"deploy {cut(request.payload.version, VERSION_MOST)} to {request.target}"
     does = {"open": "open", "access": "access to", "change": "change", "policy": "change the policies,"}
     return f"{does[request.kind]} {request.target}"
 
@@ -205,7 +207,7 @@ def standing(facts: CardFacts) -> str | None:
         case "approved" if request.kind in MERGED:
             return "It is not merged yet."
         case "approved" if request.kind == "deploy":
-            return "Nobody has started it yet."
+            return " ".join(["Nobody has started it yet.", *held_up(facts)])
         case "running" if request.run is not None:
             heard = f", last heard of {date(request.run.said_ms)}" if request.run.said_ms is not None else ""
             return f"Started by {mention(request.run.by)} {date(request.run.at_ms)}{heard}."
@@ -249,6 +251,18 @@ def standing(facts: CardFacts) -> str | None:
             return f"The outside system refused, and {has} is not a member. This ended {date(request.since_ms)}."
         case _:
             return None
+
+
+def held_up(facts: CardFacts) -> list[str]:
+    """Until when a deploy cannot start, as far as that is known already."""
+    waits = [f"Its rule lets it start from {date(facts.starts_ms)} on."] if facts.starts_ms is not None else []
+    frozen = [f"Deploys are frozen until {date(facts.frozen[0])}."] if facts.frozen is not None else []
+    return [*waits, *frozen]
+
+
+def landed(found: Landed) -> str:
+    ref = f" (`{found.of.ref}`)" if found.of.ref is not None else ""
+    return f"`{found.of.version}`{ref}, with request `{found.request}`"
 
 
 def overtaken(request: Request) -> str:

@@ -5,17 +5,19 @@ from typing import Final
 from bot.slack.views import blocks as b
 from bot.slack.views import buttons, refusals
 from bot.slack.views.facts import Block, CardFacts, Message
-from bot.slack.views.hooks import hook_line
+from bot.slack.views.hooks import hook_line, progress_line, reported
 from bot.slack.views.next_steps import next_step
 from bot.slack.views.status import action, decided, overtaken, owed, standing, stands
 from bot.slack.views.words import date, mention, places, spoken
 from store.model.effect import Decided, News
 from store.model.policy import MINUTE
 
-__all__ = ["announce", "hook_line", "notice", "passed", "tell"]
+__all__ = ["announce", "hook_line", "notice", "passed", "progress_line", "tell"]
 
 _LOCKED: Final = "Whoever broke it cannot break a glass again until an owner unlocks them, under *Health* in App Home."
-_WITH_BUTTONS: Final = frozenset({"approved", "active", "warning"})  # the next step is one click away
+_WITH_BUTTONS: Final = frozenset(
+    {"approved", "active", "warning", "succeeded", "failed"}
+)  # the next step is one click away
 
 
 def tell(facts: CardFacts, news: News, *, link: str | None = None, to: str | None = None) -> Message:
@@ -280,6 +282,10 @@ def _why(facts: CardFacts, news: News) -> list[Block]:
             return [b.said("Why it was disputed", debt.reason)]
         case "withdrawn" if ending is not None and ending.reason:
             return [b.said("Why", ending.reason)]
+        case "cancelled" if ending is not None and ending.reason:
+            return [b.said("Why", ending.reason)]
+        case "succeeded" | "failed" if request.run is not None:
+            return reported(request.run)
         case "ended" if ending is not None and ending.reason and ending.reason != request.note:
             return [b.said("Why", ending.reason), *_noted(facts)]
         case "ended" | "failed" | "trouble" | "stale":

@@ -119,11 +119,19 @@ def approve(
         approved,
         "Approved.",
         audit=(audit(approved, "request.approved", actor, now_ms, basis=decision.basis, by=" ".join(decision.by)),),
-        effects=(ShowCard(request=request.id), *news, *routes),
+        effects=(ShowCard(request=request.id), *news, *_called(approved, rules, now_ms), *routes),
     )
     if not goes_on:
         return result
     return result.then(merge(world, approved, actor) if lasts else start(world, approved, actor))
+
+
+def _called(approved: Request, rules: Rules, now_ms: int) -> tuple[Announce, ...]:
+    """Those whom the rule names to deploy: a deploy waits for them."""
+    deployers = rules.now.deployers
+    if approved.kind != "deploy" or deployers is None:
+        return ()
+    return (Announce(request=approved.id, news="approved", at_ms=now_ms, to=deployers),)
 
 
 def deny(world: World, request: Request, rules: Rules, people: People, actor: str) -> Transition:

@@ -22,7 +22,7 @@ from store.model.lifecycle.world import (
 )
 from store.model.people import People
 from store.model.policy import Hook, TargetConfig
-from store.model.request import CLOCK, REASON_MOST, Ending, Request, Run
+from store.model.request import CLOCK, REASON_MOST, Deployment, Ending, Request, Run
 from store.model.slots import Slots
 from store.model.standing import Rules, may_cancel, may_deploy
 
@@ -88,21 +88,33 @@ def may_start(request: Request, rules: Rules, slots: Slots, now_ms: int) -> None
     """Raises `Conflict` with what it waits for."""
     if (running := slots.occupied(request.asked)) is not None:
         raise Conflict(f"Deploy {running} is running there. Wait for its end, or cancel it.", code="occupied")
-    decision = request.decision
-    broken = decision is not None and decision.basis == "break-glass"
-    since_ms = decision.at_ms if decision is not None else now_ms
-    if not broken and (left_ms := since_ms + rules.wait_ms - now_ms) > 0:
+    if (left_ms := starts_ms(request, rules) - now_ms) > 0:
         raise Conflict(
             f"The rule “{rules.now.name}” waits for {spoken(rules.wait_ms)} after the approval: {spoken(_whole(left_ms))} are left.",
             code="waiting",
         )
-    if not (broken and rules.soft) and (frozen := rules.frozen_until(now_ms)) is not None:
+    if (frozen := frozen_until(request, rules, now_ms)) is not None:
         until_ms, name = frozen
         called = f" ({name})" if name else ""
         raise Conflict(
             f"Deploys of {request.target} are frozen{called} for another {spoken(_whole(until_ms - now_ms))}.",
             code="frozen",
         )
+
+
+def starts_ms(request: Request, rules: Rules) -> int:
+    """From when on the rules let what was approved start. Who broke the glass waits for nothing."""
+    decision = request.decision
+    if decision is None or decision.basis == "break-glass":
+        return 0
+    return decision.at_ms + rules.wait_ms
+
+
+def frozen_until(request: Request, rules: Rules, now_ms: int) -> tuple[int, str] | None:
+    """See `freeze.frozen_until`. A broken glass passes it, where the rules are soft."""
+    decision = request.decision
+    broken = decision is not None and decision.basis == "break-glass"
+    return None if broken and rules.soft else rules.frozen_until(now_ms)
 
 
 def cancel(world: World, command: Cancel, people: People) -> Transition:
@@ -166,7 +178,7 @@ def finish(world: World, request: Request, outcome: str, actor: str, why: str | 
             ShowCard(request=request.id),
             *tell(ended, "succeeded" if outcome == "succeeded" else "failed", now_ms),
         ),
-        slots=_freed(world),
+        slots=_freed(world, landed=request.payload if outcome == "succeeded" else None),
     )
 
 
@@ -175,8 +187,10 @@ def deploying(config: TargetConfig | None, target: Target) -> tuple[Hook, ...]:
     return listening(config, target, "deploy")
 
 
-def _freed(world: World) -> Slots:
-    return (world.slots or Slots()).freed(world.request.id)
+def _freed(world: World, *, landed: object = None) -> Slots:
+    request = world.request
+    freed = (world.slots or Slots()).freed(request.id)
+    return freed.succeeded(request.asked, request.id, landed) if isinstance(landed, Deployment) else freed
 
 
 def _superseded(request: Request, now_ms: int) -> Transition:

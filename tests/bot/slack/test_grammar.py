@@ -168,7 +168,7 @@ def test_durations(length: str, duration_ms: int) -> None:
         ("why role:aws-admin for 1h", "/countersign why access …"),
         ("why open payments/prod for ever", "After “for” stands a duration."),
         ("why xyzzy", "is not a request id"),
-        ("why is this so", "One can ask why of an ID, open, access or change."),
+        ("why is this so", "One can ask why of an ID, open, access, change or deploy."),
         ("show 123", "Ids have ten letters and digits"),
         (f"show {ID} {ID}", "One request at a time"),
     ],
@@ -246,3 +246,41 @@ def test_what_is_wrong_with_more_time_and_with_whom_it_is_for(text: str, sentenc
     parsed = parse(text)
     assert isinstance(parsed, Mistake)
     assert sentence in parsed.sentence
+
+
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        ("request deploy payments/prod#api v1.2.3", Ask("deploy", "payments/prod#api", version="v1.2.3")),
+        (
+            "request deploy payments/prod#api v1.2.3 because INC-7 is mended",
+            Ask("deploy", "payments/prod#api", None, "INC-7 is mended", version="v1.2.3"),
+        ),
+        (
+            "deploy payments/prod#api v1.2.3 9f2c41d",
+            Ask("deploy", "payments/prod#api", version="v1.2.3", ref="9f2c41d"),
+        ),
+        ("deploy v1.2.3 to payments/prod", Ask("deploy", "payments/prod", version="v1.2.3")),
+        ("deploy v1.2.3 payments/prod#api", Ask("deploy", "payments/prod#api", version="v1.2.3")),
+        ("deploy payments/prod<#C0X|api> v1.2.3", Ask("deploy", "payments/prod#api", version="v1.2.3")),
+        ("deploy payments/prod#api", Ask("deploy", "payments/prod#api")),
+        ("deploy", Ask("deploy")),
+        ("ship payments/prod", "Did you mean /countersign deploy?"),
+        ("deploy role:admin v1", "role:admin cannot be deployed"),
+        ("deploy payments/prod#api v1.2.3 for 2h", "A deploy has no duration"),
+        ("deploy payments/prod#api v1.2.3 for <@U0BEN>", "A deploy is for nobody in particular"),
+        ("deploy payments/prod#api v1.2.3 main", "“main” is neither a commit nor a digest"),
+        ("deploy payments/prod#api v1.2.3 9f2c41d more words", "“more words” is too much"),
+        ("deploy payments/prod#api {v1}", "“{v1}” is not a version"),
+        ("deploy PAYMENTS/prod#Ápi v1", "is not a target"),
+        ("cancel 7Q2M4XK9TB because the build is red", Cancel("7Q2M4XK9TB", "the build is red")),
+        ("why deploy payments/prod#api v1.2.3", WhyAsk("deploy", "payments/prod#api")),
+    ],
+)
+def test_a_deploy_is_asked_for_in_a_line(line: str, asked: Ask | str) -> None:
+    found = parse(line)
+    if isinstance(asked, str):
+        assert isinstance(found, Mistake)
+        assert asked in found.sentence
+    else:
+        assert found == asked

@@ -31,6 +31,10 @@ OFFERED: dict[tuple[Kind, State], tuple[list[str], list[str]]] = {
     ("policy", "pending"): (["approve", "deny", "more"], ["edit", "withdraw"]),
     ("policy", "approved"): (["merge"], ["merge", "withdraw"]),
     ("policy", "stale"): ([], ["withdraw"]),
+    ("change", "merged"): (["roll_back"], []),
+    ("deploy", "pending"): (["approve", "approve_and_deploy", "deny", "more"], ["edit", "withdraw"]),
+    ("deploy", "approved"): (["deploy", "cancel"], ["deploy", "cancel"]),
+    ("deploy", "running"): (["cancel"], ["cancel"]),
 }
 TITLES: dict[tuple[Kind, State], str] = {
     ("open", "pending"): "Waiting for approval · open payments/prod",
@@ -49,6 +53,11 @@ TITLES: dict[tuple[Kind, State], str] = {
     ("policy", "pending"): "Waiting for approval · change the policies, policy:main",
     ("policy", "approved"): "Approved, not merged yet · change the policies, policy:main",
     ("policy", "merged"): "Merged as version 42 · change the policies, policy:main",
+    ("deploy", "pending"): "Waiting for approval · deploy v1.2.3 to payments/prod#api",
+    ("deploy", "approved"): "Approved, not deployed yet · deploy v1.2.3 to payments/prod#api",
+    ("deploy", "running"): "Deploying · deploy v1.2.3 to payments/prod#api",
+    ("deploy", "succeeded"): "Deployed · deploy v1.2.3 to payments/prod#api",
+    ("deploy", "superseded"): "Superseded · deploy v1.2.3 to payments/prod#api",
 }
 # What the channel reads, after the decision.
 SAYS: dict[tuple[Kind, State], list[str]] = {
@@ -66,6 +75,13 @@ SAYS: dict[tuple[Kind, State], list[str]] = {
     ("change", "stale"): ["It must be asked again.", "Changed meanwhile by somebody else: PROCESSOR_KEY_1."],
     ("change", "merged"): ["Approved by <@U0BEN> and <@U0CHO> "],
     ("policy", "stale"): ["Somebody else changed the policies meanwhile, so this was not merged."],
+    ("deploy", "pending"): ["*Version*\n`v1.2.3`", "*Which is*\n`9f2c41d`"],
+    ("deploy", "approved"): ["Nobody has started it yet.", "*Deploy before*"],
+    ("deploy", "running"): ["Started by <@U0BEN> ", "last heard of ", "Stage", "Rolling out, 2 of 6", "Log"],
+    ("deploy", "succeeded"): ["The receiver reported success ", "6 of 6 are healthy."],
+    ("deploy", "failed"): ["The receiver reported a failure.", "3 of 6 never became healthy"],
+    ("deploy", "cancelled"): ["Cancelled by <@U0DEV> "],
+    ("deploy", "superseded"): ["A deploy that was asked for later was started instead "],
 }
 # What the requester is told to do.
 NEXT: dict[tuple[Kind, State], str] = {
@@ -109,9 +125,9 @@ def test_what_one_can_press(kind: Kind, state: State) -> None:
 
 
 @pytest.mark.parametrize(("kind", "state"), [pair for pair in EVERY if pair[1] in TERMINAL])
-def test_what_is_over_has_no_buttons(kind: Kind, state: State) -> None:
+def test_what_is_over_has_no_buttons_but_back(kind: Kind, state: State) -> None:
     facts = card(kind, state)
-    assert not buttons(for_approvers(facts).blocks)
+    assert buttons(for_approvers(facts).blocks) == (["roll_back"] if (kind, state) == ("change", "merged") else [])
     assert not buttons(for_requester(facts).blocks)
 
 

@@ -106,7 +106,7 @@ def test_a_short_lease_says_its_length_because_a_date_shows_no_seconds() -> None
 
 
 def test_a_hook_says_what_the_receiver_said_in_plain_text() -> None:
-    fine, busy, silent, old, new = (hook_line(delivery) for delivery in s.deliveries())
+    fine, busy, silent, old, new = (hook_line(delivery, s.request("change", "merged")) for delivery in s.deliveries())
     assert "delivered in 183 ms, status 204, 1 attempt" in fine.text
     assert "not delivered yet, status 503, 3 attempts. Next try <!date^" in busy.text
     assert quotes(busy.blocks) == ["The deploy queue is full. Try again later."]
@@ -120,7 +120,7 @@ def test_a_hook_says_what_the_receiver_said_in_plain_text() -> None:
 def test_what_a_receiver_says_is_cut() -> None:
     one = s.deliveries()[1]
     long = one.model_copy(update={"receipts": (one.receipts[0].model_copy(update={"said": "x" * 9_000}),)})
-    [said] = quotes(hook_line(long).blocks)
+    [said] = quotes(hook_line(long, s.request("change", "merged")).blocks)
     assert len(said) == 300
 
 
