@@ -56,7 +56,7 @@ def command(
         raise Invalid("--key has 1 to 100 printable ASCII characters, without spaces.", code="bad_key")
     body = {"kind": "deploy", "target": target, "version": version_, "ref": ref, "reason": reason, "ticket": ticket}
     asked = asyncio.run(_deploy(url, body, key, output, wait=wait, timeout_ms=timeout_ms))
-    if wait and asked.state != "succeeded" or asked.state not in {*GOING, "succeeded"}:
+    if (wait and asked.state != "succeeded") or asked.state not in {*GOING, "succeeded"}:
         raise _failed(asked, key)
     tell(asked, output)
 
