@@ -146,7 +146,7 @@ def write_token_record(commit: Commit, token: Token, version: int) -> None:
             "epoch": token.epoch,
             "targets": "".join(f" {target} " for target in token.targets),
             "actions": "".join(f" {action} " for action in token.actions),
-            "version": token.version or "",
+            "only": token.version or "",
             "deploy": token.deploy or "",
         },
     )

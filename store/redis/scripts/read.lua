@@ -19,7 +19,7 @@ local function spelled(number) return string.format('%.0f', number) end
 local target, actor, till, name, wanted = ARGV[6], nil, nil, '', ARGV[7]
 local request = KEYS[3]
 if ARGV[4] ~= 'slack' then
-  local token = redis.call('HMGET', KEYS[3], 'kind', 'hash', 'until', 'holder', 'epoch', 'targets', 'actions', 'version', 'deploy')
+  local token = redis.call('HMGET', KEYS[3], 'kind', 'hash', 'until', 'holder', 'epoch', 'targets', 'actions', 'only', 'deploy')
   -- Hashes of 32 random bytes: how long the comparison takes tells nothing that could be used.
   if token[1] ~= ARGV[4] or token[2] ~= ARGV[5] then return { 'token' } end
   if now >= tonumber(token[3]) then return { 'token' } end
