@@ -15,6 +15,7 @@ from scheduler.metrics import Metrics
 from store.keys.ring import Keyring
 from store.model.errors import AccessError
 from store.model.identity import Target
+from store.model.policy import DAY, MINUTE
 from store.redis.client import Client
 from store.redis.environments import Environments
 from store.redis.inspection import Inspection
@@ -25,6 +26,7 @@ KEPT_S: Final = 5.0  # a look serves every owner, and every redraw, for so long
 SLOW_KEPT_S: Final = 120.0  # and what asks Slack, or opens keys
 PATIENCE_S: Final = 5.0  # for one part; what takes longer is said to
 SWEPT_S: Final = 20 * SWEEP_S
+SOON_MS: Final = 5 * MINUTE
 SHOWN: Final = 5  # of one kind; the rest are counted
 
 ALARMS: Final = {
@@ -91,6 +93,7 @@ class Condition:
             ("lanes", self._waiting, KEPT_S),
             ("alarms", self._alarmed, 0.0),
             ("hooks", self._hooks, KEPT_S),
+            ("deploys", self._deploys, KEPT_S),
             ("debts", self._debts, KEPT_S),
             ("versions", self._held, SLOW_KEPT_S),
             ("memory", self._room, KEPT_S),
@@ -174,6 +177,22 @@ class Condition:
             if config is not None and any(known.name == hook for known in config.hooks):
                 given_up.append(f"{environment}, hook {hook}, was given up: it has not heard of {what}.")
         return [*findings, *_some("hooks", retried), *_some("hooks", given_up, fail)]
+
+    async def _deploys(self) -> list[Finding]:
+        """Those that run out of time, and those that did."""
+        now_ms = self._now_ms()
+        running = await self._inspection.running(most=50)
+        soon = [
+            f"{request.target}, deploy {request.id}, ends as failed in {stores.spoken(left_ms)} unless its receiver reports."
+            for request in running
+            if (left_ms := request.timers.get("deadline", now_ms) - now_ms) < SOON_MS
+        ]
+        silent = [
+            f"{request.target}, deploy {request.id}, ended without a report: nobody knows how it went."
+            for request in await self._inspection.silent(now_ms - DAY, most=50)
+        ]
+        well = [ok("deploys", f"{len(running)} running; each has time to report.")] if running and not soon else []
+        return [*well, *_some("deploys", soon), *_some("deploys", silent)]
 
     async def _debts(self) -> list[Finding]:
         owed = await self._inspection.debts()

@@ -159,7 +159,7 @@ async def waiting(inspection: Inspection, now_ms: int, *, serving: bool) -> Asyn
     told = f"{_count(timers.count, 'timer')} set"
     if late_ms > LATE_MS:
         yield fail(
-            "timers", f"{told}, and the next one has been due for {_spoken(late_ms)}. Nobody works them off.{start}"
+            "timers", f"{told}, and the next one has been due for {spoken(late_ms)}. Nobody works them off.{start}"
         )
     else:
         yield ok("timers", f"{told}; none is late.")
@@ -169,7 +169,7 @@ async def waiting(inspection: Inspection, now_ms: int, *, serving: bool) -> Asyn
         tries = await inspection.attempts(lane, most=50)
         told = f"{_count(queue.count, 'effect')} waiting"
         if late_ms > LATE_MS:
-            yield fail(f"lane {lane}", f"{told}, one of them for {_spoken(late_ms)}. Nobody performs them.{start}")
+            yield fail(f"lane {lane}", f"{told}, one of them for {spoken(late_ms)}. Nobody performs them.{start}")
         elif tries >= TRIES:
             yield warn(f"lane {lane}", f"{told}, one of them tried {tries} times already. The log of serve says why.")
         else:
@@ -226,7 +226,7 @@ def _size(amount: float) -> str:
     return f"{amount:.1f} TiB"
 
 
-def _spoken(duration_ms: int) -> str:
+def spoken(duration_ms: int) -> str:
     minutes = duration_ms // 60_000
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else _count(minutes, "minute")
 

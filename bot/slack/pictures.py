@@ -101,8 +101,20 @@ class Pictures:
             proposed=proposed,
             waits=_waits(world),
             passes=may_bypass(rules, reader, people).may if reader and rules else None,
-            **_of_deploy(world),
+            **await self._of_deploy(world),
         )
+
+    async def _of_deploy(self, world: World) -> dict[str, Any]:
+        """What holds it up, and what to go back to when it is over."""
+        request, rules = world.request, world.rules
+        if request.kind != "deploy":
+            return {}
+        if request.state in ("succeeded", "failed"):
+            return {"back_to": (await self._requests.slots(request)).before(request.asked, request.id)}
+        if rules is None or request.state not in ("pending", "approved"):
+            return {}
+        waits_until = starts_ms(request, rules) if request.state == "approved" and rules.wait_ms else 0
+        return {"starts_ms": waits_until or None, "frozen": frozen_until(request, rules, world.now_ms)}
 
     async def _proposed(self, world: World, *, patient: bool) -> Proposed | None:
         """None where what lies there is not what was asked: then it is not approved either."""
@@ -234,19 +246,6 @@ class Pictures:
             names=names,
             frozen=in_freeze(rule.freeze, self._now_ms()) if kind == "deploy" else None,
         )
-
-
-def _of_deploy(world: World) -> dict[str, Any]:
-    """What holds it up, and what to go back to when it is over."""
-    request, rules = world.request, world.rules
-    if request.kind != "deploy":
-        return {}
-    if request.ended and world.slots is not None:
-        return {"back_to": world.slots.before(request.asked, request.id)}
-    if rules is None or request.state not in ("pending", "approved"):
-        return {}
-    waits_until = starts_ms(request, rules) if request.state == "approved" and rules.wait_ms else 0
-    return {"starts_ms": waits_until or None, "frozen": frozen_until(request, rules, world.now_ms)}
 
 
 def _siblings(target: Target, policies: PolicySet) -> list[str]:

@@ -105,6 +105,19 @@ class Inspection:
                 found.append((about[2], hook, f"{event} of request {request}"))
         return found
 
+    async def running(self, *, most: int) -> list[Request]:
+        """Deploys that run, by when their report must have come."""
+        return await self._of(await self._redis.zrange(self._keys.index("running"), 0, most - 1))
+
+    async def silent(self, since_ms: int, *, most: int) -> list[Request]:
+        """Deploys since then that ended because no report came, the newest first."""
+        index = self._keys.index("silent")
+        return await self._of(await self._redis.zrevrangebyscore(index, "+inf", since_ms, start=0, num=most))
+
+    async def _of(self, members: Sequence[bytes]) -> list[Request]:
+        found = [await self.request(text(member)) for member in members]
+        return [request for request in found if request is not None]
+
     async def debts(self) -> Queue:
         """Broken glasses that nobody has looked at yet, by when that is due."""
         return await self._queue(self._keys.index("debts"))

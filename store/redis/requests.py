@@ -272,6 +272,11 @@ class Requests:
         """Raises `NotFound`."""
         return await self._world(await self._load(request_id, ""), request_id)
 
+    async def slots(self, request: Request) -> Slots:
+        """What is deployed, and what runs, in the environment that a deploy is about."""
+        body = await self._redis.hget(self._keys.head(projection.slots(request)), "body")
+        return Slots.from_json(body) if body is not None else Slots()
+
     def record(self, request_id: str) -> str:
         """What moves whenever anything is committed to it."""
         return self._keys.request(request_id)

@@ -28,7 +28,7 @@ LINES: Final = (
     "why open payments/prod", "cancel ID", "done ID", "done", "unlock", f"unlock <@{seed.OMAR}|omar> because INC-7", "nonsense",
     "request", "payments/prod for 15m because INC-7", f"request open payments/prod for 15m for <@{seed.ROSA}|rosa> because INC-7", "extend",
     "extend ID for 15m because INC-7", "done ID because INC-7", "audit", "audit ID", "login", "login 7Q2M-4XK9",
-    "delete payments/old",
+    "delete payments/old", "deploy payments/prod#api v1.2.3 because INC-7", "cancel ID because INC-7",
 )  # fmt: skip
 EVENTS: Final[dict[str, Json]] = {
     "app_home_opened": {"user": "USER", "channel": "D0X", "tab": "home"},

@@ -57,6 +57,10 @@ SENT_PLAIN: Final = "bot/cli/test_credentials.py::test_no_token_goes_where_other
 CONCERNED: Final = "stories/test_http.py::test_what_is_somebody_elses_is_not_there"
 LISTED: Final = "stories/test_http.py::test_what_is_there_is_listed_for_whom_it_is"
 READING: Final = "store/redis/test_reading.py::test_the_record_decides_whatever_the_index_says"
+DEPLOY: Final = "store/model/test_deploying.py::test_who_may_deploy"
+CANCEL: Final = "store/model/test_deploying.py::test_others_and_those_without_a_reason_cancel_nothing"
+REPORT: Final = "store/model/test_deploying.py::test_what_the_receiver_says_is_kept_and_its_end_ends_it"
+BACK: Final = "stories/test_environment.py::test_who_is_named_nowhere_sees_no_names_and_goes_nowhere_back"
 LOOKING: Final = "bot/cli/test_operator.py::test_looking_starts_nothing"
 
 DOORS: Final[dict[str, Row]] = {
@@ -104,6 +108,16 @@ DOORS: Final[dict[str, Row]] = {
     "action break_glass": guarded("It opens the form on what is asked now; the form decides", BREAK),
     "action countersign": guarded("An approver who neither asked nor broke it", DEBT),
     "action dispute": guarded("It opens the form; the form decides", DEBT),
+    "action approve_and_deploy": guarded("An approver of both policies, not for themselves; it starts only where they may deploy", REVIEW),
+    "action deploy": guarded("A deployer of both policies, or who broke the glass for it", DEPLOY),
+    "action cancel": guarded("It opens the form; the form decides", CANCEL),
+    "action deploy_again": harmless(
+        "It opens a form to whom it concerns, and where its card stands; sending it off decides.", "stories/test_deploy.py::test_back_to_the_last_that_succeeded"
+    ),
+    "action retry_hook": guarded(
+        "Who asked, an approver, a deployer or an owner", "stories/test_deploy.py::test_a_hook_that_was_given_up_is_told_again_by_a_button"
+    ),
+    "action roll_back": guarded("Who may know the names: requesters and approvers of its rules, owners; the form decides", BACK),
     "action activate": guarded("The beneficiary", USE),
     "action end": guarded("Requester, beneficiary, approver or owner", END),
     "action end_now": guarded("It opens the form; the form decides", END),
@@ -123,6 +137,7 @@ DOORS: Final[dict[str, Row]] = {
     "action home_ask_open": harmless("It opens a form; sending it off decides.", FORM),
     "action home_ask_access": harmless("It opens a form; sending it off decides.", FORM),
     "action home_ask_change": harmless("It opens a form; sending it off decides.", FORM),
+    "action home_ask_deploy": harmless("It opens a form; sending it off decides.", FORM),
     "action home_unlock": guarded("An owner", UNLOCK),
     "action home_revoke": guarded("Whose session it is; of a machine's token, an owner", ENDS_OTHERS),
     "action home_sign_out": guarded("A person, all their own", ENDS_OTHERS),
@@ -144,6 +159,8 @@ DOORS: Final[dict[str, Row]] = {
         "The same, and values only where the target takes them in Slack",
         "stories/test_change.py::test_a_form_that_was_made_up_brings_such_a_target_no_values",
     ),
+    "view ask_deploy": guarded("A requester of the rule, a reachable quorum, a target that a hook deploys", ASK),
+    "view cancel_reason": guarded("Who asked, an approver, a deployer or an owner, with a reason", CANCEL),
     "view edit_request": guarded("Requester or beneficiary, checked as if it were asked now", EDIT),
     "view deny_reason": guarded("An approver of both policies, not for themselves", REVIEW),
     "view approve_less": guarded("An approver of both policies, not for themselves", REVIEW),
@@ -163,6 +180,7 @@ DOORS: Final[dict[str, Row]] = {
     "shortcut open_environment": harmless("It opens a form; sending it off decides.", FORM),
     "shortcut request_access": harmless("It opens a form; sending it off decides.", FORM),
     "shortcut change_secrets": harmless("It opens a form; sending it off decides.", FORM),
+    "shortcut request_deploy": harmless("It opens a form; sending it off decides.", FORM),
     "shortcut ask_about": harmless(
         "It opens a form; sending it off decides.", "stories/test_commands.py::test_a_message_is_asked_about_with_a_link_to_it"
     ),
@@ -183,7 +201,7 @@ DOORS: Final[dict[str, Row]] = {
         "An active person of the workspace, about oneself",
         "stories/test_commands.py::test_who_may_nothing_here_is_told_that_and_not_who_could_approve",
     ),
-    "slash Cancel": guarded("Requester or beneficiary", WITHDRAW),
+    "slash Cancel": guarded("Requester or beneficiary; of a deploy an approver, a deployer or an owner too", WITHDRAW),
     "slash Extend": guarded("Requester or beneficiary of what is held now", MORE_TIME),
     "slash Done": guarded("Requester, beneficiary, approver or owner", END),
     "slash Delete": guarded("An owner, of what the policies do not name", "store/redis/test_deletions.py::test_only_an_owner"),
@@ -217,6 +235,9 @@ DOORS: Final[dict[str, Row]] = {
     "lifecycle Withdraw": guarded("Requester or beneficiary, while it is not used", WITHDRAW),
     "lifecycle Activate": guarded("The beneficiary", USE),
     "lifecycle Merge": guarded("Requester, beneficiary or approver", MERGE),
+    "lifecycle Deploy": guarded("A deployer of both policies, or who broke the glass for it", DEPLOY),
+    "lifecycle Cancel": guarded("Who asked, an approver, a deployer or an owner, with a reason", CANCEL),
+    "lifecycle Report": guarded("Its receiver, while it runs", REPORT),
     "lifecycle End": guarded("Requester, beneficiary, approver or owner", END),
     "lifecycle Leave": guarded(
         "Only where Slack says by itself that somebody concerned is gone",

@@ -73,7 +73,7 @@ async def test_asked_approved_and_deployed_reported_and_done(any_house: House) -
     house = any_house
     await delivered(house, 2)  # the first secrets
     await house.workspace.slash(seed.ROSA, seed.APPROVALS, "/countersign", f"request deploy {API} v1.2.3 9f2c41d")
-    filled = await form(house, seed.ROSA, "Who is asked", "1 of @payments-leads", "approvers and owners may start it")
+    filled = await form(house, seed.ROSA, "Who is asked", "approvers and owners may start it")
     assert "Waiting" not in text_of(filled)
     sent = await house.workspace.submit(seed.ROSA, filled.id, {"reason": {"reason": "INC-7"}})
     assert sent.ok, sent.errors
@@ -100,7 +100,7 @@ async def test_asked_approved_and_deployed_reported_and_done(any_house: House) -
         "request.submitted", "review.approved", "request.approved", "deploy.started", "hook.delivered",
         "deploy.reported", "deploy.succeeded",
     ]  # fmt: skip
-    with pytest.raises(Conflict, match="over already|succeeded|Deployed|deployed"):
+    with pytest.raises(Conflict, match="was deployed already"):
         await reports(house, asked, "failed")
 
 
@@ -119,10 +119,12 @@ async def test_what_was_approved_waits_for_who_deploys_and_they_are_told(open_ho
     await says(house, asked, "Approved, not deployed yet", "Its rule lets it start from ")
     mine = await own_card(house, seed.ANA, "*Approved:* the request of <@U0ROSA>", button="deploy")
     assert "does not name you" in await after(house, seed.BEN, press(house, seed.BEN, again(house, asked), "deploy"))
-    early = await after(house, seed.ANA, press(house, seed.ANA, mine, "deploy"))
-    assert early == "The rule “deploy production” waits for 10 min after the approval: 10 min are left."
+    await press(house, seed.ANA, mine, "deploy")
+    await own_card(
+        house, seed.ANA, "The rule “deploy production” waits for 10 min after the approval: 10 min are left."
+    )
     await home(house, seed.ANA, "Waiting for you", "Approved: it waits for a Deploy")
-    assert "deploy v1.2.3" in await command(house, seed.ANA, "pending")
+    assert "deploy `v1.2.3`" in await command(house, seed.ANA, "pending")
     assert "Nothing waits for your decision." in await command(house, seed.INES, "pending")
     await house.advance(10 * MINUTE)
     await house.workspace.home_action(seed.ANA, "deploy")
@@ -144,9 +146,9 @@ async def test_nothing_starts_in_a_freeze_but_by_a_broken_glass(open_house: Open
     ]
     did = await after(house, seed.BEN, press(house, seed.BEN, asked, "approve_and_deploy"))
     assert did.startswith("Approved, and not started yet. Deploys of payments/prod#api are frozen (end of the year)")
-    assert "frozen (end of the year)" in await after(
-        house, seed.BEN, press(house, seed.BEN, again(house, asked), "deploy")
-    )
+    await says(house, asked, "Approved, not deployed yet")
+    refused = await after(house, seed.BEN, press(house, seed.BEN, again(house, asked), "deploy"))
+    assert "frozen (end of the year)" in refused
     urgent = await wants(house, "v1.2.4")
     await press(house, seed.OMAR, urgent, "break_glass")
     await house.workspace.submit(seed.OMAR, modal(house, seed.OMAR).id, {"reason": {"reason": "fire"}})
@@ -159,7 +161,7 @@ async def test_nothing_starts_in_a_freeze_but_by_a_broken_glass(open_house: Open
 
 async def test_a_newer_one_that_starts_supersedes_the_older_ones_for_all_to_see(house: House) -> None:
     older, waiting = await wants(house, "v1"), await wants(house, "v2")
-    newer = await wants(house, "v3")
+    newer, before = await wants(house, "v3"), seen(waiting)
     await press(house, seed.BEN, older, "approve")
     await says(house, older, "Approved, not deployed yet")
     await press(house, seed.BEN, newer, "approve_and_deploy")
@@ -167,7 +169,8 @@ async def test_a_newer_one_that_starts_supersedes_the_older_ones_for_all_to_see(
         card = await says(house, passed, "Superseded · deploy v", f"{request_of(newer)} was started.")
         assert actions_of(card) == []
     await own_card(house, seed.ROSA, "*Superseded:* your request to deploy `v1`")
-    assert "superseded" in await after(house, seed.INES, late(house, seed.INES, older, "approve")) or True
+    too_late = await after(house, seed.INES, late(house, seed.INES, before, "approve"))
+    assert too_late == "Another deploy that was asked for later was started instead."
 
 
 async def test_two_who_press_deploy_at_once_start_one(open_house: OpenHouse) -> None:
@@ -203,7 +206,7 @@ async def test_it_is_cancelled_while_it_runs_by_who_asked_with_a_reason(house: H
     await press(house, seed.BEN, following, "approve_and_deploy")
     await says(house, following, "Deploying")
     answer = await command(house, seed.INES, f"cancel {request_of(following)} because another is meant")
-    assert answer == "Cancelled. What the receiver has begun, it must stop by itself."
+    assert answer.startswith("Cancelled. What the receiver has begun, it must stop by itself.")
     await says(house, following, "Cancelled by <@U0INES>", "another is meant")
 
 
@@ -256,8 +259,6 @@ async def test_a_merged_change_is_rolled_back_in_two_taps(house: House) -> None:
     sent = await house.workspace.submit(seed.ROSA, filled.id)
     assert sent.ok, sent.errors
     await house.workspace.wait_for(lambda: _cards(house, "Waiting for approval", "Take it back to version 2"))
-    unmerged = seen(card)
-    assert "is not yours to see" in await after(house, "U0SAM", late(house, "U0SAM", unmerged, "roll_back")) or True
 
 
 async def test_a_hook_that_was_given_up_is_told_again_by_a_button(house: House) -> None:
@@ -267,8 +268,8 @@ async def test_a_hook_that_was_given_up_is_told_again_by_a_button(house: House) 
     await press(house, seed.BEN, asked, "approve_and_deploy")
     card = await says(house, asked, "Deploying", "failed", "was given up")
     assert "retry_hook" in actions_of(card)
-    outsider = await after(house, "U0GIL", late(house, "U0GIL", card, "retry_hook"))
-    assert "guest" in outsider
+    other = await after(house, seed.OMAR, press(house, seed.OMAR, card, "retry_hook"))
+    assert other.startswith("Only the person who asked, an approver, a deployer or an owner")
     await press(house, seed.ROSA, card, "retry_hook")
     await says(house, asked, "Deploying", "delivered in")
     deploys = [one for one in house.hooks.deliveries if one.event == "deploy"]

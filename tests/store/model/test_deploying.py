@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from store.model.command import Cancel, Deploy, Due, Report
-from store.model.effect import Fire, Tell
+from store.model.effect import Announce, Fire, Tell
 from store.model.errors import Conflict, Forbidden, Invalid
 from store.model.freeze import WEEK_MINUTES, Dated, Weekly, frozen_until
 from store.model.identity import Target
 from store.model.lifecycle import Transition, World, submit, transition
 from store.model.policy import HOUR, MINUTE, Circle, Hook, Policy, PolicySet, TargetConfig
-from store.model.request import Deployment, Request
+from store.model.request import Deployment, Request, deployment
 from store.model.slots import Slots, meets
 from tests.builders import (
     ANA,
@@ -381,3 +381,64 @@ def at_ms(utc: str) -> int:
     from datetime import datetime
 
     return int(datetime.fromisoformat(f"{utc}+00:00").timestamp() * 1000)
+
+
+def test_what_was_disputed_before_it_started_starts_no_more():
+    rules = ruled(soft(**DEPLOYS))
+    at = world(asked(rules), rules=rules)
+    at = after(at, smash(at.request))
+    assert at.debt is not None
+    disputed = replace(at, debt=at.debt.model_copy(update={"state": "disputed"}))
+    with pytest.raises(Conflict, match="disputed"):
+        done(disputed, start(ONCALL))
+
+
+def test_what_succeeded_is_known_by_target_the_newest_first_and_two_of_them():
+    slots = Slots()
+    for number in range(3):
+        slots = slots.succeeded(API, f"REQVEST0A{number}", Deployment(version=f"v{number}"))
+    assert [each.of.version for each in slots.landed[API.id]] == ["v2", "v1"]
+    newest, before = slots.before(API, "REQVEST001"), slots.before(API, "REQVEST0A2")
+    assert newest is not None
+    assert before is not None
+    assert (newest.of.version, before.of.version, slots.before(WEB, "REQVEST001")) == ("v2", "v1", None)
+    at = replace(running(), slots=Slots(running={API.id: "REQVEST001"}))
+    over = done(at, Report(id="r", actor="relay", outcome="succeeded")).slots
+    assert over is not None
+    assert [each.request for each in over.landed[API.id]] == ["REQVEST001"]
+    failed = done(at, Report(id="r", actor="relay", outcome="failed")).slots
+    assert failed is not None
+    assert failed.landed == {}
+
+
+def test_an_older_one_that_starts_by_itself_makes_no_older_one_of_the_newest():
+    """A glass that was broken for it changes nothing of that."""
+    slots = Slots(newest={API.id: NOW + 5}).taken(API, "REQVEST001", NOW)
+    assert slots.overtaken(API, NOW + 4)
+
+
+def test_the_rules_deployers_are_called_and_others_are_not():
+    for deployers, called in ((Circle(users=frozenset({STRANGER})), [("approved", frozenset({STRANGER}))]), (None, [])):
+        at = world(
+            asked(ruled(policy(**DEPLOYS, deployers=deployers))), rules=ruled(policy(**DEPLOYS, deployers=deployers))
+        )
+        result = done(at, approve(at.request, ANA))
+        announced = [each for each in result.effects if isinstance(each, Announce)]
+        assert [(each.news, each.to.users if each.to else None) for each in announced] == called
+
+
+@pytest.mark.parametrize(
+    ("version", "ref", "said"),
+    [
+        ("", None, "is not a version"),
+        ("-rf", None, "is not a version"),
+        ("v1\n", None, "is not a version"),
+        ("v" * 129, None, "is not a version"),
+        ("v1", "main", "is neither a commit nor a digest"),
+        ("v1", "9f2c41", "is neither a commit nor a digest"),
+        ("v1", "SHA256:" + "a" * 64, "is neither a commit nor a digest"),
+    ],
+)
+def test_what_is_no_version_is_refused_with_a_sentence(version: str, ref: str | None, said: str):
+    with pytest.raises(Invalid, match=said):
+        deployment(version, ref)

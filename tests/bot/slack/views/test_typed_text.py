@@ -77,7 +77,7 @@ def messages(facts: CardFacts) -> Iterator[Message]:
     for news in ("requested", "denied", "stale", "ended", "failed", "broken", "disputed", "trouble"):
         yield tell(facts, news)
         yield announce(facts, news)
-    yield from map(hook_line, facts.deliveries)
+    yield from (hook_line(delivery, facts.request) for delivery in facts.deliveries)
     yield replies.why(facts)
     yield replies.listing("Yours", [facts], empty="")
 
