@@ -118,24 +118,25 @@ class DeployOperations:
             log=body.log,
             said=body.said,
         )
-        await self._take(proof)
+        await self._once(proof)
         try:
-            await self._requests.apply(request.id, command)
+            if not (await self._requests.apply(request.id, command)).news and proof.sender is not None:
+                raise _replayed()
         except AccessError as refusal:
+            await self._refused(proof, refusal)
             if refusal.detail != "nothing_new":
-                await self._given_back(proof, refusal)
                 raise
         self._committed()
         return answer(_noted((await self._requests.get(request.id)).request))
 
     async def lend(self, call: Call) -> web.StreamResponse:
         request, proof = await self._proven(call)
-        await self._take(proof)
+        await self._once(proof)
         try:
             token, shown = await self._lent(request, proof)
         except AccessError as refusal:
-            await self._given_back(proof, refusal)
-            raise
+            await self._refused(proof, refusal)
+            raise (_replayed() if refusal.detail == "other_command" else refusal) from None
         return answer(
             Lent(
                 token=shown,
@@ -198,15 +199,19 @@ class DeployOperations:
             raise _unknown()
         return request, Proof(token.actor, call.command_id)
 
-    async def _take(self, proof: Proof) -> None:
-        """Raises `Conflict` for what came already."""
-        if proof.sender is not None and not await self._heard.take(proof.sender, proof.message):
-            raise Conflict("This message has come already. Sign what is new under an id of its own.", code="replayed")
+    async def _once(self, proof: Proof) -> None:
+        """Raises `Conflict` for what was refused already."""
+        if proof.sender is not None and await self._heard.known(proof.sender, proof.message):
+            raise _replayed()
 
-    async def _given_back(self, proof: Proof, refusal: AccessError) -> None:
-        """What could not be decided may be sent again."""
-        if proof.sender is not None and isinstance(refusal, Unavailable):
-            await self._heard.leave(proof.sender, proof.message)
+    async def _refused(self, proof: Proof, refusal: AccessError) -> None:
+        """It shall not count later, when more may be possible; what could not be decided may come again."""
+        if proof.sender is not None and not isinstance(refusal, Unavailable):
+            await self._heard.note(proof.sender, proof.message)
+
+
+def _replayed() -> Conflict:
+    return Conflict("This message has come already. Sign what is new under an id of its own.", code="replayed")
 
 
 def _noted(request: Request) -> Noted:

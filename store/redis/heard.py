@@ -1,4 +1,4 @@
-"""Heard: which messages of receivers have come already, so that none counts twice."""
+"""Heard: which messages of receivers were refused, so that none counts later. One that was taken is known by its command."""
 
 import hashlib
 from typing import Final
@@ -15,13 +15,11 @@ class Heard:
         self._redis = redis
         self._keys = keys
 
-    async def take(self, sender: str, message: str) -> bool:
-        """False where it was taken before."""
-        return bool(await self._redis.set(self._key(sender, message), "", nx=True, px=KEPT_MS))
+    async def known(self, sender: str, message: str) -> bool:
+        return bool(await self._redis.exists(self._key(sender, message)))
 
-    async def leave(self, sender: str, message: str) -> None:
-        """Nothing came of it: it may come once more."""
-        await self._redis.delete(self._key(sender, message))
+    async def note(self, sender: str, message: str) -> None:
+        await self._redis.set(self._key(sender, message), "", px=KEPT_MS)
 
     def _key(self, sender: str, message: str) -> str:
         return self._keys.heard(hashlib.sha256(f"{sender}\n{message}".encode()).hexdigest())

@@ -276,7 +276,8 @@ async def test_a_report_that_is_not_signed_as_it_should_be_is_not_heard(house: H
 
 
 async def test_a_message_counts_once_also_where_it_was_refused(house: House) -> None:
-    path = f"/v1/deploys/{await running(house)}/status"
+    request = await running(house)
+    path = f"/v1/deploys/{request}/status"
     first = b'{"outcome": "running", "stage": "one"}'
     headers = house.hooks.signed("api", first)
     assert (await post(house, path, first, headers))[0] == 200
@@ -285,10 +286,20 @@ async def test_a_message_counts_once_also_where_it_was_refused(house: House) -> 
     assert (await post(house, path, first, headers))[1]["code"] == "replayed"
     bad = b'{"outcome": "running", "log": "https://x.example.com/a b"}'
     assert (await post(house, path, bad, house.hooks.signed("api", bad)))[1]["code"] == "bad_body"
-    raced = b'{"outcome": "running", "stage": "three"}'
+    known = house.hooks.signed("api", second)  # nothing is new in it now
+    assert (await post(house, path, second, known))[0] == 200
+    other = b'{"outcome": "running", "stage": "three"}'
+    assert (await post(house, path, other, house.hooks.signed("api", other)))[0] == 200
+    assert (await post(house, path, second, known))[1]["code"] == "replayed"
+    raced = b'{"outcome": "running", "stage": "four"}'
     headers = house.hooks.signed("api", raced)
     answers = await asyncio.gather(*(post(house, path, raced, headers) for _ in range(6)))
     assert sorted(status for status, _ in answers) == [200, 409, 409, 409, 409, 409]
+    assert (await lent(house, request))[0] == 201
+    headers = house.hooks.signed("api", b"")
+    answers = await asyncio.gather(*(post(house, f"/v1/deploys/{request}/token", b"", headers) for _ in range(3)))
+    assert sorted(status for status, _ in answers) == [201, 409, 409]
+    assert {answer.get("code") for status, answer in answers if status == 409} == {"replayed"}
 
 
 async def test_a_machine_that_may_report_reports_and_no_other(house: House) -> None:
