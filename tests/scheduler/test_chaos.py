@@ -184,7 +184,9 @@ async def lateness(house: House, others: list[str], burdens: list[str]) -> list[
                     came[name] = asyncio.Event()
                     if turn:
                         delivery = next(each for each in await house.deliveries.of(request) if each.hook == name)
-                        await house.hooks.replay(request.id, delivery.place, actor="owner", command_id=f"{name}:{turn}:{version}")
+                        await house.hooks.replay(
+                            request.id, delivery.place, actor="owner", command_id=f"{name}:{turn}:{version}"
+                        )
                     begun = loop.time()
                     async with asyncio.timeout(20):
                         await came[name].wait()
@@ -202,5 +204,3 @@ async def lateness(house: House, others: list[str], burdens: list[str]) -> list[
     assert Redeploy
     assert statistics
     return took
-
-

@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import os
+import pty
 import re
 import signal
+import sys
 from typing import Any, Final
 
 import aiohttp
@@ -18,7 +21,7 @@ from store.model.policy import MINUTE
 from tests.stories.conftest import OpenHouse
 from tests.stories.people import audited, card, modal, press, quiet, says
 from tests.stories.programs import got, program, refused, sent
-from tests.stories.shell import Typed, ran, typed
+from tests.stories.shell import ROOT, Typed, ran, typed
 from tests.tokens import machine_token, person_token
 
 API: Final = "payments/prod#api"
@@ -200,6 +203,34 @@ async def test_told_to_end_while_it_runs_it_cancels(house: House) -> None:
     await says(house, shown, "Cancelled by the machine `ci`")
     status, answer = await reports(house, deploy, "succeeded")
     assert (status, answer["code"]) == (409, "too_late")
+
+
+async def test_at_a_terminal_one_line_moves(house: House) -> None:
+    leader, follower = pty.openpty()
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(house.folder), "TERM": "xterm"}
+    environ |= {"COUNTERSIGN_URL": f"http://127.0.0.1:{house.app.http.port}", "COUNTERSIGN_TOKEN": await ci(house)}
+    run = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", *WAIT, env=environ, cwd=ROOT, stdin=follower, stdout=follower, stderr=follower
+    )
+    os.close(follower)
+    shown = b""
+
+    async def until(*words: bytes) -> None:
+        nonlocal shown
+        async with asyncio.timeout(20):
+            while not all(word in shown for word in words):
+                shown += await asyncio.to_thread(os.read, leader, 4096)
+
+    try:
+        await until(b"\r\x1b[2KWaiting for @payments-leads: ")
+        await press(house, seed.BEN, await card(house, "Waiting for approval", "deploy v1.2.3"), "approve_and_deploy")
+        await reports(house, await told(house), "running", stage="Rolling out")
+        await until(b"\r\x1b[2KDeploying, Rolling out: ")
+        await reports(house, await told(house), "succeeded")
+        await until(b"is deployed")
+        assert await run.wait() == 0
+    finally:
+        os.close(leader)
 
 
 # -- what is refused -------------------------------------------------------------------------------------------------------
