@@ -31,10 +31,12 @@ CI: Final = Machine(token=s.ID, name="ci")
 
 
 def cards() -> Iterator[tuple[str, CardFacts]]:
-    by_machine = {"door": "machine", "machine": CI}
-    yield "deploy-pending-by-a-machine", s.facts(s.request("deploy", **by_machine), soft=True)
+    yield "deploy-pending-by-a-machine", s.facts(s.request("deploy", door="machine", machine=CI), soft=True)
     taken_back = Ending(by=CI.actor, at_ms=s.NOW_MS, reason=WHY)
-    yield "deploy-cancelled-by-a-machine", s.facts(s.request("deploy", "cancelled", ending=taken_back, **by_machine))
+    yield (
+        "deploy-cancelled-by-a-machine",
+        s.facts(s.request("deploy", "cancelled", ending=taken_back, door="machine", machine=CI)),
+    )
     yield "deploy-pending-frozen", s.facts(s.request("deploy"), soft=True, frozen=FROZEN)
     yield "deploy-approved-waits", s.facts(s.request("deploy", "approved"), starts_ms=s.NOW_MS + 10 * MINUTE)
     yield "deploy-approved-frozen", s.facts(s.request("deploy", "approved"), frozen=FROZEN)

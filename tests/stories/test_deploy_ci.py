@@ -385,6 +385,8 @@ async def test_the_job_reads_what_is_deployed_in_its_version_while_it_runs(house
         assert await refused(job, "/v1/environments/payments/staging/secrets", 403) == "not_let_in"
         assert await refused(job, "/v1/requests", 403, body=BODY) == "not_let_in"
         assert await refused(job, f"/v1/deploys/{request}/status", 404, body={"outcome": "succeeded"}) == "not_found"
+        code, out, err = await ran(house, None, "env", "open", "payments/prod", COUNTERSIGN_TOKEN=answer["token"])
+        assert (code, "sk_live_playground_51Hxyz" in out) == (0, True), err
         entries = [entry for _, entry in await house.app.audit.newest(most=50)]
         assert [one.details["version"] for one in entries if one.event == "token.lent"] == [version]
         assert any(one.event == "secrets.read" and one.actor == f"machine:{answer['token'][4:14]}" for one in entries)

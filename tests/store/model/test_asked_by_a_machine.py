@@ -1,6 +1,7 @@
 """Deploys that a machine asks for: in whose name, who then decides nothing, and what the machine may do with them."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -68,8 +69,9 @@ def test_only_deploys():
 
 
 def test_who_has_left_answers_for_nothing():
+    gone: dict[str, Any] = {OWNER: {"active": False}}
     with pytest.raises(Forbidden, match="deactivated"):
-        submit(wish(), INSTALLATION, ruled(), people(**{OWNER: {"active": False}}), NOW)
+        submit(wish(), INSTALLATION, ruled(), people(**gone), NOW)
 
 
 def test_who_answers_for_it_does_not_approve_it():

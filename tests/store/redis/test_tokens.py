@@ -134,7 +134,7 @@ async def test_a_record_goes_some_time_after_its_end(corridor, tokens):
 
 
 async def test_what_is_lent_to_a_deploy_is_no_machine_that_owners_look_after(corridor, tokens):
-    lent = {"deploy": "REQVEST001", "version": 3, "expires_ms": NOW + 30 * MINUTE_MS}
+    lent: dict[str, Any] = {"deploy": "REQVEST001", "version": 3, "expires_ms": NOW + 30 * MINUTE_MS}
     token = await tokens.show(Bearer.read(await machine_token(tokens, NOW, **lent)), NOW)
     assert await tokens.machines() == []
     assert [each.id for each in await tokens.of("deploy:REQVEST001")] == [token.id]
