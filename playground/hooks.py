@@ -66,10 +66,12 @@ class HookReceiver:
         *,
         now_ms: Callable[[], int] = wall_clock_ms,
         changed: Callable[[], None] = lambda: None,
+        taken: Callable[[HookDelivery], None] = lambda _: None,
     ) -> None:
         self.secrets = dict(known)
         self.deliveries: list[HookDelivery] = []
         self._now_ms, self._changed = now_ms, changed
+        self.taken = taken  # hears of each delivery
         self._told: dict[str, list[_Told]] = {}
 
     def answer(
@@ -120,6 +122,7 @@ class HookReceiver:
         )
         del self.deliveries[:-KEPT]
         self._changed()
+        self.taken(self.deliveries[-1])
         if status == 0:
             if request.transport is not None:
                 request.transport.abort()
