@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from bench import click, read, scale
+from bench import click, hooks, read, scale
 
 BENCHES: Final[dict[str, Callable[[argparse.Namespace], Coroutine[Any, Any, dict[str, Any]]]]] = {
     "click": lambda given: click.measure(given.clicks),
+    "hooks": lambda given: hooks.measure(given.deliveries),
     "read": lambda given: read.measure(given.reads),
     "scale": lambda given: scale.measure(given.rules, given.requests, given.rounds),
 }
@@ -22,6 +23,7 @@ def main() -> None:
     )
     counts = {
         "clicks": (click.CLICKS, "click: how many are measured"),
+        "deliveries": (hooks.DELIVERIES, "hooks: how many are measured"),
         "reads": (read.READS, "read: how many are measured"),
         "rules": (scale.MANY_RULES, "scale: how many rules there are"),
         "requests": (scale.MANY_REQUESTS, "scale: how many requests are open"),

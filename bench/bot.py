@@ -13,6 +13,9 @@ It is told what to do in lines on stdin and answers each with a line of JSON on 
     bare N        the port of a site that answers with N values as JSON, and does nothing else
     decipher N    CPU of deciphering N values of that size with AES-GCM alone, ms
     opened N      CPU of a read for which nothing lies opened in memory, ms: of N, the median
+    secret        what the deliveries to the hook of payments/prod are signed with
+    deliver ID... one delivery of each of these requests to the hook of payments/prod: CPU, us, and wall time, s, of one
+    post URL N    as many plain posts of the same length, as many at a time: the same
     drain         waits for what goes on after an acknowledgement
 """
 
@@ -25,6 +28,7 @@ import sys
 import time
 from typing import Any, Final
 
+import aiohttp
 from aiohttp import web
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from slack_bolt.async_app import AsyncAck, AsyncApp
@@ -35,7 +39,10 @@ from bot.app import App
 from bot.settings import Settings
 from bot.slack.app import Identity, Running, bolt
 from playground import seed
+from scheduler.connectors.outgoing import SOCKETS_PER_HOST
 from store.model.command import Approve
+from store.model.delivery import Delivery
+from store.model.effect import Fire
 from store.model.identity import Target, request_id
 from store.model.people import Wanted
 from store.model.secret import Secret
@@ -43,6 +50,8 @@ from store.model.token import Bearer, Token, write_token
 from store.redis.environments import Value
 
 NOOP: Final = "noop"
+LENGTH: Final = 330  # bytes, of a body as it is told
+AT_A_TIME: Final = 128
 STAGING: Final = "payments/staging"
 CONCERNED: Final = Wanted(users=frozenset({seed.ROSA, seed.BEN}), groups=frozenset({"S0DEV", "S0LEADS"}))
 
@@ -62,6 +71,7 @@ class Measured:
     def __init__(self, app: App) -> None:
         self._app = app
         self._asked = 0
+        self._told = 0
         self._shown: list[str] = []
 
     async def told(self, command: str, *args: str) -> Any:
@@ -92,6 +102,13 @@ class Measured:
                 return _decipher(int(args[0]))
             case "opened":
                 return await self._opened(int(args[0]))
+            case "secret":
+                (signing,) = await self._app.hooks.secrets("payments/prod", "api")
+                return signing.reveal().decode()
+            case "deliver":
+                return await self._deliver(list(args))
+            case "post":
+                return await _post(args[0], int(args[1]))
             case "drain":
                 return await self._app.replies.drain(10.0)
             case _:
@@ -160,9 +177,55 @@ class Measured:
             took.append((time.process_time_ns() - before) / 1e6)
         return statistics.median(took)
 
+    async def _deliver(self, requests: list[str]) -> dict[str, float]:
+        """One delivery each, as a commit puts them there."""
+        app, keys = self._app, self._app.deliveries._keys  # noqa: SLF001 - what is measured begins after this
+        self._told += 1
+        at_ms = app.dial.now_ms()
+        for request in requests:
+            waits = Delivery(
+                request=request, environment="payments/prod", hook="api", event="access.granted", version=0,
+                message_id=f"msg_{request}_{self._told}", at_ms=at_ms, until_ms=at_ms,
+            )  # fmt: skip
+            await app.redis.hset(keys.delivery(request, waits.place), mapping={"body": waits.to_json(), "version": 1})
+        fires = [
+            Fire(request=each, hook="api", event="access.granted", at_ms=at_ms, target="payments/prod")
+            for each in requests
+        ]
+        await app.outbox.put(fires, command_id=f"bench:deliver:{os.getpid()}:{self._told}")
+        before, begun = time.process_time_ns(), time.monotonic()
+        while await app.outbox.depth("hook"):
+            if not await app.relay.tick("hook"):
+                await asyncio.sleep(0.02)
+            await app.relay.settled()
+        cpu_us = (time.process_time_ns() - before) / 1000
+        wall_s = time.monotonic() - begun
+        told = [await app.deliveries.one(each, "api:access.granted") for each in requests]
+        if not all(each is not None and each.state == "delivered" for each in told):
+            raise RuntimeError("Not all were delivered.")
+        return {"cpu_us": cpu_us / len(requests), "wall_s": wall_s / len(requests)}
+
     async def _forget(self) -> None:
         for name in CONCERNED.users | CONCERNED.groups:
             await self._app.directory.drop(name)
+
+
+async def _post(url: str, count: int) -> dict[str, float]:
+    """With a client that is as plain as can be, over connections that stay."""
+    body, places = b"x" * LENGTH, asyncio.Semaphore(AT_A_TIME)
+    connector = aiohttp.TCPConnector(limit=0, limit_per_host=SOCKETS_PER_HOST)
+    async with aiohttp.ClientSession(connector=connector) as session:
+
+        async def one() -> None:
+            async with places, session.post(url, data=body, headers={"content-type": "application/json"}) as answer:
+                await answer.read()
+
+        before, begun = time.process_time_ns(), time.monotonic()
+        await asyncio.gather(*(one() for _ in range(count)))
+        return {
+            "cpu_us": (time.process_time_ns() - before) / 1000 / count,
+            "wall_s": (time.monotonic() - begun) / count,
+        }
 
 
 def _value(number: int) -> bytes:

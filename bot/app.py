@@ -35,6 +35,7 @@ from store.redis.deliveries import Deliveries
 from store.redis.embedded import EmbeddedServer
 from store.redis.environments import Environments
 from store.redis.hooks import Hooks
+from store.redis.outbox import Outbox
 from store.redis.policies import Policies
 from store.redis.requests import Requests
 from store.redis.tokens import Tokens
@@ -87,6 +88,7 @@ class App:
     slack: Slack
     deliveries: Deliveries
     hooks: Hooks
+    outbox: Outbox
     tokens: Tokens
     uses: Uses
     expiries: Expiries

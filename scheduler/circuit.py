@@ -8,12 +8,10 @@ OPENS_AFTER: Final = 5  # times in a row without an answer
 PROBE_MS: Final = 30_000  # after which one delivery looks whether it is back; doubled each time it is not
 PROBE_MOST_MS: Final = 300_000
 SLOW_S: Final = 1.0  # an answer that takes longer makes a host slow
-UNKNOWN, QUICK, SLOW = (
-    8,
-    48,
-    4,
-)  # deliveries at a time, of this process, to a host never heard of, one that is quick, one that is not
-STEP_ASIDE_MS: Final = 500  # how long what finds no place at its host waits, before it is looked at again
+# Deliveries at a time, of this process, to a host never heard of, to one that is quick, and to one that is not.
+UNKNOWN, QUICK, SLOW = 8, 128, 4
+CROWD, APART_MS = 256, 25
+STEP_ASIDE_MS: Final = 500  # how long what finds no place at its host waits, before it is looked at again, at the least
 
 
 @dataclass(slots=True)
@@ -23,6 +21,12 @@ class _Host:
     silent: int = 0
     open_until_ms: int | None = None
     pause_ms: int = PROBE_MS
+    aside: int = 0
+
+    def apart(self) -> int:
+        """So that hundreds that wait for one host do not all come back at one moment, ms."""
+        self.aside = (self.aside + 1) % CROWD
+        return self.aside * APART_MS
 
 
 class Circuits:
@@ -36,12 +40,12 @@ class Circuits:
         host = self._hosts.setdefault(_host(url), _Host())
         if host.open_until_ms is not None:
             if now_ms < host.open_until_ms:
-                return host.open_until_ms - now_ms
+                return host.open_until_ms - now_ms + host.apart()
             if host.begun:  # one looks already whether it is back
-                return STEP_ASIDE_MS
+                return STEP_ASIDE_MS + host.apart()
         slow = host.quick is False or any(monotonic_s - begun > SLOW_S for begun in host.begun)
         if len(host.begun) >= (SLOW if slow else UNKNOWN if host.quick is None else QUICK):
-            return STEP_ASIDE_MS
+            return STEP_ASIDE_MS + host.apart()
         host.begun.append(monotonic_s)
         return None
 

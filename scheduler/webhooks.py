@@ -18,12 +18,11 @@ from store.model.headers import token_name
 from store.model.identity import canonical
 from store.model.policy import Hook, PolicySet
 from store.model.secret import Secret
-from store.redis.deliveries import Deliveries, hooks_of
+from store.redis.deliveries import Deliveries, Errand
 from store.redis.environments import Environments
 from store.redis.hooks import Hooks, Named
 from store.redis.outbox import Claimed
 from store.redis.policies import Policies
-from store.redis.requests import Requests
 
 RECEIPTS: Final = 20
 FIRST_MS: Final = 500  # how long a deploy lets a change go before it that has not been tried yet
@@ -40,7 +39,6 @@ class Webhooks:
         deliveries: Deliveries,
         environments: Environments,
         policies: Policies,
-        requests: Requests,
         outgoing: Callable[[PolicySet], Awaitable[Outgoing]],
         metrics: Metrics,
         jitter: Callable[[], float],
@@ -51,7 +49,6 @@ class Webhooks:
         self._deliveries = deliveries
         self._environments = environments
         self._policies = policies
-        self._requests = requests
         self._outgoing = outgoing
         self._metrics = metrics
         self._jitter = jitter
@@ -61,62 +58,63 @@ class Webhooks:
 
     async def redeploy(self, effect: Redeploy, claimed: Claimed) -> Again | None:
         """One try. Only the newest version is told; what waited for an older one is overtaken by it."""
-        waiting = await self._deliveries.waiting(f"hook:{effect.environment_id}/{effect.hook}")
+        waiting = await self._deliveries.versions(effect.environment_id, effect.hook)
         if not waiting:
             return None
         *older, newest = waiting
-        for delivery in older:
-            if delivery.state == "delivered":
-                continue
-            overtaken = delivery.model_copy(update={"state": "overtaken", "next_ms": None})
-            await self._record(effect.environment_id, delivery, overtaken, claimed.now_ms)
-        return await self._due(effect.environment_id, newest, claimed)
+        for request in older:
+            delivery = await self._deliveries.one(request, effect.hook)
+            if delivery is not None and delivery.state != "delivered":
+                overtaken = delivery.model_copy(update={"state": "overtaken", "next_ms": None})
+                await self._record(effect.environment_id, delivery, overtaken, claimed.now_ms)
+        errand = await self._deliveries.errand(newest, effect.hook, effect.environment)
+        return await self._due(effect.environment_id, errand, claimed) if errand is not None else None
 
     async def fire(self, effect: Fire, claimed: Claimed) -> Again | None:
         """One try. A deploy lets a version go first that the same hook has not been told of at all."""
-        delivery = await self._deliveries.one(effect.request, f"{effect.hook}:{effect.event}")
-        if delivery is None or delivery.state != "waiting" or await self._paused(delivery):
+        place, target = f"{effect.hook}:{effect.event}", effect.target
+        if target is None:
+            told = await self._deliveries.one(effect.request, place)
+            target = told.environment if told is not None else "policy:main"
+        errand = await self._deliveries.errand(effect.request, place, target)
+        if errand is None:
             return None
-        environment = canonical(delivery.environment).environment
-        known = await self._environments.find(environment) if environment is not None else None
-        if effect.event == "deploy" and known is not None:
+        known = errand.environment if canonical(target).environment is not None else None
+        if effect.event == "deploy" and known is not None and errand.receiver.paused is None:
             before = await self._deliveries.waiting(f"hook:{known.id}/{effect.hook}")
-            if any(each.attempts == 0 and each.at_ms <= delivery.at_ms for each in before):
+            if any(each.attempts == 0 and each.at_ms <= errand.delivery.at_ms for each in before):
                 return Again(FIRST_MS)
-        return await self._due(known.id if known is not None else None, delivery, claimed)
+        return await self._due(known.id if known is not None else None, errand, claimed)
 
     async def retire(self, effect: Retire, _: Claimed) -> Again | None:
         """A secret that signed along has had its time."""
         left_ms = await self._hooks.retire(effect.target, effect.hook)
         return Again(left_ms) if left_ms is not None else None
 
-    async def _due(self, environment_id: str | None, delivery: Delivery, claimed: Claimed) -> Again | None:
-        now_ms = claimed.now_ms
-        if delivery.state != "waiting":
-            return None
+    async def _due(self, environment_id: str | None, errand: Errand, claimed: Claimed) -> Again | None:
+        now_ms, delivery = claimed.now_ms, errand.delivery
+        if delivery.state != "waiting" or errand.receiver.paused is not None:
+            return None  # resuming it puts it into its lane again
         if delivery.next_ms is not None and now_ms < delivery.next_ms:
             return Again(delivery.next_ms - now_ms)  # we were woken up for nothing: a receiver's pause is its own
-        policies = await self._policies.current()
+        policies = await self._policies.get(errand.policies)
         target = policies.target(canonical(delivery.environment))
         hook = next((hook for hook in (target.hooks if target else ()) if hook.name == delivery.hook), None)
         if hook is None:
             gone = Receipt(at_ms=now_ms, said="The policies do not name this hook any more.")
             await self._record(environment_id, delivery, _after(delivery, gone, "failed", None), now_ms)
             return None
-        if await self._paused(delivery):
-            return None
         entered_s = self._monotonic()
         if (wait_ms := self._circuits.enter(hook.url, now_ms=now_ms, monotonic_s=entered_s)) is not None:
             return Again(wait_ms)
         answered = False
         try:
-            told = (await self._requests.get(delivery.request)).request
-            content = hook_body.body(delivery, told, self._public_url)
+            content = hook_body.body(delivery, errand.request, self._public_url)
             receipt = await _send(
                 self._environments,
                 await self._outgoing(policies),
                 hook,
-                await self._hooks.secrets(delivery.environment, hook.name, environment_id),
+                await self._hooks.signing(errand, environment_id),
                 delivery.message_id,
                 content,
                 now_ms,
@@ -126,22 +124,19 @@ class Webhooks:
             self._circuits.leave(
                 hook.url, entered_s=entered_s, answered=answered, now_ms=now_ms, monotonic_s=self._monotonic()
             )
-        return await self._settle(environment_id, delivery, receipt, now_ms)
-
-    async def _paused(self, delivery: Delivery) -> bool:
-        """Resuming it puts it into its lane again."""
-        return (await self._hooks.receiver(hooks_of(delivery.environment), delivery.hook)).paused is not None
+        return await self._settle(environment_id, errand, receipt, now_ms)
 
     async def _settle(
-        self, environment_id: str | None, delivery: Delivery, receipt: wire.Receipt, now_ms: int
+        self, environment_id: str | None, errand: Errand, receipt: wire.Receipt, now_ms: int
     ) -> Again | None:
+        delivery, version = errand.delivery, errand.version
         attempts = delivery.attempts + 1
         said = receipt.error or receipt.excerpt
         if receipt.error and receipt.excerpt:
             said = f"{receipt.error} {receipt.excerpt}"
         kept = Receipt(at_ms=now_ms, status=receipt.status, latency_ms=receipt.latency_ms, said=said)
         if receipt.outcome == "delivered":
-            await self._record(environment_id, delivery, _after(delivery, kept, "delivered", None), now_ms)
+            await self._record(environment_id, delivery, _after(delivery, kept, "delivered", None), now_ms, version)
             return None
         next_ms = None
         if receipt.outcome == "retry":
@@ -160,14 +155,16 @@ class Webhooks:
                 attempts=attempts,
                 status=receipt.status,
             )
-            await self._record(environment_id, delivery, _after(delivery, kept, "failed", None), now_ms)
+            await self._record(environment_id, delivery, _after(delivery, kept, "failed", None), now_ms, version)
             return None
-        await self._record(environment_id, delivery, _after(delivery, kept, "waiting", next_ms), now_ms)
+        await self._record(environment_id, delivery, _after(delivery, kept, "waiting", next_ms), now_ms, version)
         return Again(next_ms - now_ms)
 
-    async def _record(self, environment_id: str | None, before: Delivery, after: Delivery, now_ms: int) -> None:
+    async def _record(
+        self, environment_id: str | None, before: Delivery, after: Delivery, now_ms: int, version: int | None = None
+    ) -> None:
         try:
-            recorded = await self._deliveries.report(environment_id, before, after, now_ms=now_ms)
+            recorded = await self._deliveries.report(environment_id, before, after, now_ms=now_ms, version=version)
         except Conflict:
             recorded = False
         if not recorded:

@@ -453,7 +453,9 @@ def _likely(target: Target | None, offers: Sequence[Offer]) -> Kind | None:
 
 
 def _near(typed: str, offers: Sequence[Offer]) -> str:
-    found = meant.target(typed, {offer.target for offer in offers})
+    """An application only where no environment or role is like it."""
+    every = {offer.target for offer in offers}
+    found = meant.target(typed, {target for target in every if "#" not in target}) or meant.target(typed, every)
     return f" Did you mean {found}?" if found else ""
 
 

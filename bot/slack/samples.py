@@ -331,3 +331,11 @@ def deliveries() -> tuple[Delivery, ...]:
         )
         for hook, more in made
     )
+
+
+def fired() -> tuple[Delivery, ...]:
+    """One of each event that is no new version, and a version that went back."""
+    [fine, *_] = deliveries()
+    events = {"deploy": "payments/prod#api", "access.granted": "role:aws-admin", "access.ended": "role:aws-admin"}
+    told = [fine.model_copy(update={"event": event, "environment": at, "version": 0}) for event, at in events.items()]
+    return (*told, fine.model_copy(update={"event": "rollback"}))

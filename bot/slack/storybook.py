@@ -79,6 +79,8 @@ def stories() -> Iterator[Story]:
     yield from _told()
     for delivery in s.deliveries():
         yield _message(f"thread/{delivery.hook}-{delivery.state}", hook_line(delivery, s.request("change", "merged")))
+    for delivery in s.fired():
+        yield _message(f"thread/{delivery.hook}-{delivery.event}", hook_line(delivery, s.request("change", "merged")))
     yield from _forms()
     yield from _modals()
     yield from _homes()

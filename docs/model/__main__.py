@@ -62,6 +62,9 @@ WAITING: Final = ("CLICKS=3", "LAST=3", "AGAIN=0", "CRASHES=1")
 ONE: Final = ("GRANTS=1", "CRASHES=1", "LATES=1")
 BOTH: Final = ("GRANTS=2", "CRASHES=0", "LATES=0")
 
+TWO: Final = ("TWICE", "CRASHES=1")
+EACH: Final = ("CRASHES=0",)
+
 MODELS: Final = (
     Run("decision", "edits, and an approver who leaves", EDITED),
     Run("decision", "a policy that moves, and a requester who approves", POLICY),
@@ -72,6 +75,8 @@ MODELS: Final = (
     Run("grant", "one grant, a replica dies, leases run out", ONE),
     Run("grant", "two grants of one membership", BOTH),
     Run("grant", "access outside ends", ONE, ends=True),
+    Run("deploy", "two of one application, a replica dies", TWO),
+    Run("deploy", "what runs ends", EACH, ends=True),
 )
 DEFECTS: Final = (
     Run("decision", "the version of the request is not guarded", USED, without="NO_VERSION_GUARD"),
@@ -103,6 +108,10 @@ DEFECTS: Final = (
     Run("grant", "the effect is put after the commit", ONE, ends=True, without="EFFECT_APART"),
     Run("grant", "the turn is free although a write is still on its way", ONE, without="TURN_RELEASED"),
     Run("grant", "a deleted effect's fence and generation start again", ONE, ends=True, without="FENCE_RESTARTS"),
+    Run("deploy", "what runs where is not guarded", TWO, without="SLOTS_UNGUARDED"),
+    Run("deploy", "an older one starts after a newer one", TWO, without="OVERTAKES_UNSEEN"),
+    Run("deploy", "what has ended hears a report", TWO, without="REPORTED_AT_ANY_TIME"),
+    Run("deploy", "the sweep forgets what runs", EACH, ends=True, without="SWEEP_FORGETS_RUNNING"),
 )
 
 

@@ -137,6 +137,7 @@ class Fire(_Effect):
     hook: str
     event: HookEvent
     at_ms: int
+    target: TargetId | None = None  # of the request
 
     @property
     def key(self) -> str:

@@ -1,6 +1,7 @@
 """Deliveries: how telling each hook of each event goes."""
 
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from redis.asyncio import Redis
@@ -8,14 +9,18 @@ from redis.asyncio import Redis
 from store.model.audit import Audit
 from store.model.delivery import COALESCED, Delivery
 from store.model.effect import Fire, Redeploy, ShowCard
+from store.model.environment import Environment
 from store.model.errors import Conflict
 from store.model.identity import canonical
+from store.model.receiver import Receiver
 from store.model.request import Request
 from store.redis.clock import Skew
 from store.redis.commit import Commit, text
 from store.redis.keys import Keys
 from store.redis.scripts import Scripts
 
+KEPT_IN: Final = "countersign/hooks"  # the environment whose key seals the signing secrets of what is none; it holds nothing that can be opened
+NOTHING_KNOWN: Final = Receiver()
 FIRED: Final = "fire"  # before what is no version, among the dead letters
 PLACES: Final = {  # what tells the deliveries of one hook apart, by the kind of the request
     "change": ("",),
@@ -55,7 +60,26 @@ def woken(delivery: Delivery, environment_id: str | None, now_ms: int) -> Redepl
             request=delivery.request,
             at_ms=now_ms,
         )
-    return Fire(request=delivery.request, hook=delivery.hook, event=delivery.event, at_ms=now_ms)
+    return Fire(
+        request=delivery.request,
+        hook=delivery.hook,
+        event=delivery.event,
+        at_ms=now_ms,
+        target=delivery.environment,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What one try needs, as it was at one moment. `environment`: what the target's name, or that of what has none, means now."""
+
+    delivery: Delivery
+    version: int
+    receiver: Receiver
+    receiver_version: int
+    environment: Environment | None
+    policies: int
+    request: Request
 
 
 class Deliveries:
@@ -71,6 +95,39 @@ class Deliveries:
             [f"{request.id}/{hook}{place}" for hook in request.hooks for place in PLACES.get(request.kind, ())]
         )
 
+    async def errand(self, request: str, place: str, target: str) -> Errand | None:
+        """None where there is no such delivery. Raises `Unavailable`."""
+        keys, hook = self._keys, place.partition(":")[0]
+        name = canonical(target).environment
+        found = await self._scripts.run(
+            "errand",
+            [
+                keys.delivery(request, place),
+                keys.hook(hooks_of(target), hook),
+                keys.environment(name or KEPT_IN),
+                keys.policy_head,
+                keys.request(request),
+            ],
+            [],
+        )
+        delivery, version, receiver, receiver_version, environment, policies, asked = found
+        if not delivery or not asked:
+            return None
+        return Errand(
+            Delivery.from_json(delivery),
+            int(version),
+            Receiver.from_json(receiver) if receiver else NOTHING_KNOWN,
+            int(receiver_version or 0),
+            Environment.from_json(environment) if environment else None,
+            int(policies or 0),
+            Request.from_json(asked),
+        )
+
+    async def versions(self, environment_id: str, hook: str) -> list[str]:
+        """Requests whose version this hook has not heard of, oldest version first."""
+        members = await self._redis.zrange(self._keys.index(f"hook:{environment_id}/{hook}"), 0, -1)
+        return [text(member).partition("/")[0] for member in members]
+
     async def one(self, request: str, place: str) -> Delivery | None:
         found = await self._read([f"{request}/{place}"])
         return found[0] if found else None
@@ -81,14 +138,27 @@ class Deliveries:
         hook = index.rpartition("/")[2]  # a member of former versions is the request alone
         return list(await self._read([member if "/" in member else f"{member}/{hook}" for member in members]))
 
-    async def report(self, environment_id: str | None, before: Delivery, after: Delivery, *, now_ms: int) -> bool:
-        """One step of a delivery, its card and its trace, in one commit. False: somebody else has reported meanwhile."""
+    async def report(
+        self,
+        environment_id: str | None,
+        before: Delivery,
+        after: Delivery,
+        *,
+        now_ms: int,
+        version: int | None = None,
+    ) -> bool:
+        """One step of a delivery, its card and its trace, in one commit. False: somebody else has reported meanwhile.
+
+        `version`: of the record of `before`, where that is known.
+        """
         key = self._keys.delivery(after.request, after.place)
-        stored = await self._redis.hmget(key, ["body", "version"])
-        if stored[0] is None or Delivery.from_json(stored[0]) != before:
-            return False
-        commit = Commit(self._keys, f"delivery:{after.message_id}:{after.attempts}:{after.state}", frees=True)
-        commit.write(key, int(stored[1] or 0), after.to_json())
+        if version is None:
+            stored = await self._redis.hmget(key, ["body", "version"])
+            if stored[0] is None or Delivery.from_json(stored[0]) != before:
+                return False
+            version = int(stored[1] or 0)
+        commit = Commit(self._keys, f"delivery:{after.message_id}:{version}:{after.state}", frees=True)
+        commit.write(key, version, after.to_json())
         if after.state in ("failed", "delivered"):
             commit.rank(self._keys.index("dead"), dead_letter(after), now_ms if after.state == "failed" else None)
         if after.state == "delivered" and after.event in COALESCED:

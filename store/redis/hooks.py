@@ -20,14 +20,14 @@ from store.model.secret import Secret
 from store.model.standing import may_act, may_retry, wanted
 from store.redis.clock import Skew
 from store.redis.commit import Commit
-from store.redis.deliveries import Deliveries, hooks_of, woken
+from store.redis.deliveries import KEPT_IN, Deliveries, Errand, hooks_of, woken
 from store.redis.environments import Environments
 from store.redis.keys import Keys
 from store.redis.policies import Policies
 from store.redis.requests import Requests
 from store.redis.scripts import Scripts
 
-KEPT_IN: Final = "countersign/hooks"  # the environment whose key seals the signing secrets of what is none; it holds nothing that can be opened
+SIGNING_KEPT: Final = 512  # signing secrets in memory
 MACHINE_OWNER: Final = "owner"  # whoever has the machine: asked nobody, and audited
 OVERLAP_MS: Final = 24 * 3_600_000
 OVERLAP_MOST_MS: Final = 30 * OVERLAP_MS
@@ -69,6 +69,7 @@ class Hooks:
         self._deliveries = deliveries
         self._requests = requests
         self._directory = directory
+        self._signing: dict[tuple[str, str, str, int], tuple[Secret, ...]] = {}
 
     async def named(self, target: str, hook: str) -> Named:
         """Raises `NotFound` with what there is."""
@@ -247,6 +248,20 @@ class Hooks:
             return (newest,)
         former = await self._environments.former_signing_secret(environment, label)
         return (newest,) if former is None else (newest, former)
+
+    async def signing(self, errand: Errand, environment_id: str | None) -> tuple[Secret, ...]:
+        """As `secrets`, kept in memory as long as nobody rotates them: every rotation moves the record of the receiver."""
+        of, known = errand.delivery, errand.environment
+        if known is None or (environment_id is not None and known.id != environment_id):
+            return await self.secrets(of.environment, of.hook, environment_id)
+        slot = (known.id, of.environment, of.hook, errand.receiver_version)
+        if slot not in self._signing:
+            while len(self._signing) >= SIGNING_KEPT:
+                del self._signing[next(iter(self._signing))]
+            self._signing[slot] = await self.secrets(of.environment, of.hook)
+        until_ms = errand.receiver.former_until_ms
+        over = until_ms is None or self._now_ms() >= until_ms
+        return self._signing[slot][:1] if over else self._signing[slot]
 
     async def _home(self, named: Named) -> tuple[Environment, str]:
         """The environment that seals its secret, and by which name it lies there. Those of roles lie together."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
@@ -114,7 +114,7 @@ class Inspection:
         index = self._keys.index("silent")
         return await self._of(await self._redis.zrevrangebyscore(index, "+inf", since_ms, start=0, num=most))
 
-    async def _of(self, members: Sequence[bytes]) -> list[Request]:
+    async def _of(self, members: Sequence[Any]) -> list[Request]:
         found = [await self.request(text(member)) for member in members]
         return [request for request in found if request is not None]
 

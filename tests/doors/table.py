@@ -312,6 +312,24 @@ DOORS: Final[dict[str, Row]] = {
         "Who may read the key file; showing it is audited",
         "bot/cli/test_operator.py::test_a_hooks_secret_is_what_its_deliveries_are_signed_with_and_showing_it_is_noted",
     ),
+    "cli hooks ls": harmless(OWNER_OF_MACHINE, LOOKING),
+    "cli hooks show": harmless(OWNER_OF_MACHINE, LOOKING),
+    "cli hooks schema": harmless("It is what the documentation says.", "bot/cli/test_hooks.py::test_the_schema_is_one"),
+    "cli hooks test": guarded(
+        "Whoever has the machine; audited, it goes only where the outgoing client may, and its receipt repeats no secret",
+        "scheduler/test_hooks.py::test_a_receipt_never_holds_the_token_or_the_secret_that_a_receiver_repeats",
+    ),
+    "cli hooks retry": guarded(
+        "Whoever has the machine; audited, and no older version after a newer one",
+        "scheduler/test_hooks.py::test_an_older_version_that_was_delivered_is_not_sent_again",
+    ),
+    "cli hooks replay": guarded(
+        "Whoever has the machine; audited, and no older version after a newer one",
+        "scheduler/test_hooks.py::test_an_older_version_that_was_delivered_is_not_sent_again",
+    ),
+    "cli hooks pause": guarded("Whoever has the machine, audited; in Slack an owner", "scheduler/test_hooks.py::test_who_may_not_hold_a_hook_or_replace_its_secret"),
+    "cli hooks resume": guarded("The same", "scheduler/test_hooks.py::test_who_may_not_hold_a_hook_or_replace_its_secret"),
+    "cli hooks rotate": guarded("The same", "scheduler/test_hooks.py::test_who_may_not_hold_a_hook_or_replace_its_secret"),
     "cli hooks notice-secret": guarded(
         "Who may read the key file; showing it is audited",
         "bot/cli/test_operator.py::test_the_secret_of_a_receiver_under_notify_is_what_its_notices_are_signed_with",

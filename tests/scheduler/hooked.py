@@ -4,7 +4,7 @@ import asyncio
 from typing import Any, Final
 
 from playground.hooks import HookReceiver
-from scheduler.connectors.outgoing import Outgoing
+from scheduler.connectors.outgoing import TOTAL_MS, Outgoing
 from scheduler.metrics import Metrics
 from scheduler.relay import Performer, Relay
 from scheduler.webhooks import Webhooks
@@ -31,6 +31,7 @@ class House:
         self.metrics = metrics
         self.receiver = HookReceiver({}, now_ms=lambda: corridor.now_ms)
         self.outgoing = Outgoing()
+        self.total_ms = TOTAL_MS
         self._allowed: tuple[str, ...] = ()
         self.deliveries = Deliveries(corridor.redis, corridor.keys, corridor.scripts, corridor.skew)
         self.place = ""
@@ -57,7 +58,6 @@ class House:
             self.deliveries,
             environments,
             policies,
-            corridor.replica(),
             self._outgoing,
             self.metrics,
             lambda: 0.0,
@@ -69,7 +69,7 @@ class House:
     async def _outgoing(self, policies: PolicySet) -> Outgoing:
         if policies.allow_private != self._allowed:
             self._allowed, former = policies.allow_private, self.outgoing
-            self.outgoing = Outgoing(allow=policies.allow_private)
+            self.outgoing = Outgoing(allow=policies.allow_private, total_ms=self.total_ms)
             await former.close()
         return self.outgoing
 

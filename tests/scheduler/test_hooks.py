@@ -6,12 +6,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from standardwebhooks import Webhook
 
-from scheduler.connectors.hook import DELAYS_MS
+from scheduler.circuit import APART_MS, OPENS_AFTER, PROBE_MS, SLOW, SLOW_S, STEP_ASIDE_MS, UNKNOWN, Circuits
+from scheduler.connectors.hook import DELAYS_MS, excerpt
+from scheduler.connectors.outgoing import Answer
 from scheduler.hook_body import JSON_SCHEMA
 from scheduler.webhooks import trial
+from store.model import template
 from store.model.command import Activate, Deploy, End, Present
 from store.model.errors import Conflict, Forbidden, NotFound
 from store.model.identity import Target
@@ -263,9 +268,13 @@ async def test_who_may_not(house: House) -> None:
         await house.hooks.retry(request.id, "api", actor=STRANGER, command_id="retry")
     assert (await house.delivery(request)).state == "failed"
     assert (await house.corridor.events())[-1] == "attempt.refused"
+
+
+@pytest.mark.parametrize("actor", [ANA, REQ, STRANGER])
+async def test_who_may_not_hold_a_hook_or_replace_its_secret(house: House, actor: str) -> None:
     for attempt in (house.hooks.pause, house.hooks.resume, house.hooks.rotate):
         with pytest.raises(Forbidden, match="Only an owner"):
-            await attempt("payments/prod", "api", actor=ANA, command_id=f"{attempt.__name__}")
+            await attempt("payments/prod", "api", actor=actor, command_id=attempt.__name__)
         assert (await house.corridor.events())[-1] == "attempt.refused"
 
 
@@ -412,7 +421,7 @@ async def test_a_template_is_filled_and_headers_go_along(house: House) -> None:
     written = (
         '{"text": "{{ data.target }} \\"{{ type }}\\" {{ data.deploy.ref }}", "n": {{ data.environment_version }}}'
     )
-    headers = {"X-Team": "payments", "webhook-id": "forged", "Content-Type": "text/html"}
+    headers = {"X-Team": "payments", "Host": "elsewhere.example", "Content-Type": "text/html"}
     await listening(house, ALL, preset="template", template=written, headers=headers)
     await house.merged(A="newer")
     await house.run()
@@ -420,7 +429,8 @@ async def test_a_template_is_filled_and_headers_go_along(house: House) -> None:
     assert told.verified
     assert json.loads(told.body) == {"text": 'payments/prod "change" ', "n": 3}
     assert (told.headers["X-Team"], told.headers["Content-Type"]) == ("payments", "application/json")
-    assert told.headers["webhook-id"] != "forged"
+    assert told.id.startswith("msg_")
+    assert told.headers["Host"] == house.place
 
 
 async def test_a_token_that_is_missing_is_tried_again_and_said(house: House) -> None:
@@ -454,3 +464,74 @@ async def test_a_press_that_comes_twice_is_one(house: House) -> None:
     await house.run()
     assert len(house.receiver.deliveries) == 2
     assert (await house.corridor.events()).count("hook.retried") == 1
+
+
+def test_a_receipt_never_holds_the_token_or_the_secret_that_a_receiver_repeats() -> None:
+    said = f"you sent Bearer {TOKEN} and whsec_abc, thank you"
+    answer = Answer(200, {"content-type": "text/plain"}, said.encode())
+    assert excerpt(answer) == said
+    assert excerpt(answer, [Secret(TOKEN.encode()), Secret(b"whsec_abc")]) == (
+        "you sent Bearer [hidden] and [hidden], thank you"
+    )
+
+
+# -- templates and circuits, by themselves -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ('{"a": "{{ data.target }}"}', []),
+        ('{"a": {{ data.access }}}', [(1, 7, "nothing is called “data.access”")]),
+        (
+            '{\n "a": "{{ os.environ }}",\n "b": "{{ type }"}',
+            [(2, 8, "nothing is called “os.environ”"), (3, 8, "{{ has no }} after it")],
+        ),
+        ('{"a": {{ type }}', [(1, 1, "it is no JSON once it is filled")]),
+        ("{{ type.__class__ }}", [(1, 1, "nothing is called “type.__class__”")]),
+    ],
+)
+def test_a_template_is_read_before_anything_is_sent(written: str, said: list[tuple[int, int, str]]) -> None:
+    found = template.faults(written)
+    assert [(each.line, each.column) for each in found] == [(line, column) for line, column, _ in said]
+    assert all(each.sentence.startswith(words) for each, (_, _, words) in zip(found, said, strict=True))
+
+
+@given(st.text(), st.text())
+def test_whatever_is_filled_in_stays_within_its_place(target: str, request: str) -> None:
+    written = '{"t": "a {{ data.target }} b", "r": {{ data.request }}, "n": {{ data.environment_version }}, "m": "{{ data.hook }}"}'
+    filled = template.fill(written, {"data": {"target": target, "request": request}})
+    assert json.loads(filled) == {"t": f"a {target} b", "r": request, "n": None, "m": ""}
+
+
+def test_a_host_that_keeps_silent_is_left_alone_and_looked_at_again() -> None:
+    circuits, url = Circuits(), "https://a.example/x"
+    for turn in range(OPENS_AFTER):
+        assert circuits.enter(url, now_ms=turn, monotonic_s=0.0) is None
+        circuits.leave(url, entered_s=0.0, answered=False, now_ms=turn, monotonic_s=10.0)
+    opened = OPENS_AFTER - 1
+    assert circuits.enter("https://a.example/other", now_ms=opened, monotonic_s=10.0) == PROBE_MS + APART_MS
+    assert circuits.enter("https://b.example/x", now_ms=opened, monotonic_s=10.0) is None
+    back = opened + PROBE_MS
+    assert circuits.enter(url, now_ms=back, monotonic_s=20.0) is None
+    assert (
+        circuits.enter(url, now_ms=back, monotonic_s=20.0) == STEP_ASIDE_MS + 2 * APART_MS
+    )  # one looks, the others wait
+    circuits.leave(url, entered_s=20.0, answered=False, now_ms=back, monotonic_s=30.0)
+    assert circuits.enter(url, now_ms=back, monotonic_s=30.0) == 2 * PROBE_MS + 3 * APART_MS
+    later = back + 2 * PROBE_MS
+    assert circuits.enter(url, now_ms=later, monotonic_s=40.0) is None
+    circuits.leave(url, entered_s=40.0, answered=True, now_ms=later, monotonic_s=40.1)
+    assert [circuits.enter(url, now_ms=later, monotonic_s=41.0) for _ in range(9)] == [None] * 9
+
+
+def test_a_host_that_is_slow_has_few_places() -> None:
+    circuits, url = Circuits(), "https://a.example/x"
+    assert [circuits.enter(url, now_ms=0, monotonic_s=0.0) for _ in range(UNKNOWN + 1)] == [None] * UNKNOWN + [
+        STEP_ASIDE_MS + APART_MS
+    ]
+    for _ in range(UNKNOWN):
+        circuits.leave(url, entered_s=0.0, answered=True, now_ms=0, monotonic_s=SLOW_S + 1)
+    assert [circuits.enter(url, now_ms=0, monotonic_s=3.0) for _ in range(SLOW + 1)] == [None] * SLOW + [
+        STEP_ASIDE_MS + 2 * APART_MS
+    ]

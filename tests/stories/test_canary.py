@@ -51,7 +51,7 @@ CERTAIN: Final = {
     "calls to Slack": b"chat.postMessage",
     "what Slack sent": b"block_actions",
     "messages": b"Merged as version 3",
-    "hook deliveries": b'"version":3',
+    "hook deliveries": b'"environment_version":3',
     "files of the program": b"countersign-key",
     "metrics": b"countersign_commands_total",
 }

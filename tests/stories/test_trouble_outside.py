@@ -159,7 +159,7 @@ async def test_a_receiver_that_was_down_for_two_days_hears_of_the_newest_version
     assert numbers == sorted(numbers)
     assert [status for _, status in versions(house)].count(204) == 1
     assert all(each.verified for each in house.hooks.deliveries)
-    assert len({each.id for each in house.hooks.deliveries if b'"version":4' in each.body}) == 1
+    assert len({each.id for each in house.hooks.deliveries if b'"environment_version":4' in each.body}) == 1
 
 
 async def test_a_thread_that_was_deleted_is_begun_anew_when_its_hook_has_news(house: House) -> None:

@@ -39,7 +39,7 @@ STATES: Final[dict[State, str]] = {
     "cancelled": "Cancelled",
     "superseded": "Superseded",
 }
-VERSION_MOST: Final = 40  # of a deploy, in a line; its card has all of it
+VERSION_MOST: Final = 24  # of a deploy, in a line; its card has all of it
 DEBTS: Final = {
     "open": "glass broken",
     "countersigned": "glass broken, countersigned",

@@ -38,7 +38,9 @@ def accessed(
 
 
 def fires(request: Request, hooks: tuple[str, ...], event: HookEvent, now_ms: int) -> tuple[Fire, ...]:
-    return tuple(Fire(request=request.id, hook=hook, event=event, at_ms=now_ms) for hook in hooks)
+    return tuple(
+        Fire(request=request.id, hook=hook, event=event, at_ms=now_ms, target=request.target) for hook in hooks
+    )
 
 
 def delivery(

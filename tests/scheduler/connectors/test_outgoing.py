@@ -10,8 +10,10 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from scheduler.connectors.contract import Refused
+from scheduler.connectors.hook import deliver
 from scheduler.connectors.outgoing import ANSWER_BYTES, Answer, Outgoing, retry_after_ms
 from store.model.errors import AccessError, Invalid, Unavailable
+from store.model.secret import Secret
 from tests.scheduler.connectors.conftest import Certificate, Serve
 
 PORT = "{port}"
@@ -225,6 +227,21 @@ async def test_no_form_of_url_reaches_inside(form: str, listener: Listener, conn
     assert connections == []
     assert listener.knocks() == 0
     assert "password" not in refusal.value.sentence.replace("or a password", "")
+
+
+@pytest.mark.parametrize("form", FORBIDDEN_URLS)
+async def test_a_hook_of_no_form_of_url_reaches_inside(
+    form: str, listener: Listener, connections: list[tuple[str, int]]
+) -> None:
+    """And it is given up at once: no waiting makes such a URL another one."""
+    async with Outgoing(total_ms=3_000) as outgoing:
+        receipt = await deliver(
+            outgoing, form.replace("{port}", str(listener.port)),
+            message_id="msg_1", secrets=Secret(b"whsec_" + b"A" * 32), body=b"{}", now_ms=1_767_225_600_000,
+        )  # fmt: skip
+    assert (receipt.outcome, receipt.status) == ("refused", None)
+    assert connections == []
+    assert listener.knocks() == 0
 
 
 async def test_the_listener_and_the_eye_do_see_a_connection_that_is_made(

@@ -10,9 +10,10 @@ from redis.asyncio import Redis
 
 from store.model.command import Command, Due, Overdue, Tally, Unlock
 from store.model.errors import AccessError
+from store.model.identity import Target
 from store.model.lifecycle import Draft
-from store.model.policy import Circle, Policy
-from store.model.request import CLOCK, RELAY, Change, Extending, Opening, Payload
+from store.model.policy import Circle, Hook, Policy, TargetConfig
+from store.model.request import CLOCK, RELAY, Change, Deployment, Extending, Opening, Payload
 from store.model.sealed import SealedEntry
 from store.model.secret import Secret
 from store.redis.environments import Value
@@ -25,6 +26,9 @@ from tests.store.redis.evidence import Evidence, check, digest, look
 from tests.store.redis.reference import FRESH_MS, NEW_DIGEST, Asked, Facts, No, Reference, Result
 
 REPLICAS: Final = 3
+APPLICATION: Final = Target.parse("payments/prod#api")
+API: Final = Hook(name="api", url="https://deploy.example.com/api", on=frozenset({"change", "deploy"}))
+TARGETS: Final = {**builders.TARGETS, "payments/prod": TargetConfig(hooks=(API,))}
 
 
 @dataclass(frozen=True)
@@ -267,7 +271,7 @@ class Contest:
     # -- how it is done -----------------------------------------------------------------------------------------------
 
     async def enact(self, now: Policy | None) -> None:
-        await self.corridor.enact(now or builders.policy(targets=("other/*",)))
+        await self.corridor.enact(now or builders.policy(targets=("other/*",)), targets=TARGETS)
         self.reference.policies[len(self.reference.policies) + 1] = now
         await self.look()
 
@@ -287,6 +291,9 @@ class Contest:
             payload, entries = Change(environment_id=self.environment.id, touches=sealing.touches), sealing.entries
             values = {touch.entry.entry_id: f"{touch.name}{pick}" for touch in sealing.touches if touch.entry}
         draft = builders.draft(kind, identity=identity, requester=requester, beneficiary=beneficiary, payload=payload)
+        if kind == "deploy":
+            payload = Deployment(version=f"v{pick}", ref="9f2c41d")
+            draft = replace(draft, payload=payload, target=builders.PROD if "B" in names else APPLICATION)
         touches = payload.touches if isinstance(payload, Change) else ()
         asked = Asked(
             id=identity,
@@ -298,7 +305,8 @@ class Contest:
             reason=draft.reason,
             created_ms=0,
             since_ms=0,
-            wants_ms=None if kind == "change" else duration_ms,
+            wants_ms=None if kind in ("change", "deploy") else duration_ms,
+            target=draft.target.id,
             touches={touch.name: (touch.base, touch.entry.entry_id if touch.entry else None) for touch in touches},
             deadline=None,
         )
@@ -323,6 +331,7 @@ class Contest:
             wants_ms=duration_ms,
             touches={},
             deadline=None,
+            target=held.target,
             parent=held.id,
             from_ms=payload.until_ms,
         )

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
@@ -11,13 +11,25 @@ from redis.asyncio import Redis
 
 from store.model.policy import Policy
 from store.redis.keys import Keys
-from tests.builders import INSTALLATION
+from tests.builders import INSTALLATION, OWNER
 from tests.store.redis.reference import Asked, Owed, Verdict, locked
 
 MOVES = {
     "": {"pending"},
-    "pending": {"approved", "denied", "withdrawn", "expired", "merged", "stale", "active", "granting", "extended"},
-    "approved": {"active", "granting", "merged", "stale", "withdrawn", "expired"},
+    "pending": {
+        "approved",
+        "denied",
+        "withdrawn",
+        "expired",
+        "merged",
+        "stale",
+        "active",
+        "granting",
+        "extended",
+        "superseded",
+    },
+    "approved": {"active", "granting", "merged", "stale", "withdrawn", "expired", "running", "cancelled", "superseded"},
+    "running": {"succeeded", "failed", "cancelled"},
     "stale": {"withdrawn", "expired", "pending"},
     "granting": {"active", "failed", "revoking"},
     "active": {"ended", "revoking"},
@@ -37,8 +49,13 @@ EVENTS = {
     "revoking": "grant.revoking",
     "failed": "grant.failed",
     "ended": "grant.ended",
+    "running": "deploy.started",
+    "succeeded": "deploy.succeeded",
+    "cancelled": "deploy.cancelled",
+    "superseded": "deploy.superseded",
 }
-WITH_DEADLINE = {"pending", "approved", "stale", "granting", "active"}
+WITH_DEADLINE = {"pending", "approved", "stale", "granting", "active", "running"}
+SLOTS = "deploys:payments/prod"
 EVERYTHING = """
 local found = {}
 for _, key in ipairs(redis.call('KEYS', '*')) do
@@ -66,6 +83,10 @@ class Evidence:
     def asked(self) -> Mapping[str, Asked]:
         debts = {name: debt["body"] for name, debt in self.named("debt").items()}
         return {name: written(fields["body"], debts.get(name)) for name, fields in self.named("request").items()}
+
+    def silent(self, request: str) -> bool:
+        """Of a deploy that failed: because nobody said how it went."""
+        return bool(json.loads(self.of[f"request:{request}"]["body"])["ending"]["by"] == "clock")
 
     @property
     def locks(self) -> dict[str, float]:
@@ -105,6 +126,7 @@ async def look(redis: Redis, keys: Keys, before: Evidence) -> Evidence:
 def written(request: str, debt: str | None) -> Asked:
     """A stored request and what is owed for it in the reference's words."""
     body = json.loads(request)
+    run = body.get("run")
     payload, decision, lease = body["payload"], body.get("decision"), body.get("lease")
     owed = json.loads(debt) if debt else None
     assert body.get("timers", {}).keys() <= {"deadline", "warning", "remind", "escalate"}
@@ -142,6 +164,9 @@ def written(request: str, debt: str | None) -> Asked:
         parent=payload.get("parent"),
         from_ms=payload.get("until_ms"),
         extension=body.get("extension"),
+        target=body["target"],
+        started=(run["by"], run["at_ms"]) if run else None,
+        stage=run.get("stage") if run else None,
         longer=tuple((each["by"], each["longer_ms"], each["at_ms"]) for each in body["extended"]),
     )
 
@@ -153,6 +178,8 @@ def digest(body: Mapping[str, Any]) -> str:
     fields += [body["requester"], body["beneficiary"]]
     if parent := payload.get("parent"):
         fields += ["extension", parent, str(payload["until_ms"])]
+    elif payload["type"] == "deploy":
+        fields += ["deploy", payload["version"], payload["ref"]]
     elif membership := payload.get("membership"):
         fields += [membership[name] for name in ("connector", "group", "user", "account")]
     else:
@@ -176,6 +203,7 @@ def check(
         check_values(now, one, environment)
     assert was.asked.keys() <= now.asked.keys()
     check_indexes(now, environment, policies, forgiven)
+    check_deploys(now)
     check_versions(was, now, environment)
     check_answers(was, now)
     check_lanes(now)
@@ -198,7 +226,8 @@ def check_history(was: Evidence, now: Evidence, one: Asked) -> None:
     if before is None or before.state != one.state or edited:
         assert one.state in MOVES[before.state if before else ""] or (edited and one.state == "pending")
         traces = [entry for entry in now.new if entry.get("request") == one.id]
-        assert ("request.edited" if edited else EVENTS[one.state]) in [entry["event"] for entry in traces]
+        failed = "deploy.failed" if one.kind == "deploy" and one.state == "failed" else EVENTS[one.state]
+        assert ("request.edited" if edited else failed) in [entry["event"] for entry in traces]
         assert f"card:{one.id}" in now.of["lane:slack"]
         if one.state in ("granting", "revoking"):
             assert f"member:okta/admins/{one.beneficiary}" in now.of["lane:connector"]
@@ -206,12 +235,20 @@ def check_history(was: Evidence, now: Evidence, one: Asked) -> None:
         assert (one.state, one.verdicts, one.basis) == ("pending", (), None)
         assert one.digest != before.digest
     if before is not None:
-        for name in ("id", "kind", "requester", "beneficiary", "created_ms"):
+        for name in ("id", "kind", "requester", "beneficiary", "created_ms", "target"):
             assert getattr(one, name) == getattr(before, name)
     if before is not None and not edited:
         for name in ("policy", "digest", "revision", "reason", "wants_ms", "touches"):
             assert getattr(one, name) == getattr(before, name)
-        for name in ("granted_ms", "basis", "by", "merged", "parent", "from_ms"):  # said once, and never again
+        for name in (
+            "granted_ms",
+            "basis",
+            "by",
+            "merged",
+            "parent",
+            "from_ms",
+            "started",
+        ):  # said once, and never again
             assert not getattr(before, name) or getattr(one, name) == getattr(before, name)
         check_end(was, now, before, one)
         if (one.owed and one.owed.state) != (before.owed and before.owed.state):
@@ -243,9 +280,24 @@ def check_standing(one: Asked) -> None:
     assert len({verdict.by for verdict in one.verdicts}) == len(one.verdicts)
     assert (one.owed is not None) is (one.basis == "break-glass")
     assert (one.basis == "denial") is (one.state == "denied")
-    if one.state in ("approved", "granting", "active", "revoking", "merged", "extended", "failed", "ended"):
+    decided = (
+        "approved",
+        "granting",
+        "active",
+        "revoking",
+        "merged",
+        "extended",
+        "failed",
+        "ended",
+        "running",
+        "succeeded",
+    )
+    if one.state in decided:
         assert one.basis in ("quorum", "break-glass")
-    assert (one.lease is not None) is (one.state in ("granting", "active", "revoking", "failed", "ended"))
+    held = one.kind != "deploy" and one.state in ("granting", "active", "revoking", "failed", "ended")
+    assert (one.lease is not None) is held
+    assert one.started is None or one.state in ("running", "succeeded", "failed", "cancelled")
+    assert one.started is not None or one.state not in ("running", "succeeded") + ("failed",) * (one.kind == "deploy")
     if one.lease is not None and one.granted_ms is not None:
         assert one.lease[1] - one.lease[0] == one.granted_ms + sum(longer_ms for _, longer_ms, _ in one.longer) > 0
         assert one.deadline in (None, one.lease[1])
@@ -256,8 +308,11 @@ def check_projected(now: Evidence, one: Asked, environment: str) -> None:
     """What scripts read beside the body says the same as the body."""
     fields = dict(now.of[f"request:{one.id}"])
     kind, target, policy, *asking = fields.pop("say").split(" ")
-    assert (kind, target, int(policy)) == (one.kind, json.loads(fields["body"])["target"], one.policy)
+    starts = one.kind == "deploy" and one.state == "approved"
+    assert (kind, target, int(policy)) == ("start" if starts else one.kind, one.target, one.policy)
     heard = one.by if one.basis == "break-glass" else {verdict.by for verdict in one.verdicts}
+    if starts and one.basis != "break-glass":
+        heard = set()
     assert (asking[:2], sorted(asking[2:])) == ([one.requester, one.beneficiary], sorted(heard))
     del fields["body"], fields["version"]
     assert fields == {
@@ -266,8 +321,8 @@ def check_projected(now: Evidence, one: Asked, environment: str) -> None:
         "until": str(one.lease[1] if one.lease else 0),
         "holder": one.beneficiary,
         "target": target,
-        "environment": "" if one.kind == "access" or one.parent else environment,
-        "touches": " ".join(one.touches) if one.state in MOVES else "",
+        "environment": SLOTS if one.kind == "deploy" else "" if one.kind == "access" or one.parent else environment,
+        "touches": (one.target if one.kind == "deploy" else " ".join(one.touches)) if one.state in MOVES else "",
         "kin": (one.parent if one.parent and one.state in MOVES else one.extension if one.state == "active" else None)
         or "",
     }
@@ -282,7 +337,8 @@ def check_values(now: Evidence, one: Asked, environment: str) -> None:
     assert waiting == (brought if one.state in MOVES else set())
     assert merged == (brought if one.state == "merged" else set())
     hooks = {hook for hook in now.named("delivery") if hook.startswith(f"{one.id}:")}
-    assert hooks == ({f"{one.id}:api"} if one.state == "merged" else set())
+    told = {f"{one.id}:api:deploy"} if one.started else {f"{one.id}:api"} if one.state == "merged" else set()
+    assert hooks == told
 
 
 def check_indexes(
@@ -297,8 +353,9 @@ def check_indexes(
     for one in now.asked.values():
         for user in {one.requester, one.beneficiary}:
             put(f"index:mine:{user}", one.id, one.created_ms)
-            if one.state in ("pending", "approved", "stale"):
+            if one.state in ("pending", "approved", "stale", "running"):
                 put(f"index:open:{user}", one.id, one.created_ms)
+        put_deploy(put, one)
         if one.state in ("granting", "active", "revoking") and one.requester != one.beneficiary:
             put(f"index:open:{one.requester}", one.id, one.created_ms)
         rule = policies[one.policy]
@@ -308,6 +365,12 @@ def check_indexes(
                 for principal in threshold.circle.users | threshold.circle.groups:
                     assert one.deadline is not None
                     put(f"index:waiting:{principal}", one.id, one.deadline)
+        if one.kind == "deploy" and one.state == "approved":
+            named = rule.deployers.principals if rule.deployers is not None else rule.approvers | {OWNER}
+            for principal in named | (one.by if one.basis == "break-glass" else frozenset()):
+                put(f"index:waiting:{principal}", one.id, one.deadline or 0)
+        if one.kind == "deploy" and one.state == "failed" and now.silent(one.id):
+            put("index:silent", one.id, one.since_ms)
         if one.state in ("granting", "active", "revoking"):
             put("index:live", one.id, one.created_ms)
             put(f"index:live:{one.beneficiary}", one.id, one.created_ms)
@@ -320,7 +383,7 @@ def check_indexes(
             for name in one.touches:
                 put(f"index:touch:{environment}:{name}", one.id, one.created_ms)
         if one.merged is not None:
-            put(f"index:hook:{environment}/api", one.id, one.merged)
+            put(f"index:hook:{environment}/api", f"{one.id}/api", one.merged)
         for timer in ("deadline", "warning", "remind", "escalate"):
             at_ms = getattr(one, timer)
             if at_ms is not None:
@@ -334,7 +397,40 @@ def check_indexes(
     beside = {"index:environments"}  # that follows from no request
     found = {key: each for key, each in now.of.items() if key == "due" or key.startswith("index:")}
     found = {key: each for key, each in found.items() if key not in beside}
-    assert found == stand
+    assert found == stand, (
+        {k: v for k, v in found.items() if stand.get(k) != v},
+        {k: v for k, v in stand.items() if found.get(k) != v},
+    )
+
+
+def put_deploy(put: Callable[[str, str, float], None], one: Asked) -> None:
+    if one.kind != "deploy":
+        return
+    if one.state in ("pending", "approved"):
+        put(f"index:touch:{SLOTS}:{one.target}", one.id, one.created_ms)
+    if one.started is not None:
+        put("index:fires:payments/prod/api", f"{one.id}/api:deploy", one.started[1])
+    if one.state == "running" and one.started is not None and one.deadline is not None:
+        put(f"index:open:{one.started[0]}", one.id, one.created_ms)
+        put("index:running", one.id, one.deadline)
+
+
+def check_deploys(now: Evidence) -> None:
+    """Of each application one runs at most, and none while its whole environment is deployed; and that is what its record says."""
+    deploys = [one for one in now.asked.values() if one.kind == "deploy"]
+    running = {one.target: one.id for one in deploys if one.state == "running"}
+    assert len(running) == sum(one.state == "running" for one in deploys)
+    assert len(running) <= 1 or all("#" in target for target in running)
+    newest: dict[str, int] = {}
+    for one in deploys:
+        if one.started is not None:
+            newest[one.target] = max(one.created_ms, newest.get(one.target, 0))
+    slots = json.loads(now.of.get(f"head:{SLOTS}", {}).get("body", "{}"))
+    assert (slots.get("running", {}), slots.get("newest", {})) == (running, newest)
+    for target, landed in slots.get("landed", {}).items():
+        of = {one.id: one for one in deploys if (one.target, one.state) == (target, "succeeded")}
+        assert {each["request"] for each in landed} <= of.keys()
+        assert len(landed) == min(len(of), 2)
 
 
 def check_versions(was: Evidence, now: Evidence, environment: str) -> None:

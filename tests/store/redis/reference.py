@@ -36,7 +36,16 @@ from store.model.command import (
 from store.model.policy import MINUTE, Circle, Policy
 
 FRESH_MS = 30_000
-NO_TIME_NEEDED = (Due, End, Trouble, Refused, Countersign, Dispute, Overdue)  # these may come after the deadline
+NO_TIME_NEEDED = (
+    Due,
+    End,
+    Trouble,
+    Refused,
+    Countersign,
+    Dispute,
+    Overdue,
+    Cancel,
+)  # these may come after the deadline
 
 
 class No(Exception):
@@ -86,7 +95,7 @@ class Owed:
 class Asked:
     """A request, as anybody would write it down. `touches`: name -> (entry it was made against, entry it brings).
 
-    Of an extension: `parent`, and its end that it is about. Of what was extended: by which, by how much, when.
+    Of a deploy: by whom and when it was started, and what its receiver said of it. Of an extension: `parent`, and its end that it is about. Of what was extended: by which, by how much, when.
     """
 
     id: str
@@ -118,6 +127,9 @@ class Asked:
     from_ms: int | None = None
     extension: str | None = None
     longer: tuple[tuple[str, int, int], ...] = ()
+    target: str = ""
+    started: tuple[str, int] | None = None  # of a deploy: by whom, and when
+    stage: str | None = None
 
 
 @dataclass(frozen=True)
@@ -202,6 +214,10 @@ class Reference:
     def number(self) -> int:
         return max(self.policies)
 
+    def rule(self, number: int, kind: str) -> Policy | None:
+        found = self.policies[number]
+        return found if found is not None and kind in found.actions else None
+
     def take(self, result: Result) -> None:
         for one in (result.asked, *result.others):
             self.requests[one.id] = one
@@ -226,11 +242,12 @@ class Reference:
         return Result(asked, good_until_ms=facts.as_of_ms + FRESH_MS)
 
     def _admitted(self, wish: Asked, facts: Facts) -> Policy:
-        rule = self.policies[self.number]
+        rule = self.rule(self.number, wish.kind)
         if rule is None:
             raise No
         circles = [rule.requesters, rule.bypassers, *(threshold.circle for threshold in rule.approvals)]
         needed = {wish.requester, wish.beneficiary}.union(*(circle.groups for circle in circles))
+        needed |= rule.deployers.groups if rule.deployers is not None else set()
         demand(not needed & facts.missing)
         demand(facts.sound(wish.requester))
         demand(facts.sound(wish.beneficiary))
@@ -258,7 +275,7 @@ class Reference:
         demand(command.actor in (one.requester, one.beneficiary))
         demand((command.revision, command.digest) == (one.revision, one.digest))
         demand(one.owed is None)
-        demand(command.duration_ms is None or one.kind != "change")
+        demand(command.duration_ms is None or one.kind not in ("change", "deploy"))
         wants_ms = one.wants_ms if command.duration_ms is None else command.duration_ms
         wish = replace(one, reason=command.reason, wants_ms=wants_ms)
         rule = self._admitted(wish, facts)
@@ -310,7 +327,7 @@ class Reference:
     # -- deciding -----------------------------------------------------------------------------------------------------
 
     def both(self, one: Asked) -> tuple[Policy, Policy]:
-        then, now = self.policies[one.policy], self.policies[self.number]
+        then, now = self.rule(one.policy, one.kind), self.rule(self.number, one.kind)
         if then is None or now is None:
             raise No
         return then, now
@@ -344,7 +361,7 @@ class Reference:
                 demand(command.actor in (one.requester, one.beneficiary))
                 return Result(moved(one, "withdrawn", now_ms))
             case Activate():
-                demand(one.state == "approved" and one.kind != "change")
+                demand(one.state == "approved" and one.kind in ("open", "access"))
                 demand(command.actor == one.beneficiary)
                 demand(facts.sound(command.actor))
                 self.both(one)
@@ -357,6 +374,25 @@ class Reference:
                 demand(facts.sound(command.actor) if own else self.may_decide(one, command.actor, facts))
                 demand(one.owed is None or one.owed.state != "disputed")
                 return replace(self._merge(one, now_ms), good_until_ms=min(in_time, one.deadline or 0))
+            case Deploy():
+                demand(one.state == "approved" and one.kind == "deploy")
+                demand(self.may_deploy(one, command.actor, facts))
+                demand(one.owed is None or one.owed.state != "disputed")
+                started = self._launch(one, command.actor, now_ms)
+                return replace(started, good_until_ms=min(in_time, one.deadline or 0))
+            case Cancel():
+                demand(one.kind == "deploy" and one.state in ("approved", "running"))
+                demand(self._may_cancel(one, command.actor, facts))
+                demand(bool(command.reason.strip()))
+                return Result(moved(one, "cancelled", now_ms))
+            case Report():
+                demand(one.state == "running")
+                demand(command.log is None or command.log.startswith("https://"))
+                said = replace(one, stage=command.stage or one.stage)
+                if command.outcome != "running":
+                    return Result(moved(said, command.outcome, now_ms))
+                demand(said != one)
+                return Result(said)
             case End():
                 demand(one.state in ("granting", "active"))
                 demand(self._may_end(one, command.actor, facts))
@@ -372,8 +408,6 @@ class Reference:
                 return self.edit(one, command, facts, now_ms)
             case Leave():
                 raise NotImplementedError("In no history somebody leaves.")
-            case Deploy() | Cancel() | Report():
-                raise NotImplementedError("In no history anything is deployed.")
 
     def _count(self, one: Asked, command: Approve | Deny | Tally, facts: Facts, now_ms: int) -> Result:
         both = self.both(one)
@@ -424,6 +458,9 @@ class Reference:
     def _approved(self, one: Asked, both: tuple[Policy, Policy], caps: list[int], now_ms: int) -> Result:
         if one.parent is not None:
             return self._extended(one, both, caps, now_ms)
+        if one.kind == "deploy":
+            until_ms = now_ms + min(rule.deploy_within_ms for rule in both)
+            return Result(moved(one, "approved", now_ms, deadline=until_ms))
         if one.wants_ms is None:
             one = moved(one, "approved", now_ms, deadline=now_ms + min(rule.merge_within_ms for rule in both))
             at_once = all(rule.merge == "on-approval" for rule in both)
@@ -469,6 +506,46 @@ class Reference:
         )
         return Result(replace(moved(one, "merged", now_ms), merged=self.version + 1), others, head)
 
+    # -- deploying ----------------------------------------------------------------------------------------------------
+
+    def may_deploy(self, one: Asked, user: str, facts: Facts) -> bool | None:
+        both = self.both(one)
+        if one.basis == "break-glass" and user in one.by:
+            return facts.sound(user)
+        return all_of([facts.sound(user), *(self._deploys(rule, user, facts) for rule in both)])
+
+    def _deploys(self, rule: Policy, user: str, facts: Facts) -> bool | None:
+        if rule.deployers is not None:
+            return facts.within(rule.deployers, user)
+        return any_of([names(rule, user, facts), facts.within(self.owners, user)])
+
+    def _may_cancel(self, one: Asked, user: str, facts: Facts) -> bool | None:
+        if user == one.requester:
+            return True
+        covered = self.rule(one.policy, one.kind) is not None
+        rule = self.rule(self.number, one.kind) if covered else None
+        of_rule = [names(rule, user, facts), self._deploys(rule, user, facts)] if rule is not None else []
+        return all_of([facts.sound(user), any_of([facts.within(self.owners, user), *of_rule])])
+
+    def _launch(self, one: Asked, by: str, now_ms: int) -> Result:
+        others = [other for other in self.requests.values() if other.kind == "deploy" and other.id != one.id]
+        if any(each.target == one.target and each.started and each.created_ms > one.created_ms for each in others):
+            return Result(moved(one, "superseded", now_ms))
+        meets = [
+            each for each in others if each.target == one.target or "#" not in each.target or "#" not in one.target
+        ]
+        demand(all(each.state != "running" for each in meets))
+        both = self.both(one)
+        waited = one.basis == "break-glass" or one.since_ms + max(rule.wait_ms for rule in both) <= now_ms
+        demand(waited)
+        running = moved(one, "running", now_ms, deadline=now_ms + min(rule.report_within_ms for rule in both))
+        passed = tuple(
+            moved(each, "superseded", now_ms)
+            for each in others
+            if each.target == one.target and each.state in ("pending", "approved") and each.created_ms < one.created_ms
+        )
+        return Result(replace(running, started=(by, now_ms)), passed)
+
     def _may_end(self, one: Asked, user: str, facts: Facts) -> bool | None:
         if user in (one.requester, one.beneficiary):
             return True
@@ -487,6 +564,8 @@ class Reference:
             return Result(replace(one, **{command.timer: following}))
         if command.timer == "warning":
             return Result(replace(one, warning=None))
+        if one.state == "running":
+            return Result(moved(one, "failed", now_ms))
         return Result(taken_back(one, now_ms) if one.lease is not None else moved(one, "expired", now_ms))
 
     def _report(self, one: Asked, command: Present | Absent | Refused | Trouble, now_ms: int) -> Result:

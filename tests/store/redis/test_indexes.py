@@ -62,7 +62,7 @@ def expected(requests: list[Request], debts: list[Debt]) -> dict[str, dict[str, 
                 stand(f"index:touch:{each.payload.environment_id}:{touch.name}", each.id, each.created_ms)
         if isinstance(each.payload, Change) and each.state == "merged":
             for hook in each.hooks:
-                stand(f"index:hook:{each.payload.environment_id}/{hook}", each.id, each.merged or 0)
+                stand(f"index:hook:{each.payload.environment_id}/{hook}", f"{each.id}/{hook}", each.merged or 0)
         for timer, at_ms in each.timers.items():
             stand("due", f"{each.id}/{timer}", at_ms)
     for debt in debts:
@@ -185,4 +185,5 @@ async def test_the_histories_come_to_every_state(real_redis: Redis):
         corridor = Corridor(real_redis)
         async for _ in history(corridor, seed):
             seen |= {each.state for each in (await records(corridor))[0]}
-    assert seen == set(get_args(State))
+    deploys = {"running", "succeeded", "cancelled", "superseded"}  # those are in the histories of `test_machine`
+    assert seen == set(get_args(State)) - deploys

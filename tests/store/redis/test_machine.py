@@ -23,9 +23,11 @@ from store.model.command import (
     Activate,
     Approve,
     Break,
+    Cancel,
     Command,
     Countersign,
     Deny,
+    Deploy,
     Dispute,
     Due,
     Edit,
@@ -34,6 +36,7 @@ from store.model.command import (
     Overdue,
     Present,
     Refused,
+    Report,
     Tally,
     Trouble,
     Unlock,
@@ -84,6 +87,11 @@ rules = st.builds(
     escalate=st.sampled_from([(), (Escalation(after_ms=10 * MINUTE, to=Circle(users=frozenset({OWNER}))),)]),
     merge=st.sampled_from(["by-hand", "on-approval"]),
     merge_within_ms=st.sampled_from([15 * MINUTE, 24 * HOUR]),
+    actions=st.just(frozenset({"open", "access", "change", "deploy", "policy"})),
+    deployers=st.none() | st.none() | circles,
+    deploy_within_ms=st.sampled_from([15 * MINUTE, 24 * HOUR]),
+    report_within_ms=st.sampled_from([15 * MINUTE, HOUR]),
+    wait_ms=st.sampled_from([0, 0, MINUTE]),
 )
 picks = st.integers(0, 1 << 16)
 replicas = st.integers(0, REPLICAS - 1)
@@ -93,16 +101,18 @@ acts = st.lists(st.tuples(picks, picks, replicas, meanwhiles), min_size=1, max_s
 WEIGHTS: Final[dict[type, float]] = {
     Approve: 8, Activate: 6, Merge: 6, Present: 6, Absent: 4, Break: 4, Countersign: 2, Dispute: 4, Deny: 1,
     Withdraw: 0.3, Edit: 1.5, End: 0.4, Due: 3, Overdue: 3, Refused: 1, Trouble: 0.4, Tally: 1,
+    Deploy: 6, Cancel: 0.6, Report: 3,
 }  # fmt: skip
 FITTING: Final[dict[str, tuple[type, ...]]] = {
     "pending": (Approve, Deny, Break, Edit, Withdraw, Due, Tally),
-    "approved": (Activate, Merge, Withdraw, Due, Countersign, Dispute),
+    "approved": (Activate, Merge, Deploy, Withdraw, Cancel, Due, Countersign, Dispute),
+    "running": (Report, Cancel, Due, Deploy),
     "stale": (Withdraw, Edit, Due, Countersign),
     "granting": (Present, Absent, Refused, End, Due, Dispute),
     "active": (End, Due, Countersign, Dispute, Overdue, Absent),
     "revoking": (Absent, Present, Overdue),
 }
-BY_THE_RELAY: Final = (Present, Absent, Refused, Trouble, Tally)
+BY_THE_RELAY: Final = (Present, Absent, Refused, Trouble, Tally, Report)
 
 
 def seldom(history: "Histories") -> bool:
@@ -119,7 +129,9 @@ class Histories(RuleBasedStateMachine, Contest):
         self.run = runner.run
 
     @initialize(
-        first=rules, kinds=st.lists(st.sampled_from(["open", "access", "change"]), min_size=1, max_size=3), pick=picks
+        first=rules,
+        kinds=st.lists(st.sampled_from(["open", "access", "change", "deploy"]), min_size=1, max_size=3),
+        pick=picks,
     )
     def begins(self, first: Policy, kinds: list[str], pick: int) -> None:
         self.run(self.begin(first))
@@ -190,7 +202,7 @@ class Histories(RuleBasedStateMachine, Contest):
     # -- people, the clock and the outside act ------------------------------------------------------------------------
 
     @rule(
-        kind=st.sampled_from(["open", "access", "change", "change"]),
+        kind=st.sampled_from(["open", "access", "change", "change", "deploy"]),
         requester=st.sampled_from([REQ, REQ, REQ, ANA, STRANGER]),
         beneficiary=st.sampled_from([None, None, None, BEN, BOB]),
         duration_ms=st.sampled_from([20 * MINUTE, 20 * MINUTE, 3 * HOUR, 3 * HOUR, 5 * HOUR]),
@@ -281,6 +293,28 @@ class Histories(RuleBasedStateMachine, Contest):
                 use(id=self.id(), actor=REQ),
             ):
                 self.run(self.send(wish.draft.id, each, replica))
+
+    @precondition(seldom)
+    @rule(
+        names=st.sampled_from([["A"], ["A"], ["B"]]),
+        goes=st.sampled_from([[], [], ["succeeded"], ["running", "failed"]]),
+        replica=replicas,
+        meanwhile=meanwhiles,
+    )
+    def a_deploy_is_started(self, names: list[str], goes: list[Any], replica: int, meanwhile: str | None) -> None:
+        """Or that is tried: another may run, and the rules of now may be against it."""
+        self.all_is_well()
+        wish = self.run(self.wish("deploy", REQ, REQ, HOUR, names, self.ids))
+        self.run(self.ask(wish, replica))
+        content: dict[str, Any] = {"revision": 1, "digest": wish.asked.digest}
+        steps: list[Command] = [Approve(id=self.id(), actor=user, **content) for user in (ANA, BOB, CAT)]
+        steps += [Deploy(id=self.id(), actor=user) for user in (OWNER, ANA)]
+        steps += [Report(id=self.id(), actor=RELAY, outcome=outcome, stage="1 of 2") for outcome in goes]
+        for command in steps:
+            if wish.draft.id in self.reference.requests:
+                self.run(self.send(wish.draft.id, command, replica, self.meanwhile(meanwhile, self.ids)))
+        if wish.draft.id in self.reference.requests:
+            event(f"deploy: {self.reference.requests[wish.draft.id].state}")
 
     @rule(
         by=st.sampled_from([OWNER, OWNER, OWNER, ANA, ONCALL]),
@@ -451,11 +485,14 @@ class Histories(RuleBasedStateMachine, Contest):
             self.run(self.send(*found, replica, self.meanwhile(meanwhile, pick)))
             self.corridor.drift_ms = 0
         else:
-            kind, duration_ms = ("open", "access", "change")[pick % 3], (20 * MINUTE, 3 * HOUR)[(pick >> 1) % 2]
+            kind, duration_ms = (
+                ("open", "access", "change", "deploy")[pick % 4],
+                (20 * MINUTE, 3 * HOUR)[(pick >> 1) % 2],
+            )
             wishes = [
                 self.run(self.wish(kind, REQ, REQ, duration_ms, ["AB"[(pick >> 2) % 2]], pick + n)) for n in range(2)
             ]
-            for wish in wishes[: 1 + (kind == "change")]:
+            for wish in wishes[: 1 + (kind in ("change", "deploy"))]:
                 self.run(self.ask(wish, replica))
 
     def some_command(self, which: int, pick: int, *, useful: bool) -> tuple[str, Command] | None:
@@ -514,6 +551,13 @@ class Histories(RuleBasedStateMachine, Contest):
             Absent: [{}, {"kept_by": "REQVEST999"}],
             Refused: [{"sentence": said, "absent": absent} for said in ("No.", "Never.") for absent in (True, False)],
             Trouble: [{"sentence": "No."}, {"sentence": "Hm."}],
+            Cancel: [{"reason": "red"}, {"reason": " "}],
+            Report: [
+                *({"outcome": "running", "stage": stage} for stage in ("1 of 2", "2 of 2", None)),
+                {"outcome": "succeeded"},
+                {"outcome": "failed"},
+                {"outcome": "failed", "log": "http://ci"},
+            ],
         }
         actors = (CLOCK,) if kind in (Due, Overdue) else (RELAY,) if kind in BY_THE_RELAY else EVERYBODY
         for actor in actors:
