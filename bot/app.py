@@ -35,6 +35,7 @@ from store.redis.deliveries import Deliveries
 from store.redis.embedded import EmbeddedServer
 from store.redis.environments import Environments
 from store.redis.hooks import Hooks
+from store.redis.older import Older
 from store.redis.outbox import Outbox
 from store.redis.policies import Policies
 from store.redis.requests import Requests
@@ -81,6 +82,7 @@ class App:
     versions: Versions
     blobs: Blobs
     policies: Policies
+    older: Older
     asking: Asking
     audit: AuditLog
     metrics: Metrics
@@ -101,6 +103,8 @@ class App:
         await self.dial.sync()
         await self.watch.first_look()
         await self.keeping.rosters.begin()
+        if await self.policies.number():
+            await self.older.mend((await self.policies.current()).targets)
         await self.http.start()
         try:
             ready = await self._meet_slack()

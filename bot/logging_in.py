@@ -173,11 +173,13 @@ class LoggingIn:
     async def typed(self, user: str, code: str) -> Attempt:
         """The attempt whose code this is; from now on nobody else's."""
         await self._demand(user)
-        if await self._logins.counted(f"guesses:{user}") >= GUESSES_MOST:
+        canonical = parse_login_code(code)
+        # Counted before it is looked at: of many at once none slips by.
+        guesses = await self._logins.count(f"guesses:{user}", WINDOW_MS)
+        if guesses > GUESSES_MOST:
             raise Forbidden("Too many wrong codes. Wait ten minutes, and begin again.", code="too_many")
-        attempt, version = await self._logins.by_code(parse_login_code(code))
+        attempt, version = await self._logins.by_code(canonical)
         if attempt is None or not self._open(attempt) or attempt.by not in (None, user):
-            guesses = await self._logins.count(f"guesses:{user}", WINDOW_MS)
             entry = Audit(
                 event="login.refused", actor=user, at_ms=self._now_ms(), details={"why": "wrong_code", "tries": guesses}
             )
@@ -186,6 +188,7 @@ class LoggingIn:
                 "No login waits with this code. Codes hold for ten minutes; countersign login shows a new one.",
                 code="wrong_code",
             )
+        await self._logins.uncount(f"guesses:{user}")
         if attempt.by is None:
             attempt = attempt.model_copy(update={"by": user})
             entry = self._audit(attempt, "login.typed", user)

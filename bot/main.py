@@ -111,6 +111,7 @@ from store.redis.installation import installation_id
 from store.redis.keys import Keys
 from store.redis.locks import Locks
 from store.redis.logins import Logins
+from store.redis.older import Older
 from store.redis.outbox import Outbox
 from store.redis.places import Places
 from store.redis.policies import Policies
@@ -410,6 +411,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         versions=versions,
         blobs=blobs,
         policies=policies,
+        older=Older(redis, keys, scripts, skew),
         asking=talk.asking,
         audit=AuditLog(redis, keys),
         metrics=metrics,

@@ -92,8 +92,9 @@ class Logins:
         """How often this was counted since a window began, this time too."""
         return int(await self._scripts.run("count", [self._keys.count(name)], [window_ms]))
 
-    async def counted(self, name: str) -> int:
-        return int(await self._redis.get(self._keys.count(name)) or 0)
+    async def uncount(self, name: str) -> None:
+        """This time was none."""
+        await self._scripts.run("uncount", [self._keys.count(name)], [])
 
     async def _ran(self, commit: Commit) -> bool:
         try:

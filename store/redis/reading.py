@@ -86,18 +86,17 @@ class Reading:
         if status not in ("ok", "same"):
             raise _refused(status, text(reply[1]) if len(reply) > 1 else "", asked.target)
         try:
-            now, until, request, environment, number = (text(part) for part in reply[1:6])
+            now, until, request, environment, number, *head = [text(part) for part in reply[1:7]]
             facts = (environment, int(number), int(now), int(until), request or None)
         except ValueError:
             raise tampered("What says which version is the newest") from None
         if status == "same":
             return Same(*facts)
-        return Opened(*facts, await self._values(asked, environment, int(number), kept, reply[6:]))
+        return Opened(*facts, await self._values(asked, environment, int(number), kept, head[0], reply[7:]))
 
     async def _values(
-        self, asked: Asked, environment: str, number: int, kept: str, rest: list[Any]
+        self, asked: Asked, environment: str, number: int, kept: str, version: str, found: list[Any]
     ) -> dict[str, Value]:
-        version, *found = rest
         if not found:
             if (sheaf := self.memory.get(environment, kept.rpartition(" ")[2])) is not None:
                 return sheaf.values()
@@ -111,7 +110,7 @@ class Reading:
             values = await self._opened(manifest, found[1:])
             sheaf = self.memory.keep(environment, mac, values)
         if asked.version == 0 and asked.target:
-            self.memory.say_newest(asked.target, f"{environment} {text(version)} {mac}")
+            self.memory.say_newest(asked.target, f"{environment} {version} {mac}")
         return sheaf.values()
 
     async def _head(self, environment: str, number: int) -> bytes | str:

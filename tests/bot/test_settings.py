@@ -50,8 +50,12 @@ def test_everything_can_be_said(tmp_path: Path):
         "COUNTERSIGN_KEYS": "~/a.key, /mnt/usb/b.key",
         "COUNTERSIGN_HTTP": "[::1]:0",
         "COUNTERSIGN_LOG": "debug,json",
+        "COUNTERSIGN_PROXIES": "10.0.0.0/8, 192.0.2.7 fd00::/8",
+        "COUNTERSIGN_SESSION": "8h",
     })  # fmt: skip
     assert found.mode is Mode.HTTP
+    assert [str(network) for network in found.proxies] == ["10.0.0.0/8", "192.0.2.7/32", "fd00::/8"]
+    assert found.session_ms == 8 * 3_600_000
     assert found.slack_api_url == "http://127.0.0.1:8484/api/"
     assert found.redis_url is not None
     assert found.redis_url.reveal().startswith(b"rediss://")
@@ -149,6 +153,13 @@ def test_addresses_of_redis(url: str):
             ("COUNTERSIGN_HTTP", value, "127.0.0.1:8080")
             for value in ("8080", ":8080", "h:99999", "h:x", "http://h:1", "::1:80")
         ),
+        *(
+            ("COUNTERSIGN_PROXIES", value, "like 10.0.0.0/8")
+            for value in ("proxy", "10.0.0.1/8", "10.0.0.0/33", "1.2.3")
+        ),
+        *(("COUNTERSIGN_PROXIES", value, "every address there is") for value in ("0.0.0.0/0", "10.0.0.0/8, ::/0")),
+        ("COUNTERSIGN_SESSION", "a day", "is not a duration"),
+        *(("COUNTERSIGN_SESSION", value, "30 days") for value in ("4m", "721h")),
         ("COUNTERSIGN_LOG", "loud", "debug, info, warning, error"),
         ("COUNTERSIGN_POLICY", "x", "COUNTERSIGN_POLICIES is meant?"),
         ("COUNTERSIGN_LOG_LEVEL", "debug", "COUNTERSIGN_LOG is meant?"),

@@ -361,7 +361,7 @@ class Desk:
         self.places["said by commands"] += (login.out + login.err).encode()
         kept = json.loads((self.home / ".config" / "countersign" / "credentials.json").read_text())
         (session,) = kept["sessions"].values()
-        self.birds.of["token"] = session["token"].rpartition("_")[2]
+        self.birds.of["token"] = session["token"].split("_", 2)[2]
 
     async def asks(self) -> None:
         """From a pipe, a file, an import, a draft; and one is sealed and not named."""
@@ -432,7 +432,7 @@ async def test_values_and_tokens_at_a_terminal_lie_where_they_are_printed_and_in
     since = tmp_path.stat().st_mtime
     desk = Desk(house, birds, tmp_path)
     machine = await machine_token(house.app.tokens, house.now_ms(), targets=(STAGING,))
-    birds.of["machine's token"] = machine.rpartition("_")[2]
+    birds.of["machine's token"] = machine.split("_", 2)[2]
     await desk.logs_in()
     await desk.asks()
     await desk.is_refused()

@@ -10,9 +10,11 @@ from typing import Any, Final
 import aiohttp
 import pytest
 
+from bot.logging_in import GUESSES_MOST
 from playground import seed
 from playground.house import House
 from store.keys.computer import Computer
+from store.model.errors import AccessError
 from store.model.policy import MINUTE
 from store.redis.logins import Logins
 from tests.stories.people import audited, modal
@@ -244,3 +246,36 @@ async def test_who_has_no_business_there_learns_nothing_not_even_that_it_is_ther
     async with of_machine(house, targets=("payments/staging",)) as machine:
         for path in (PROD, f"{PROD}/secrets", f"{PROD}/versions", f"/v1/requests/{asked['id']}"):
             assert await status_of(machine, "GET", path) in (403, 404), path
+
+
+async def test_many_codes_that_are_tried_at_once_are_as_few_guesses_as_one_after_the_other(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them have passed the look at how many there were, before any of them is counted."""
+    looked, all_there, by_code = itertools.count(1), asyncio.Event(), Logins.by_code
+    examined: list[str] = []
+    refused = 0
+
+    async def together(self: Logins, code: str) -> Any:
+        examined.append(code)
+        if next(looked) + refused >= MANY:
+            all_there.set()
+        async with asyncio.timeout(20):
+            await all_there.wait()
+        return await by_code(self, code)
+
+    async def guess(number: int) -> str:
+        nonlocal refused
+        try:
+            await house.app.logging_in.typed(seed.OMAR, f"0000{number:04}")
+        except AccessError as error:
+            refused += error.detail == "too_many"
+            if len(examined) + refused >= MANY:
+                all_there.set()
+            return error.detail
+        return "ok"
+
+    monkeypatch.setattr(Logins, "by_code", together)
+    said = await asyncio.gather(*(guess(number) for number in range(MANY)))
+    assert len(examined) == GUESSES_MOST
+    assert (said.count("wrong_code"), said.count("too_many")) == (GUESSES_MOST, MANY - GUESSES_MOST)

@@ -448,6 +448,19 @@ async def test_values_are_not_read_before_it_is_activated_nor_after_its_end(hous
     assert house.workspace.modals(seed.ROSA) == []
 
 
+async def test_what_an_older_program_gave_is_held_on(house: House) -> None:
+    """It wrote the same bodies, without the fields beside them that scripts read by since."""
+    active = await active_for(house, seed.ROSA)
+    redis, prefix = house.app.redis, house.app.audit._keys
+    environment = await house.app.environments.ensure("payments/prod")
+    await redis.hdel(prefix.environment("payments/prod"), "id")
+    await redis.hdel(prefix.head(environment.id), "number", "mac")
+    await redis.hdel(prefix.request(request_of(active)), "target")
+    await house.move_in()
+    await press(house, seed.ROSA, active, "show_values")
+    assert "sk_live_playground_51Hxyz" in text_of(modal(house, seed.ROSA))
+
+
 def request_reference(message: Message) -> str:
     buttons = [element for block in message.blocks for element in block.get("elements", []) if "value" in element]
     return str(buttons[0]["value"])

@@ -40,7 +40,7 @@ async def test_asked_approved_and_run_until_the_clock_ends_it(house: House) -> N
         await run.says("Approved. You have access until", "CET (30 minutes).")
         assert await run.prints("serving") == "serving from ***\n"
         await house.advance(26 * MINUTE)
-        await run.says("Access to payments/prod ends in 4 minutes", "countersign request extend")
+        await run.says("Access to payments/prod ends in", "minutes, at", "countersign request extend")
         await house.advance(4 * MINUTE)
         await run.says("has ended: the program is told to end")
         assert await run.ends() == 4

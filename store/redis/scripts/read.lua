@@ -55,7 +55,7 @@ if ARGV[4] ~= 'machine' then
   if grant[3] ~= 'active' then return { 'state', grant[3] } end
   till, environment = tonumber(grant[4]), grant[6]
   if now >= till then return { 'over' } end
-  if target == '' then target = grant[5] end
+  if target == '' then target = grant[5] or '' end
   if grant[5] ~= target then return { 'gone' } end
 end
 local known = redis.call('HGET', ARGV[2] .. 'environment:' .. target, 'id')

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from bot.http.answers import Nothing, Shape, answer
 from bot.http.api import Api, Call, Operation
+from bot.http.auth import Auth
 from bot.http.pace import Pace
 from bot.http.server import HttpServer
 from bot.settings import Address
@@ -59,7 +60,8 @@ async def metrics() -> Metrics:
 
 @pytest.fixture
 async def session(metrics: Metrics) -> AsyncIterator[aiohttp.ClientSession]:
-    api = Api(OPERATIONS, None, metrics, Pace(lambda: 0.0, at_once=2))  # type: ignore[arg-type]  # no token is looked up here
+    auth = Auth(None, lambda: 1_700_000_000_000)  # type: ignore[arg-type]  # no token is looked up here
+    api = Api(OPERATIONS, auth, metrics, Pace(lambda: 0.0, at_once=2))
     server = HttpServer(Address("127.0.0.1", 0), api.routes())
     await server.start()
     async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as one:

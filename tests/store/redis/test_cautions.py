@@ -9,6 +9,7 @@ from store.model.errors import Unavailable
 from store.model.identity import Target
 from store.model.request import Request
 from store.model.secret import Secret
+from store.redis import projection
 from store.redis.cautions import KNOWN, Cautions
 from store.redis.environments import Value
 from tests.builders import REQ
@@ -44,7 +45,13 @@ async def elsewhere(corridor: Corridor, target: str, **values: str) -> None:
     newest = await corridor.environments.sign(head.successor(held), head.epoch, head)
     for entry in sealing.entries:
         await corridor.redis.hset(corridor.keys.entries(environment.id), entry.entry_id, entry.to_json())
-    await corridor.redis.hset(corridor.keys.head(environment.id), "body", newest.to_json())
+    await corridor.redis.hset(
+        corridor.keys.head(environment.id),
+        mapping={
+            "body": newest.to_json(),
+            **{name: str(value) for name, value in projection.head_fields(newest).items()},
+        },
+    )
 
 
 async def test_what_is_worth_a_second_look(corridor):

@@ -126,7 +126,9 @@ def test_its_files_lie_in_memory_as_they_were_and_nobody_else_enters(environ: di
 
 def test_it_begins_with_no_core_and_no_signal_changed(environ: dict[str, str]):
     done = run(environ, "sh", "-c", "ulimit -S -c; grep -E 'Sig(Blk|Ign)' /proc/self/status")
-    assert done.stdout.split() == [b"0", b"SigBlk:", b"0" * 16, b"SigIgn:", b"0" * 16]
+    limit, _, blocked, _, ignored = done.stdout.split()
+    ours = sum(1 << (number - 1) for number in signal.valid_signals())  # the C library keeps two for itself
+    assert (limit, int(blocked, 16) & ours, int(ignored, 16) & ours) == (b"0", 0, 0)
 
 
 def test_a_program_that_is_not_there_is_told(environ: dict[str, str]):
