@@ -37,7 +37,7 @@ SHORT: Final = {
     "policy": "Check, compare, explain and change policies.",
     "request": "Your requests: look at them, use them, end them.",
     "audit": "Read the audit log, as the owner of this machine.",
-    "hooks": "Deploy webhooks: how they are told, and what their receivers need.",
+    "hooks": "Deploy webhooks: how they are told, and what receivers need.",
     "login": "Log this computer in at a server, as yourself.",
     "whoami": "For whom this computer speaks.",
     "logout": "End the session of this computer.",
