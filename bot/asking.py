@@ -20,6 +20,7 @@ from store.model.request import (
     Enrolling,
     Extending,
     Joining,
+    Machine,
     Minting,
     Opening,
     Request,
@@ -154,11 +155,12 @@ class Asking:
         ticket: str | None,
         command_id: str,
         door: Door = "slack",
+        machine: Machine | None = None,
     ) -> Outcome:
-        """`version` as people call it, `ref` what names the same for ever."""
+        """`version` as people call it, `ref` what names the same for ever. `machine`: what asks, where `user` answers for it."""
         await self._rule("deploy", target)
         payload = deployment(version, ref)
-        draft = Draft(self._id(), "deploy", target, user, user, payload, reason, ticket, door)
+        draft = Draft(self._id(), "deploy", target, user, user, payload, reason, ticket, door, machine)
         return await self._requests.submit(draft, command_id)
 
     async def rollback(

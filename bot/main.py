@@ -18,6 +18,7 @@ from bot.holders import Keeping, configured
 from bot.http.addresses import Addresses
 from bot.http.api import Api, Operation
 from bot.http.auth import Auth
+from bot.http.deploys import DeployOperations
 from bot.http.environments import EnvironmentOperations, Kept
 from bot.http.filed import Filing
 from bot.http.health import Check, Health
@@ -26,6 +27,7 @@ from bot.http.pace import Pace
 from bot.http.requests import RequestOperations
 from bot.http.secrets import SecretOperations
 from bot.http.server import HttpServer
+from bot.http.signed import Signatures
 from bot.http.slack_events import PATH, SlackEvents
 from bot.http.tokens import TokenOperations
 from bot.http.waiting import Waiting
@@ -102,6 +104,7 @@ from store.redis.deliveries import Deliveries
 from store.redis.embedded import EmbeddedServer
 from store.redis.environments import Environments
 from store.redis.facts import Facts
+from store.redis.heard import Heard
 from store.redis.hooks import Hooks
 from store.redis.inspection import Inspection
 from store.redis.installation import installation_id
@@ -362,7 +365,22 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     routes += Api(
         (
             *LoginOperations(logging_in, tokens, addresses).operations(),
-            *_operations(talk, sight, cards, waiting, Kept(environments, versions, blobs), (tokens, uses)),
+            *_operations(
+                talk,
+                sight,
+                cards,
+                waiting,
+                Kept(environments, versions, blobs),
+                (tokens, uses),
+                DeployOperations(
+                    talk,
+                    signatures=Signatures(requests, hooks, dial.now_ms),
+                    heard=Heard(redis, keys),
+                    tokens=tokens,
+                    random=secrets.token_bytes,
+                    now_ms=dial.now_ms,
+                ),
+            ),
         ),
         Auth(tokens, dial.now_ms),
         metrics,
@@ -411,11 +429,18 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
 
 
 def _operations(
-    talk: Conversation, sight: Sight, cards: Cards, waiting: Waiting, kept: Kept, let_in: tuple[Tokens, Uses]
+    talk: Conversation,
+    sight: Sight,
+    cards: Cards,
+    waiting: Waiting,
+    kept: Kept,
+    let_in: tuple[Tokens, Uses],
+    deploys: DeployOperations,
 ) -> tuple[Operation, ...]:
     """What the API does for people and machines."""
     filing = Filing(talk.slack, cards, talk.pictures, talk.policies, talk.directory)
     return (
+        *deploys.operations(),
         *RequestOperations(talk, sight=sight, filing=filing, waiting=waiting).operations(),
         *EnvironmentOperations(talk, kept).operations(),
         *SecretOperations(kept.environments, waiting).operations(),

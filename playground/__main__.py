@@ -9,6 +9,7 @@ from pathlib import Path
 from bot import logs
 from bot.settings import Log, Settings
 from playground.house import House
+from playground.rollout import STEP_S
 from store.model.errors import AccessError
 
 PORT = 8484
@@ -33,7 +34,7 @@ def main() -> int:
 
 
 async def _run(folder: Path, port: int) -> int:
-    house = House(folder, port=port)
+    house = House(folder, port=port, rollout_s=STEP_S)
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)

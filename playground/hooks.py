@@ -5,6 +5,7 @@ import base64
 import binascii
 import hmac
 import json
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -54,21 +55,23 @@ class _Told:
 
 
 class HookReceiver:
-    """`secrets`: hook name → `whsec_…`. `now_ms`: the sender's clock, against which the timestamp is checked.
+    """`known`: hook name → `whsec_…`. `now_ms`: the sender's clock, against which the timestamp is checked.
 
     A delivery that does not verify is answered 401, one to an unknown name 404; both are kept.
     """
 
     def __init__(
         self,
-        secrets: Mapping[str, str],
+        known: Mapping[str, str],
         *,
         now_ms: Callable[[], int] = wall_clock_ms,
         changed: Callable[[], None] = lambda: None,
+        taken: Callable[[HookDelivery], None] = lambda _: None,
     ) -> None:
-        self.secrets = dict(secrets)
+        self.secrets = dict(known)
         self.deliveries: list[HookDelivery] = []
         self._now_ms, self._changed = now_ms, changed
+        self.taken = taken  # hears of each delivery
         self._told: dict[str, list[_Told]] = {}
 
     def answer(
@@ -76,6 +79,19 @@ class HookReceiver:
     ) -> None:
         """What the next deliveries to this hook are answered; status 0 breaks the connection."""
         self._told.setdefault(name, []).append(_Told(status, after_s, times, headers or {}))
+
+    def signed(
+        self, name: str, body: bytes, *, message_id: str | None = None, at_ms: int | None = None
+    ) -> dict[str, str]:
+        """The headers under which a receiver of this hook answers: signed as it is spoken to."""
+        sent = datetime.fromtimestamp((at_ms if at_ms is not None else self._now_ms()) // 1000, UTC)
+        message = message_id or f"report_{secrets.token_hex(8)}"
+        return {
+            "Content-Type": "application/json",
+            "webhook-id": message,
+            "webhook-timestamp": str(int(sent.timestamp())),
+            "webhook-signature": Webhook(self.secrets[name]).sign(message, sent, body.decode()),
+        }
 
     def rows(self) -> list[Any]:
         """For the page: the latest first."""
@@ -106,6 +122,7 @@ class HookReceiver:
         )
         del self.deliveries[:-KEPT]
         self._changed()
+        self.taken(self.deliveries[-1])
         if status == 0:
             if request.transport is not None:
                 request.transport.abort()

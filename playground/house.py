@@ -12,6 +12,7 @@ from bot.main import build
 from bot.settings import Settings
 from playground import seed
 from playground.hooks import HookReceiver
+from playground.rollout import Rollouts
 from playground.scim import ScimServer
 from playground.server import PlaygroundServer
 from playground.slack.workspace import Workspace
@@ -27,7 +28,7 @@ class House:
     """`folder` keeps everything over a restart. `environ`: settings of the program besides those that the house decides.
 
     `port` 0: any free one; else the directory's is the next, and the program's own the one after it. `http`: signed HTTP instead of sockets.
-    `workspace`: what else the `Workspace` takes.
+    `workspace`: what else the `Workspace` takes. `rollout_s`: how long each step of a deploy takes; None: nobody carries one out.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class House:
         environ: Mapping[str, str] | None = None,
         http: bool = False,
         workspace: Mapping[str, Any] | None = None,
+        rollout_s: float | None = None,
     ) -> None:
         self.folder = folder
         self._http = http
@@ -55,6 +57,10 @@ class House:
             **{"transcript": folder / "transcript.json", **(workspace or {})},
         )
         self.hooks = HookReceiver({}, now_ms=self.now_ms, changed=self.workspace.changed)
+        self.rollouts: Rollouts | None = None
+        if rollout_s is not None:
+            self.rollouts = Rollouts(self.hooks, lambda: f"http://127.0.0.1:{self.app.http.port}", rollout_s)
+            self.hooks.taken = self.rollouts.begin
         self.server = PlaygroundServer(self.workspace, routes=self.hooks.routes())
         self.scim: ScimServer | None = None
         self.apps: list[App] = []
@@ -142,6 +148,8 @@ class House:
         }
 
     async def close(self) -> None:
+        if self.rollouts is not None:
+            await self.rollouts.close()
         for app in reversed(self.apps):
             await app.stop()
         self.apps.clear()

@@ -32,6 +32,10 @@ STANDS: Final = {
     "extended": "made the access longer",
     "ended": "has ended",
     "failed": "failed",
+    "running": "is being deployed",
+    "succeeded": "is deployed",
+    "cancelled": "was cancelled",
+    "superseded": "was superseded: a deploy that was asked for later was started instead",
     "stale": "is out of date: what it changes was changed by somebody else. Ask again",
 }
 
@@ -56,6 +60,28 @@ class Named(BaseModel):
     word: str
 
 
+class Going(BaseModel):
+    """What is deployed, and what was heard of it."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    version: str
+    ref: str | None = None
+    environment_version: int | None = None
+    report_before_ms: int | None = None
+    stage: str | None = None
+    log: str | None = None
+    said: str | None = None
+    heard_ms: int | None = None
+
+
+class Machine(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    token: str
+    name: str
+
+
 class Asked(BaseModel):
     """A request as the server tells it. `waits_for`: names of who can decide; times in milliseconds of the server's clock."""
 
@@ -75,6 +101,8 @@ class Asked(BaseModel):
     granted_ms: int | None = None
     until_ms: int | None = None
     version: int | None = None
+    deploy: Going | None = None
+    machine: Machine | None = None
     extends: str | None = None
     entries: tuple[Named, ...] = ()
     waits_for: tuple[str, ...] = ()
@@ -90,6 +118,8 @@ class Asked(BaseModel):
         return (self.kind, self.target, self.beneficiary, self.extends) == ("open", target, user, None)
 
     def name(self, user: str) -> str:
+        if self.machine is not None and user == f"machine:{self.machine.token}":
+            return f"the machine {cleaned(self.machine.name)}"
         return cleaned(self.names.get(user, user))
 
     @property
@@ -106,10 +136,10 @@ class Requests:
     def now_ms(self) -> int:
         return self._client.now_ms()
 
-    async def ask(self, body: Mapping[str, Any], path: str = "/v1/requests") -> Asked:
-        """Raises `AccessError`."""
+    async def ask(self, body: Mapping[str, Any], path: str = "/v1/requests", key: str | None = None) -> Asked:
+        """Under the same `key` the same wish is one request. Raises `AccessError`."""
         given = {name: value for name, value in body.items() if value is not None and value != ""}
-        return self._read((await self._client.post(path, given)).body)
+        return self._read((await self._client.post(path, given, key)).body)
 
     async def show(self, request: str) -> Asked:
         return self._read((await self._client.get(f"/v1/requests/{request}")).body)
@@ -130,6 +160,8 @@ class Requests:
     async def moved(self, known: Asked, wait_s: int = WAIT_S) -> Asked:
         """As it is when its state is another, or after `wait_s`. Raises `AccessError`, at once where the server is away."""
         query = {"wait": wait_s, "state": known.state}
+        if known.deploy is not None:
+            query["heard_ms"] = known.deploy.heard_ms or 0
         return self._read((await self._client.get(f"/v1/requests/{known.id}", query, patient=False)).body)
 
     def _read(self, body: Any) -> Asked:
@@ -152,7 +184,7 @@ async def decided(requests: Requests, asked: Asked, progress: Progress, timeout_
         try:
             async with asyncio.timeout(timeout_ms / 1000 if timeout_ms is not None else None):
                 while asked.state in WAITING:
-                    asked = await _patiently(requests, asked, progress)
+                    asked = await patiently(requests, asked, progress)
         except TimeoutError:
             raise TooLong(
                 f"Nobody decided within {spell(timeout_ms or 0)}. Request {asked.id} still waits for {asked.who}. "
@@ -163,7 +195,7 @@ async def decided(requests: Requests, asked: Asked, progress: Progress, timeout_
     return asked
 
 
-async def _patiently(requests: Requests, asked: Asked, progress: Progress) -> Asked:
+async def patiently(requests: Requests, asked: Asked, progress: Progress) -> Asked:
     """Over a restart of the server, too."""
     loop = asyncio.get_running_loop()
     away_since: float | None = None

@@ -186,7 +186,10 @@ def _facts(request: "Request", names: dict[str, str]) -> list[tuple[str, str]]:
 
     facts = [("", f"{request.id}  {request.kind} {request.target}: {request.state}")]
     door = ", at a terminal" if request.door == "terminal" else ""
-    facts.append(("asked", f"{_utc(request.created_ms)} by {name(request.requester)}{door}, under “{request.rule}”"))
+    asker = name(request.requester)
+    if request.machine is not None:
+        asker = f"the machine {request.machine.name} (token {request.machine.token} of {asker})"
+    facts.append(("asked", f"{_utc(request.created_ms)} by {asker}{door}, under “{request.rule}”"))
     if request.beneficiary != request.requester:
         facts.append(("for", name(request.beneficiary)))
     if request.reason:

@@ -20,6 +20,7 @@ STATUS: Final[tuple[tuple[type[AccessError], int], ...]] = (
 STATUS_OF: Final = {
     "no_token": 401,
     "bad_token": 401,
+    "bad_signature": 401,
     "wrong_method": 405,
     "body_too_large": 413,
     "wrong_type": 415,

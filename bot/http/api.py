@@ -12,9 +12,10 @@ from pydantic import BaseModel
 
 from bot.http import asked
 from bot.http.answers import JSON, Nothing, refused, told
-from bot.http.auth import Auth, Caller, bearer
+from bot.http.auth import AUTHORIZATION, Auth, Caller, bearer
 from bot.http.openapi import described
 from bot.http.pace import Pace
+from bot.http.signed import SIGNATURE, Signer
 from scheduler.metrics import Metrics
 from store.model.errors import AccessError, Forbidden
 from store.model.token import Bearer
@@ -31,7 +32,8 @@ class Call:
     """One request whose shape is right. `body` and `query` are of the classes that the operation names.
 
     `caller` was looked up, or is None where all may call it, or where a script looks at `bearer` itself.
-    `command_id`: the same whenever the same wish arrives again under the same `Idempotency-Key`.
+    `signer`: who signed the body instead of showing a token. `command_id`: the same whenever the same wish arrives again under
+    the same `Idempotency-Key`.
     """
 
     request: web.Request
@@ -40,6 +42,7 @@ class Call:
     body: Any
     query: Any
     command_id: str
+    signer: Signer | None = None
 
     @property
     def known(self) -> Caller:
@@ -59,6 +62,7 @@ class Call:
         return self.request.match_info[name]
 
 
+Verify = Callable[[web.Request, bytes], Awaitable[Signer]]
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 
 
@@ -66,7 +70,7 @@ Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 class Operation:
     """`path` as in OpenAPI, `/v1/requests/{id}`. `open_to_all`: no token is asked for. `looks_itself`: a script looks at it.
 
-    `types`: what is answered besides JSON. `most_bytes` of a body. `wants_body` False: it may be left out.
+    `signed`: who signed the bytes of the body, where no token is shown. `types`: what is answered besides JSON. `most_bytes` of a body. `wants_body` False: it may be left out.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -81,6 +85,7 @@ class Operation:
     status: int = 200
     open_to_all: bool = False
     looks_itself: bool = False
+    signed: Verify | None = None
     most_bytes: int = BODY_BYTES
     types: tuple[str, ...] = ()
     unchanged: bool = False  # it may answer 304
@@ -126,7 +131,7 @@ class Api:
             begun, shown, said = time.perf_counter(), None, "ok"
             response: web.StreamResponse
             try:
-                shown = None if operation.open_to_all else bearer(request)
+                shown = None if operation.open_to_all or _signs(operation, request) else bearer(request)
                 response = await self._answered(operation, request, shown)
                 if shown is not None:
                     self._used(shown, request)
@@ -150,7 +155,14 @@ class Api:
         if shown is not None:
             self._pace.demand(shown)
         caller = await self._auth.known(shown) if shown is not None and not operation.looks_itself else None
+        raw = await asked.read(request, operation.most_bytes) if operation.method == "POST" else b""
+        signer = await operation.signed(request, raw) if operation.signed is not None and shown is None else None
         command_id = asked.command_id(request, caller.token.id if caller is not None else "")
         query = asked.query(operation.query, request)
-        body = await asked.body(operation, request) if operation.method == "POST" else None
-        return await operation.handle(Call(request, caller, shown, body, query, command_id))
+        body = asked.body(operation, request, raw) if operation.method == "POST" else None
+        return await operation.handle(Call(request, caller, shown, body, query, command_id, signer))
+
+
+def _signs(operation: Operation, request: web.Request) -> bool:
+    """A token that is shown as well decides: what is signed is then not looked at."""
+    return operation.signed is not None and SIGNATURE in request.headers and AUTHORIZATION not in request.headers

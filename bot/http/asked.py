@@ -49,9 +49,8 @@ def query(shape: type[BaseModel], request: web.Request) -> Any:
         raise _wrong("query", shape, error) from None
 
 
-async def body(operation: "Operation", request: web.Request) -> Any:
+def body(operation: "Operation", request: web.Request, raw: bytes) -> Any:
     """Raises `Invalid`."""
-    raw = await _read(request, operation.most_bytes)
     shape = operation.body
     if not raw and (shape is None or not operation.wants_body):
         return None if shape is None else shape()
@@ -65,7 +64,8 @@ async def body(operation: "Operation", request: web.Request) -> Any:
         raise _wrong("body", shape, error) from None
 
 
-async def _read(request: web.Request, most: int) -> bytes:
+async def read(request: web.Request, most: int) -> bytes:
+    """The body as it came. Raises `Invalid`."""
     try:
         return await request.clone(client_max_size=most).read()
     except web.HTTPRequestEntityTooLarge:

@@ -10,6 +10,7 @@ from store.model.errors import Forbidden
 from store.model.token import Action, Bearer, Token, unknown_token
 from store.redis.tokens import Tokens
 
+AUTHORIZATION: Final = "Authorization"
 SCHEME: Final = "bearer"
 
 
@@ -51,7 +52,7 @@ class Auth:
 
 def bearer(request: web.Request) -> Bearer:
     """Raises `Forbidden` (`no_token`, `bad_token`)."""
-    given = request.headers.getall("Authorization", [])
+    given = request.headers.getall(AUTHORIZATION, [])
     if not given:
         raise Forbidden("Show a token: Authorization: Bearer …", code="no_token")
     scheme, _, shown = given[0].partition(" ")

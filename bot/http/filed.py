@@ -16,7 +16,8 @@ from store.model.identity import RequestId, UserId
 from store.model.lifecycle import World
 from store.model.people import Wanted
 from store.model.policy import Threshold
-from store.model.request import CLOCK, MERGED, RELAY, Change, Extending, Kind, Request, State
+from store.model.request import CLOCK, MERGED, RELAY, Change, Deployment, Extending, Kind, Request, State
+from store.model.token import MachineActor, MachineName, TokenId, is_machine
 from store.redis.cards import Cards
 from store.redis.policies import Policies
 
@@ -27,6 +28,28 @@ CHANNEL: Final = "channel"
 class Named(Shape):
     name: str
     word: str  # new, changed, unchanged or removed
+
+
+class Deployed(Shape):
+    """What is deployed and how that goes, as far as it was heard. `environment_version`: which the job reads. Times in ms."""
+
+    version: str
+    ref: str | None = None
+    environment_version: int | None = None
+    started_by: UserId | None = None
+    started_ms: int | None = None
+    report_before_ms: int | None = None
+    stage: str | None = None
+    log: str | None = None
+    said: str | None = None
+    heard_ms: int | None = None
+
+
+class AskedBy(Shape):
+    """The machine that asked: its token, and what it is called. The requester answers for it."""
+
+    token: TokenId
+    name: MachineName
 
 
 class Filed(Shape):
@@ -51,12 +74,14 @@ class Filed(Shape):
     granted_ms: int | None = None
     until_ms: int | None = None
     version: int | None = None
+    deploy: Deployed | None = None
+    machine: AskedBy | None = None
     extends: RequestId | None = None
     entries: tuple[Named, ...] | None = None
     waits_for: tuple[str, ...] = ()
     link: str | None = None
     note: str | None = None
-    by: tuple[UserId | Literal["clock", "relay"], ...] = ()
+    by: tuple[UserId | Literal["clock", "relay"] | MachineActor, ...] = ()
     names: dict[str, str] = {}
     why: str | None = None
     sentence: str
@@ -109,6 +134,8 @@ class Filing:
             granted_ms=request.granted_ms,
             until_ms=request.lease.until_ms if request.lease is not None else None,
             version=request.merged,
+            deploy=_deployed(request),
+            machine=AskedBy(token=request.machine.token, name=request.machine.name) if request.machine else None,
             extends=payload.parent if isinstance(payload, Extending) else None,
             entries=tuple(Named(name=touch.name, word=touch.word) for touch in payload.touches)
             if isinstance(payload, Change)
@@ -172,7 +199,28 @@ def _last_word(request: Request) -> tuple[tuple[str, ...], str | None]:
 
 
 def _people(request: Request) -> set[str]:
-    return {request.requester, request.beneficiary, *_last_word(request)[0]} - {CLOCK, RELAY}
+    concerned = {request.requester, request.beneficiary, *_last_word(request)[0]} - {CLOCK, RELAY}
+    return {one for one in concerned if not is_machine(one)}
+
+
+def _deployed(request: Request) -> Deployed | None:
+    payload, run = request.payload, request.run
+    if not isinstance(payload, Deployment):
+        return None
+    if run is None:
+        return Deployed(version=payload.version, ref=payload.ref)
+    return Deployed(
+        version=payload.version,
+        ref=payload.ref,
+        environment_version=run.environment_version,
+        started_by=run.by,
+        started_ms=run.at_ms,
+        report_before_ms=request.timers.get("deadline") if request.state == "running" else None,
+        stage=run.stage,
+        log=run.log,
+        said=run.said,
+        heard_ms=run.said_ms,
+    )
 
 
 def _asked(thresholds: tuple[Threshold, ...], names: Mapping[str, str]) -> tuple[str, ...]:

@@ -9,16 +9,17 @@ from pydantic import Field, StringConstraints
 
 from bot.http.answers import Nothing, Shape, Whole, answer
 from bot.http.api import KIB, Call, Operation
+from bot.http.auth import Caller
 from bot.http.filed import Filed, Filing
 from bot.http.waiting import Wait, Waiting
 from bot.slack.conversation import Conversation
-from bot.slack.sight import Sight
+from bot.slack.sight import Sight, unseen
 from store.model.blob import Pasted
-from store.model.command import Activate, Command, End, Withdraw
+from store.model.command import Activate, Cancel, Command, Deploy, End, Withdraw
 from store.model.errors import AccessError, Conflict, Invalid, NotFound
 from store.model.identity import Target, UserId, parse_request_id
 from store.model.lifecycle import World
-from store.model.request import REASON_MOST, State
+from store.model.request import REASON_MOST, Machine, State
 from store.model.secret import Secret
 from store.redis.environments import Value
 from store.redis.requests import Outcome
@@ -48,9 +49,9 @@ class Wanted(Shape):
 
 
 class Ask(Shape):
-    """`open` and `access` take a duration, `change` takes `entries` or `rollback_to`."""
+    """`open` and `access` take a duration, `change` takes `entries` or `rollback_to`, `deploy` takes `version` and `ref`."""
 
-    kind: Literal["open", "access", "change"]
+    kind: Literal["open", "access", "change", "deploy"]
     target: Annotated[str, Field(max_length=200)]
     reason: Words = ""
     ticket: Ticket | None = None
@@ -59,6 +60,8 @@ class Ask(Shape):
     beneficiary: UserId | None = None
     entries: Annotated[tuple[Wanted, ...], Field(max_length=ENTRIES_MOST)] | None = None
     rollback_to: Annotated[Whole, Field(ge=1, lt=2**32)] | None = None
+    version: Annotated[str, Field(max_length=200, description="What to deploy, as people call it.")] | None = None
+    ref: Annotated[str, Field(max_length=200, description="What that is for ever: a commit, a digest.")] | None = None
 
 
 class RequestsQuery(Shape):
@@ -70,14 +73,19 @@ class RequestsQuery(Shape):
 
 
 class RequestQuery(Shape):
-    """Waits as long as the state is this one; without `state`, as long as it is what it was."""
+    """Waits as long as the state is this one; without `state`, as long as it is what it was. `heard_ms`: and until more is heard of a deploy."""
 
     wait: Wait = 0
     state: State | None = None
+    heard_ms: Annotated[int, Field(ge=0, lt=2**53)] | None = None
 
 
 class Reason(Shape):
     reason: Words | None = None
+
+
+class Why(Shape):
+    reason: Annotated[Words, Field(min_length=1)]
 
 
 class Longer(Shape):
@@ -132,12 +140,23 @@ class RequestOperations:
                 method="POST", keyed=True, path=f"{one}/extend", name="extend", summary="Ask for more time: a request of its own, decided like any other.",
                 handle=self.extend, body=Longer, status=201, answer=Filed,
             ),
+            Operation(
+                method="POST", keyed=True, path=f"{one}/deploy", name="deploy", summary="Start a deploy that was approved.",
+                handle=self.deploy, body=Nothing, wants_body=False, answer=Filed,
+            ),
+            Operation(
+                method="POST", keyed=True, path=f"{one}/cancel", name="cancel", summary="Cancel a deploy that was approved, or runs.",
+                handle=self.cancel, body=Why, answer=Filed,
+            ),
         )  # fmt: skip
 
     async def ask(self, call: Call) -> web.StreamResponse:
-        user, body = call.known.person, call.body
-        policies = await self._policies.current()
+        body, policies = call.body, await self._policies.current()
         target = Target.parse(body.target, organization=policies.organization)
+        if body.kind == "deploy":
+            return await self._filed(await self._deploy(call, target), 201)
+        _only(body, "version", "ref")
+        user = call.known.person
         said: dict[str, Any] = {
             "reason": body.reason, "ticket": body.ticket, "command_id": call.command_id, "door": "terminal"
         }  # fmt: skip
@@ -155,6 +174,27 @@ class RequestOperations:
                 **said,
             )
         return await self._filed(outcome, 201)
+
+    async def _deploy(self, call: Call, target: Target) -> Outcome:
+        """By a person, or by a machine that was let ask for it: then who asked for its token answers for it."""
+        caller, body = call.known, call.body
+        _only(body, "entries", "rollback_to", "duration_ms", "grant_expiration_ms", "beneficiary")
+        if body.version is None:
+            raise Invalid("Say which version is to be deployed.", code="bad_body")
+        caller.demand("deploy", target.id)
+        token = caller.token
+        machine = Machine(token=token.id, name=token.name) if token.kind == "machine" else None
+        return await self._asking.deploy(
+            token.holder,
+            target,
+            version=body.version,
+            ref=body.ref,
+            reason=body.reason,
+            ticket=body.ticket,
+            command_id=call.command_id,
+            door="terminal" if machine is None else "machine",
+            machine=machine,
+        )
 
     async def _change(self, user: str, target: Target, body: Ask, said: dict[str, Any]) -> Outcome:
         _only(body, "duration_ms", "grant_expiration_ms")
@@ -183,15 +223,15 @@ class RequestOperations:
         )
 
     async def show(self, call: Call) -> web.StreamResponse:
-        user, request_id, query = call.known.person, _id(call), call.query
+        request_id, query = _id(call), call.query
 
         async def look() -> World:
-            return await self._seen(user, request_id)
+            return await self._seen(call.known, request_id)
 
         known = query.state or (await look()).request.state
         world = await self._waiting.until(
             look,
-            news=lambda found: found.request.state != known,
+            news=lambda found: found.request.state != known or _heard(found, query.heard_ms),
             records=lambda found: (self._requests.record(found.request.id),),
             wait_s=query.wait,
             who=call.known.token.id,
@@ -200,7 +240,7 @@ class RequestOperations:
         return answer(await self._filing.of(world))
 
     async def withdraw(self, call: Call) -> web.StreamResponse:
-        return await self._apply(call, Withdraw(id=call.command_id, actor=call.known.person))
+        return await self._apply(call, Withdraw(id=call.command_id, actor=call.known.token.actor))
 
     async def activate(self, call: Call) -> web.StreamResponse:
         return await self._apply(call, Activate(id=call.command_id, actor=call.known.person))
@@ -208,9 +248,16 @@ class RequestOperations:
     async def end(self, call: Call) -> web.StreamResponse:
         return await self._apply(call, End(id=call.command_id, actor=call.known.person, reason=call.body.reason))
 
+    async def deploy(self, call: Call) -> web.StreamResponse:
+        return await self._apply(call, Deploy(id=call.command_id, actor=call.known.person))
+
+    async def cancel(self, call: Call) -> web.StreamResponse:
+        command = Cancel(id=call.command_id, actor=call.known.token.actor, reason=call.body.reason)
+        return await self._apply(call, command)
+
     async def extend(self, call: Call) -> web.StreamResponse:
         user, body = call.known.person, call.body
-        world = await self._seen(user, _id(call))
+        world = await self._seen(call.known, _id(call))
         outcome = await self._asking.extend(
             user,
             world.request.id,
@@ -223,14 +270,17 @@ class RequestOperations:
         return await self._filed(outcome, 201)
 
     async def _apply(self, call: Call, command: Command) -> web.StreamResponse:
-        world = await self._seen(command.actor, _id(call))
+        world = await self._seen(call.known, _id(call))
         outcome = await self._requests.apply(world.request.id, command)
         return await self._filed(outcome, 200)
 
-    async def _seen(self, user: str, request_id: str) -> World:
-        """The same answer for what is not there and for what is not theirs. Raises `NotFound`."""
+    async def _seen(self, caller: Caller, request_id: str) -> World:
+        """The same answer for what is not there and for what is not theirs; a machine's is what it asked for. Raises `NotFound`."""
         world = await self._requests.get(request_id)
-        await self._sight.demand(user, world)
+        if caller.token.kind == "person":
+            await self._sight.demand(caller.person, world)
+        elif world.request.asker != caller.token.actor:
+            raise unseen(request_id)
         return world
 
     async def _filed(self, outcome: Outcome, status: int) -> web.StreamResponse:
@@ -255,6 +305,12 @@ def _id(call: Call) -> str:
         return parse_request_id(given)
     except AccessError:
         raise NotFound("There is no such request here, or it is not yours to see.") from None
+
+
+def _heard(world: World, known_ms: int | None) -> bool:
+    """More of how a deploy goes than was known."""
+    run = world.request.run
+    return known_ms is not None and run is not None and (run.said_ms or 0) > known_ms
 
 
 def _only(body: Ask, *others: str) -> None:

@@ -125,7 +125,9 @@ class Delivery:
             if place.startswith("copy/"):
                 await self._copy(effect.request, copy, for_approvers)
         await self._pass(facts, known)
-        for user in dict.fromkeys((facts.request.requester, facts.request.beneficiary)):
+        # Who answers for a machine is not written to each time that it asks.
+        own = () if facts.request.machine is not None else (facts.request.requester, facts.request.beneficiary)
+        for user in dict.fromkeys(own):
             place = "requester" if user == facts.request.requester else f"beneficiary/{user}"
             refusals += await self._place_dm(effect.request, place, user, known, draw.for_requester(facts, to=user))
         await self._seen(facts)

@@ -14,7 +14,7 @@ from bot.slack.views.tell import tell
 from store.model.explain import Question, explain
 from store.model.identity import Target
 from store.model.policy import DAY, HOUR, MINUTE, Circle, Ticket
-from store.model.request import CLOCK, REASON_MOST, Deployment, Ending, Kind, Run
+from store.model.request import CLOCK, REASON_MOST, Deployment, Ending, Kind, Machine, Run
 from store.model.slots import Landed
 
 TARGET: Final = "payments/prod#api"
@@ -27,7 +27,16 @@ GOING: Final[tuple[Going, ...]] = get_args(Going)
 KINDS: Final[tuple[Kind, ...]] = ("open", "access", "change", "deploy")
 
 
+CI: Final = Machine(token=s.ID, name="ci")
+
+
 def cards() -> Iterator[tuple[str, CardFacts]]:
+    yield "deploy-pending-by-a-machine", s.facts(s.request("deploy", door="machine", machine=CI), soft=True)
+    taken_back = Ending(by=CI.actor, at_ms=s.NOW_MS, reason=WHY)
+    yield (
+        "deploy-cancelled-by-a-machine",
+        s.facts(s.request("deploy", "cancelled", ending=taken_back, door="machine", machine=CI)),
+    )
     yield "deploy-pending-frozen", s.facts(s.request("deploy"), soft=True, frozen=FROZEN)
     yield "deploy-approved-waits", s.facts(s.request("deploy", "approved"), starts_ms=s.NOW_MS + 10 * MINUTE)
     yield "deploy-approved-frozen", s.facts(s.request("deploy", "approved"), frozen=FROZEN)

@@ -12,10 +12,10 @@ from store.model.identity import RequestId, Target, TargetId, UserId, canonical,
 from store.model.record import Part, Record
 from store.model.roster import Address
 from store.model.sealed import Fingerprint, Held, HolderName, Sha256
-from store.model.token import LIFETIME_LEAST_MS, LIFETIME_MOST_MS, Action, MachineName, TokenId
+from store.model.token import LIFETIME_LEAST_MS, LIFETIME_MOST_MS, Action, MachineName, TokenId, machine_actor
 
 Kind = Literal["open", "access", "change", "deploy", "policy"]
-Door = Literal["slack", "terminal"]
+Door = Literal["slack", "terminal", "machine"]
 State = Literal[
     "pending", "approved", "stale", "granting", "active", "revoking", "running",
     "denied", "withdrawn", "expired", "merged", "extended", "ended", "failed",
@@ -184,7 +184,7 @@ class Decision(Part):
 
 
 class Ending(Part):
-    """`by` is a person, `clock` or `relay`."""
+    """`by` is a person, a machine, `clock` or `relay`."""
 
     by: str
     at_ms: int
@@ -220,6 +220,17 @@ class Run(Part):
     said_ms: int | None = None
 
 
+class Machine(Part):
+    """A machine that asked by itself, with the token it showed. Its requester is who asked for that token."""
+
+    token: TokenId
+    name: MachineName
+
+    @property
+    def actor(self) -> str:
+        return machine_actor(self.token)
+
+
 class Request(Record):
     """`version` counts commits and lives beside the body; `revision` counts what is asked, and votes hold for one of them."""
 
@@ -252,6 +263,12 @@ class Request(Record):
     run: Run | None = None  # of a deploy that was started
     timers: dict[Timer, int] = {}
     door: Door = "slack"  # through which it was asked
+    machine: Machine | None = None  # what asked, where that was no person
+
+    @property
+    def asker(self) -> str:
+        """Who or what asked, as the audit log names it."""
+        return self.requester if self.machine is None else self.machine.actor
 
     @property
     def asked(self) -> Target:
@@ -320,6 +337,7 @@ def digest(installation: str, request: Request) -> str:
             fields += [] if change.back_to is None else ["back", str(change.back_to)]
         case Deployment() as deployment:
             fields += ["deploy", deployment.version, deployment.ref or ""]
+            fields += [] if request.machine is None else ["machine", request.machine.token, request.machine.name]
         case Amendment() as amendment:
             fields += [str(amendment.base), amendment.content]
         case Enrolling() as holder:

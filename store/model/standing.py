@@ -216,7 +216,7 @@ def is_deployer(rules: Rules, user: str, people: People) -> Standing:
 
 def may_cancel(request: Request, rules: Rules | None, owners: Circle, user: str, people: People) -> Standing:
     """Who asked, an approver, a deployer or an owner. To stop needs no more than one of the rules of now."""
-    if user == request.requester:
+    if user in (request.requester, request.asker):
         return YES
     if (standing := may_act(user, people)).may is not True:
         return standing

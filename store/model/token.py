@@ -23,12 +23,14 @@ Action = Literal[
 PublicKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]  # 32 bytes, base64url without padding
 
 MachineName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$")]
+MachineActor = Annotated[str, StringConstraints(pattern=rf"^machine:[{ALPHABET}]{{{REQUEST_ID_LENGTH}}}$")]
 
 SECRET_BYTES: Final = 32
 DAY_MS: Final = 24 * 3_600_000
 LIFETIME_LEAST_MS: Final = 3_600_000
 LIFETIME_MOST_MS: Final = 366 * DAY_MS
 WARNED_MOST_MS: Final = 7 * DAY_MS  # before its end
+MACHINE: Final = "machine:"  # before the id of its token, where the audit log names who acted
 MACHINES: Final = "machines"  # where the tokens of machines are listed together
 PREFIXES: Final[dict[TokenKind, str]] = {
     "person": "csp",
@@ -64,15 +66,19 @@ class Token(Record):
     proved_ms: int | None = None  # what the newest proof of its computer said the time was; none is taken twice
     request: str | None = None  # the request by which a machine's was approved
     revoked_ms: int | None = None
+    version: Annotated[int, Field(ge=1)] | None = None  # of the environment: no other is read with it
+    deploy: str | None = None  # the request whose job it was lent to: it reads while that runs
 
     @property
     def actor(self) -> str:
         """As the audit log names who acted."""
-        return self.holder if self.kind == "person" else f"machine:{self.id}"
+        return self.holder if self.kind == "person" else machine_actor(self.id)
 
     @property
     def shelf(self) -> str:
         """Among whose tokens it is listed."""
+        if self.deploy is not None:
+            return f"deploy:{self.deploy}"
         return self.holder if self.kind == "person" else MACHINES
 
     @property
@@ -83,7 +89,7 @@ class Token(Record):
     @property
     def warns_ms(self) -> int | None:
         """When who asked for a machine's hears that it ends: a week before, or with a quarter of its life left."""
-        if self.kind != "machine" or self.revoked_ms is not None:
+        if self.kind != "machine" or self.revoked_ms is not None or self.deploy is not None:
             return None
         return self.expires_ms - min(WARNED_MOST_MS, (self.expires_ms - self.created_ms) // 4)
 
@@ -131,6 +137,14 @@ class Bearer:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("A token does not travel by pickle.")
+
+
+def machine_actor(token_id: str) -> str:
+    return f"{MACHINE}{token_id}"
+
+
+def is_machine(actor: str) -> bool:
+    return actor.startswith(MACHINE)
 
 
 def hash_of(secret: str) -> str:

@@ -56,6 +56,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     index:deleted           zset    environments that were deleted, by when
     index:blobs:U           zset    B/bytes of what U has sealed, by when it ends
     index:dead              zset    target#H of hooks that were given up, by when; out again when it hears of a version. `fire R/H:EVENT T` of other events
+    heard:HASH              string  a message of a hook's receiver that was refused, for a quarter of an hour
     turn:NAME               string  who has the turn, for the length of a lease
     quarantine:C/G          string  until when, ms, nobody writes to group G of connector C, and why
     facts:ID                string  what Slack said of a user or group, for 30 seconds
@@ -145,6 +146,9 @@ class Keys:
 
     def hook(self, target: str, hook: str) -> str:
         return f"{self.prefix}hook:{target}/{hook}"
+
+    def heard(self, digest: str) -> str:
+        return f"{self.prefix}heard:{digest}"
 
     @property
     def due(self) -> str:

@@ -45,6 +45,7 @@ from store.model.request import (
 from store.model.sealed import Manifest, SealedEntry
 from store.model.slots import Slots
 from store.model.standing import starters, wanted
+from store.model.token import is_machine
 from store.model.versions import merged
 from store.redis import projection
 from store.redis.blobs import Taking
@@ -177,9 +178,7 @@ class Requests:
                 held, grant = await self._grant(draft.payload)
                 asked = submit(draft, self._keys.installation, in_force, people, loaded.now_ms, grant)
             except AccessError as refusal:
-                await self._note(
-                    refusal, "submit", draft.requester, draft.id, draft.target.id, loaded.now_ms, command_id
-                )
+                await self._note(refusal, "submit", draft.asker, draft.id, draft.target.id, loaded.now_ms, command_id)
                 raise
             commit = self._commit(command_id, fingerprint, asked)
             commit.guard(self._keys.policy_head, loaded.policy)
@@ -428,7 +427,7 @@ class Requests:
 
     async def _people(self, world: World, command: Command) -> People:
         """Nothing for what the clock or the outside says, unless votes are counted."""
-        actor, machine = command.actor, command.actor in (CLOCK, RELAY)
+        actor, machine = command.actor, command.actor in (CLOCK, RELAY) or is_machine(command.actor)
         if isinstance(command, Leave):
             concerned = frozenset((world.request.requester, world.request.beneficiary))
             return await self._directory.people(Wanted(users=concerned), patient=True)

@@ -146,11 +146,14 @@ def write_token_record(commit: Commit, token: Token, version: int) -> None:
             "epoch": token.epoch,
             "targets": "".join(f" {target} " for target in token.targets),
             "actions": "".join(f" {action} " for action in token.actions),
+            "only": token.version or "",
+            "deploy": token.deploy or "",
         },
     )
     commit.expire(keys.token(token.id), token.kept_ms)
     if token.kind == "machine":
         commit.rank(keys.index("expiring"), token.id, token.warns_ms)
-    commit.rank(
-        keys.index(f"tokens:{token.shelf}"), token.id, None if token.revoked_ms is not None else token.created_ms
-    )
+    shelf = keys.index(f"tokens:{token.shelf}")
+    commit.rank(shelf, token.id, None if token.revoked_ms is not None else token.created_ms)
+    if token.deploy is not None:
+        commit.expire(shelf, token.kept_ms)

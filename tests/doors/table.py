@@ -61,6 +61,7 @@ DEPLOY: Final = "store/model/test_deploying.py::test_who_may_deploy"
 CANCEL: Final = "store/model/test_deploying.py::test_others_and_those_without_a_reason_cancel_nothing"
 REPORT: Final = "store/model/test_deploying.py::test_what_the_receiver_says_is_kept_and_its_end_ends_it"
 BACK: Final = "stories/test_environment.py::test_who_is_named_nowhere_sees_no_names_and_goes_nowhere_back"
+CI: Final = "stories/test_deploy_ci.py::test_a_machine_asks_only_for_what_it_was_let_and_sees_only_what_it_asked_for"
 LOOKING: Final = "bot/cli/test_operator.py::test_looking_starts_nothing"
 
 DOORS: Final[dict[str, Row]] = {
@@ -96,6 +97,16 @@ DOORS: Final[dict[str, Row]] = {
     "route POST /v1/requests/{id}/activate": guarded("The beneficiary", USE),
     "route POST /v1/requests/{id}/end": guarded("Requester, beneficiary, approver or owner", END),
     "route POST /v1/requests/{id}/extend": guarded("Requester or beneficiary of what is held now", LONGER),
+    "route POST /v1/requests/{id}/deploy": guarded("A deployer of the rule", DEPLOY),
+    "route POST /v1/requests/{id}/cancel": guarded("Requester, or the machine that asked; approver, deployer or owner", CANCEL),
+    "route POST /v1/deploys/{id}/status": guarded(
+        "The receiver of a hook that was told of it, by its signature, once; or a machine that may report on it",
+        "stories/test_deploy_ci.py::test_a_report_that_is_not_signed_as_it_should_be_is_not_heard",
+    ),
+    "route POST /v1/deploys/{id}/token": guarded(
+        "The same, while it runs: it reads that version of that environment, and ends with the deploy",
+        "stories/test_deploy_ci.py::test_the_job_reads_what_is_deployed_in_its_version_while_it_runs",
+    ),
     "route GET /v1/environments": harmless("It names what the caller may ask for, or holds.", LISTED),
     "route GET /v1/environments/{project}/{env}": guarded("Requester, approver, owner, holder, or a machine that may read it", CONCERNED),
     "route GET /v1/environments/{project}/{env}/versions": guarded("Requester, approver, owner, holder, or a machine that may read it", CONCERNED),
@@ -267,6 +278,7 @@ DOORS: Final[dict[str, Row]] = {
     "cli doctor": harmless(OWNER_OF_MACHINE, "bot/test_doctor.py::test_where_all_is_well_it_says_so_of_every_part_and_changes_nothing"),
     "cli cards": harmless("Made up requests.", "bot/cli/test_program.py::test_cards_prints_the_storybook"),
     "cli audit tail": harmless(OWNER_OF_MACHINE, LOOKING),
+    "cli deploy": guarded("The server: a requester of the rule, or a machine that was let ask for it", CI),
     "cli request ls": harmless(OWNER_OF_MACHINE, LOOKING),
     "cli request show": harmless(OWNER_OF_MACHINE, "bot/cli/test_operator.py::test_no_value_is_in_what_is_shown"),
     "cli request withdraw": guarded("The server: requester or beneficiary", WITHDRAW),

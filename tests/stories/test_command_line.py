@@ -73,7 +73,7 @@ async def test_an_environment_is_asked_for_begun_and_printed(house: House) -> No
 
     code, out, _ = await ran(house, seed.ROSA, "env", "ls")
     rows = {row.split("\t")[0]: row.split("\t")[1:] for row in out.splitlines()}
-    assert rows["payments/prod"][1:] == ["change, open", ""]
+    assert rows["payments/prod"][1:] == ["change, deploy, open", ""]
     assert rows[STAGING][2].endswith("CET")
     code, out, err = await ran(house, seed.BEN, "env", "open", STAGING)
     assert (code, out) == (3, "")

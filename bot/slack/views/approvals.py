@@ -13,7 +13,7 @@ from bot.slack.views.environments import NOT_KNOWN, NOTHING
 from bot.slack.views.facts import Block, CardFacts
 from bot.slack.views.next_steps import next_step
 from bot.slack.views.parts import NONE, Part, pager, titled
-from bot.slack.views.status import action, headline, held_up, owed, progress, stands
+from bot.slack.views.status import action, asker, headline, held_up, owed, progress, stands
 from bot.slack.views.words import date, mention, plural
 from store.model.request import Change, Enrolling, Kind, Minting, startable
 
@@ -86,7 +86,7 @@ def _waiting(facts: CardFacts) -> list[Block]:
         pressed = buttons.of_debt(facts)
         return [about, *([b.actions(*pressed)] if pressed else [])]
     whom = f", for {mention(request.beneficiary)}" if request.beneficiary != request.requester else ""
-    about = b.section(f"{mention(request.requester)} asks to {action(request)}{whom}.{name}\n{progress(facts)}")
+    about = b.section(f"{asker(request)} asks to {action(request)}{whom}.{name}\n{progress(facts)}")
     names = touched(request.payload, NAMES_MOST) if isinstance(request.payload, Change) else []
     said = [*([b.quoted(request.reason, REASON_MOST)] if request.reason else []), *names]
     reason = [b.rich(*said)] if said else []
@@ -124,7 +124,7 @@ def _mine(facts: CardFacts, user: str) -> list[Block]:
     request = facts.request
     whom = f" for {mention(request.beneficiary)}" if request.beneficiary != user else ""
     if request.state == "running" and user != request.requester:
-        whom = f", asked by {mention(request.requester)}"
+        whom = f", asked by {asker(request)}"
     about = b.section(f"*{stands(facts)}* · {action(request)}{whom} · `{request.id}`\n{step}")
     return [about, *([b.actions(*pressed)] if pressed else [])]
 

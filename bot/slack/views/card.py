@@ -9,6 +9,7 @@ from bot.slack.views.facts import Block, CardFacts, Message
 from bot.slack.views.hooks import lines, reported, retries
 from bot.slack.views.next_steps import next_step
 from bot.slack.views.status import (
+    asker,
     broken,
     decided,
     edited,
@@ -127,7 +128,7 @@ def _body(facts: CardFacts, *, whole: bool) -> list[Block]:
 
 def _fields(facts: CardFacts) -> list[tuple[str, str]]:
     request, rules = facts.request, facts.rules
-    pairs = [("Requester", mention(request.requester))]
+    pairs = [("Requester", asker(request))]
     if request.beneficiary != request.requester:
         pairs.append(("For", mention(request.beneficiary)))
     does = {
@@ -197,7 +198,7 @@ def _foot(facts: CardFacts, *first: str, own: bool = False) -> list[Block]:
     cast = votes(request) if pending or capped else None
     cut_short = f" · `/countersign show {request.id}` shows all of it" if is_cut(facts) else ""
     where = " of the machine" if request.kind == "policy" else ""
-    door = f" at a terminal{where}" if request.door == "terminal" else ""
+    door = {"slack": "", "terminal": f" at a terminal{where}", "machine": " by a machine"}[request.door]
     asked = f"Request `{request.id}` · asked {date(request.created_ms)}{door}{cut_short}"
     small = [*first, *([cast] if cast else []), asked]
     return [*told, b.context(*small)]

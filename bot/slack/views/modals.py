@@ -10,7 +10,7 @@ from bot.slack.views import lengths
 from bot.slack.views.facts import Block, CardFacts, Message, View
 from bot.slack.views.reading import BadForm, typed
 from bot.slack.views.shown_values import values
-from bot.slack.views.status import action
+from bot.slack.views.status import action, asker
 from bot.slack.views.words import mention, places, spoken
 from store.model.policy import HOUR
 from store.model.request import REASON_MOST, Request
@@ -35,14 +35,14 @@ __all__ = [
 def deny_reason(request: Request, origin: Origin) -> View:
     """`origin.reference` is what the person saw, not what the request is by now."""
     word, did = ("Decline", "declined") if request.kind == "deploy" else ("Deny", "denied")
-    about = f"{mention(request.requester)} asks to {action(request)}. They are told that you {did} it, and why."
+    about = f"{asker(request)} asks to {action(request)}. They are told that you {did} it, and why."
     hint = "What would they have to do or know?"
     return _reason(ids.DENY_REASON, word, word, b.section(about), "Why not?", hint, origin)
 
 
 def break_reason(facts: CardFacts, origin: Origin) -> View:
     request, rules = facts.request, facts.rules
-    about = [f"*You let this pass alone:* {mention(request.requester)} asks to {action(request)}."]
+    about = [f"*You let this pass alone:* {asker(request)} asks to {action(request)}."]
     if facts.needed:
         about.append(f"Still missing: {places(facts.needed)}.")
     if rules is not None and request.duration_ms is not None:
@@ -70,7 +70,7 @@ def cancel_reason(request: Request, origin: Origin) -> View:
         if ran
         else "It is not started any more; to have it again, it must be asked again."
     )
-    about = f"{mention(request.requester)} asked to {action(request)}. {comes} They are told that you cancelled it, and why."
+    about = f"{asker(request)} asked to {action(request)}. {comes} They are told that you cancelled it, and why."
     title = "Cancel this deploy"
     return _reason(ids.CANCEL_REASON, title, "Cancel it now", b.section(about), "Why?", "", origin)
 

@@ -125,7 +125,7 @@ def headline(facts: CardFacts) -> str:
     request = facts.request
     asks = "asks" if request.state == "pending" else "asked"
     whom = f" for {mention(request.beneficiary)}" if request.beneficiary != request.requester else ""
-    return f"{stands(facts)}: {mention(request.requester)} {asks} to {action(request)}{whom}."
+    return f"{stands(facts)}: {asker(request)} {asks} to {action(request)}{whom}."
 
 
 def progress(facts: CardFacts, *, deadline: bool = True) -> str:
@@ -221,7 +221,7 @@ def standing(facts: CardFacts) -> str | None:
             return f"{what}. This ended {date(request.since_ms)}."
         case "cancelled" if ending:
             ran = " It had been started: what the receiver has begun, it must stop by itself." if request.run else ""
-            return f"Cancelled by {mention(ending.by)} {date(ending.at_ms)}.{ran}"
+            return f"Cancelled by {actor(request, ending.by)} {date(ending.at_ms)}.{ran}"
         case "superseded":
             return f"A deploy that was asked for later was started instead {date(request.since_ms)}."
         case "approved":
@@ -237,7 +237,7 @@ def standing(facts: CardFacts) -> str | None:
         case "withdrawn" if ending and ending.by == CLOCK:
             return f"Withdrawn by itself {date(ending.at_ms)}: whom it concerns may do nothing here any more."
         case "withdrawn" if ending:
-            return f"Withdrawn by {mention(ending.by)} {date(ending.at_ms)}."
+            return f"Withdrawn by {actor(request, ending.by)} {date(ending.at_ms)}."
         case "extended" if isinstance(request.payload, Extending):
             return f"That moved its end to {date(request.payload.until_ms + (request.granted_ms or 0))}."
         case "expired" if ending and ending.reason == LAPSED:
@@ -251,6 +251,18 @@ def standing(facts: CardFacts) -> str | None:
             return f"The outside system refused, and {has} is not a member. This ended {date(request.since_ms)}."
         case _:
             return None
+
+
+def asker(request: Request) -> str:
+    """Who asked. A machine is named with who answers for it."""
+    if request.machine is None:
+        return mention(request.requester)
+    return f"the machine `{request.machine.name}` (token of {mention(request.requester)})"
+
+
+def actor(request: Request, by: str) -> str:
+    machine = request.machine
+    return f"the machine `{machine.name}`" if machine is not None and by == machine.actor else mention(by)
 
 
 def held_up(facts: CardFacts) -> list[str]:

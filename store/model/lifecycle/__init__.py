@@ -127,7 +127,7 @@ def _transition(world: World, command: Command, people: People) -> Transition:
 
 def withdraw(world: World, command: Withdraw) -> Transition:
     request, now_ms = world.request, world.now_ms
-    if command.actor not in (request.requester, request.beneficiary):
+    if command.actor not in (request.requester, request.beneficiary, request.asker):
         raise Forbidden("Only the person who asked can withdraw this.", code="not_the_requester")
     withdrawn = moved_to(request, "withdrawn", now_ms, ending=Ending(by=command.actor, at_ms=now_ms))
     return Transition(

@@ -22,6 +22,7 @@ from store.model.request import (
     Extending,
     Joining,
     Kind,
+    Machine,
     Minting,
     Opening,
     Payload,
@@ -44,6 +45,11 @@ class Draft:
     reason: str = ""
     ticket: str | None = None
     door: Door = "slack"
+    machine: Machine | None = None  # what asks; `requester` is who answers for it
+
+    @property
+    def asker(self) -> str:
+        return self.requester if self.machine is None else self.machine.actor
 
 
 def wanted_to_ask(draft: Draft, rule: Policy, policies: PolicySet) -> Wanted:
@@ -76,7 +82,8 @@ def admitted(draft: Draft, policies: PolicySet, people: People, now_ms: int, par
     demand(may_act(draft.requester, people))
     if (person := people.persons[draft.beneficiary]).barred:
         raise Forbidden(f"This is for {person.name}, and they are {person.barred}.", code="forbidden")
-    asks = rule.requesters.has(draft.requester, people)
+    # A machine asks by the token that was approved for it: who answers for it need not be among those who may ask.
+    asks = rule.requesters.has(draft.requester, people) if draft.machine is None else draft.kind == "deploy"
     demand(
         Standing(may=asks, why=f"The rule “{rule.name}” does not name you among those who may ask for {draft.target}.")
     )
@@ -119,6 +126,7 @@ def submit(
         reason=draft.reason.strip(),
         ticket=draft.ticket,
         door=draft.door,
+        machine=draft.machine,
         digest="",
         policy=policies.number,
         rule=rule.name,
@@ -134,11 +142,13 @@ def submit(
             audit(
                 request,
                 "request.submitted",
-                request.requester,
+                request.asker,
                 now_ms,
                 rule=rule.name,
                 policy=policies.number,
                 door=draft.door if draft.door != "slack" else None,
+                machine=draft.machine.name if draft.machine is not None else None,
+                answers=draft.requester if draft.machine is not None else None,
             ),
         ),
         effects=tuple(ShowCard(request=each.id) for each in (request, parent) if each is not None),

@@ -37,6 +37,8 @@ def draft_of(request: Request, command: Edit) -> Draft:
         _amending(_touching(_lasting(request.payload, command.duration_ms), command.touches), command.amendment),
         command.reason,
         command.ticket,
+        request.door,
+        request.machine,
     )
 
 

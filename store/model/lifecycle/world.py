@@ -144,6 +144,9 @@ def audit(request: Request, event: str, actor: str, now_ms: int, **details: str 
 
 
 def tell(request: Request, news: News, now_ms: int) -> tuple[Tell, ...]:
+    """What a machine asked for it looks at by itself; who answers for it reads the card."""
+    if request.machine is not None:
+        return ()
     return tuple(
         Tell(request=request.id, news=news, to=user, at_ms=now_ms)
         for user in dict.fromkeys((request.requester, request.beneficiary))

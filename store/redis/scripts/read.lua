@@ -16,10 +16,10 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
 local function spelled(number) return string.format('%.0f', number) end
 
-local target, actor, till, name = ARGV[6], nil, nil, ''
+local target, actor, till, name, wanted = ARGV[6], nil, nil, '', ARGV[7]
 local request = KEYS[3]
 if ARGV[4] ~= 'slack' then
-  local token = redis.call('HMGET', KEYS[3], 'kind', 'hash', 'until', 'holder', 'epoch', 'targets', 'actions')
+  local token = redis.call('HMGET', KEYS[3], 'kind', 'hash', 'until', 'holder', 'epoch', 'targets', 'actions', 'only', 'deploy')
   -- Hashes of 32 random bytes: how long the comparison takes tells nothing that could be used.
   if token[1] ~= ARGV[4] or token[2] ~= ARGV[5] then return { 'token' } end
   if now >= tonumber(token[3]) then return { 'token' } end
@@ -29,6 +29,14 @@ if ARGV[4] ~= 'slack' then
     if not string.find(token[7], ' read ', 1, true) then return { 'not let' } end
     if not string.find(token[6], ' ' .. target .. ' ', 1, true) then return { 'not let' } end
     till = tonumber(token[3])
+    -- Lent to the job of a deploy: while that runs, and for the version that it deploys.
+    if (token[9] or '') ~= '' and redis.call('HGET', ARGV[2] .. 'request:' .. token[9], 'state') ~= 'running' then
+      return { 'token' }
+    end
+    if (token[8] or '') ~= '' then
+      if wanted ~= '0' and wanted ~= token[8] then return { 'not let' } end
+      wanted = token[8]
+    end
   else
     -- By the end of each: where the last one is over, all are.
     name = redis.call('ZREVRANGE', ARGV[2] .. 'index:reads:' .. actor .. ':' .. target, 0, 0)[1]
@@ -57,9 +65,9 @@ environment = known
 local head = redis.call('HMGET', ARGV[2] .. 'head:' .. environment, 'version', 'number', 'mac', 'entries', 'body')
 if not head[2] or not head[5] then return { 'gone' } end
 local number, body = head[2], head[5]
-local newest = ARGV[7] == '0' or ARGV[7] == number
+local newest = wanted == '0' or wanted == number
 if not newest then
-  number, body = ARGV[7], redis.call('GET', ARGV[2] .. 'manifest:' .. environment .. ':' .. ARGV[7])
+  number, body = wanted, redis.call('GET', ARGV[2] .. 'manifest:' .. environment .. ':' .. wanted)
   if not body then return { 'version' } end
 end
 local answer = { 'ok', spelled(now), spelled(till), name, environment, number, head[1] }

@@ -131,3 +131,12 @@ async def test_a_record_goes_some_time_after_its_end(corridor, tokens):
     shown = await bearer(tokens)
     left = await corridor.redis.pttl(corridor.keys.token(shown.id))
     assert 12 * 60 * MINUTE_MS < left <= 36 * 60 * MINUTE_MS
+
+
+async def test_what_is_lent_to_a_deploy_is_no_machine_that_owners_look_after(corridor, tokens):
+    lent: dict[str, Any] = {"deploy": "REQVEST001", "version": 3, "expires_ms": NOW + 30 * MINUTE_MS}
+    token = await tokens.show(Bearer.read(await machine_token(tokens, NOW, **lent)), NOW)
+    assert await tokens.machines() == []
+    assert [each.id for each in await tokens.of("deploy:REQVEST001")] == [token.id]
+    assert await tokens.expiring(token.expires_ms, most=10) == []
+    assert await corridor.redis.pttl(corridor.keys.index("tokens:deploy:REQVEST001")) > 0
