@@ -44,7 +44,7 @@ SHORT: Final = {
     "env": "Ask for an environment's secrets, and read them.",
     "secrets": "Change secrets by a request, and see how they came about.",
     "seal": "Seal a value for a form in Slack.",
-    "keys": "Who holds the keys of environments: list, add, remove, rotate, drill.",
+    "keys": "Who holds the keys of environments: list, add, rotate, drill.",
     "keyserver": "A key holder on a host of its own, and who may call it.",
     "token": "Let machines in: ask for their tokens, list and revoke them.",
     "cards": "Print every card, modal and Home view as JSON lines.",
