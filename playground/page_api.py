@@ -53,6 +53,7 @@ class PageApi:
             web.get("/page/options", self._options),
             web.post("/page/act", self._act),
             web.get("/page/{file}", self._file),
+            web.get("/archives/{channel}/{message}", self._permalink),
             web.get("/{file}", self._file),
         ]
 
@@ -86,6 +87,12 @@ class PageApi:
             charset="utf-8",
             headers={"Cache-Control": "no-store"},
         )
+
+    async def _permalink(self, request: web.Request) -> web.StreamResponse:
+        """Where `chat.getPermalink` points to: its channel, for the person whom the page begins with."""
+        if (channel := request.match_info["channel"]) not in self._workspace.channels:
+            raise web.HTTPNotFound(text="There is no such channel here.")
+        raise web.HTTPFound(f"/#at={channel}")
 
     async def _state(self, request: web.Request) -> web.StreamResponse:
         return web.Response(text=self._json(self._who(request)), content_type="application/json")

@@ -70,6 +70,7 @@ targets:
     channel: C0APPROVALS
     connector: directory
     group: database-admins
+  policy:main: {{channel: C0APPROVALS}}   # this file, and the machines that are let in
   countersign/connectors:
     channel: C0APPROVALS
     values_in_slack: enter
@@ -112,9 +113,9 @@ policies:
     enforcement: soft
     bypassers: {{users: [omar@example.com]}}
     report_within: 30m
-  - name: connectors
-    targets: [countersign/connectors]
-    actions: [change]
+  - name: Countersign itself
+    targets: ["policy:main", countersign/connectors]
+    actions: [policy, change]
     requesters: {{users: [ana@example.com]}}
     approvals: [{{count: 1, from: {{groups: [payments-leads]}}}}]
 """

@@ -78,6 +78,11 @@ class Credentials:
     def url(self, given: str | None = None) -> str:
         """The server that is meant: `--url`, `COUNTERSIGN_URL`, or the one of the last login. Raises `Forbidden`, `Invalid`."""
         found = given or self._environ.get("COUNTERSIGN_URL") or self.read().current
+        if not found and self._environ.get("COUNTERSIGN_TOKEN"):
+            raise Invalid(
+                "COUNTERSIGN_TOKEN does not say which server takes it. Set COUNTERSIGN_URL too, or give --url.",
+                code="no_server",
+            )
         if not found:
             raise Forbidden(
                 "Nobody is logged in here. Log in first: countersign login https://countersign.example.com",
@@ -94,7 +99,8 @@ class Credentials:
         if given := self._environ.get("COUNTERSIGN_TOKEN"):
             if refused is not None:
                 raise Forbidden(
-                    "The server does not take the token in COUNTERSIGN_TOKEN, or no longer.", code="bad_token"
+                    "The server does not take the token in COUNTERSIGN_TOKEN: it is not approved yet, over, revoked or another server's.",
+                    code="bad_token",
                 )
             return Secret(given.encode())
         session = self._session(url)

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -12,10 +12,12 @@ from bot.cli.moments import DURATION
 from bot.cli.output import Form, output_option, print_json, print_paragraph, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from store.model.policy import PolicySet
     from store.model.request import Request
+
+T = TypeVar("T")
 
 HEADER: Final = ("id", "state", "what", "by", "since", "until")
 
@@ -48,7 +50,7 @@ def ls(*, waiting: bool, user: str | None, most: int, local: bool, url: str | No
     if user is None and not local and request_mine.logged_in(url):
         request_mine.list_mine(url, output, waiting=waiting, most=most)
         return
-    requests, policies = asyncio.run(_listed(user, most))
+    requests, policies = _here(_listed(user, most), meant=local or user is not None)
     if output == "json":
         print_json([_shown(request) for request in requests])
     elif requests:
@@ -67,7 +69,7 @@ def show(request_id: str, *, local: bool, url: str | None, output: Form) -> None
     if not local and request_mine.logged_in(url):
         request_mine.show_mine(request_id, url, output)
         return
-    request, policies = asyncio.run(_one(request_id))
+    request, policies = _here(_one(request_id), meant=local)
     if output == "json":
         print_json(_shown(request))
         return
@@ -126,6 +128,22 @@ def extend(
     body = {"duration_ms": duration_ms, "reason": reason, "ticket": ticket}
     path = f"/v1/requests/{parse_request_id(request_id)}/extend"
     tell(file(url, body, path=path, wait=wait, timeout_ms=timeout_ms, output=output), output)
+
+
+def _here(reading: "Coroutine[Any, Any, T]", *, meant: bool) -> "T":
+    """`meant`: this machine's Redis was asked for, and is not only what is left where nobody is logged in."""
+    from store.model.errors import Unavailable
+
+    try:
+        return asyncio.run(reading)
+    except Unavailable as refused:
+        if meant or refused.detail != "not_running":
+            raise
+        raise Unavailable(
+            "Nobody is logged in here: countersign login https://countersign.example.com. And no server runs on this machine, whose owner would see all: "
+            "start countersign serve, or set COUNTERSIGN_DATA or REDIS_URL as it has them.",
+            code=refused.detail,
+        ) from None
 
 
 async def _listed(user: str | None, most: int) -> tuple[list["Request"], "PolicySet"]:

@@ -77,6 +77,7 @@ def show_mine(request_id: str, url: str | None, output: Form) -> None:
         ("duration", spell(asked.duration_ms) if asked.duration_ms else ""),
         *(("name", f"{entry.name} ({entry.word})") for entry in asked.entries),
         ("until", at(asked.until_ms, now_ms) if asked.until_ms else ""),
+        ("stands", asked.sentence if asked.state == "pending" else ""),
         ("before", at(asked.deadline_ms, now_ms) if asked.deadline_ms else ""),
         ("card", asked.link or ""),
     ]

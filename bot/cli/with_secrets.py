@@ -86,7 +86,7 @@ def command(
     Uses access that you have, or begins what was approved, or asks for it, says who decides, and waits. Ctrl-C while it waits withdraws what it asked.
     Files of the environment lie in a folder in memory, $COUNTERSIGN_FILES, and are gone when the program is. The program's exit code is passed on.
 
-        countersign run payments/prod --for 30m --reason "INC-7" -- ./server --port 8080
+        countersign run payments/prod --for 30m --reason "INC-7" -- ./server
     """
     if sys.platform != "linux":
         raise Unavailable(

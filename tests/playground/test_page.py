@@ -193,6 +193,15 @@ async def test_files(server, browser, path, status, kind):
             assert (response.content_type, response.headers["Cache-Control"]) == (kind, "no-store")
 
 
+async def test_a_permalink_leads_to_its_channel(server, browser, api):
+    ts = (await api.chat_postMessage(channel="C0OPEN", text="card"))["ts"]
+    link = (await api.chat_getPermalink(channel="C0OPEN", message_ts=ts))["permalink"]
+    async with browser.session.get(link, allow_redirects=False) as response:
+        assert (response.status, response.headers["Location"]) == (302, "/#at=C0OPEN")
+    async with browser.session.get(link.replace("C0OPEN", "C0NONE")) as response:
+        assert response.status == 404
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

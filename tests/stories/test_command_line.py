@@ -216,6 +216,7 @@ async def test_ones_own_requests_are_looked_at_used_and_ended(house: House) -> N
     code, out, _ = await ran(house, seed.ROSA, "request", "show", first.lower())
     assert f"Request {first} (open {STAGING}) waits for" in out
     assert "reason:    a [31mlook" in out
+    assert "stands:    Waiting for approval by 1 of " in out
     code, out, _ = await ran(house, seed.ROSA, "request", "withdraw", first)
     assert (code, out) == (0, f"Request {first} (open {STAGING}) was withdrawn by rosa.\n")
     code, _, err = await ran(house, seed.ROSA, "request", "activate", first)

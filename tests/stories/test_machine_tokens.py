@@ -67,7 +67,8 @@ async def call(house: House, token: str, path: str) -> tuple[int, Any]:
 
 
 async def approved(house: House) -> None:
-    asked = await card(house, "Waiting for approval", "let in the machine `ci`")
+    asked = await card(house, "Waiting for approval", "let in the machine `ci`", "at a terminal")
+    assert "at a terminal of the machine" not in text_of(asked)  # over HTTP, by somebody who is logged in
     await press(house, seed.BEN, asked, "approve")
     await says(house, asked, "Merged")
     await quiet(house)

@@ -197,7 +197,8 @@ def _foot(facts: CardFacts, *first: str, own: bool = False) -> list[Block]:
     capped = request.state == "approved" and any(review.cap_ms is not None for review in request.reviews)
     cast = votes(request) if pending or capped else None
     cut_short = f" · `/countersign show {request.id}` shows all of it" if is_cut(facts) else ""
-    where = " of the machine" if request.kind == "policy" else ""
+    over_http = isinstance(request.payload, Minting)  # from anywhere: who asks is logged in
+    where = " of the machine" if request.kind == "policy" and not over_http else ""
     door = {"slack": "", "terminal": f" at a terminal{where}", "machine": " by a machine"}[request.door]
     asked = f"Request `{request.id}` · asked {date(request.created_ms)}{door}{cut_short}"
     small = [*first, *([cast] if cast else []), asked]

@@ -164,6 +164,13 @@ async def test_what_is_given_goes_before_the_environment_and_that_before_the_fil
     assert other.url("https://g.example") == "https://g.example"
 
 
+def test_a_token_without_a_server_is_told_to_name_one(path, clock):
+    with pytest.raises(Invalid) as refused:
+        Credentials(path, {"COUNTERSIGN_TOKEN": "csm_x"}, lambda: clock.now).url()
+    assert refused.value.detail == "no_server"
+    assert "COUNTERSIGN_URL" in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("text", "meant"),
     [

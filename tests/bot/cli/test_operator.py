@@ -131,6 +131,7 @@ async def test_looking_starts_nothing(run_here: Run, tmp_path: Path, arguments: 
     ran = await run_here(*arguments, HOME=str(tmp_path))
     assert ran.code == 6
     assert "start countersign serve" in ran.err
+    assert ("countersign login" in ran.err) == (arguments[0] == "request")
     assert await running(tmp_path / ".local/share/countersign/redis") is None
     assert list(tmp_path.iterdir()) == []
 
