@@ -4,9 +4,11 @@ import contextlib
 import os
 import pty
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,13 +25,16 @@ SOON_S = 20.0
 
 
 @pytest.fixture
-def environ(tmp_path: Path) -> dict[str, str]:
-    """Each test has a folder of its own to look for what is left in."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "COUNTERSIGN_TOKEN": "csp_ours", "TMPDIR": str(tmp_path)}
+def environ(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Each test has folders of its own to look for what is left in, also in memory: others run beside it."""
+    memory = tempfile.mkdtemp(prefix="countersign-test-", dir="/dev/shm")
+    own = {"COUNTERSIGN_TOKEN": "csp_ours", "TMPDIR": str(tmp_path), "XDG_RUNTIME_DIR": memory}
+    yield {**os.environ, "PYTHONPATH": str(ROOT), **own}
+    shutil.rmtree(memory)
 
 
-def left() -> list[Path]:
-    return sorted(Path("/dev/shm").glob(f"{PREFIX}*"))  # noqa: S108 - what is looked for
+def left(environ: dict[str, str]) -> list[Path]:
+    return sorted(Path(environ["XDG_RUNTIME_DIR"]).glob(f"{PREFIX}*"))
 
 
 def until(true: Callable[[], object]) -> None:
@@ -112,7 +117,7 @@ def test_our_token_is_no_business_of_its(environ: dict[str, str]):
 
 
 def test_its_files_lie_in_memory_as_they_were_and_nobody_else_enters(environ: dict[str, str]):
-    before = left()
+    before = left(environ)
     done = run(
         environ,
         "--no-mask",
@@ -121,7 +126,7 @@ def test_its_files_lie_in_memory_as_they_were_and_nobody_else_enters(environ: di
         'cd "$COUNTERSIGN_FILES"; stat -f -c %T .; stat -c %a . tls tls/key.pem; cat tls/key.pem',
     )
     assert done.stdout == b"tmpfs\n700\n700\n640\n\x00\xfffile-of-the-tests\n"
-    assert left() == before
+    assert left(environ) == before
 
 
 def test_it_begins_with_no_core_and_no_signal_changed(environ: dict[str, str]):
@@ -163,22 +168,21 @@ raise SystemExit(5)
 """
     with begun(environ, sys.executable, "-c", script) as process:
         process.send_signal(number)
-        out, _ = process.communicate(timeout=SOON_S)
-        assert out == f"came {int(number)}\n".encode()
-        assert process.returncode == 5
+        out, err = process.communicate(timeout=SOON_S)
+        assert (out, process.returncode, err) == (f"came {int(number)}\n".encode(), 5, b"")
 
 
 @pytest.mark.parametrize("grace", ["run", "keeper"])
 def test_killed_with_9_the_program_and_its_files_go_too(environ: dict[str, str], grace: str):
-    before = left()
+    before = left(environ)
     with begun(environ, "sh", "-c", "echo ready; setsid sleep 300 & sleep 300") as process:
         until(lambda: len(descendants(process.pid)) >= 4)
         begun_by_it = descendants(process.pid)
-        assert len(left()) == len(before) + 1
+        assert len(left(environ)) == len(before) + 1
         os.kill(process.pid if grace == "run" else begun_by_it[0], signal.SIGKILL)
         process.wait(timeout=SOON_S)
         until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in begun_by_it))
-        until(lambda: left() == before)
+        until(lambda: left(environ) == before)
         assert process.returncode == (-9 if grace == "run" else 137)
 
 
