@@ -71,7 +71,7 @@ def asked(capsys: pytest.CaptureFixture[str], file: str, *question: str) -> dict
         ("--as rosa@example.com open payments/nix", "refused", "There is no target payments/nix"),
         ("--as rosa@example.com change payments/staging", "refused", "No rule says who may decide “change”"),
         ("--as rosa@example.com open payments/prod#api", "refused", "and payments/prod#api is an application"),
-        ("--as rosa@example.com deploy payments/prod", "refused", "no requests of the kind “deploy” yet"),
+        ("--as rosa@example.com deploy payments/prod", "refused", "No hook deploys payments/prod"),
         ("--as U0ROSA access role:admin", "depends", "may ask to hold role:admin for 1 hour."),
         ("--as rosa@example.com access role:admin", "depends", "if Slack counts them among U0ROSA"),
         ("--as U0ZOE access role:admin", "refused", "does not name U0ZOE"),
