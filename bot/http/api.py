@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, Literal
 
 import structlog
@@ -112,7 +113,6 @@ class Api:
             open_to_all=True,
         )
         self.operations = (*operations, description)
-        self._description = json.dumps(described(self.operations), separators=(",", ":")).encode()
         self._auth = auth
         self._metrics = metrics
         self._pace = pace
@@ -120,6 +120,10 @@ class Api:
 
     def routes(self) -> list[web.RouteDef]:
         return [web.route(one.method, one.path, self._handler(one)) for one in self.operations]
+
+    @cached_property
+    def _description(self) -> bytes:
+        return json.dumps(described(self.operations), separators=(",", ":")).encode()
 
     async def _describe(self, _: Call) -> web.StreamResponse:
         return told(self._description, JSON)

@@ -94,6 +94,7 @@ def bolt(client: AsyncWebClient, identity: Identity, running: Running) -> AsyncA
 
     return _Counted(
         running,
+        name="countersign",  # else Bolt looks through every module for the file that called it
         client=client,
         authorize=authorize,  # None is how Bolt is told that nobody is known
         process_before_response=True,
