@@ -283,6 +283,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
             settings.versions,
         ).look,
     )
+    scripts.on_put = clock.nudge
 
     bootstrap = Bootstrap(settings.policies, policies, SlackLookup(slack), dial, skew)
     condition = Condition(

@@ -93,8 +93,17 @@ class House:
         # A restart must not turn the clock back: what was done by it lies in the store.
         (self.folder / AHEAD).write_text(str(self._skew_ms), encoding="utf-8")
         for app in self.apps:
+            await app.clock.sweep()
             app.clock.nudge()
         self.workspace.changed()
+
+    async def quiet(self, within_s: float) -> None:
+        """Until nothing is left to be told or done: the lanes are empty. Raises `TimeoutError`."""
+        async with asyncio.timeout(within_s):
+            while any([await self.app.outbox.depth(lane) for lane in self.app.relay.lanes]):
+                for app in self.apps:
+                    app.clock.nudge()
+                    await app.relay.settled()
 
     async def open(self) -> None:
         """Everything but the program. Raises `OSError` when a port is taken."""
@@ -167,7 +176,8 @@ class House:
         if not (self.folder / SEEDED).exists():
             await seed.first_secrets(app)
             (self.folder / SEEDED).touch()
-            app.clock.nudge()
+            with contextlib.suppress(TimeoutError):  # whoever comes in finds it done, and not being done
+                await self.quiet(IN_HAND_S)
 
     def _write_policies(self, scim: str) -> None:
         path = self.folder / "policies.yml"

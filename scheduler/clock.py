@@ -1,7 +1,7 @@
 """Clock: APScheduler ticks, Redis keeps what is due. Every replica ticks; none is the leader."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from typing import Final
 
 import structlog
@@ -59,7 +59,7 @@ class Clock:
         self._scheduler = AsyncIOScheduler(
             jobstores={"default": MemoryJobStore()}, job_defaults=defaults, timezone="UTC"
         )
-        self._nudges = 0
+        self._nudged: set[Lane] = set()
         self._looking: asyncio.Task[None] | None = None
         self._running: set[asyncio.Task[None]] = set()
         self._stopped = False
@@ -74,12 +74,16 @@ class Clock:
             self._scheduler.add_job(self._tick, "interval", seconds=seconds, args=[name, job], id=name)
         self._scheduler.start()
 
-    def nudge(self) -> None:
-        """Something was committed here: look at once instead of at the next tick."""
-        self._nudges += 1
+    def nudge(self, lanes: Set[Lane] | None = None) -> None:
+        """Something was put into these lanes, or nobody knows into which: look at once instead of at the next tick."""
+        self._nudged.update(self._relay.lanes if lanes is None else lanes)
         looks = self._looking is not None and not self._looking.done()
         if not looks and not self._stopped and self._scheduler.running:
             self._looking = asyncio.get_running_loop().create_task(self._look())
+
+    async def sweep(self) -> None:
+        """What is due happens now, and not at the next tick: the time has jumped."""
+        await self._tick("sweep", self._swept)
 
     async def stop(self) -> None:
         """Begins nothing new, and waits for the ticks that run: the scheduler would cut them off where they stand."""
@@ -91,11 +95,11 @@ class Clock:
             await asyncio.sleep(0)  # which it does at the loop's next turn
 
     async def _look(self) -> None:
-        seen = -1
-        while seen != self._nudges:  # once more for what was committed while we looked
-            seen = self._nudges
+        while self._nudged:  # once more for what was put while we looked
+            nudged, self._nudged = self._nudged, set()
             for lane in self._relay.lanes:
-                await self._tick(f"relay {lane}", self._relayed(lane))
+                if lane in nudged:
+                    await self._tick(f"relay {lane}", self._relayed(lane))
 
     async def _swept(self) -> None:
         done = MOST

@@ -58,7 +58,7 @@ class Relay:
         self._refused = refused
         self._busy: dict[Lane, set[asyncio.Task[None]]] = {lane: set() for lane in get_args(Lane)}
         self._claiming = {lane: asyncio.Lock() for lane in self._busy}  # two ticks at a time would take the same room
-        self._full: set[Lane] = set()  # lanes in which more was due than there was room for
+        self._more: set[Lane] = set()  # lanes in which more is due: there was no room for it, or it was put anew meanwhile
         self._ticks: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -75,7 +75,7 @@ class Relay:
                 return 0
             claimed = await self._outbox.claim(lane, most=room, lease_ms=LEASE_MS)
             if len(claimed) == room:
-                self._full.add(lane)
+                self._more.add(lane)
             for each in claimed:
                 self._metrics.effect_lateness.labels(lane).observe(each.late_ms / 1000)
                 task = asyncio.create_task(self._one(each))
@@ -115,17 +115,18 @@ class Relay:
             if attempt:
                 await asyncio.sleep(SETTLE_PAUSE_S)
             try:
-                await self._outbox.settle(claimed, again_in_ms=again_in_ms)
+                if await self._outbox.settle(claimed, again_in_ms=again_in_ms) == "again":
+                    self._more.add(claimed.lane)
                 return
             except Unavailable as error:
                 if attempt == 0:
                     log.warning("effect not settled", lane=claimed.lane, effect=claimed.member, why=error.sentence)
 
     def _ended(self, lane: Lane, task: asyncio.Task[None]) -> None:
-        """There is room again: where more is waiting, it does not wait for the next tick."""
+        """There is room again: where more is due, it does not wait for the next tick."""
         self._busy[lane].discard(task)
-        if lane in self._full and not self._closed:
-            self._full.discard(lane)
+        if lane in self._more and not self._closed:
+            self._more.discard(lane)
             tick = asyncio.create_task(self._quietly(lane))
             self._ticks.add(tick)
             tick.add_done_callback(self._ticks.discard)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from store.model.audit import Audit
-from store.model.effect import Effect
+from store.model.effect import Effect, Lane
 from store.model.errors import Conflict, Unavailable
 from store.redis.keys import Keys
 from store.redis.scripts import Scripts
@@ -33,6 +33,7 @@ class Commit:
     good_until_ms: int | None = None
     good_from_ms: int | None = None
     frees: bool = False  # it takes away or records, and is let through by a full server
+    _lanes: set[Lane] = field(default_factory=set)
     _names: list[str] = field(default_factory=list)
     _operations: list[str | int | bytes] = field(default_factory=list)
 
@@ -75,8 +76,8 @@ class Commit:
 
     def put(self, effects: Iterable[Effect]) -> None:
         for effect in {effect.key: effect for effect in effects}.values():
-            lane = self.keys.lane(effect.lane)
-            self._add("put", [lane, self.keys.effect(effect.lane, effect.key)], effect.key, effect.to_json())
+            self._lanes.add(effect.lane)
+            self._add("put", [self.keys.lane(effect.lane), self.keys.effect(effect.lane, effect.key)], effect.key, effect.to_json())
 
     def otherwise(self, request: str, debt: str, policy: str, most: int) -> None:
         """What to read in the same turn where nothing can be committed, to decide again."""
@@ -101,6 +102,8 @@ class Commit:
             # Its id makes it safe to ask again: either it is there already, or it is made now.
             reply = await scripts.run("commit", keys, head + self._operations, frees=self.frees)
         status = text(reply[0])
+        if self._lanes and status in ("ok", "seen"):
+            scripts.on_put(self._lanes)
         if status == "seen":
             fingerprint, answer = text(reply[1]), text(reply[2])
             if fingerprint != self.fingerprint:

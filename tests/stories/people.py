@@ -186,14 +186,8 @@ async def approved(house: House, message: Message, *by: str) -> Message:
 
 
 async def quiet(house: House, within_s: float = 5.0) -> None:
-    """Nothing is left to be told or done: the lanes are empty, in every process."""
-    keys = house.app.audit._keys
-    lanes = [keys.lane(lane) for lane in house.app.relay.lanes]
-    async with asyncio.timeout(within_s):
-        while any([await house.app.redis.zcard(lane) for lane in lanes]):
-            for app in house.apps:
-                app.clock.nudge()
-                await app.relay.settled()
+    """Nothing is left to be told, done or answered."""
+    await house.quiet(within_s)
     for app in house.apps:
         await app.replies.drain(within_s)
 

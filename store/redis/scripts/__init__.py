@@ -1,5 +1,6 @@
 """The Lua scripts, one file each; the header of a file names its keys, arguments and answer."""
 
+from collections.abc import Callable, Set
 from importlib.resources import files
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as TimedOut
 
+from store.model.effect import Lane
 from store.model.errors import Unavailable
 from store.redis.refusals import refusal
 
@@ -16,7 +18,7 @@ NOT_CONFIRMED: Final = "Not confirmed yet; the card will show the truth."
 
 
 class Scripts:
-    """Runs them by hash. `round_trips` counts what went over the wire, for the bench."""
+    """Runs them by hash. `round_trips` counts what went over the wire, for the bench. `on_put` hears of the lanes into which a commit of this process has put effects."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -24,6 +26,7 @@ class Scripts:
         self._hashes: dict[str, str] = {}
         self._flags: bool | None = None
         self.round_trips = 0
+        self.on_put: Callable[[Set[Lane]], None] = lambda _: None
 
     async def run(self, name: str, keys: list[str], args: list[str | int | bytes], *, frees: bool = False) -> Any:
         """Raises `Unavailable`; with code `unknown` where the script may have run all the same."""
