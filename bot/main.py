@@ -153,8 +153,7 @@ async def build(settings: Settings, *, skew: Skew = no_skew) -> App:
 
 
 async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | None, redis: Client, keys: Keys) -> App:
-    scripts = Scripts(redis)
-    dial = Dial(redis, skew, time.monotonic)
+    scripts, dial = Scripts(redis), Dial(redis, skew, time.monotonic)
     metrics = Metrics()
     holders = await configured(settings, secrets.token_bytes, make=not await redis.exists(keys.roster))
     keeping = Keeping.of(holders, redis, keys, scripts, secrets.token_bytes, skew)

@@ -88,7 +88,7 @@ class House:
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(IN_HAND_S):
-                await asyncio.gather(*(app.relay.settled() for app in self.apps))
+                await asyncio.gather(*(app.clock.settled() for app in self.apps))
         self._skew_ms += ms
         # A restart must not turn the clock back: what was done by it lies in the store.
         (self.folder / AHEAD).write_text(str(self._skew_ms), encoding="utf-8")
@@ -103,7 +103,7 @@ class House:
             while any([await self.app.outbox.depth(lane) for lane in self.app.relay.lanes]):
                 for app in self.apps:
                     app.clock.nudge()
-                    await app.relay.settled()
+                    await app.clock.settled()
 
     async def open(self) -> None:
         """Everything but the program. Raises `OSError` when a port is taken."""

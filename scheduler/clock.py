@@ -1,7 +1,7 @@
 """Clock: APScheduler ticks, Redis keeps what is due. Every replica ticks; none is the leader."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Set
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 import structlog
@@ -74,12 +74,17 @@ class Clock:
             self._scheduler.add_job(self._tick, "interval", seconds=seconds, args=[name, job], id=name)
         self._scheduler.start()
 
-    def nudge(self, lanes: Set[Lane] | None = None) -> None:
+    def nudge(self, lanes: Iterable[Lane] | None = None) -> None:
         """Something was put into these lanes, or nobody knows into which: look at once instead of at the next tick."""
         self._nudged.update(self._relay.lanes if lanes is None else lanes)
         looks = self._looking is not None and not self._looking.done()
         if not looks and not self._stopped and self._scheduler.running:
             self._looking = asyncio.get_running_loop().create_task(self._look())
+
+    async def settled(self) -> None:
+        """Until nobody looks, and nothing that was found is in hand."""
+        while running := self._under_way() | self._relay.running():
+            await asyncio.wait(running)
 
     async def sweep(self) -> None:
         """What is due happens now, and not at the next tick: the time has jumped."""
@@ -88,11 +93,14 @@ class Clock:
     async def stop(self) -> None:
         """Begins nothing new, and waits for the ticks that run: the scheduler would cut them off where they stand."""
         self._stopped = True
-        if running := self._running | ({self._looking} if self._looking else set()):
+        if running := self._under_way():
             await asyncio.wait(running)
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
             await asyncio.sleep(0)  # which it does at the loop's next turn
+
+    def _under_way(self) -> set[asyncio.Task[None]]:
+        return {task for task in (*self._running, self._looking) if task is not None and not task.done()}
 
     async def _look(self) -> None:
         while self._nudged:  # once more for what was put while we looked
@@ -105,8 +113,6 @@ class Clock:
         done = MOST
         while done == MOST and not self._stopped:  # one round after the other, as long as there are more
             done = await self._sweep.tick()
-            if done:
-                self.nudge()
         self._swept_s = asyncio.get_running_loop().time()
 
     def _relayed(self, lane: Lane) -> Job:

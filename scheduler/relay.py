@@ -58,7 +58,9 @@ class Relay:
         self._refused = refused
         self._busy: dict[Lane, set[asyncio.Task[None]]] = {lane: set() for lane in get_args(Lane)}
         self._claiming = {lane: asyncio.Lock() for lane in self._busy}  # two ticks at a time would take the same room
-        self._more: set[Lane] = set()  # lanes in which more is due: there was no room for it, or it was put anew meanwhile
+        self._more: set[Lane] = (
+            set()
+        )  # lanes in which more is due: there was no room for it, or it was put anew meanwhile
         self._ticks: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -90,8 +92,7 @@ class Relay:
             async with claiming:  # what is being claimed now is in our hand, and is still performed
                 pass
         await asyncio.gather(*self._ticks)
-        running = [task for busy in self._busy.values() for task in busy]
-        if running:
+        if running := self.running():
             _, late = await asyncio.wait(running, timeout=within_s)
             for task in late:
                 task.cancel()
@@ -99,8 +100,11 @@ class Relay:
 
     async def settled(self) -> None:
         """Until nothing that this process took is running."""
-        while running := [task for busy in self._busy.values() for task in busy]:
+        while running := self.running():
             await asyncio.wait(running)
+
+    def running(self) -> set[asyncio.Task[None]]:
+        return self._ticks.union(*self._busy.values())
 
     async def _one(self, claimed: Claimed) -> None:
         outcome, again_in_ms = await self._perform(claimed)

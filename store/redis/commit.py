@@ -77,7 +77,12 @@ class Commit:
     def put(self, effects: Iterable[Effect]) -> None:
         for effect in {effect.key: effect for effect in effects}.values():
             self._lanes.add(effect.lane)
-            self._add("put", [self.keys.lane(effect.lane), self.keys.effect(effect.lane, effect.key)], effect.key, effect.to_json())
+            self._add(
+                "put",
+                [self.keys.lane(effect.lane), self.keys.effect(effect.lane, effect.key)],
+                effect.key,
+                effect.to_json(),
+            )
 
     def otherwise(self, request: str, debt: str, policy: str, most: int) -> None:
         """What to read in the same turn where nothing can be committed, to decide again."""

@@ -89,6 +89,7 @@ async def clock(
     jobs: dict[str, Any] = {"watch": watch, "gauges": gauges, "leavers": leavers}
     jobs |= {"expiries": expiries, "retention": retention}
     clock = Clock(relay, Sweep(corridor.timers, corridor.requests, metrics), metrics, **jobs)
+    corridor.scripts.on_put = clock.nudge
     yield clock
     await clock.stop()
 
@@ -97,6 +98,7 @@ async def clock(
 async def relay(corridor: Corridor, metrics: Metrics, rooms: Rooms, performed: list[str]) -> AsyncIterator[Relay]:
     async def perform(effect: ShowCard, _: Claimed) -> Again | None:
         performed.append(effect.request)
+        await rooms.come("performed")
         return None
 
     outbox = Lanes(corridor.redis, corridor.keys, corridor.scripts, skew=corridor.skew)
@@ -140,6 +142,33 @@ async def test_a_nudge_looks_into_every_lane_at_once(corridor, clock, relay, roo
         await rooms.have(lane, 1)
     await clock.stop()
     await relay.settled()
+    assert performed == [identity]
+
+
+@pytest.mark.usefixtures("rarely")
+async def test_whoever_puts_something_has_its_lane_looked_into_and_no_other(corridor, clock, relay, rooms, performed):
+    clock.start()
+    identity = await put(corridor)
+    await rooms.have("slack", 1)
+    async with asyncio.timeout(WITHIN_S):
+        await clock.settled()
+    assert performed == [identity]
+    assert set(rooms.came) == {"slack", "performed"}
+
+
+@pytest.mark.usefixtures("rarely")
+async def test_it_has_settled_when_nobody_looks_and_nothing_is_in_hand(corridor, clock, rooms, performed):
+    rooms.holds["slack"] = asyncio.Event()
+    clock.start()
+    identity = await put(corridor)
+    await rooms.have("slack", 1)
+    settled = asyncio.create_task(clock.settled())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not settled.done()
+    rooms.holds["slack"].set()
+    async with asyncio.timeout(WITHIN_S):
+        await settled
     assert performed == [identity]
 
 
@@ -255,9 +284,7 @@ async def test_what_is_due_happens_by_itself_and_is_told_at_once(corridor, clock
     asked = await corridor.ask()
     corridor.skew_ms += 8 * HOUR
     clock.start()
-    async with asyncio.timeout(WITHIN_S):
-        while asked.id not in performed:
-            await rooms.have("hook", rooms.came.get("hook", 0) + 1)
+    await rooms.have("performed", 1)
     await clock.stop()
     assert await corridor.state(asked) == "expired"
 

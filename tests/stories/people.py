@@ -1,6 +1,5 @@
 """What people do in stories, in their own words: ask, find the card, decide, use."""
 
-import asyncio
 import copy
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any

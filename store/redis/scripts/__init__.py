@@ -1,17 +1,20 @@
 """The Lua scripts, one file each; the header of a file names its keys, arguments and answer."""
 
-from collections.abc import Callable, Set
 from importlib.resources import files
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as TimedOut
 
-from store.model.effect import Lane
 from store.model.errors import Unavailable
 from store.redis.refusals import refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from store.model.effect import Lane
 
 ALLOW_OOM: Final = "#!lua flags=allow-oom\n"  # what takes access away runs in a full server too
 NOT_CONFIRMED: Final = "Not confirmed yet; the card will show the truth."
@@ -26,7 +29,7 @@ class Scripts:
         self._hashes: dict[str, str] = {}
         self._flags: bool | None = None
         self.round_trips = 0
-        self.on_put: Callable[[Set[Lane]], None] = lambda _: None
+        self.on_put: Callable[[Iterable[Lane]], None] = lambda _: None
 
     async def run(self, name: str, keys: list[str], args: list[str | int | bytes], *, frees: bool = False) -> Any:
         """Raises `Unavailable`; with code `unknown` where the script may have run all the same."""
