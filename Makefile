@@ -15,6 +15,8 @@
 # make clean    remove what make and the tools made, never the data
 
 SHELL := /bin/sh
+# Every program that a test starts would be compiled anew.
+unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 IN := $(VENV)/bin
 ARGS ?=

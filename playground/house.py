@@ -95,6 +95,7 @@ class House:
         for app in self.apps:
             await app.clock.sweep()
             app.clock.nudge()
+            app.waiting.jumped()
         self.workspace.changed()
 
     async def quiet(self, within_s: float) -> None:

@@ -27,6 +27,7 @@ class Waiting:
     def __init__(self, pulse: Pulse) -> None:
         self._pulse = pulse
         self._of: Counter[str] = Counter()
+        self._jumps = 0
 
     async def until(
         self,
@@ -46,17 +47,22 @@ class Waiting:
         if news(found) or not wait_s or self._pulse.over():
             return found
         loop = asyncio.get_running_loop()
-        until = loop.time() + wait_s
+        until, jumps = loop.time() + wait_s, self._jumps
         async with self._room(who), self._pulse.bell(records(found)) as bell:
             while True:
                 found = await look()
                 left = until - loop.time()
-                if news(found) or left <= 0 or self._pulse.over() or _gone(request):
+                if news(found) or left <= 0 or jumps != self._jumps or self._pulse.over() or _gone(request):
                     return found
                 await bell.heard(min(left, AGAIN_S))
 
+    def jumped(self) -> None:
+        """The time has: whoever waits is answered now, and learns of it by that."""
+        self._jumps += 1
+        self._pulse.ring()
+
     def close(self) -> None:
-        """Whoever waits is answered now."""
+        """Whoever waits is answered now, and nobody waits any more."""
         self._pulse.close()
 
     @asynccontextmanager

@@ -63,6 +63,10 @@ class Pulse:
     def close(self) -> None:
         """Everybody who waits is told at once, and whoever comes later does not wait."""
         self._closed = True
+        self.ring()
+
+    def ring(self) -> None:
+        """Everybody who waits looks again."""
         for bell in self._bells:
             bell.ring()
 

@@ -224,6 +224,18 @@ async def test_who_waits_is_answered_when_the_process_ends(open_house: OpenHouse
             assert (await waiting).status == 304
 
 
+async def test_who_waits_is_answered_when_the_time_jumps(house: House) -> None:
+    async with of_machine(house) as machine:
+        waiting = asyncio.create_task(machine.get(f"{PROD}/secrets?after=2&wait=30"))
+        await until_waiting(house)
+        before_ms = house.now_ms()
+        async with asyncio.timeout(8):
+            await house.advance(HOUR)
+            response = await waiting
+        assert response.status == 304
+        assert int(response.headers["Countersign-Now"]) >= before_ms + HOUR
+
+
 async def test_no_more_wait_than_there_is_room_for(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.http.waiting.MOST_OF_ONE", 1)
     async with of_machine(house) as machine:
