@@ -120,6 +120,7 @@ class Memory:
     def clear(self) -> None:
         for key in list(self._kept):
             self._drop(key)
+        self._heads.clear()
 
     def _drop(self, key: tuple[str, str]) -> None:
         sheaf, _ = self._kept.pop(key, (None, 0.0))

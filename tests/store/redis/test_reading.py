@@ -403,6 +403,16 @@ async def test_what_is_dropped_is_zeroed():
     assert (bytes(held), memory.get("e", "m"), memory._bytes) == (bytes(11), None, 0)
 
 
+async def test_what_was_cleared_is_not_told_to_be_there_when_it_is_opened_again():
+    memory = Memory()
+    memory.keep("e", "m", values(A=b"x"))
+    memory.say_newest(PROD, "e 1 m")
+    assert memory.head(PROD) == "e 1 m"
+    memory.clear()
+    memory.keep("e", "m", values(A=b"x"))
+    assert memory.head(PROD) == ""
+
+
 async def test_it_goes_by_itself_after_minutes(monkeypatch):
     memory, loop = Memory(), asyncio.get_running_loop()
     later: list[Any] = []
