@@ -18,6 +18,7 @@ from store.model.secret import Secret
 from store.model.token import Bearer
 from store.model.versions import VersionInfo
 from store.redis import projection
+from store.redis.chain import Chain
 from store.redis.clock import Skew, now_ms
 from store.redis.commit import Commit, text
 from store.redis.keys import Keys
@@ -62,7 +63,8 @@ class Environments:
         self._ring = ring
         self._skew = skew
         self._random = random
-        self._reading = Reading(redis, keys, scripts, skew, self._key, fit)
+        self.chain = Chain(redis, keys, self.key, self.head)
+        self._reading = Reading(redis, keys, scripts, skew, self.key, self.chain, fit)
         self._epochs: dict[tuple[str, int], Epoch] = {}  # wraps only: the keys themselves are the ring's to keep
 
     async def find(self, target: str) -> Environment | None:
@@ -115,7 +117,7 @@ class Environments:
         if body is None:
             raise NotFound("That environment is not there.")
         manifest = Manifest.from_json(body)
-        (await self._key(environment_id, manifest.epoch)).verify(manifest)
+        (await self.key(environment_id, manifest.epoch)).verify(manifest)
         if number != str(manifest.number).encode():  # a genuine one, and not the one that was put there last
             raise tampered(f"The newest version of environment {environment_id}")
         return manifest
@@ -130,7 +132,7 @@ class Environments:
         check_names({name: mode for name, mode in kinds.items() if name not in gone})
         if strange := sorted(gone - head.entries.keys()):
             raise NotFound(f"{environment.target} has no {strange[0]} to remove.", code="unknown_name")
-        key = await self._key(environment.id, environment.epoch)
+        key = await self.key(environment.id, environment.epoch)
         old = await self._current(environment.id, head, values)
         touches, entries = [], []
         for name, value in sorted(values.items()):
@@ -156,9 +158,9 @@ class Environments:
     async def sign(self, manifest: Manifest, epoch: int, after: Manifest | None = None) -> Manifest:
         """With the newest key; `epoch` is that of the version before it: `after`, which is verified. Raises `Unavailable`."""
         if after is not None:
-            (await self._key(manifest.environment_id, epoch)).verify(after)
+            (await self.key(manifest.environment_id, epoch)).verify(after)
         newest = await self._redis.hget(self._keys.head(manifest.environment_id), "epoch")
-        return (await self._key(manifest.environment_id, max(epoch, int(newest or 0)))).sign(manifest)
+        return (await self.key(manifest.environment_id, max(epoch, int(newest or 0)))).sign(manifest)
 
     async def read(self, request_id: str, reader: str) -> Opened:
         """Values for the holder of an active grant, in Slack. Raises as `Reading.read`."""
@@ -196,7 +198,8 @@ class Environments:
         details: dict[str, str | int | None] = {"name": name, "purpose": purpose}
         commit.audit([Audit(event="secrets.used", actor="relay", at_ms=at_ms, target=target, details=details)])
         await commit.run(self._scripts, self._skew())
-        opened = await self._open(head, {head.entries[name].entry_id: SealedEntry.from_json(body)}, only=name)
+        sealed = {head.entries[name].entry_id: SealedEntry.from_json(body)}
+        opened = await open_entries(head, sealed, self.key, only=name)
         secret = opened[name].secret
         if secret is None:
             raise Unavailable(f"The sealed value of {name} is missing.", code="missing")
@@ -206,17 +209,17 @@ class Environments:
         """What the deliveries to one hook are signed with, minted at its first use: `whsec_` and base64 of 24 bytes."""
         name, field, entries = f"hooks/{hook}", f"hook:{hook}", self._keys.entries(environment.id)
         if (body := await self._redis.hget(entries, field)) is None:
-            key = await self._key(environment.id, environment.epoch)
+            key = await self.key(environment.id, environment.epoch)
             entry = key.seal(name, self._mint(), _signing(self._random(SIGNING_BYTES)), mode=0o600)
             await self._redis.hsetnx(entries, field, entry.to_json())
             body = await self._redis.hget(entries, field) or b""
         stored = SealedEntry.from_json(body)
-        return (await self._key(environment.id, stored.epoch)).open(name, stored)
+        return (await self.key(environment.id, stored.epoch)).open(name, stored)
 
     async def another_signing_secret(self, environment: Environment, hook: str) -> dict[str, str]:
         """What to write so that a new one takes the place of the present one, which becomes the former one."""
         present = await self.signing_secret(environment, hook)
-        key = await self._key(environment.id, environment.epoch)
+        key = await self.key(environment.id, environment.epoch)
         fresh = key.seal(f"hooks/{hook}", self._mint(), _signing(self._random(SIGNING_BYTES)), mode=0o600)
         former = key.seal(f"hooks/{hook}{FORMER}", self._mint(), present, mode=0o600)
         return {f"hook:{hook}": fresh.to_json(), self.former_field(hook): former.to_json()}
@@ -226,14 +229,11 @@ class Environments:
         if body is None:
             return None
         stored = SealedEntry.from_json(body)
-        return (await self._key(environment.id, stored.epoch)).open(f"hooks/{hook}{FORMER}", stored)
+        return (await self.key(environment.id, stored.epoch)).open(f"hooks/{hook}{FORMER}", stored)
 
     @staticmethod
     def former_field(hook: str) -> str:
         return f"hook:{hook}{FORMER}"
-
-    async def _open(self, head: Manifest, sealed: Mapping[str, SealedEntry], *, only: str) -> dict[str, Value]:
-        return await open_entries(head, sealed, self._key, only=only)
 
     async def _current(self, environment_id: str, head: Manifest, names: Mapping[str, Value]) -> dict[str, Secret]:
         """The present values of these names, to tell *changed* from *unchanged*; in memory only."""
@@ -248,7 +248,7 @@ class Environments:
             try:
                 entry = SealedEntry.from_json(body)
                 head.admit(name, entry)
-                found[name] = (await self._key(environment_id, entry.epoch)).open(name, entry)
+                found[name] = (await self.key(environment_id, entry.epoch)).open(name, entry)
             except Unavailable as error:
                 if error.detail not in CANNOT_BE_OPENED:
                     raise
@@ -256,10 +256,7 @@ class Environments:
         return found
 
     async def key(self, environment_id: str, number: int) -> EnvironmentKey:
-        """Of one epoch, for what else is sealed with it. Raises `Unavailable`."""
-        return await self._key(environment_id, number)
-
-    async def _key(self, environment_id: str, number: int) -> EnvironmentKey:
+        """Of one epoch. Raises `Unavailable`."""
         if (known := self._epochs.get((environment_id, number))) is not None:
             try:
                 return await self._ring.open(known)

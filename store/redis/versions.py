@@ -1,6 +1,5 @@
 """Versions: what each version of an environment held, by name, how it came about, and the way back to it."""
 
-from collections import OrderedDict
 from collections.abc import Collection
 from typing import Final
 
@@ -9,14 +8,13 @@ from redis.asyncio import Redis
 from store.model.environment import Environment
 from store.model.errors import Invalid, NotFound, Unavailable
 from store.model.request import Touch
-from store.model.sealed import KIB, Manifest, SealedEntry, tampered
+from store.model.sealed import KIB, Manifest, SealedEntry
 from store.model.versions import Tombstone, VersionInfo, Word, back, difference
 from store.redis.commit import text
 from store.redis.environments import Environments, Sealing
 from store.redis.keys import Keys
 
 MOST: Final = 100  # listed at a time
-LINKED: Final = 2_000  # versions whose place in the chain is remembered
 SEALED_MOST: Final = 8 * KIB * KIB  # bytes that one request brings back; they travel in one commit
 
 
@@ -25,7 +23,7 @@ class Versions:
         self._redis = redis
         self._keys = keys
         self._environments = environments
-        self._linked: OrderedDict[tuple[str, int], str] = OrderedDict()  # MAC of what was seen in the chain of a head
+        self._chain = environments.chain
 
     async def history(self, environment_id: str, most: int = MOST, before: int | None = None) -> list[VersionInfo]:
         """Of the versions that are kept, the newest first, from the one below `before` on. Raises `Unavailable`, `NotFound`."""
@@ -65,13 +63,13 @@ class Versions:
             return head
         if not 1 <= number < head.number:
             raise _gone(number)
-        found = await self._read(environment_id, [number])
-        if not found:
+        body = await self._redis.get(self._keys.manifest(environment_id, number))
+        if body is None:
             raise _gone(number)
-        if self._linked.get((environment_id, number)) != found[0].mac:
-            await self._link(head, number)
-        await self._verify(found[0], number)
-        return found[0]
+        manifest = Manifest.from_json(body)
+        await self._chain.verify(manifest, environment_id, number)
+        await self._chain.demand(manifest)
+        return manifest
 
     async def difference(self, environment_id: str, old: int, new: int) -> dict[str, Word]:
         """Name -> what version `new` does to it that is not so in `old`. Raises `NotFound`, `Unavailable`."""
@@ -123,35 +121,6 @@ class Versions:
     async def _entries(self, environment_id: str, ids: list[str]) -> dict[str, SealedEntry]:
         bodies = await self._redis.hmget(self._keys.entries(environment_id), ids) if ids else []
         return {one: SealedEntry.from_json(body) for one, body in zip(ids, bodies, strict=True) if body is not None}
-
-    async def _read(self, environment_id: str, numbers: Collection[int]) -> list[Manifest]:
-        bodies = await self._redis.mget([self._keys.manifest(environment_id, number) for number in numbers])
-        return [Manifest.from_json(body) for body in bodies if body is not None]
-
-    async def _verify(self, manifest: Manifest, number: int) -> None:
-        if manifest.number != number:
-            raise tampered(f"Version {number} of environment {manifest.environment_id}")
-        (await self._environments.key(manifest.environment_id, manifest.epoch)).verify(manifest)
-
-    async def _link(self, head: Manifest, number: int) -> None:
-        """From the newest one down, each names the one before it: a genuine version of another past is none of this one's."""
-        after, environment_id = head, head.environment_id
-        for start in range(head.number - 1, number - 1, -MOST):
-            numbers = range(start, max(number, start - MOST + 1) - 1, -1)
-            chain = await self._read(environment_id, numbers)
-            if len(chain) != len(numbers):
-                raise Unavailable(f"Versions between {number} and {head.number} are missing.", code="missing")
-            for one, known in zip(chain, numbers, strict=True):
-                if not after.follows(one) or one.number != known or one.environment_id != environment_id:
-                    raise tampered(f"Version {known} of environment {environment_id}")
-                await self._verify(one, known)
-                self._remember(one)
-                after = one
-
-    def _remember(self, manifest: Manifest) -> None:
-        self._linked[manifest.environment_id, manifest.number] = manifest.mac or ""
-        while len(self._linked) > LINKED:
-            self._linked.popitem(last=False)
 
 
 def _gone(number: int) -> NotFound:

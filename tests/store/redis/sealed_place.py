@@ -272,7 +272,7 @@ class SealedPlace:
         _check_entries(change.payload, [sealed[entry] for _, entry in ids if entry in sealed])
         opened = {}
         for name, entry in ids:
-            key = await environments._key(change.payload.environment_id, sealed[entry].epoch)
+            key = await environments.key(change.payload.environment_id, sealed[entry].epoch)
             opened[name] = key.open(name, sealed[entry]).reveal()
         return opened
 
