@@ -22,6 +22,7 @@ from store.redis.policies import Policies
 from store.redis.requests import Requests
 from store.redis.scripts import Scripts
 from store.redis.tokens import Tokens
+from store.redis.versions import oldest_kept
 
 LIVE_MOST: Final = 10_000  # grants, and machines
 
@@ -99,7 +100,7 @@ class Deletions:
         commit.write(self._keys.tombstone(environment.id), 0, grave.to_json())
         commit.rank(self._keys.index("deleted"), environment.id, at_ms)
         commit.rank(self._keys.index("environments"), target.id, None)
-        oldest = int(await self._redis.hget(self._keys.oldest(environment.id), "body") or 1)
+        oldest, _ = await oldest_kept(self._redis, self._keys, environment.id)
         for key in self._everything(environment, oldest, newest):
             commit.drop(key)
         details: dict[str, str | int | None] = {"environment": environment.id, "version": newest, "reason": reason}

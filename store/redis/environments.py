@@ -32,6 +32,7 @@ KEPT_EPOCHS: Final = 256
 CANNOT_BE_OPENED: Final = frozenset(
     {TAMPERED, "keys_missing"}
 )  # of no use any more, or as long as its holders are away
+HOOK: Final = "hook:"  # so begin the places, beside the entries, of what deliveries to a hook are signed with
 FORMER: Final = ".former"  # no hook is called so
 SIGNING_BYTES: Final = 24  # of a hook's secret, as Standard Webhooks recommends
 
@@ -207,33 +208,35 @@ class Environments:
 
     async def signing_secret(self, environment: Environment, hook: str) -> Secret:
         """What the deliveries to one hook are signed with, minted at its first use: `whsec_` and base64 of 24 bytes."""
-        name, field, entries = f"hooks/{hook}", f"hook:{hook}", self._keys.entries(environment.id)
+        field, entries = f"{HOOK}{hook}", self._keys.entries(environment.id)
         if (body := await self._redis.hget(entries, field)) is None:
             key = await self.key(environment.id, environment.epoch)
-            entry = key.seal(name, self._mint(), _signing(self._random(SIGNING_BYTES)), mode=0o600)
+            entry = key.seal(hook_name(field), self._mint(), _signing(self._random(SIGNING_BYTES)), mode=0o600)
             await self._redis.hsetnx(entries, field, entry.to_json())
             body = await self._redis.hget(entries, field) or b""
-        stored = SealedEntry.from_json(body)
-        return (await self.key(environment.id, stored.epoch)).open(name, stored)
+        return await self.open(environment.id, hook_name(field), SealedEntry.from_json(body))
 
     async def another_signing_secret(self, environment: Environment, hook: str) -> dict[str, str]:
         """What to write so that a new one takes the place of the present one, which becomes the former one."""
         present = await self.signing_secret(environment, hook)
         key = await self.key(environment.id, environment.epoch)
-        fresh = key.seal(f"hooks/{hook}", self._mint(), _signing(self._random(SIGNING_BYTES)), mode=0o600)
-        former = key.seal(f"hooks/{hook}{FORMER}", self._mint(), present, mode=0o600)
-        return {f"hook:{hook}": fresh.to_json(), self.former_field(hook): former.to_json()}
+        fresh = _signing(self._random(SIGNING_BYTES))
+        places = {f"{HOOK}{hook}": fresh, self.former_field(hook): present}
+        return {
+            field: key.seal(hook_name(field), self._mint(), secret, mode=0o600).to_json()
+            for field, secret in places.items()
+        }
 
     async def former_signing_secret(self, environment: Environment, hook: str) -> Secret | None:
-        body = await self._redis.hget(self._keys.entries(environment.id), self.former_field(hook))
+        field = self.former_field(hook)
+        body = await self._redis.hget(self._keys.entries(environment.id), field)
         if body is None:
             return None
-        stored = SealedEntry.from_json(body)
-        return (await self.key(environment.id, stored.epoch)).open(f"hooks/{hook}{FORMER}", stored)
+        return await self.open(environment.id, hook_name(field), SealedEntry.from_json(body))
 
     @staticmethod
     def former_field(hook: str) -> str:
-        return f"hook:{hook}{FORMER}"
+        return f"{HOOK}{hook}{FORMER}"
 
     async def _current(self, environment_id: str, head: Manifest, names: Mapping[str, Value]) -> dict[str, Secret]:
         """The present values of these names, to tell *changed* from *unchanged*; in memory only."""
@@ -248,12 +251,16 @@ class Environments:
             try:
                 entry = SealedEntry.from_json(body)
                 head.admit(name, entry)
-                found[name] = (await self.key(environment_id, entry.epoch)).open(name, entry)
+                found[name] = await self.open(environment_id, name, entry)
             except Unavailable as error:
                 if error.detail not in CANNOT_BE_OPENED:
                     raise
                 # Whoever reads it is told. Here it is about to be replaced, which is the way to mend it.
         return found
+
+    async def open(self, environment_id: str, name: str, entry: SealedEntry) -> Secret:
+        """What was sealed under this name, whichever epoch it is of. Raises `Unavailable`."""
+        return (await self.key(environment_id, entry.epoch)).open(name, entry)
 
     async def key(self, environment_id: str, number: int) -> EnvironmentKey:
         """Of one epoch. Raises `Unavailable`."""
@@ -264,7 +271,7 @@ class Environments:
                 del self._epochs[environment_id, number]
         body = await self._redis.get(self._keys.epoch(environment_id, number))
         if body is None:
-            raise Unavailable(f"The wraps of key {number} of this environment are missing.", code="keys_missing")
+            raise wraps_missing(number, "this environment")
         epoch = Epoch.from_json(body)
         key = await self._ring.open(epoch)
         while len(self._epochs) >= KEPT_EPOCHS:
@@ -274,6 +281,15 @@ class Environments:
 
     def _mint(self) -> str:
         return self._random(12).hex()
+
+
+def hook_name(field: str) -> str:
+    """Under which name it is sealed, what lies in this place."""
+    return f"hooks/{field.removeprefix(HOOK)}"
+
+
+def wraps_missing(number: int, of: str) -> Unavailable:
+    return Unavailable(f"The wraps of key {number} of {of} are missing in Redis.", code="keys_missing")
 
 
 def _signing(key: bytes) -> Secret:

@@ -17,6 +17,7 @@ from store.redis.client import Client
 from store.redis.commit import text
 from store.redis.keys import INSTALLATION, Keys
 from store.redis.locks import stored_lock
+from store.redis.versions import oldest_kept
 
 MEMBER: Final = "member:"
 
@@ -168,10 +169,8 @@ class Inspection:
         if body is None:
             return None
         environment = Environment.from_json(body)
-        head, oldest = (
-            await self._redis.hget(self._keys.head(environment.id), "body"),
-            int(await self._redis.hget(self._keys.oldest(environment.id), "body") or 1),
-        )
+        head = await self._redis.hget(self._keys.head(environment.id), "body")
+        oldest, _ = await oldest_kept(self._redis, self._keys, environment.id)
         newest = Manifest.from_json(head).number if head is not None else oldest
         try:
             async with self._redis.pipeline(transaction=False) as pipe:

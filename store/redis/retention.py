@@ -13,12 +13,13 @@ from store.model.sealed import Manifest
 from store.model.versions import VersionInfo
 from store.redis.clock import Skew, now_ms
 from store.redis.commit import Commit, text
+from store.redis.environments import HOOK
 from store.redis.keys import Keys
 from store.redis.scripts import Scripts
+from store.redis.versions import oldest_kept
 
 AT_ONCE: Final = 50  # versions that go in one commit
 OMITTED_MOST: Final = 5_000  # entries that go in one commit: as many as fifty versions can leave behind
-HOOK: Final = "hook:"  # what deliveries to a hook are signed with lies beside the entries, and stays
 
 Export = Callable[[Environment, Sequence[str]], None]  # JSON lines, kept for good when it returns
 
@@ -83,9 +84,8 @@ class Retention:
     async def _bounds(self, environment_id: str) -> tuple[int, int, int]:
         """The newest version, the oldest that is kept, and the version of the record that says so."""
         body = await self._redis.hget(self._keys.head(environment_id), "body")
-        oldest, was = await self._redis.hmget(self._keys.oldest(environment_id), ["body", "version"])
         newest = Manifest.from_json(body).number if body is not None else 0
-        return newest, int(oldest or 1), int(was or 0)
+        return newest, *await oldest_kept(self._redis, self._keys, environment_id)
 
     async def _told(self, environment: Environment, numbers: range) -> AsyncIterator[str]:
         """A line for each version: who made it, its names, ids and hashes, and its MAC. Never a value, sealed or not."""

@@ -18,6 +18,12 @@ MOST: Final = 100  # listed at a time
 SEALED_MOST: Final = 8 * KIB * KIB  # bytes that one request brings back; they travel in one commit
 
 
+async def oldest_kept(redis: Redis, keys: Keys, environment_id: str) -> tuple[int, int]:
+    """The number of the first version that is still kept, and the version of the record that says so."""
+    body, version = await redis.hmget(keys.oldest(environment_id), ["body", "version"])
+    return int(body or 1), int(version or 0)
+
+
 class Versions:
     def __init__(self, redis: Redis, keys: Keys, environments: Environments) -> None:
         self._redis = redis
@@ -37,7 +43,7 @@ class Versions:
 
     async def oldest(self, environment_id: str) -> int:
         """The number of the first version that is still kept."""
-        return int(await self._redis.hget(self._keys.oldest(environment_id), "body") or 1)
+        return (await oldest_kept(self._redis, self._keys, environment_id))[0]
 
     async def buried(self, target: str, most: int = MOST) -> Tombstone | None:
         """The newest environment of this name that was deleted, among the last `most` of all."""
