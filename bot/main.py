@@ -188,7 +188,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         environments,
         deliveries,
         directory,
-        Cautions(redis, keys, environments, secrets.token_bytes),
+        Cautions(environments, secrets.token_bytes),
         dial.now_ms,
     )
     rulebook, channels = Rulebook(slack, policies, directory), Channels(redis, keys)

@@ -111,8 +111,8 @@ class Blobs:
             raise Invalid(
                 f"{PREFIX}{blob_id} was sealed for the name {blob.name}, and this is {shown(name)}.", code="other_name"
             )
-        key = await self._environments.key(blob.environment_id, blob.entry.epoch)
-        secret = key.open(_place(user, blob_id, blob.name, blob.mode), blob.entry)
+        place = _place(user, blob_id, blob.name, blob.mode)
+        secret = await self._environments.open(blob.environment_id, place, blob.entry)
         return f"{blob_id}/{len(secret)}", Value(secret, blob.mode)
 
 

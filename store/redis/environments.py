@@ -23,7 +23,7 @@ from store.redis.clock import Skew, now_ms
 from store.redis.commit import Commit, text
 from store.redis.keys import Keys
 from store.redis.opened import Opened, Same, Value
-from store.redis.reading import NOTHING_KNOWN, Asked, Known, Reading, open_entries
+from store.redis.reading import NOTHING_KNOWN, Asked, Known, Reading
 from store.redis.scripts import Scripts
 
 __all__ = ["Environments", "Opened", "Same", "Sealing", "Value"]
@@ -191,20 +191,17 @@ class Environments:
         head = await self.head(environment.id) if environment else None
         if environment is None or head is None or name not in head.entries:
             raise NotFound(f"{target} has no {name}: ask for a change that sets it.", code="no_credentials")
-        body = await self._redis.hget(self._keys.entries(environment.id), head.entries[name].entry_id)
-        if body is None:
+        entry_id = head.entries[name].entry_id
+        sealed = await self.sealed(environment.id, [entry_id])
+        if entry_id not in sealed:
             raise Unavailable(f"The sealed value of {name} is missing.", code="missing")
         at_ms = await now_ms(self._redis, self._skew)
         commit = Commit(self._keys, f"machine-read:{self._mint()}", frees=True)
         details: dict[str, str | int | None] = {"name": name, "purpose": purpose}
         commit.audit([Audit(event="secrets.used", actor="relay", at_ms=at_ms, target=target, details=details)])
         await commit.run(self._scripts, self._skew())
-        sealed = {head.entries[name].entry_id: SealedEntry.from_json(body)}
-        opened = await open_entries(head, sealed, self.key, only=name)
-        secret = opened[name].secret
-        if secret is None:
-            raise Unavailable(f"The sealed value of {name} is missing.", code="missing")
-        return secret
+        head.admit(name, sealed[entry_id])
+        return await self.open(environment.id, name, sealed[entry_id])
 
     async def signing_secret(self, environment: Environment, hook: str) -> Secret:
         """What the deliveries to one hook are signed with, minted at its first use: `whsec_` and base64 of 24 bytes."""
@@ -257,6 +254,11 @@ class Environments:
                     raise
                 # Whoever reads it is told. Here it is about to be replaced, which is the way to mend it.
         return found
+
+    async def sealed(self, environment_id: str, ids: Sequence[str]) -> dict[str, SealedEntry]:
+        """By entry id, of what is there of the sealed values of an environment. Raises `Unavailable`."""
+        bodies = await self._redis.hmget(self._keys.entries(environment_id), ids) if ids else []
+        return {one: SealedEntry.from_json(body) for one, body in zip(ids, bodies, strict=True) if body is not None}
 
     async def open(self, environment_id: str, name: str, entry: SealedEntry) -> Secret:
         """What was sealed under this name, whichever epoch it is of. Raises `Unavailable`."""

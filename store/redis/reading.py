@@ -1,6 +1,6 @@
 """Reading: the one way out for values, by a script that decides and writes down in one step."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -132,24 +132,15 @@ class Reading:
         if missing := [entry for entry in ids if entry not in bodies]:
             found = await self._redis.hmget(self._keys.entries(manifest.environment_id), missing)
             bodies |= dict(zip(missing, found, strict=True))
-        sealed = {text(entry): SealedEntry.from_json(bodies[entry]) for entry in ids if bodies[entry] is not None}
-        return await open_entries(manifest, sealed, self._key)
-
-
-async def open_entries(
-    manifest: Manifest, sealed: Mapping[str, SealedEntry], key: Key, *, only: str | None = None
-) -> dict[str, Value]:
-    """The values of a version that was verified; `only` one of them. Raises `Unavailable`."""
-    values = {}
-    for name, held in sorted(manifest.entries.items()):
-        if only is not None and name != only:
-            continue
-        if held.entry_id not in sealed:
-            raise Unavailable(f"The sealed value of {name} is missing.", code="missing")
-        entry = sealed[held.entry_id]
-        manifest.admit(name, entry)
-        values[name] = Value((await key(manifest.environment_id, entry.epoch)).open(name, entry), held.mode)
-    return values
+        values = {}
+        for name, held in sorted(manifest.entries.items()):
+            if (body := bodies[held.entry_id.encode()]) is None:
+                raise Unavailable(f"The sealed value of {name} is missing.", code="missing")
+            entry = SealedEntry.from_json(body)
+            manifest.admit(name, entry)
+            key = await self._key(manifest.environment_id, entry.epoch)
+            values[name] = Value(key.open(name, entry), held.mode)
+        return values
 
 
 def _entry(token: str, *, request: bool) -> str:

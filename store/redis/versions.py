@@ -90,13 +90,15 @@ class Versions:
         head = await self._environments.head(environment.id)
         old = await self.manifest(environment.id, to)
         touches = back(head, old, names)
-        entries = await self._entries(environment.id, [touch.entry.entry_id for touch in touches if touch.entry])
+        entries = await self._environments.sealed(
+            environment.id, [touch.entry.entry_id for touch in touches if touch.entry]
+        )
         if sum(len(entry.ciphertext) for entry in entries.values()) > SEALED_MOST:
             raise Invalid(
                 f"The values of version {to} are too large to bring back at once: name which, {SEALED_MOST // KIB // KIB} MiB at a time.",
                 code="too_large",
             )
-        now = await self._entries(environment.id, [touch.base for touch in touches if touch.base])
+        now = await self._environments.sealed(environment.id, [touch.base for touch in touches if touch.base])
         told = []
         for touch in touches:
             if touch.entry is not None:
@@ -120,13 +122,9 @@ class Versions:
             return touch
         head.admit(touch.name, base)
         entry = entries[touch.entry.entry_id]
-        was = (await self._environments.key(environment_id, base.epoch)).open(touch.name, base)
-        will = (await self._environments.key(environment_id, entry.epoch)).open(touch.name, entry)
+        was = await self._environments.open(environment_id, touch.name, base)
+        will = await self._environments.open(environment_id, touch.name, entry)
         return touch.model_copy(update={"same": was == will})
-
-    async def _entries(self, environment_id: str, ids: list[str]) -> dict[str, SealedEntry]:
-        bodies = await self._redis.hmget(self._keys.entries(environment_id), ids) if ids else []
-        return {one: SealedEntry.from_json(body) for one, body in zip(ids, bodies, strict=True) if body is not None}
 
 
 def _gone(number: int) -> NotFound:

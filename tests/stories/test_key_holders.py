@@ -96,7 +96,7 @@ class Company:
         body = await self.house.app.redis.hget(keys.entries(environment.id), held.entry_id)
         entry = SealedEntry.from_json(text(body))
         head.admit("PASSWORD", entry)
-        return (await environments.key(environment.id, entry.epoch)).open("PASSWORD", entry).reveal()
+        return (await environments.open(environment.id, "PASSWORD", entry)).reveal()
 
     async def environment(self, target: str) -> Environment:
         found = await self.house.app.environments.find(target)

@@ -20,7 +20,7 @@ LONG = "kanarienvogel-15"
 
 
 def cautions(corridor: Corridor) -> Cautions:
-    return Cautions(corridor.redis, corridor.keys, corridor.environments, corridor.random)
+    return Cautions(corridor.environments, corridor.random)
 
 
 async def asked(corridor: Corridor, **values: str | Value) -> Request:
