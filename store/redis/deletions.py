@@ -1,13 +1,12 @@
 """Deletions: an environment that the policies do not name any more is forgotten, values and keys; a tombstone says that it was."""
 
-import contextlib
 from typing import Final
 
 from redis.asyncio import Redis
 
 from store.model.audit import Audit
 from store.model.environment import Environment
-from store.model.errors import AccessError, Conflict, Forbidden, Invalid, NotFound, Unavailable
+from store.model.errors import AccessError, Conflict, Forbidden, Invalid, NotFound
 from store.model.identity import Target
 from store.model.people import Directory
 from store.model.policy import PolicySet
@@ -15,6 +14,7 @@ from store.model.request import Request
 from store.model.sealed import Manifest
 from store.model.token import Token
 from store.model.versions import Tombstone
+from store.redis.audit import Attempts
 from store.redis.clock import Skew, now_ms
 from store.redis.commit import Commit, text
 from store.redis.keys import Keys
@@ -47,6 +47,7 @@ class Deletions:
         self._tokens = tokens
         self._directory = directory
         self._skew = skew
+        self._attempts = Attempts(keys, scripts, skew)
 
     async def deletable(self, user: str, target: Target) -> tuple[Environment, int]:
         """The environment and its newest version, where this owner could delete it now. Raises `Forbidden`, `NotFound`, `Conflict`."""
@@ -82,7 +83,8 @@ class Deletions:
         try:
             environment, _ = await self.deletable(user, target)
         except AccessError as refusal:
-            await self._note(refusal, user, target, command_id)
+            at_ms = await now_ms(self._redis, self._skew)
+            await self._attempts.refused(refusal, "delete", command_id, actor=user, at_ms=at_ms, target=target.id)
             raise
         versions = await self._redis.hmget(self._keys.head(environment.id), ["version", "body"])
         head = Manifest.from_json(versions[1] or b"")
@@ -108,15 +110,6 @@ class Deletions:
         if (await commit.run(self._scripts, self._skew())).status not in ("ok", "seen"):
             raise Conflict(f"Something about {target} changed meanwhile. Look at it again first.", code="moved")
         return answer
-
-    async def _note(self, refusal: AccessError, user: str, target: Target, command_id: str) -> None:
-        """An attempt that was refused leaves a trace. That it cannot be left now changes nothing for the person."""
-        details: dict[str, str | int | None] = {"command": "delete", "code": refusal.detail}
-        commit = Commit(self._keys, f"refused:{command_id}", fingerprint=refusal.detail, frees=True)
-        at_ms = await now_ms(self._redis, self._skew)
-        commit.audit([Audit(event="attempt.refused", actor=user, at_ms=at_ms, target=target.id, details=details)])
-        with contextlib.suppress(Conflict, Unavailable):
-            await commit.run(self._scripts, self._skew())
 
     def _everything(self, environment: Environment, oldest: int, newest: int) -> list[str]:
         keys, one = self._keys, environment.id

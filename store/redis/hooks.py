@@ -18,6 +18,7 @@ from store.model.receiver import Pause, Receiver
 from store.model.request import REASON_MOST, Request
 from store.model.secret import Secret
 from store.model.standing import may_act, may_retry, wanted
+from store.redis.audit import Attempts
 from store.redis.clock import Skew
 from store.redis.commit import Commit
 from store.redis.deliveries import KEPT_IN, Deliveries, Errand, hooks_of, woken
@@ -69,6 +70,7 @@ class Hooks:
         self._deliveries = deliveries
         self._requests = requests
         self._directory = directory
+        self._attempts = Attempts(keys, scripts, skew)
         self._signing: dict[tuple[str, str, str, int], tuple[Secret, ...]] = {}
 
     async def named(self, target: str, hook: str) -> Named:
@@ -146,7 +148,9 @@ class Hooks:
                 environment_id, before, actor=actor, event=event, now_ms=self._now_ms(), command_id=command_id
             )
         except AccessError as refusal:
-            await self._note(refusal, event, actor, request.id, request.target, command_id)
+            await self._attempts.refused(
+                refusal, event, command_id, actor=actor, at_ms=self._now_ms(), request=request.id, target=request.target
+            )
             raise
 
     async def _still_newest(self, environment_id: str, before: Delivery) -> None:
@@ -301,7 +305,9 @@ class Hooks:
         people = await self._directory.people(owners.wanted | Wanted(users=frozenset((actor,))))
         if may_act(actor, people).may is not True or owners.has(actor, people) is not True:
             refusal = Forbidden("Only an owner can do that to a hook.", code="forbidden")
-            await self._note(refusal, event, actor, None, named.target, command_id)
+            await self._attempts.refused(
+                refusal, event, command_id, actor=actor, at_ms=self._now_ms(), target=named.target
+            )
             raise refusal
 
     async def _request(self, request_id: str) -> Request:
@@ -326,21 +332,6 @@ class Hooks:
     async def _run(self, commit: Commit) -> None:
         if (await commit.run(self._scripts, self._skew())).status not in ("ok", "seen"):
             raise Conflict("Somebody else did something to this hook at the same time. Look again.", code="moved")
-
-    async def _note(
-        self, refusal: AccessError, event: str, actor: str, request: str | None, target: str, command_id: str
-    ) -> None:
-        """An attempt that was refused leaves a trace. That it cannot be left now changes nothing for the person."""
-        commit = Commit(self._keys, f"refused:{command_id}", fingerprint=refusal.detail, frees=True)
-        details: dict[str, str | int | None] = {"command": event, "code": refusal.detail}
-        entry = Audit(
-            event="attempt.refused", actor=actor, at_ms=self._now_ms(), request=request, target=target, details=details
-        )
-        commit.audit([entry])
-        try:
-            await commit.run(self._scripts, self._skew())
-        except (Conflict, Unavailable):
-            return
 
 
 _WHY_NOT: Final = {

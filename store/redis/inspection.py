@@ -16,7 +16,7 @@ from store.model.sealed import Epoch, Manifest
 from store.redis.client import Client
 from store.redis.commit import text
 from store.redis.keys import INSTALLATION, Keys
-from store.redis.locks import stored_lock
+from store.redis.locks import holding
 from store.redis.versions import oldest_kept
 
 MEMBER: Final = "member:"
@@ -132,12 +132,7 @@ class Inspection:
         return Request.from_json(body) if body is not None else None
 
     async def locks(self, *, most: int) -> tuple[list[Lock], int]:
-        """Those that hold, oldest first, and how many more there are."""
-        index = self._keys.index("locks")
-        users = [text(member) for member in await self._redis.zrange(index, 0, most - 1)]
-        found = [(await stored_lock(self._redis, self._keys, user))[0] for user in users]
-        more = int(await self._redis.zcard(index)) - len(users)
-        return [lock for lock in found if lock is not None and lock.holds], max(0, more)
+        return await holding(self._redis, self._keys, most=most)
 
     async def mine(self, user: str, *, most: int) -> list[Request]:
         """What somebody asked for, or what is for them, newest first."""
