@@ -13,11 +13,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from keyserver.callers import Callers
 from keyserver.ledger import Ledger
-from keyserver.pace import Pace
 from keyserver.rosters import Rosters
+from store.keys.envelope import EPOCH
 from store.keys.file import KeyFile
 from store.keys.holder import KEY_BYTES, MAX_CONTEXT_BYTES, MAX_WRAPPED_BYTES
 from store.keys.identity import Identity, pin_of
+from store.model.buckets import Buckets
 from store.model.errors import AccessError, Forbidden, Invalid, Unavailable
 from store.model.sealed import TAMPERED, fields_of
 
@@ -31,7 +32,7 @@ Keep = Callable[[bytes, bytes], Awaitable[bytes]]
 
 
 class KeyServing:
-    """`now` is this host's clock, for the ledger alone."""
+    """`pace`: a stolen identity must not empty a key server before somebody sees it. `now` is this host's clock, for the ledger alone."""
 
     def __init__(
         self,
@@ -39,7 +40,7 @@ class KeyServing:
         identity: Identity,
         callers: Callers,
         ledger: Ledger,
-        pace: Pace,
+        pace: Buckets,
         rosters: Rosters,
         now: Callable[[], datetime],
     ) -> None:
@@ -179,7 +180,7 @@ async def _read(request: web.Request, given: str) -> tuple[bytes, bytes, str]:
 def _about(context: bytes) -> str:
     """`INSTALLATION/ENVIRONMENT/EPOCH`, or what else the context says of itself: never more than it holds."""
     match fields_of(context):
-        case [b"countersign/epoch/1", installation, environment, epoch]:
+        case [what, installation, environment, epoch] if what == EPOCH:
             return f"{installation.decode('ascii', 'replace')}/{environment.decode('ascii', 'replace')}/{int.from_bytes(epoch, 'big')}"
         case _:
             return context[:64].decode("ascii", "replace")
