@@ -19,6 +19,7 @@ from store.redis.commit import Commit, text
 from store.redis.environments import Environments, Value
 from store.redis.keys import Keys
 from store.redis.scripts import Scripts
+from store.redis.stored import stored
 
 __all__ = ["Blobs", "Pasted", "Put", "Taking"]
 
@@ -97,8 +98,7 @@ class Blobs:
         again = f"Make one with `countersign seal {environment.target}`."
         if blob_id is None:
             raise Invalid(f"{shown(name)}: that is no reference. {again}", code="bad_reference")
-        body = await self._redis.hget(self._keys.blob(blob_id), "body")
-        blob = Blob.from_json(body) if body is not None else None
+        blob, _ = await stored(self._redis, self._keys.blob(blob_id), Blob)
         now = await now_ms(self._redis, self._skew)
         if blob is None or blob.user != user or now >= blob.expires_ms:
             raise NotFound(

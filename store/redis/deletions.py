@@ -21,6 +21,7 @@ from store.redis.keys import Keys
 from store.redis.policies import Policies
 from store.redis.requests import Requests
 from store.redis.scripts import Scripts
+from store.redis.stored import stored
 from store.redis.tokens import Tokens
 from store.redis.versions import oldest_kept
 
@@ -53,10 +54,9 @@ class Deletions:
         """The environment and its newest version, where this owner could delete it now. Raises `Forbidden`, `NotFound`, `Conflict`."""
         policies = await self._policies.current()
         await self._demand(user, target, policies)
-        body = await self._redis.hget(self._keys.environment(target.id), "body")
-        if body is None:
+        environment, _ = await stored(self._redis, self._keys.environment(target.id), Environment)
+        if environment is None:
             raise NotFound(f"There is no environment {target} here, or it was deleted already.", code="no_environment")
-        environment = Environment.from_json(body)
         live = await self._live(target)
         if live is not None:
             raise Conflict(
@@ -69,8 +69,8 @@ class Deletions:
                 f"The machine {machine.name} may still read {target}: its token names it, and would name whatever is called so later. Revoke it first.",
                 code="live",
             )
-        head = await self._redis.hget(self._keys.head(environment.id), "body")
-        return environment, Manifest.from_json(head).number if head is not None else 1
+        head, _ = await stored(self._redis, self._keys.head(environment.id), Manifest)
+        return environment, head.number if head is not None else 1
 
     async def delete(self, user: str, target: Target, *, seen: int, reason: str, command_id: str) -> str:
         """`seen`: the newest version that the owner was shown. Raises as `deletable`, and `Conflict` where something moved meanwhile."""

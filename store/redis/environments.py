@@ -25,6 +25,7 @@ from store.redis.keys import Keys
 from store.redis.opened import Opened, Same, Value
 from store.redis.reading import NOTHING_KNOWN, Asked, Known, Reading
 from store.redis.scripts import Scripts
+from store.redis.stored import stored
 
 __all__ = ["Environments", "Opened", "Same", "Sealing", "Value"]
 
@@ -69,8 +70,7 @@ class Environments:
         self._epochs: dict[tuple[str, int], Epoch] = {}  # wraps only: the keys themselves are the ring's to keep
 
     async def find(self, target: str) -> Environment | None:
-        body = await self._redis.hget(self._keys.environment(target), "body")
-        return Environment.from_json(body) if body is not None else None
+        return (await stored(self._redis, self._keys.environment(target), Environment))[0]
 
     async def numbers(self, targets: Sequence[str]) -> dict[str, int]:
         """The number of the newest version of each that is there: what is said of it, for lists; nothing is built on it."""

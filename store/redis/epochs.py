@@ -25,6 +25,7 @@ from store.redis.environments import HOOK, hook_name, wraps_missing
 from store.redis.keys import Keys
 from store.redis.policies import Policies
 from store.redis.scripts import Scripts
+from store.redis.stored import stored
 from store.redis.versions import oldest_kept
 
 BATCH: Final = 16  # sealed entries that are looked at, or moved, in one turn
@@ -226,13 +227,12 @@ class Epochs:
         return new if (await commit.run(self._scripts, self._skew())).status == "ok" else []
 
     async def _found(self, target: str) -> tuple[Environment | None, int]:
-        body, version = await self._redis.hmget(self._keys.environment(target), ["body", "version"])
-        return (Environment.from_json(body) if body is not None else None), int(version or 0)
+        return await stored(self._redis, self._keys.environment(target), Environment)
 
     async def _names(self, environment: Environment) -> dict[str, str]:
         """Entry id → name, from every version that is kept: the name is part of what a wrap is bound to."""
-        body = await self._redis.hget(self._keys.head(environment.id), "body")
-        newest = Manifest.from_json(text(body)).number if body is not None else 0
+        head, _ = await stored(self._redis, self._keys.head(environment.id), Manifest)
+        newest = head.number if head is not None else 0
         oldest, _ = await oldest_kept(self._redis, self._keys, environment.id)
         names: dict[str, str] = {}
         for start in range(oldest, newest + 1, MANIFESTS):
@@ -272,8 +272,7 @@ class Epochs:
         pattern = self._keys.payload("*", 0).removesuffix("0").replace("{", "[{]").replace("}", "[}]")
         async for key in self._redis.scan_iter(match=f"{pattern}*", count=1_000):
             request_id, _, _ = text(key).removeprefix(f"{self._keys.prefix}payload:").partition(":")
-            body = await self._redis.hget(self._keys.request(request_id), "body")
-            request = Request.from_json(body) if body is not None else None
+            request, _ = await stored(self._redis, self._keys.request(request_id), Request)
             if request is None or not isinstance(request.payload, Change):
                 continue
             if request.payload.environment_id == environment.id:

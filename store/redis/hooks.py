@@ -27,6 +27,7 @@ from store.redis.keys import Keys
 from store.redis.policies import Policies
 from store.redis.requests import Requests
 from store.redis.scripts import Scripts
+from store.redis.stored import stored
 
 SIGNING_KEPT: Final = 512  # signing secrets in memory
 MACHINE_OWNER: Final = "owner"  # whoever has the machine: asked nobody, and audited
@@ -311,14 +312,14 @@ class Hooks:
             raise refusal
 
     async def _request(self, request_id: str) -> Request:
-        body = await self._redis.hget(self._keys.request(request_id), "body")
-        if body is None:
+        request, _ = await stored(self._redis, self._keys.request(request_id), Request)
+        if request is None:
             raise NotFound(f"There is no request {request_id}.")
-        return Request.from_json(body)
+        return request
 
     async def _stored(self, target: str, hook: str) -> tuple[Receiver, int]:
-        body, version = await self._redis.hmget(self._keys.hook(target, hook), ["body", "version"])
-        return (Receiver.from_json(body) if body is not None else Receiver()), int(version or 0)
+        found, version = await stored(self._redis, self._keys.hook(target, hook), Receiver)
+        return found or Receiver(), version
 
     def _change(
         self, named: Named, version: int, after: Receiver, event: str, actor: str, command_id: str, **more: str | int

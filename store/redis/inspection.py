@@ -17,6 +17,7 @@ from store.redis.client import Client
 from store.redis.commit import text
 from store.redis.keys import INSTALLATION, Keys
 from store.redis.locks import holding
+from store.redis.stored import stored
 from store.redis.versions import oldest_kept
 
 MEMBER: Final = "member:"
@@ -128,8 +129,7 @@ class Inspection:
         return Epoch.from_json(body) if body is not None else None
 
     async def request(self, request_id: str) -> Request | None:
-        body = await self._redis.hget(self._keys.request(request_id), "body")
-        return Request.from_json(body) if body is not None else None
+        return (await stored(self._redis, self._keys.request(request_id), Request))[0]
 
     async def locks(self, *, most: int) -> tuple[list[Lock], int]:
         return await holding(self._redis, self._keys, most=most)
@@ -160,13 +160,12 @@ class Inspection:
         return [held for held in found if held is not None], max(0, more)
 
     async def _held(self, target: str) -> Held | None:
-        body = await self._redis.hget(self._keys.environment(target), "body")
-        if body is None:
+        environment, _ = await stored(self._redis, self._keys.environment(target), Environment)
+        if environment is None:
             return None
-        environment = Environment.from_json(body)
-        head = await self._redis.hget(self._keys.head(environment.id), "body")
+        head, _ = await stored(self._redis, self._keys.head(environment.id), Manifest)
         oldest, _ = await oldest_kept(self._redis, self._keys, environment.id)
-        newest = Manifest.from_json(head).number if head is not None else oldest
+        newest = head.number if head is not None else oldest
         try:
             async with self._redis.pipeline(transaction=False) as pipe:
                 pipe.memory_usage(self._keys.entries(environment.id))

@@ -15,12 +15,12 @@ from store.redis.commit import TRIES, Commit, contended, text
 from store.redis.keys import Keys
 from store.redis.policies import Policies
 from store.redis.scripts import Scripts
+from store.redis.stored import stored
 
 
 async def stored_lock(redis: Redis, keys: Keys, user: str) -> tuple[Lock | None, int]:
     """The lock and its version, 0 for somebody who never had one."""
-    body, version = await redis.hmget(keys.lock(user), ["body", "version"])
-    return (Lock.from_json(body) if body is not None else None), int(version or 0)
+    return await stored(redis, keys.lock(user), Lock)
 
 
 async def holding(redis: Redis, keys: Keys, *, most: int) -> tuple[list[Lock], int]:

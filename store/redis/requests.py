@@ -56,6 +56,7 @@ from store.redis.keys import Keys
 from store.redis.locks import stored_lock, write_lock
 from store.redis.policies import PROPOSED, Policies, fingerprint, put_into_force
 from store.redis.scripts import Scripts
+from store.redis.stored import stored
 from store.redis.tokens import write_token_record
 
 RECENT: Final = 1_000  # requests whose last reading is remembered
@@ -277,8 +278,7 @@ class Requests:
 
     async def slots(self, request: Request) -> Slots:
         """What is deployed, and what runs, in the environment that a deploy is about."""
-        body = await self._redis.hget(self._keys.head(projection.slots(request)), "body")
-        return Slots.from_json(body) if body is not None else Slots()
+        return (await stored(self._redis, self._keys.head(projection.slots(request)), Slots))[0] or Slots()
 
     def record(self, request_id: str) -> str:
         """What moves whenever anything is committed to it."""

@@ -13,6 +13,7 @@ from store.redis.clock import Skew, now_ms
 from store.redis.commit import TRIES, Commit, contended, text
 from store.redis.keys import Keys
 from store.redis.scripts import Scripts
+from store.redis.stored import stored
 
 MOST: Final = 200  # tokens of one holder, or machines, that are ever listed
 
@@ -34,8 +35,7 @@ class Tokens:
 
     async def find(self, token_id: str) -> tuple[Token | None, int]:
         """The token and its version, 0 for one that is not there."""
-        body, version = await self._redis.hmget(self._keys.token(token_id), ["body", "version"])
-        return (Token.from_json(body) if body is not None else None), int(version or 0)
+        return await stored(self._redis, self._keys.token(token_id), Token)
 
     async def of(self, holder: str, *, most: int = MOST) -> list[Token]:
         """The sessions of one person that were not revoked, newest first; some may be over. `MACHINES`: the machines' tokens."""

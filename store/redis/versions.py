@@ -13,6 +13,7 @@ from store.model.versions import Tombstone, VersionInfo, Word, back, difference
 from store.redis.commit import text
 from store.redis.environments import Environments, Sealing
 from store.redis.keys import Keys
+from store.redis.stored import stored
 
 MOST: Final = 100  # listed at a time
 SEALED_MOST: Final = 8 * KIB * KIB  # bytes that one request brings back; they travel in one commit
@@ -49,8 +50,7 @@ class Versions:
         """The newest environment of this name that was deleted, among the last `most` of all."""
         found = await self._redis.zrange(self._keys.index("deleted"), 0, most - 1, desc=True)
         for member in found:
-            body = await self._redis.hget(self._keys.tombstone(text(member)), "body")
-            stone = Tombstone.from_json(body) if body is not None else None
+            stone, _ = await stored(self._redis, self._keys.tombstone(text(member)), Tombstone)
             if stone is not None and stone.target == target:
                 return stone
         return None
