@@ -271,7 +271,6 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     clock = Clock(
         relay,
         Sweep(timers, requests, metrics),
-        metrics,
         watch=watch.look,
         gauges=Gauges(relay, outbox, timers, metrics).measure,
         leavers=leavers.look,

@@ -156,12 +156,11 @@ class Environments:
             raise tampered("A sealed value that waits for this change")
         return {entry.entry_id: entry for entry in entries.values()}
 
-    async def sign(self, manifest: Manifest, epoch: int, after: Manifest | None = None) -> Manifest:
-        """With the newest key; `epoch` is that of the version before it: `after`, which is verified. Raises `Unavailable`."""
-        if after is not None:
-            (await self.key(manifest.environment_id, epoch)).verify(after)
+    async def sign(self, manifest: Manifest, after: Manifest) -> Manifest:
+        """With the newest key. `after`: the version before it, which is verified. Raises `Unavailable`."""
+        (await self.key(manifest.environment_id, after.epoch)).verify(after)
         newest = await self._redis.hget(self._keys.head(manifest.environment_id), "epoch")
-        return (await self.key(manifest.environment_id, max(epoch, int(newest or 0)))).sign(manifest)
+        return (await self.key(manifest.environment_id, max(after.epoch, int(newest or 0)))).sign(manifest)
 
     async def read(self, request_id: str, reader: str) -> Opened:
         """Values for the holder of an active grant, in Slack. Raises as `Reading.read`."""

@@ -72,8 +72,8 @@ GIVING: Final = (Approve, Break, Activate, Merge, Deploy, Tally)  # what may end
 # reports, and the clock, whose timer would keep the ones behind it waiting.
 ADDING: Final = (*GIVING, Edit)
 
-# The unsigned version, the epoch of the one before, and that one itself: nothing is built on what is not genuine.
-Sign = Callable[[Manifest, int, Manifest], Awaitable[Manifest]]
+# The unsigned version and the one before it: nothing is built on what is not genuine.
+Sign = Callable[[Manifest, Manifest], Awaitable[Manifest]]
 
 
 class Custodian(Protocol):
@@ -292,9 +292,9 @@ class Requests:
         with contextlib.suppress(Conflict, Unavailable):
             await commit.run(self._scripts, self._skew())
 
-    async def listed(self, index: str, *, most: int, newest_first: bool = True) -> list[Request]:
-        """The requests of one index, such as `mine:U1`."""
-        ids = await self._redis.zrange(self._keys.index(index), 0, most - 1, desc=newest_first)
+    async def listed(self, index: str, *, most: int) -> list[Request]:
+        """The requests of one index, such as `mine:U1`, newest first."""
+        ids = await self._redis.zrange(self._keys.index(index), 0, most - 1, desc=True)
         return await self.read([text(member) for member in ids])
 
     async def page(self, index: str, start: int, most: int) -> list[Request]:
@@ -517,7 +517,7 @@ class Requests:
         """What is true besides, once it is merged, started or over: a version, a holder, a token, a slot, policies."""
         keys, before, after = self._keys, world.request, result.request
         if result.head is not None and world.head is not None:
-            head = await self._sign(result.head, world.head.epoch, world.head)
+            head = await self._sign(result.head, world.head)
             environment = head.environment_id
             moved = loaded.versions[keys.head(environment)]
             commit.write(keys.head(environment), moved, head.to_json(), projection.head_fields(head))
