@@ -6,7 +6,7 @@ from store.model.command import Merge
 from store.model.effect import Entrust, Redeploy, ShowCard
 from store.model.errors import Conflict
 from store.model.lifecycle.firing import delivery, listening
-from store.model.lifecycle.world import Transition, World, audit, demand, moved_to, rules_of, tell, undisputed
+from store.model.lifecycle.world import Transition, World, audit, demand, moved_to, rules_of, shown, tell, undisputed
 from store.model.people import People
 from store.model.policy import Hook, HookEvent
 from store.model.request import Amendment, Change, Enrolling, Minting, Request
@@ -64,8 +64,7 @@ def _amend(world: World, request: Request, amendment: Amendment, actor: str) -> 
         effects=(
             ShowCard(request=request.id),
             *tell(merged, "merged", now_ms),
-            *(ShowCard(request=sibling.id) for sibling in stale),
-            *(effect for sibling in stale for effect in tell(sibling, "stale", now_ms)),
+            *shown(stale, "stale", now_ms),
             Entrust(),
         ),
         policies=amendment,
@@ -172,8 +171,7 @@ def _merge(world: World, request: Request, actor: str) -> Transition:
             ShowCard(request=request.id),
             *tell(merged, "merged", now_ms),
             *(_redeploy(merged, change.environment_id, hook, now_ms) for hook in hooks),
-            *(ShowCard(request=sibling.id) for sibling in stale),
-            *(effect for sibling in stale for effect in tell(sibling, "stale", now_ms)),
+            *shown(stale, "stale", now_ms),
         ),
         head=version,
         siblings=stale,
