@@ -137,8 +137,7 @@ class Environments:
         old = await self._current(environment.id, head, values)
         touches, entries = [], []
         for name, value in sorted(values.items()):
-            held = head.entries.get(name)
-            base = held.entry_id if held else None
+            base = head.entry_id(name)
             if value.secret is None:
                 touches.append(Touch(name=name, base=base))
                 continue

@@ -10,7 +10,7 @@ from store.model.lifecycle.world import Transition, World, audit, demand, moved_
 from store.model.people import People
 from store.model.policy import Hook, HookEvent
 from store.model.request import Amendment, Change, Enrolling, Minting, Request
-from store.model.sealed import Manifest, tampered
+from store.model.sealed import tampered
 from store.model.standing import may_act, may_review
 from store.model.token import Token
 
@@ -139,7 +139,7 @@ def _merge(world: World, request: Request, actor: str) -> Transition:
         raise Conflict("There is no environment to merge this into.", code="no_environment")
     if head.environment_id != change.environment_id:
         raise tampered("The version that this would follow")
-    if moved := [touch.name for touch in change.touches if _entry_id(head, touch.name) != touch.base]:
+    if moved := [touch.name for touch in change.touches if head.entry_id(touch.name) != touch.base]:
         return _stale(request, world, moved, actor)
     entries = dict(head.entries)
     for touch in change.touches:
@@ -218,8 +218,3 @@ def _stale(request: Request, world: World, moved: list[str], actor: str) -> Tran
         audit=(audit(stale, "request.stale", actor, world.now_ms, names=names),),
         effects=(ShowCard(request=request.id), *tell(stale, "stale", world.now_ms)),
     )
-
-
-def _entry_id(head: Manifest, name: str) -> str | None:
-    held = head.entries.get(name)
-    return held.entry_id if held else None
