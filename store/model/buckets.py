@@ -1,8 +1,9 @@
 """Buckets: how often somebody may ask. Each has a bucket that an asking empties by one and time fills again."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Final
+
+from store.model.recent import Recent
 
 REMEMBERED: Final = 4_096
 
@@ -14,15 +15,13 @@ class Buckets:
         self._monotonic = monotonic
         self._a_second = a_second
         self._at_once = at_once
-        self._left: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
+        self._left: Recent[Hashable, tuple[float, float]] = Recent(REMEMBERED)
 
     def wait_s(self, who: Hashable) -> float:
         """0 where they may go on, and this one is counted; else how long until the next one may."""
         now = self._monotonic()
-        left, at = self._left.pop(who, (self._at_once, now))
+        left, at = self._left.get(who, (self._at_once, now))
         left = min(self._at_once, left + (now - at) * self._a_second)
         taken = left >= 1
         self._left[who] = (left - 1 if taken else left, now)
-        if len(self._left) > REMEMBERED:
-            self._left.popitem(last=False)
         return 0.0 if taken else (1 - left) / self._a_second

@@ -2,11 +2,11 @@
 
 import hashlib
 import hmac
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from store.model.caution import Caution, of_value
+from store.model.recent import Recent
 from store.model.request import Change, Request
 from store.model.sealed import Held
 from store.model.secret import Secret
@@ -26,7 +26,7 @@ class Cautions:
     def __init__(self, environments: Environments, random: Callable[[int], bytes]) -> None:
         self._environments = environments
         self._key = Secret(random(KEY_BYTES))
-        self._known: OrderedDict[tuple[str, str], Marks] = OrderedDict()  # environment and MAC of its version
+        self._known: Recent[tuple[str, str], Marks] = Recent(KNOWN)  # environment and MAC of its version
 
     async def of(self, request: Request, siblings: Iterable[str]) -> tuple[Caution, ...]:
         """`siblings`: targets of other environments of the same project. Raises `Unavailable` where a key holder is away."""
@@ -66,8 +66,6 @@ class Cautions:
                     mark = self._mark(secret)
                     names[mark] = (*names.get(mark, ()), name)
             self._known[slot] = names
-            while len(self._known) > KNOWN:
-                self._known.popitem(last=False)
         self._known.move_to_end(slot)
         return self._known[slot]
 

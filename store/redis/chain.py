@@ -1,6 +1,5 @@
 """Chain: down from the newest version each names the one before it: a genuine version of another past is none of this one's."""
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -8,6 +7,7 @@ from redis.asyncio import Redis
 
 from store.keys.envelope import EnvironmentKey
 from store.model.errors import Unavailable
+from store.model.recent import Recent
 from store.model.sealed import Manifest, tampered
 from store.redis.keys import Keys
 
@@ -25,7 +25,7 @@ class Chain:
         self._keys = keys
         self._key = key
         self._newest = newest
-        self._linked: OrderedDict[tuple[str, int], str] = OrderedDict()  # MAC of what was seen in the chain of a head
+        self._linked: Recent[tuple[str, int], str] = Recent(LINKED)  # MAC of what was seen in the chain of a head
 
     async def verify(self, manifest: Manifest, environment_id: str, number: int) -> None:
         """That somebody who had the key signed it, as this version of this environment. Raises `Unavailable`."""
@@ -55,5 +55,3 @@ class Chain:
         if not after.follows(before):
             raise tampered(f"Version {before.number} of environment {before.environment_id}")
         self._linked[before.environment_id, before.number] = before.mac or ""
-        while len(self._linked) > LINKED:
-            self._linked.popitem(last=False)

@@ -12,6 +12,7 @@ from store.keys.ring import Keyring
 from store.model.audit import Audit
 from store.model.environment import Environment
 from store.model.errors import NotFound, Unavailable
+from store.model.recent import Recent
 from store.model.request import Request, Touch
 from store.model.sealed import TAMPERED, Epoch, Held, Manifest, SealedEntry, check_names, check_request, tampered
 from store.model.secret import Secret
@@ -67,7 +68,9 @@ class Environments:
         self._random = random
         self.chain = Chain(redis, keys, self.key, self.head)
         self._reading = Reading(redis, keys, scripts, skew, self.key, self.chain, fit)
-        self._epochs: dict[tuple[str, int], Epoch] = {}  # wraps only: the keys themselves are the ring's to keep
+        self._epochs: Recent[tuple[str, int], Epoch] = Recent(
+            KEPT_EPOCHS
+        )  # wraps only: the keys themselves are the ring's to keep
 
     async def find(self, target: str) -> Environment | None:
         return (await stored(self._redis, self._keys.environment(target), Environment))[0]
@@ -274,8 +277,6 @@ class Environments:
             raise wraps_missing(number, "this environment")
         epoch = Epoch.from_json(body)
         key = await self._ring.open(epoch)
-        while len(self._epochs) >= KEPT_EPOCHS:
-            del self._epochs[next(iter(self._epochs))]
         self._epochs[environment_id, number] = epoch
         return key
 

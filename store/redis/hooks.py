@@ -15,6 +15,7 @@ from store.model.identity import Target, canonical, shown
 from store.model.people import Directory, Wanted
 from store.model.policy import Hook
 from store.model.receiver import Pause, Receiver
+from store.model.recent import Recent
 from store.model.request import REASON_MOST, Request
 from store.model.secret import Secret
 from store.model.standing import may_act, may_retry, wanted
@@ -72,7 +73,7 @@ class Hooks:
         self._requests = requests
         self._directory = directory
         self._attempts = Attempts(keys, scripts, skew)
-        self._signing: dict[tuple[str, str, str, int], tuple[Secret, ...]] = {}
+        self._signing: Recent[tuple[str, str, str, int], tuple[Secret, ...]] = Recent(SIGNING_KEPT)
 
     async def named(self, target: str, hook: str) -> Named:
         """Raises `NotFound` with what there is."""
@@ -261,8 +262,6 @@ class Hooks:
             return await self.secrets(of.environment, of.hook, environment_id)
         slot = (known.id, of.environment, of.hook, errand.receiver_version)
         if slot not in self._signing:
-            while len(self._signing) >= SIGNING_KEPT:
-                del self._signing[next(iter(self._signing))]
             self._signing[slot] = await self.secrets(of.environment, of.hook)
         until_ms = errand.receiver.former_until_ms
         over = until_ms is None or self._now_ms() >= until_ms

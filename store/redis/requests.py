@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import sys
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
@@ -29,6 +28,7 @@ from store.model.lifecycle import (
 )
 from store.model.people import Directory, People, Wanted
 from store.model.policy import PolicySet
+from store.model.recent import Recent
 from store.model.request import (
     CLOCK,
     RELAY,
@@ -152,7 +152,7 @@ class Requests:
         self._fit = fit
         self._custodian = custodian
         self._attempts = Attempts(keys, scripts, skew)
-        self._recent: OrderedDict[str, _Loaded] = OrderedDict()
+        self._recent: Recent[str, _Loaded] = Recent(RECENT)
 
     async def submit(
         self,
@@ -400,9 +400,6 @@ class Requests:
         )
         loaded = _Loaded(int(now), answered, int(policy), world, versions)
         self._recent[request_id] = loaded
-        self._recent.move_to_end(request_id)
-        if len(self._recent) > RECENT:
-            self._recent.popitem(last=False)
         return loaded
 
     async def _world(self, loaded: _Loaded, request_id: str) -> World:
