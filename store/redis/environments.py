@@ -34,9 +34,9 @@ KEPT_EPOCHS: Final = 256
 CANNOT_BE_OPENED: Final = frozenset(
     {TAMPERED, "keys_missing"}
 )  # of no use any more, or as long as its holders are away
-HOOK: Final = "hook:"  # so begin the places, beside the entries, of what deliveries to a hook are signed with
 FORMER: Final = ".former"  # no hook is called so
 SIGNING_BYTES: Final = 24  # of a hook's secret, as Standard Webhooks recommends
+HOOK: Final = "hook:"  # so begin the places, beside the entries, of what deliveries to a hook are signed with
 
 
 @dataclass(frozen=True, slots=True)
