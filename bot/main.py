@@ -187,7 +187,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         environments,
         deliveries,
         directory,
-        Cautions(redis, keys, environments, secrets.token_bytes),
+        Cautions(environments, secrets.token_bytes),
         dial.now_ms,
     )
     rulebook, channels = Rulebook(slack, policies, directory), Channels(redis, keys)
@@ -270,7 +270,6 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     clock = Clock(
         relay,
         Sweep(timers, requests, metrics),
-        metrics,
         watch=watch.look,
         gauges=Gauges(relay, outbox, timers, metrics).measure,
         leavers=leavers.look,

@@ -3,18 +3,15 @@
 import hashlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final
 
 from cryptography.hazmat.primitives.constant_time import bytes_eq
 
-from store.keys.envelope import EnvironmentKey
+from store.keys.envelope import EPOCH, EnvironmentKey, epoch_context
 from store.keys.holder import UNKNOWN_ROSTER
 from store.model.errors import AccessError, Forbidden, Unavailable
 from store.model.roster import ROSTER, Roster
 from store.model.sealed import fields_of, length_prefixed
 from store.model.secret import Secret
-
-EPOCH: Final = b"countersign/epoch/1"
 
 Unwrap = Callable[[bytes, bytes], Awaitable[bytes]]
 
@@ -47,7 +44,7 @@ class Rosters:
         known = self.known(caller, installation)
         try:
             roster = Roster.from_json(text)
-            context = length_prefixed("countersign/epoch/1", installation, ROSTER, roster.number)
+            context = epoch_context(installation, ROSTER, roster.number)
             secret = Secret(await unwrap(wrapped, context))
             key = EnvironmentKey(
                 secret, installation=installation, environment_id=ROSTER, epoch=roster.number, random=lambda _: b""

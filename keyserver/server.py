@@ -13,11 +13,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from keyserver.callers import Callers
 from keyserver.ledger import Ledger
-from keyserver.pace import Pace
 from keyserver.rosters import Rosters
+from store.keys.envelope import EPOCH
 from store.keys.file import KeyFile
 from store.keys.holder import KEY_BYTES, MAX_CONTEXT_BYTES, MAX_WRAPPED_BYTES
 from store.keys.identity import Identity, pin_of
+from store.model.buckets import Buckets
 from store.model.errors import AccessError, Forbidden, Invalid, Unavailable
 from store.model.sealed import TAMPERED, fields_of
 
@@ -31,7 +32,7 @@ Keep = Callable[[bytes, bytes], Awaitable[bytes]]
 
 
 class KeyServing:
-    """`now` is this host's clock, for the ledger alone."""
+    """`pace`: a stolen identity must not empty a key server before somebody sees it. `now` is this host's clock, for the ledger alone."""
 
     def __init__(
         self,
@@ -39,7 +40,7 @@ class KeyServing:
         identity: Identity,
         callers: Callers,
         ledger: Ledger,
-        pace: Pace,
+        pace: Buckets,
         rosters: Rosters,
         now: Callable[[], datetime],
     ) -> None:
@@ -91,12 +92,10 @@ class KeyServing:
         return await self._answer(request, "unwrap", "wrapped", "key", self._key.unwrap)
 
     async def _answer(self, request: web.Request, did: str, given: str, field: str, keep: Keep) -> web.Response:
-        caller, about, retry_s = "", "", None
+        caller, about = "", ""
         try:
             caller = self._caller(request)
-            if (retry_s := self._pace.wait_s(caller)) > 0:
-                raise _too_many()
-            retry_s = None
+            self._demand_pace(caller)
             value, context, told = await _read(request, given)
             about = _about(context)
             if did == "unwrap":
@@ -104,34 +103,37 @@ class KeyServing:
             answer = await keep(value, context)
             await self._note(caller, did, about, "done")
         except AccessError as error:
-            return await self._refused(error, caller, did, about, retry_s)
+            return await self._refused(error, caller, did, about)
         return web.json_response({field: base64.b64encode(answer).decode()})
 
     async def _learn(self, request: web.Request) -> web.Response:
         caller, about = "", ""
         try:
             caller = self._caller(request)
-            if (retry_s := self._pace.wait_s(caller)) > 0:
-                return await self._refused(_too_many(), caller, "roster", about, retry_s)
+            self._demand_pace(caller)
             installation, text, wrapped = await _introduction(request)
             roster = await self._rosters.learn(caller, installation, text, wrapped, self._key.unwrap)
             about = f"{installation}/{roster.number}"
             await self._note(caller, "roster", about, "done")
         except AccessError as error:
-            return await self._refused(error, caller, "roster", about, None)
+            return await self._refused(error, caller, "roster", about)
         return web.json_response({"roster": str(roster.number)})
 
-    async def _refused(
-        self, error: AccessError, caller: str, did: str, about: str, retry_s: float | None
-    ) -> web.Response:
+    async def _refused(self, error: AccessError, caller: str, did: str, about: str) -> web.Response:
         if error.detail != "ledger":
             try:
                 await self._note(caller, did, about, error.detail)
             except Unavailable as unwritten:
                 error = unwritten
-        status = 429 if retry_s else 422 if error.detail == TAMPERED else _status(error)
-        headers = {"Retry-After": str(math.ceil(retry_s))} if retry_s else {}
-        return web.json_response({"code": error.detail, "sentence": error.sentence}, status=status, headers=headers)
+        again_ms = error.retry_after_ms if isinstance(error, Unavailable) else None
+        headers = {"Retry-After": str(math.ceil(again_ms / 1000))} if again_ms is not None else {}
+        said = {"code": error.detail, "sentence": error.sentence}
+        return web.json_response(said, status=_status(error), headers=headers)
+
+    def _demand_pace(self, caller: str) -> None:
+        if (wait_s := self._pace.wait_s(caller)) > 0:
+            again_ms = math.ceil(wait_s * 1000)
+            raise Unavailable("Too many keys were asked for in a minute.", code="too_many", retry_after_ms=again_ms)
 
     def _caller(self, request: web.Request) -> str:
         """Looked up anew: a caller who was forgotten keeps its connection, and gets nothing more over it."""
@@ -147,10 +149,6 @@ class KeyServing:
         async with self._writing:
             line = {"at": self._now().isoformat(timespec="milliseconds"), "caller": caller, "did": did}
             await asyncio.to_thread(lambda: self._ledger.write(**line, about=about, answer=answer))
-
-
-def _too_many() -> Unavailable:
-    return Unavailable("Too many keys were asked for in a minute.", code="too_many")
 
 
 async def _introduction(request: web.Request) -> tuple[str, str, bytes]:
@@ -179,11 +177,17 @@ async def _read(request: web.Request, given: str) -> tuple[bytes, bytes, str]:
 def _about(context: bytes) -> str:
     """`INSTALLATION/ENVIRONMENT/EPOCH`, or what else the context says of itself: never more than it holds."""
     match fields_of(context):
-        case [b"countersign/epoch/1", installation, environment, epoch]:
+        case [what, installation, environment, epoch] if what == EPOCH:
             return f"{installation.decode('ascii', 'replace')}/{environment.decode('ascii', 'replace')}/{int.from_bytes(epoch, 'big')}"
         case _:
             return context[:64].decode("ascii", "replace")
 
 
 def _status(error: AccessError) -> int:
-    return 403 if isinstance(error, Forbidden) else 400 if isinstance(error, Invalid) else 503
+    match error:
+        case Forbidden():
+            return 403
+        case Invalid():
+            return 400
+        case _:
+            return {TAMPERED: 422, "too_many": 429}.get(error.detail, 503)

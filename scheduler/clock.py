@@ -8,7 +8,6 @@ import structlog
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from scheduler.metrics import Metrics
 from scheduler.relay import Relay
 from scheduler.sweep import MOST, Sweep
 from store.model.effect import Lane
@@ -34,7 +33,6 @@ class Clock:
         self,
         relay: Relay,
         sweep: Sweep,
-        metrics: Metrics,
         *,
         watch: Job,
         gauges: Job,
@@ -44,7 +42,6 @@ class Clock:
     ) -> None:
         self._relay = relay
         self._sweep = sweep
-        self._metrics = metrics
         self._jobs: dict[str, tuple[Job, float]] = {
             "sweep": (self._swept, SWEEP_S),
             **{f"relay {lane}": (self._relayed(lane), RELAY_S) for lane in relay.lanes},

@@ -7,7 +7,7 @@ from typing import Any, Final
 from store.model.command import Approve, Break, Deny, Edit
 from store.model.grant import Membership
 from store.model.identity import POLICIES, Target
-from store.model.lifecycle import Draft, World, submit
+from store.model.lifecycle import Draft, Transition, World, submit
 from store.model.people import Group, People, Person
 from store.model.policy import HOUR, Access, Circle, Hook, Policy, PolicySet, TargetConfig, Threshold
 from store.model.request import Amendment, Change, Deployment, Extending, Joining, Opening, Payload, Request, Touch
@@ -155,6 +155,18 @@ def world(asked: Request, *, now_ms: int = NOW, rules: PolicySet | None = None, 
             "installation": INSTALLATION,
             **changed,
         }
+    )
+
+
+def moved(at: World, result: Transition) -> World:
+    """What is true after this."""
+    return replace(
+        at,
+        request=result.request,
+        debt=result.debt or at.debt,
+        head=result.head or at.head,
+        lock=result.lock or at.lock,
+        slots=result.slots or at.slots,
     )
 
 

@@ -143,12 +143,12 @@ async def _serve(folder: Path, listen: str, per_minute: int) -> None:
     from bot.cli.serve import told_to_stop
     from keyserver.callers import Callers
     from keyserver.ledger import Ledger
-    from keyserver.pace import Pace
     from keyserver.rosters import Rosters
     from keyserver.server import KeyServing
     from store.keys.file import KeyFile
     from store.keys.identity import Identity
     from store.keys.server import FINGERPRINT_DIGITS
+    from store.model.buckets import Buckets
     from store.model.roster import spaced
 
     host, port = _address(listen)
@@ -158,7 +158,7 @@ async def _serve(folder: Path, listen: str, per_minute: int) -> None:
     key = await KeyFile.load(path, random=secrets.token_bytes)
     callers, ledger = Callers(folder / "callers"), Ledger(folder / "ledger.jsonl").open()
     rosters = Rosters(folder / "rosters", identity.pin[:FINGERPRINT_DIGITS])
-    pace = Pace(per_minute, time.monotonic)
+    pace = Buckets(time.monotonic, per_minute / 60, per_minute)
     serving = KeyServing(key, identity, callers, ledger, pace, rosters, lambda: datetime.now(UTC))  # noqa: TID251 - this host's time is what its ledger tells
     try:
         found = await serving.start(host, port)

@@ -22,6 +22,7 @@ NONCE_BYTES: Final = 12
 TAG_BYTES: Final = 16
 PADDED_TO: Final = 256  # a stored length says which multiple of this, not which password
 LENGTH_BYTES: Final = 4
+EPOCH: Final = b"countersign/epoch/1"  # so begins the context under which holders wrap an environment key
 
 _HEAD: Final = len(FORMAT) + COMMITMENT_BYTES
 _BODY: Final = _HEAD + NONCE_BYTES
@@ -63,7 +64,7 @@ class EnvironmentKey:
     @classmethod
     async def recover(cls, holder: Holder, epoch: Epoch, *, installation: str, random: Random) -> "EnvironmentKey":
         """The key of `epoch` as `holder` gives it. Raises `Unavailable`, with the code `tampered` for any other key."""
-        context = _place(installation, epoch.environment_id, epoch.number)
+        context = epoch_context(installation, epoch.environment_id, epoch.number)
         key = Secret(await holder.unwrap(epoch.wraps[holder.fingerprint].wrapped, context))
         found = cls(
             key, installation=installation, environment_id=epoch.environment_id, epoch=epoch.number, random=random
@@ -77,7 +78,7 @@ class EnvironmentKey:
     async def entrust(self, holder: Holder) -> bytes:
         """This key wrapped by `holder`, seen to come back. Raises `Unavailable`."""
         key = Secret(bytes(self.__live(self.__key)))
-        return await prove(holder, key, _place(self.installation, self.environment_id, self.epoch))
+        return await prove(holder, key, epoch_context(self.installation, self.environment_id, self.epoch))
 
     def wipe(self) -> None:
         """Zeros where its bytes lay. Whoever still has it is refused: nothing must ever be sealed under zeros."""
@@ -216,9 +217,9 @@ def open_version(
     return {name: keys[entry.epoch].open(name, entry) for name, entry in entries.items()}
 
 
-def _place(installation: str, environment_id: str, epoch: int) -> bytes:
-    """The context under which holders wrap an environment key."""
-    return length_prefixed("countersign/epoch/1", installation, environment_id, epoch)
+def epoch_context(installation: str, environment_id: str, epoch: int) -> bytes:
+    """Under which holders wrap an environment key."""
+    return length_prefixed(EPOCH, installation, environment_id, epoch)
 
 
 def _expand(data_key: Secret, context: bytes) -> tuple[AESGCM, bytes]:

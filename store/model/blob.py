@@ -6,14 +6,13 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from store.model.identity import ALPHABET, REQUEST_ID_LENGTH, TargetId, UserId
+from store.model.identity import ALPHABET, REQUEST_ID_LENGTH, TargetId, UserId, as_crockford
 from store.model.record import Record
 from store.model.sealed import MintedId, SealedEntry
 
 PREFIX: Final = "sealed:"
 
 _REFERENCE: Final = re.compile(rf"{PREFIX}(?P<id>[{ALPHABET}]{{{REQUEST_ID_LENGTH}}})")
-_LOOKS_LIKE: Final = str.maketrans("ILO", "110")
 
 
 class Blob(Record):
@@ -38,6 +37,6 @@ class Pasted:
 def parse(typed: str) -> str | None:
     """The id in a reference, however it was spelled; None for what is none."""
     prefix, colon, rest = typed.strip().partition(":")
-    spelled = f"{prefix.lower()}{colon}{rest.upper().translate(_LOOKS_LIKE)}"
+    spelled = f"{prefix.lower()}{colon}{as_crockford(rest)}"
     found = _REFERENCE.fullmatch(spelled)
     return found["id"] if found else None

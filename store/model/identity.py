@@ -11,6 +11,7 @@ from store.model.errors import Invalid
 
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford: no I, L, O, U
 REQUEST_ID_LENGTH: Final = 10
+_LOOK_ALIKES: Final = str.maketrans("ILO", "110")
 
 UserId = Annotated[str, StringConstraints(pattern=r"^[UW][A-Z0-9]{2,20}$")]
 GroupId = Annotated[str, StringConstraints(pattern=r"^S[A-Z0-9]{2,20}$")]
@@ -77,13 +78,23 @@ def shown(text: str, most: int = 60) -> str:
 
 def request_id(randomness: bytes) -> str:
     """Ten Crockford characters out of at least seven random bytes."""
-    number = int.from_bytes(randomness[:7], "big")
-    return "".join(ALPHABET[(number >> (5 * place)) & 31] for place in range(REQUEST_ID_LENGTH))
+    return crockford(randomness[:7], REQUEST_ID_LENGTH)
+
+
+def crockford(randomness: bytes, length: int) -> str:
+    """Five bits a character, the lowest first."""
+    number = int.from_bytes(randomness, "big")
+    return "".join(ALPHABET[number >> 5 * place & 31] for place in range(length))
+
+
+def as_crockford(typed: str) -> str:
+    """As people type it: in any case, I, L and O as they look."""
+    return typed.upper().translate(_LOOK_ALIKES)
 
 
 def parse_request_id(text: str) -> str:
     """Accepts lower case and the look-alikes I, L and O. Raises `Invalid`."""
-    canonical = text.strip().upper().translate(str.maketrans("ILO", "110"))
+    canonical = as_crockford(text.strip())
     if len(canonical) != REQUEST_ID_LENGTH or any(ch not in ALPHABET for ch in canonical):
         raise Invalid(
             f"{shown(text)} is not a request id. Ids have ten letters and digits, like 7Q2M4XK9TB.", code="bad_id"

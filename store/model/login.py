@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 from pydantic import StringConstraints
 
 from store.model.errors import Invalid
-from store.model.identity import ALPHABET, UserId, shown
+from store.model.identity import ALPHABET, UserId, as_crockford, crockford, shown
 from store.model.record import Record
 from store.model.sealed import Sha256
 from store.model.token import PublicKey, TokenId
@@ -39,13 +39,12 @@ class Attempt(Record):
 
 def login_code(randomness: bytes) -> str:
     """Eight Crockford characters out of five random bytes."""
-    number = int.from_bytes(randomness[:5], "big")
-    return "".join(ALPHABET[number >> 5 * place & 31] for place in range(CODE_LENGTH))
+    return crockford(randomness[:5], CODE_LENGTH)
 
 
 def parse_login_code(text: str) -> str:
     """As people type it: in any case, with or without the hyphen, I, L and O as they look. Raises `Invalid`."""
-    canonical = text.strip("` ").replace("-", "").replace(" ", "").upper().translate(str.maketrans("ILO", "110"))
+    canonical = as_crockford(text.strip("` ").replace("-", "").replace(" ", ""))
     if len(canonical) != CODE_LENGTH or any(letter not in ALPHABET for letter in canonical):
         raise Invalid(
             f"{shown(text)} is not a login code. Codes have eight letters and digits, like 7Q2M-4XK9.", code="bad_code"

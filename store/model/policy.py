@@ -4,7 +4,7 @@ Everything here names people by id. Reading the file that people write is `bot.p
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property, lru_cache
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
@@ -166,8 +166,12 @@ class Policy(Part):
         return frozenset().union(*(threshold.circle.principals for threshold in self.approvals))
 
     def may_approve(self, user: str, people: People) -> bool | None:
-        answers = [threshold.circle.has(user, people) for threshold in self.approvals]
-        return True if True in answers else None if None in answers else False
+        return one_of([threshold.circle.has(user, people) for threshold in self.approvals])
+
+
+def one_of(answers: Collection[bool | None]) -> bool | None:
+    """Whether one of these is a yes; None where one that is not known could be it."""
+    return True if True in answers else None if None in answers else False
 
 
 HookEvent: TypeAlias = Literal["change", "deploy", "rollback", "access.granted", "access.ended"]

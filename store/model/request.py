@@ -11,7 +11,7 @@ from store.model.grant import Lease, Membership
 from store.model.identity import RequestId, Target, TargetId, UserId, canonical, shown
 from store.model.record import Part, Record
 from store.model.roster import Address
-from store.model.sealed import Fingerprint, Held, HolderName, Sha256
+from store.model.sealed import Fingerprint, Held, HolderName, Sha256, length_prefixed
 from store.model.token import LIFETIME_LEAST_MS, LIFETIME_MOST_MS, Action, MachineName, TokenId, machine_actor
 
 Kind = Literal["open", "access", "change", "deploy", "policy"]
@@ -345,8 +345,4 @@ def digest(installation: str, request: Request) -> str:
         case Minting() as machine:
             fields += ["minting", machine.token, machine.hash, machine.name, str(machine.lifetime_ms)]
             fields += [str(len(machine.targets)), *machine.targets, *machine.actions]
-    sha = hashlib.sha256()
-    for field in fields:
-        encoded = field.encode()
-        sha.update(len(encoded).to_bytes(4, "big") + encoded)
-    return sha.hexdigest()
+    return hashlib.sha256(length_prefixed(*fields)).hexdigest()

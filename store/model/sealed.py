@@ -231,6 +231,11 @@ class Manifest(Sealed):
             previous.environment_id, previous.number + 1, previous.mac,
         )  # fmt: skip
 
+    def entry_id(self, name: str) -> str | None:
+        """None for a name that this version does not hold."""
+        held = self.entries.get(name)
+        return held.entry_id if held else None
+
     def admit(self, name: str, entry: SealedEntry) -> None:
         """Raises `Unavailable` (tampered) unless this version holds that very ciphertext under that name."""
         held = self.entries.get(name)

@@ -8,7 +8,7 @@ from typing import Literal
 from store.model.freeze import frozen_until
 from store.model.identity import Target
 from store.model.people import People, Wanted
-from store.model.policy import ASKED_OF, Circle, Policy, PolicySet, Threshold, places_open, quorum_met
+from store.model.policy import ASKED_OF, Circle, Policy, PolicySet, Threshold, one_of, places_open, quorum_met
 from store.model.request import Request
 
 
@@ -166,7 +166,7 @@ def may_know(target: Target, policies: PolicySet, user: str, people: People) -> 
     answers += [rule.requesters.has(user, people) for rule in rules] + [
         rule.may_approve(user, people) for rule in rules
     ]
-    may = True if True in answers else None if None in answers else False
+    may = one_of(answers)
     why = (
         ""
         if may
@@ -191,13 +191,7 @@ def may_end(request: Request, rules: Rules | None, owners: Circle, user: str, pe
     answers = [owners.has(user, people)]
     if rules is not None:
         answers.append(rules.now.may_approve(user, people))
-    if True in answers:
-        return YES
-    return (
-        UNKNOWN
-        if None in answers
-        else Standing(may=False, why="Only the person who has it, an approver or an owner can end this.")
-    )
+    return _one_of(answers, "Only the person who has it, an approver or an owner can end this.")
 
 
 def may_deploy(request: Request, rules: Rules, user: str, people: People) -> Standing:
@@ -223,10 +217,7 @@ def may_cancel(request: Request, rules: Rules | None, owners: Circle, user: str,
     answers = [owners.has(user, people)]
     if rules is not None:
         answers += [rules.now.may_approve(user, people), _deploys(rules.now, rules, user, people)]
-    if True in answers:
-        return YES
-    why = "Only the person who asked, an approver, a deployer or an owner can cancel this."
-    return UNKNOWN if None in answers else Standing(may=False, why=why)
+    return _one_of(answers, "Only the person who asked, an approver, a deployer or an owner can cancel this.")
 
 
 def may_retry(request: Request, rules: Rules | None, owners: Circle, user: str, people: People) -> Standing:
@@ -246,8 +237,7 @@ def may_retry(request: Request, rules: Rules | None, owners: Circle, user: str, 
 def _deploys(policy: Policy, rules: Rules, user: str, people: People) -> bool | None:
     if policy.deployers is not None:
         return policy.deployers.has(user, people)
-    answers = (policy.may_approve(user, people), rules.owners.has(user, people))
-    return True if True in answers else None if None in answers else False
+    return one_of((policy.may_approve(user, people), rules.owners.has(user, people)))
 
 
 def starters(request: Request, rule: Policy, owners: Circle) -> frozenset[str]:
@@ -261,6 +251,11 @@ def starters(request: Request, rule: Policy, owners: Circle) -> frozenset[str]:
 def _both(one: Standing, other: Standing) -> Standing:
     """A "no" needs no further fact, a "yes" needs them all."""
     return min(one, other, key=lambda standing: (False, None, True).index(standing.may))
+
+
+def _one_of(answers: list[bool | None], why: str) -> Standing:
+    may = one_of(answers)
+    return YES if may else UNKNOWN if may is None else Standing(may=False, why=why)
 
 
 def _named(rules: Rules, role: str, answers: list[bool | None]) -> Standing:

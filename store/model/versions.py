@@ -80,12 +80,7 @@ def back(head: Manifest, old: Manifest, names: Collection[str] = ()) -> tuple[To
         )
     kept = {name: held for name, held in head.entries.items() if name not in wanted}
     head.successor(kept | {name: old.entries[name] for name in wanted if name in old.entries})
-    return tuple(Touch(name=name, base=_id(head, name), entry=old.entries.get(name)) for name in wanted)
-
-
-def _id(head: Manifest, name: str) -> str | None:
-    held = head.entries.get(name)
-    return held.entry_id if held else None
+    return tuple(Touch(name=name, base=head.entry_id(name), entry=old.entries.get(name)) for name in wanted)
 
 
 def _word(old: Held | None, new: Held | None) -> Word:

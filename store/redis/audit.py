@@ -1,12 +1,16 @@
 """The audit log: entries numbered in the commit of what they tell, read in order."""
 
+import contextlib
 from typing import Any
 
 from redis.asyncio import Redis
 
 from store.model.audit import Audit
-from store.redis.commit import text
+from store.model.errors import AccessError, Conflict, Unavailable
+from store.redis.clock import Skew
+from store.redis.commit import Commit, text
 from store.redis.keys import Keys
+from store.redis.scripts import Scripts
 
 
 class AuditLog:
@@ -24,6 +28,37 @@ class AuditLog:
 
     async def number(self) -> int:
         return int(await self._redis.get(self._keys.audit_number) or 0)
+
+
+class Attempts:
+    """What was refused leaves a trace."""
+
+    def __init__(self, keys: Keys, scripts: Scripts, skew: Skew) -> None:
+        self._keys = keys
+        self._scripts = scripts
+        self._skew = skew
+
+    async def refused(
+        self,
+        refusal: AccessError,
+        command: str,
+        command_id: str,
+        *,
+        actor: str,
+        at_ms: int,
+        request: str | None = None,
+        target: str | None = None,
+        **details: str,
+    ) -> None:
+        """Once for this command. That it cannot be left now changes nothing for the person."""
+        commit = Commit(self._keys, f"refused:{command_id}", fingerprint=refusal.detail, frees=True)
+        entry = Audit(
+            event="attempt.refused", actor=actor, at_ms=at_ms, request=request, target=target,
+            details={"command": command, "code": refusal.detail, **details},
+        )  # fmt: skip
+        commit.audit([entry])
+        with contextlib.suppress(Conflict, Unavailable):
+            await commit.run(self._scripts, self._skew())
 
 
 def _entry(row: Any) -> tuple[int, Audit]:

@@ -19,6 +19,7 @@ from store.redis.commit import Commit, text
 from store.redis.environments import Environments, Value
 from store.redis.keys import Keys
 from store.redis.scripts import Scripts
+from store.redis.stored import stored
 
 __all__ = ["Blobs", "Pasted", "Put", "Taking"]
 
@@ -97,8 +98,7 @@ class Blobs:
         again = f"Make one with `countersign seal {environment.target}`."
         if blob_id is None:
             raise Invalid(f"{shown(name)}: that is no reference. {again}", code="bad_reference")
-        body = await self._redis.hget(self._keys.blob(blob_id), "body")
-        blob = Blob.from_json(body) if body is not None else None
+        blob, _ = await stored(self._redis, self._keys.blob(blob_id), Blob)
         now = await now_ms(self._redis, self._skew)
         if blob is None or blob.user != user or now >= blob.expires_ms:
             raise NotFound(
@@ -111,8 +111,8 @@ class Blobs:
             raise Invalid(
                 f"{PREFIX}{blob_id} was sealed for the name {blob.name}, and this is {shown(name)}.", code="other_name"
             )
-        key = await self._environments.key(blob.environment_id, blob.entry.epoch)
-        secret = key.open(_place(user, blob_id, blob.name, blob.mode), blob.entry)
+        place = _place(user, blob_id, blob.name, blob.mode)
+        secret = await self._environments.open(blob.environment_id, place, blob.entry)
         return f"{blob_id}/{len(secret)}", Value(secret, blob.mode)
 
 

@@ -2,18 +2,15 @@
 
 import hashlib
 import hmac
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from redis.asyncio import Redis
-
 from store.model.caution import Caution, of_value
-from store.model.request import Change, Request, Touch
-from store.model.sealed import Held, SealedEntry
+from store.model.recent import Recent
+from store.model.request import Change, Request
+from store.model.sealed import Held
 from store.model.secret import Secret
 from store.redis.environments import Environments
-from store.redis.keys import Keys
 
 SAME_FROM: Final = 8  # bytes: `true` or a port is the same in many places, and could be guessed
 KNOWN: Final = 32  # environments whose values are known by a keyed hash
@@ -26,12 +23,10 @@ Marks = Mapping[bytes, tuple[str, ...]]  # keyed hash of a value -> the names th
 class Cautions:
     """`random` makes the key of this process: what it keeps of a value is a hash that means nothing elsewhere, and only in memory."""
 
-    def __init__(self, redis: Redis, keys: Keys, environments: Environments, random: Callable[[int], bytes]) -> None:
-        self._redis = redis
-        self._keys = keys
+    def __init__(self, environments: Environments, random: Callable[[int], bytes]) -> None:
         self._environments = environments
         self._key = Secret(random(KEY_BYTES))
-        self._known: OrderedDict[tuple[str, str], Marks] = OrderedDict()  # environment and MAC of its version
+        self._known: Recent[tuple[str, str], Marks] = Recent(KNOWN)  # environment and MAC of its version
 
     async def of(self, request: Request, siblings: Iterable[str]) -> tuple[Caution, ...]:
         """`siblings`: targets of other environments of the same project. Raises `Unavailable` where a key holder is away."""
@@ -48,7 +43,7 @@ class Cautions:
         for touch, held in brought:
             if held.entry_id not in sealed:
                 continue
-            secret = await self._open(change.environment_id, touch, sealed[held.entry_id])
+            secret = await self._environments.open(change.environment_id, touch.name, sealed[held.entry_id])
             found += of_value(touch.name, secret, held.mode, base.get(touch.name))
             if len(secret) >= SAME_FROM:
                 marks[touch.name] = self._mark(secret)
@@ -57,9 +52,6 @@ class Cautions:
                 there = await self._marks(target)
                 found += [Caution(name, "same", target, there[mark]) for name, mark in marks.items() if mark in there]
         return tuple(sorted(found, key=lambda caution: caution.name))
-
-    async def _open(self, environment_id: str, touch: Touch, entry: SealedEntry) -> Secret:
-        return (await self._environments.key(environment_id, entry.epoch)).open(touch.name, entry)
 
     async def _marks(self, target: str) -> Marks:
         environment = await self._environments.find(target)
@@ -74,8 +66,6 @@ class Cautions:
                     mark = self._mark(secret)
                     names[mark] = (*names.get(mark, ()), name)
             self._known[slot] = names
-            while len(self._known) > KNOWN:
-                self._known.popitem(last=False)
         self._known.move_to_end(slot)
         return self._known[slot]
 
@@ -85,12 +75,10 @@ class Cautions:
         names = sorted(entries)
         for first in range(0, len(names), AT_ONCE):
             part = names[first : first + AT_ONCE]
-            ids = [entries[name].entry_id for name in part]
-            bodies = await self._redis.hmget(self._keys.entries(environment_id), ids)
-            for name, body in zip(part, bodies, strict=True):
-                if body is not None:
-                    entry = SealedEntry.from_json(body)
-                    found[name] = (await self._environments.key(environment_id, entry.epoch)).open(name, entry)
+            sealed = await self._environments.sealed(environment_id, [entries[name].entry_id for name in part])
+            for name in part:
+                if (entry := sealed.get(entries[name].entry_id)) is not None:
+                    found[name] = await self._environments.open(environment_id, name, entry)
         return found
 
     def _mark(self, secret: Secret) -> bytes:

@@ -11,6 +11,7 @@ from store.redis.keys import Keys
 from store.redis.scripts import Scripts
 
 ANSWER_KEPT_S: Final = 24 * 3600
+TRIES: Final = 12  # how often somebody else may be faster before we give up
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,10 @@ class Commit:
     def _add(self, name: str, keys: list[str], *args: str | int | bytes) -> None:
         self._operations += [name, len(self._names) + 4, len(args), *args]
         self._names += keys
+
+
+def contended() -> Conflict:
+    return Conflict("Too many people act on this at the same time. Try again in a moment.", code="contended")
 
 
 def text(value: Any) -> str:

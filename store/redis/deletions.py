@@ -1,13 +1,12 @@
 """Deletions: an environment that the policies do not name any more is forgotten, values and keys; a tombstone says that it was."""
 
-import contextlib
 from typing import Final
 
 from redis.asyncio import Redis
 
 from store.model.audit import Audit
 from store.model.environment import Environment
-from store.model.errors import AccessError, Conflict, Forbidden, Invalid, NotFound, Unavailable
+from store.model.errors import AccessError, Conflict, Forbidden, Invalid, NotFound
 from store.model.identity import Target
 from store.model.people import Directory
 from store.model.policy import PolicySet
@@ -15,13 +14,16 @@ from store.model.request import Request
 from store.model.sealed import Manifest
 from store.model.token import Token
 from store.model.versions import Tombstone
+from store.redis.audit import Attempts
 from store.redis.clock import Skew, now_ms
 from store.redis.commit import Commit, text
 from store.redis.keys import Keys
 from store.redis.policies import Policies
 from store.redis.requests import Requests
 from store.redis.scripts import Scripts
+from store.redis.stored import stored
 from store.redis.tokens import Tokens
+from store.redis.versions import oldest_kept
 
 LIVE_MOST: Final = 10_000  # grants, and machines
 
@@ -46,15 +48,15 @@ class Deletions:
         self._tokens = tokens
         self._directory = directory
         self._skew = skew
+        self._attempts = Attempts(keys, scripts, skew)
 
     async def deletable(self, user: str, target: Target) -> tuple[Environment, int]:
         """The environment and its newest version, where this owner could delete it now. Raises `Forbidden`, `NotFound`, `Conflict`."""
         policies = await self._policies.current()
         await self._demand(user, target, policies)
-        body = await self._redis.hget(self._keys.environment(target.id), "body")
-        if body is None:
+        environment, _ = await stored(self._redis, self._keys.environment(target.id), Environment)
+        if environment is None:
             raise NotFound(f"There is no environment {target} here, or it was deleted already.", code="no_environment")
-        environment = Environment.from_json(body)
         live = await self._live(target)
         if live is not None:
             raise Conflict(
@@ -67,8 +69,8 @@ class Deletions:
                 f"The machine {machine.name} may still read {target}: its token names it, and would name whatever is called so later. Revoke it first.",
                 code="live",
             )
-        head = await self._redis.hget(self._keys.head(environment.id), "body")
-        return environment, Manifest.from_json(head).number if head is not None else 1
+        head, _ = await stored(self._redis, self._keys.head(environment.id), Manifest)
+        return environment, head.number if head is not None else 1
 
     async def delete(self, user: str, target: Target, *, seen: int, reason: str, command_id: str) -> str:
         """`seen`: the newest version that the owner was shown. Raises as `deletable`, and `Conflict` where something moved meanwhile."""
@@ -81,7 +83,8 @@ class Deletions:
         try:
             environment, _ = await self.deletable(user, target)
         except AccessError as refusal:
-            await self._note(refusal, user, target, command_id)
+            at_ms = await now_ms(self._redis, self._skew)
+            await self._attempts.refused(refusal, "delete", command_id, actor=user, at_ms=at_ms, target=target.id)
             raise
         versions = await self._redis.hmget(self._keys.head(environment.id), ["version", "body"])
         head = Manifest.from_json(versions[1] or b"")
@@ -99,7 +102,7 @@ class Deletions:
         commit.write(self._keys.tombstone(environment.id), 0, grave.to_json())
         commit.rank(self._keys.index("deleted"), environment.id, at_ms)
         commit.rank(self._keys.index("environments"), target.id, None)
-        oldest = int(await self._redis.hget(self._keys.oldest(environment.id), "body") or 1)
+        oldest, _ = await oldest_kept(self._redis, self._keys, environment.id)
         for key in self._everything(environment, oldest, newest):
             commit.drop(key)
         details: dict[str, str | int | None] = {"environment": environment.id, "version": newest, "reason": reason}
@@ -107,15 +110,6 @@ class Deletions:
         if (await commit.run(self._scripts, self._skew())).status not in ("ok", "seen"):
             raise Conflict(f"Something about {target} changed meanwhile. Look at it again first.", code="moved")
         return answer
-
-    async def _note(self, refusal: AccessError, user: str, target: Target, command_id: str) -> None:
-        """An attempt that was refused leaves a trace. That it cannot be left now changes nothing for the person."""
-        details: dict[str, str | int | None] = {"command": "delete", "code": refusal.detail}
-        commit = Commit(self._keys, f"refused:{command_id}", fingerprint=refusal.detail, frees=True)
-        at_ms = await now_ms(self._redis, self._skew)
-        commit.audit([Audit(event="attempt.refused", actor=user, at_ms=at_ms, target=target.id, details=details)])
-        with contextlib.suppress(Conflict, Unavailable):
-            await commit.run(self._scripts, self._skew())
 
     def _everything(self, environment: Environment, oldest: int, newest: int) -> list[str]:
         keys, one = self._keys, environment.id

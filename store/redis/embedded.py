@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 SOCKET_PATH_BYTES: Final = 103  # sun_path holds 104 on macOS and 108 on Linux, with a closing zero
 POLL_S: Final = 0.005
+STARTS_S: Final = 60.0
+STOPS_S: Final = 10.0
 LOG_TAIL_BYTES: Final = 4_096
 LONGEST_PAUSE_S: Final = 30.0
 
@@ -73,13 +75,9 @@ class EmbeddedServer:
     A server that dies is started again and loads what it had; who asks in between gets a connection error.
     """
 
-    def __init__(
-        self, folder: Path, *, binary: Path | None = None, start_within_s: float = 60, stop_within_s: float = 10
-    ) -> None:
+    def __init__(self, folder: Path, *, binary: Path | None = None) -> None:
         self.folder = folder.absolute()
         self._binary = binary
-        self._start_within_s = start_within_s
-        self._stop_within_s = stop_within_s
         self._lock: IO[bytes] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -113,7 +111,7 @@ class EmbeddedServer:
     async def _own_folder(self) -> IO[bytes]:
         """The server of a process that was just killed may take a moment to go: wait for it, not for a living one."""
         lock = (self.folder / "lock").open("a+b")
-        for _ in range(round(self._stop_within_s / POLL_S)):
+        for _ in range(round(STOPS_S / POLL_S)):
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -153,15 +151,13 @@ class EmbeddedServer:
             start_new_session=True,
             pass_fds=(lock,),
         )
-        for _ in range(round(self._start_within_s / POLL_S)):
+        for _ in range(round(STARTS_S / POLL_S)):
             if await answers(self.folder):
                 return
             if self._process.returncode is not None:
                 raise Unavailable(self._why(binary, server_log))
             await asyncio.sleep(POLL_S)
-        raise Unavailable(
-            f"The server in {self.folder} did not answer within {self._start_within_s:g} s: see {server_log}."
-        )
+        raise Unavailable(f"The server in {self.folder} did not answer within {STARTS_S:g} s: see {server_log}.")
 
     async def _end(self) -> None:
         process, self._process = self._process, None
@@ -170,7 +166,7 @@ class EmbeddedServer:
         if process.stdin is not None:
             process.stdin.close()
         try:
-            await asyncio.wait_for(process.wait(), self._stop_within_s)
+            await asyncio.wait_for(process.wait(), STOPS_S)
         except TimeoutError:
             log.warning(
                 "The server in %s did not stop and is killed; what it had acknowledged is on the disk.", self.folder

@@ -12,18 +12,21 @@ from store.keys.ring import Keyring
 from store.model.audit import Audit
 from store.model.environment import Environment
 from store.model.errors import NotFound, Unavailable
+from store.model.recent import Recent
 from store.model.request import Request, Touch
 from store.model.sealed import TAMPERED, Epoch, Held, Manifest, SealedEntry, check_names, check_request, tampered
 from store.model.secret import Secret
 from store.model.token import Bearer
 from store.model.versions import VersionInfo
 from store.redis import projection
+from store.redis.chain import Chain
 from store.redis.clock import Skew, now_ms
 from store.redis.commit import Commit, text
 from store.redis.keys import Keys
 from store.redis.opened import Opened, Same, Value
-from store.redis.reading import NOTHING_KNOWN, Asked, Known, Reading, open_entries
+from store.redis.reading import NOTHING_KNOWN, Asked, Known, Reading
 from store.redis.scripts import Scripts
+from store.redis.stored import stored
 
 __all__ = ["Environments", "Opened", "Same", "Sealing", "Value"]
 
@@ -33,6 +36,7 @@ CANNOT_BE_OPENED: Final = frozenset(
 )  # of no use any more, or as long as its holders are away
 FORMER: Final = ".former"  # no hook is called so
 SIGNING_BYTES: Final = 24  # of a hook's secret, as Standard Webhooks recommends
+HOOK: Final = "hook:"  # so begin the places, beside the entries, of what deliveries to a hook are signed with
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +66,14 @@ class Environments:
         self._ring = ring
         self._skew = skew
         self._random = random
-        self._reading = Reading(redis, keys, scripts, skew, self._key, fit)
-        self._epochs: dict[tuple[str, int], Epoch] = {}  # wraps only: the keys themselves are the ring's to keep
+        self.chain = Chain(redis, keys, self.key, self.head)
+        self._reading = Reading(redis, keys, scripts, skew, self.key, self.chain, fit)
+        self._epochs: Recent[tuple[str, int], Epoch] = Recent(
+            KEPT_EPOCHS
+        )  # wraps only: the keys themselves are the ring's to keep
 
     async def find(self, target: str) -> Environment | None:
-        body = await self._redis.hget(self._keys.environment(target), "body")
-        return Environment.from_json(body) if body is not None else None
+        return (await stored(self._redis, self._keys.environment(target), Environment))[0]
 
     async def numbers(self, targets: Sequence[str]) -> dict[str, int]:
         """The number of the newest version of each that is there: what is said of it, for lists; nothing is built on it."""
@@ -115,7 +121,7 @@ class Environments:
         if body is None:
             raise NotFound("That environment is not there.")
         manifest = Manifest.from_json(body)
-        (await self._key(environment_id, manifest.epoch)).verify(manifest)
+        (await self.key(environment_id, manifest.epoch)).verify(manifest)
         if number != str(manifest.number).encode():  # a genuine one, and not the one that was put there last
             raise tampered(f"The newest version of environment {environment_id}")
         return manifest
@@ -130,12 +136,11 @@ class Environments:
         check_names({name: mode for name, mode in kinds.items() if name not in gone})
         if strange := sorted(gone - head.entries.keys()):
             raise NotFound(f"{environment.target} has no {strange[0]} to remove.", code="unknown_name")
-        key = await self._key(environment.id, environment.epoch)
+        key = await self.key(environment.id, environment.epoch)
         old = await self._current(environment.id, head, values)
         touches, entries = [], []
         for name, value in sorted(values.items()):
-            held = head.entries.get(name)
-            base = held.entry_id if held else None
+            base = head.entry_id(name)
             if value.secret is None:
                 touches.append(Touch(name=name, base=base))
                 continue
@@ -153,12 +158,11 @@ class Environments:
             raise tampered("A sealed value that waits for this change")
         return {entry.entry_id: entry for entry in entries.values()}
 
-    async def sign(self, manifest: Manifest, epoch: int, after: Manifest | None = None) -> Manifest:
-        """With the newest key; `epoch` is that of the version before it: `after`, which is verified. Raises `Unavailable`."""
-        if after is not None:
-            (await self._key(manifest.environment_id, epoch)).verify(after)
+    async def sign(self, manifest: Manifest, after: Manifest) -> Manifest:
+        """With the newest key. `after`: the version before it, which is verified. Raises `Unavailable`."""
+        (await self.key(manifest.environment_id, after.epoch)).verify(after)
         newest = await self._redis.hget(self._keys.head(manifest.environment_id), "epoch")
-        return (await self._key(manifest.environment_id, max(epoch, int(newest or 0)))).sign(manifest)
+        return (await self.key(manifest.environment_id, max(after.epoch, int(newest or 0)))).sign(manifest)
 
     async def read(self, request_id: str, reader: str) -> Opened:
         """Values for the holder of an active grant, in Slack. Raises as `Reading.read`."""
@@ -188,52 +192,49 @@ class Environments:
         head = await self.head(environment.id) if environment else None
         if environment is None or head is None or name not in head.entries:
             raise NotFound(f"{target} has no {name}: ask for a change that sets it.", code="no_credentials")
-        body = await self._redis.hget(self._keys.entries(environment.id), head.entries[name].entry_id)
-        if body is None:
+        entry_id = head.entries[name].entry_id
+        sealed = await self.sealed(environment.id, [entry_id])
+        if entry_id not in sealed:
             raise Unavailable(f"The sealed value of {name} is missing.", code="missing")
         at_ms = await now_ms(self._redis, self._skew)
         commit = Commit(self._keys, f"machine-read:{self._mint()}", frees=True)
         details: dict[str, str | int | None] = {"name": name, "purpose": purpose}
         commit.audit([Audit(event="secrets.used", actor="relay", at_ms=at_ms, target=target, details=details)])
         await commit.run(self._scripts, self._skew())
-        opened = await self._open(head, {head.entries[name].entry_id: SealedEntry.from_json(body)}, only=name)
-        secret = opened[name].secret
-        if secret is None:
-            raise Unavailable(f"The sealed value of {name} is missing.", code="missing")
-        return secret
+        head.admit(name, sealed[entry_id])
+        return await self.open(environment.id, name, sealed[entry_id])
 
     async def signing_secret(self, environment: Environment, hook: str) -> Secret:
         """What the deliveries to one hook are signed with, minted at its first use: `whsec_` and base64 of 24 bytes."""
-        name, field, entries = f"hooks/{hook}", f"hook:{hook}", self._keys.entries(environment.id)
+        field, entries = f"{HOOK}{hook}", self._keys.entries(environment.id)
         if (body := await self._redis.hget(entries, field)) is None:
-            key = await self._key(environment.id, environment.epoch)
-            entry = key.seal(name, self._mint(), _signing(self._random(SIGNING_BYTES)), mode=0o600)
+            key = await self.key(environment.id, environment.epoch)
+            entry = key.seal(hook_name(field), self._mint(), _signing(self._random(SIGNING_BYTES)), mode=0o600)
             await self._redis.hsetnx(entries, field, entry.to_json())
             body = await self._redis.hget(entries, field) or b""
-        stored = SealedEntry.from_json(body)
-        return (await self._key(environment.id, stored.epoch)).open(name, stored)
+        return await self.open(environment.id, hook_name(field), SealedEntry.from_json(body))
 
     async def another_signing_secret(self, environment: Environment, hook: str) -> dict[str, str]:
         """What to write so that a new one takes the place of the present one, which becomes the former one."""
         present = await self.signing_secret(environment, hook)
-        key = await self._key(environment.id, environment.epoch)
-        fresh = key.seal(f"hooks/{hook}", self._mint(), _signing(self._random(SIGNING_BYTES)), mode=0o600)
-        former = key.seal(f"hooks/{hook}{FORMER}", self._mint(), present, mode=0o600)
-        return {f"hook:{hook}": fresh.to_json(), self.former_field(hook): former.to_json()}
+        key = await self.key(environment.id, environment.epoch)
+        fresh = _signing(self._random(SIGNING_BYTES))
+        places = {f"{HOOK}{hook}": fresh, self.former_field(hook): present}
+        return {
+            field: key.seal(hook_name(field), self._mint(), secret, mode=0o600).to_json()
+            for field, secret in places.items()
+        }
 
     async def former_signing_secret(self, environment: Environment, hook: str) -> Secret | None:
-        body = await self._redis.hget(self._keys.entries(environment.id), self.former_field(hook))
+        field = self.former_field(hook)
+        body = await self._redis.hget(self._keys.entries(environment.id), field)
         if body is None:
             return None
-        stored = SealedEntry.from_json(body)
-        return (await self._key(environment.id, stored.epoch)).open(f"hooks/{hook}{FORMER}", stored)
+        return await self.open(environment.id, hook_name(field), SealedEntry.from_json(body))
 
     @staticmethod
     def former_field(hook: str) -> str:
-        return f"hook:{hook}{FORMER}"
-
-    async def _open(self, head: Manifest, sealed: Mapping[str, SealedEntry], *, only: str) -> dict[str, Value]:
-        return await open_entries(head, sealed, self._key, only=only)
+        return f"{HOOK}{hook}{FORMER}"
 
     async def _current(self, environment_id: str, head: Manifest, names: Mapping[str, Value]) -> dict[str, Secret]:
         """The present values of these names, to tell *changed* from *unchanged*; in memory only."""
@@ -248,18 +249,24 @@ class Environments:
             try:
                 entry = SealedEntry.from_json(body)
                 head.admit(name, entry)
-                found[name] = (await self._key(environment_id, entry.epoch)).open(name, entry)
+                found[name] = await self.open(environment_id, name, entry)
             except Unavailable as error:
                 if error.detail not in CANNOT_BE_OPENED:
                     raise
                 # Whoever reads it is told. Here it is about to be replaced, which is the way to mend it.
         return found
 
-    async def key(self, environment_id: str, number: int) -> EnvironmentKey:
-        """Of one epoch, for what else is sealed with it. Raises `Unavailable`."""
-        return await self._key(environment_id, number)
+    async def sealed(self, environment_id: str, ids: Sequence[str]) -> dict[str, SealedEntry]:
+        """By entry id, of what is there of the sealed values of an environment. Raises `Unavailable`."""
+        bodies = await self._redis.hmget(self._keys.entries(environment_id), ids) if ids else []
+        return {one: SealedEntry.from_json(body) for one, body in zip(ids, bodies, strict=True) if body is not None}
 
-    async def _key(self, environment_id: str, number: int) -> EnvironmentKey:
+    async def open(self, environment_id: str, name: str, entry: SealedEntry) -> Secret:
+        """What was sealed under this name, whichever epoch it is of. Raises `Unavailable`."""
+        return (await self.key(environment_id, entry.epoch)).open(name, entry)
+
+    async def key(self, environment_id: str, number: int) -> EnvironmentKey:
+        """Of one epoch. Raises `Unavailable`."""
         if (known := self._epochs.get((environment_id, number))) is not None:
             try:
                 return await self._ring.open(known)
@@ -267,16 +274,23 @@ class Environments:
                 del self._epochs[environment_id, number]
         body = await self._redis.get(self._keys.epoch(environment_id, number))
         if body is None:
-            raise Unavailable(f"The wraps of key {number} of this environment are missing.", code="keys_missing")
+            raise wraps_missing(number, "this environment")
         epoch = Epoch.from_json(body)
         key = await self._ring.open(epoch)
-        while len(self._epochs) >= KEPT_EPOCHS:
-            del self._epochs[next(iter(self._epochs))]
         self._epochs[environment_id, number] = epoch
         return key
 
     def _mint(self) -> str:
         return self._random(12).hex()
+
+
+def hook_name(field: str) -> str:
+    """Under which name it is sealed, what lies in this place."""
+    return f"hooks/{field.removeprefix(HOOK)}"
+
+
+def wraps_missing(number: int, of: str) -> Unavailable:
+    return Unavailable(f"The wraps of key {number} of {of} are missing in Redis.", code="keys_missing")
 
 
 def _signing(key: bytes) -> Secret:

@@ -18,17 +18,20 @@ from store.model.identity import Target
 from store.model.request import Change, Request
 from store.model.roster import ROSTER
 from store.model.sealed import Epoch, Manifest, SealedEntry
+from store.redis import projection
 from store.redis.clock import Skew, now_ms
 from store.redis.commit import Commit, text
+from store.redis.environments import HOOK, hook_name, wraps_missing
 from store.redis.keys import Keys
 from store.redis.policies import Policies
 from store.redis.scripts import Scripts
+from store.redis.stored import stored
+from store.redis.versions import oldest_kept
 
 BATCH: Final = 16  # sealed entries that are looked at, or moved, in one turn
 MANIFESTS: Final = 50
 ROTATING: Final = "rotating"
 WATCHED_MS: Final = 7_200_000  # after a rotation, for what was sealed before it and is only now on its way: such a value waits an hour at most
-HOOK: Final = "hook:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +68,7 @@ class Epochs:
         bodies = await self._redis.mget([self._keys.epoch(environment.id, number) for number in numbers])
         for number, body in zip(numbers, bodies, strict=True):
             if body is None:
-                raise Unavailable(
-                    f"The wraps of key {number} of {environment.target} are missing in Redis.", code="keys_missing"
-                )
+                raise wraps_missing(number, environment.target)
         return [Epoch.from_json(text(body)) for body in bodies if body is not None]
 
     async def secured(self) -> list[str]:
@@ -134,7 +135,7 @@ class Epochs:
         renewed = environment.model_copy(update={"epoch": number, "secure": secured})
         at_ms = await now_ms(self._redis, self._skew)
         commit = Commit(self._keys, f"rotate:{environment.id}:{number}:{epoch.commitment[:16]}")
-        commit.write(self._keys.environment(target), version, renewed.to_json())
+        commit.write(self._keys.environment(target), version, renewed.to_json(), projection.environment_fields(renewed))
         commit.set(self._keys.epoch(environment.id, number), epoch.to_json())
         commit.fill(self._keys.head(environment.id), {"epoch": str(number)})
         commit.guard(self._keys.roster, self._ring.roster)
@@ -147,21 +148,22 @@ class Epochs:
 
     async def settle(self, environment: Environment) -> AsyncIterator[Moved]:
         """Moves data keys under the newest key, until none is left under another. Breaking it off loses nothing: the next one goes on."""
-        epochs = await self.epochs(environment)
-        keys = {epoch.number: await self._ring.open(epoch) for epoch in epochs[-1:]}
+        epochs = dict(enumerate(await self.epochs(environment), 1))
+        keys = {environment.epoch: await self._ring.open(epochs[environment.epoch])}
         spoiled: list[str] = []
         done, total = 0, int(await self._redis.hlen(self._keys.entries(environment.id)))
         names = await self._names(environment)
         async for key, batch, known in self._lying(environment, names):
             old = {field: entry for field, entry in batch.items() if entry.epoch != environment.epoch}
             for number in {entry.epoch for entry in old.values()} - keys.keys():
-                keys[number] = await self._ring.open(_numbered(epochs, number))
+                if number not in epochs:  # sealed under one that came since
+                    raise wraps_missing(number, environment.target)
+                keys[number] = await self._ring.open(epochs[number])
             spoiled += await self._move(key, old, known, keys, environment.epoch)
             done += len(batch)
-            yield Moved(min(done, max(total, done)), max(total, done), tuple(spoiled))
+            yield Moved(done, max(total, done), tuple(spoiled))
         if not spoiled:
-            at_ms = await now_ms(self._redis, self._skew)
-            await self._finish(environment, at_ms)
+            await self._finish(environment)
         yield Moved(max(total, done), max(total, done), tuple(spoiled))
 
     async def unfinished(self) -> list[Environment]:
@@ -225,14 +227,15 @@ class Epochs:
         return new if (await commit.run(self._scripts, self._skew())).status == "ok" else []
 
     async def _found(self, target: str) -> tuple[Environment | None, int]:
-        body, version = await self._redis.hmget(self._keys.environment(target), ["body", "version"])
-        return (Environment.from_json(body) if body is not None else None), int(version or 0)
+        return await stored(self._redis, self._keys.environment(target), Environment)
 
     async def _names(self, environment: Environment) -> dict[str, str]:
         """Entry id → name, from every version that is kept: the name is part of what a wrap is bound to."""
-        newest = int(await self._redis.hget(self._keys.head(environment.id), "version") or 0)
+        head, _ = await stored(self._redis, self._keys.head(environment.id), Manifest)
+        newest = head.number if head is not None else 0
+        oldest, _ = await oldest_kept(self._redis, self._keys, environment.id)
         names: dict[str, str] = {}
-        for start in range(1, newest + 1, MANIFESTS):
+        for start in range(oldest, newest + 1, MANIFESTS):
             numbers = range(start, min(start + MANIFESTS, newest + 1))
             for body in await self._redis.mget([self._keys.manifest(environment.id, number) for number in numbers]):
                 if body is not None:
@@ -254,10 +257,7 @@ class Epochs:
             page: dict[bytes, bytes]
             cursor, page = await self._redis.hscan(key, cursor, count=BATCH)  # type: ignore[assignment]  # of a hash
             found = {text(field): SealedEntry.from_json(body) for field, body in page.items()}
-            known = {
-                field: f"hooks/{field.removeprefix(HOOK)}" if field.startswith(HOOK) else names.get(field, "")
-                for field in found
-            }
+            known = {field: hook_name(field) if field.startswith(HOOK) else names.get(field, "") for field in found}
             if missing := [field for field, name in known.items() if not name]:  # merged since the names were read
                 names = {**names, **await self._names(environment)}
                 known |= {field: names.get(field, "") for field in missing}
@@ -272,8 +272,7 @@ class Epochs:
         pattern = self._keys.payload("*", 0).removesuffix("0").replace("{", "[{]").replace("}", "[}]")
         async for key in self._redis.scan_iter(match=f"{pattern}*", count=1_000):
             request_id, _, _ = text(key).removeprefix(f"{self._keys.prefix}payload:").partition(":")
-            body = await self._redis.hget(self._keys.request(request_id), "body")
-            request = Request.from_json(body) if body is not None else None
+            request, _ = await stored(self._redis, self._keys.request(request_id), Request)
             if request is None or not isinstance(request.payload, Change):
                 continue
             if request.payload.environment_id == environment.id:
@@ -308,24 +307,17 @@ class Epochs:
             await self._scripts.run("rewrap", [key], arguments)
         return spoiled
 
-    async def _finish(self, environment: Environment, at_ms: int) -> None:
+    async def _finish(self, environment: Environment) -> None:
         """Through; unless it was rotated once more meanwhile."""
-        commit = Commit(self._keys, f"rotated:{environment.id}:{environment.epoch}:{at_ms}")
-        _, version = await self._found(environment.target)
-        found, _ = await self._found(environment.target)
+        found, version = await self._found(environment.target)
         if found is None or found.epoch != environment.epoch:
             return
-        commit.guard(self._keys.environment(environment.target), version)
         if await self._redis.zscore(self._keys.index(ROTATING), environment.target) == 0:
+            at_ms = await now_ms(self._redis, self._skew)
+            commit = Commit(self._keys, f"rotated:{environment.id}:{environment.epoch}:{at_ms}")
+            commit.guard(self._keys.environment(environment.target), version)
             commit.rank(self._keys.index(ROTATING), environment.target, at_ms)
             await commit.run(self._scripts, self._skew())
-
-
-def _numbered(epochs: list[Epoch], number: int) -> Epoch:
-    found = next((epoch for epoch in epochs if epoch.number == number), None)
-    if found is None:
-        raise Unavailable(f"The wraps of key {number} of this environment are missing.", code="keys_missing")
-    return found
 
 
 def _end(entry: SealedEntry) -> str:

@@ -15,9 +15,11 @@ from store.model.identity import Target, canonical, shown
 from store.model.people import Directory, Wanted
 from store.model.policy import Hook
 from store.model.receiver import Pause, Receiver
+from store.model.recent import Recent
 from store.model.request import REASON_MOST, Request
 from store.model.secret import Secret
 from store.model.standing import may_act, may_retry, wanted
+from store.redis.audit import Attempts
 from store.redis.clock import Skew
 from store.redis.commit import Commit
 from store.redis.deliveries import KEPT_IN, Deliveries, Errand, hooks_of, woken
@@ -26,6 +28,7 @@ from store.redis.keys import Keys
 from store.redis.policies import Policies
 from store.redis.requests import Requests
 from store.redis.scripts import Scripts
+from store.redis.stored import stored
 
 SIGNING_KEPT: Final = 512  # signing secrets in memory
 MACHINE_OWNER: Final = "owner"  # whoever has the machine: asked nobody, and audited
@@ -69,7 +72,8 @@ class Hooks:
         self._deliveries = deliveries
         self._requests = requests
         self._directory = directory
-        self._signing: dict[tuple[str, str, str, int], tuple[Secret, ...]] = {}
+        self._attempts = Attempts(keys, scripts, skew)
+        self._signing: Recent[tuple[str, str, str, int], tuple[Secret, ...]] = Recent(SIGNING_KEPT)
 
     async def named(self, target: str, hook: str) -> Named:
         """Raises `NotFound` with what there is."""
@@ -146,7 +150,9 @@ class Hooks:
                 environment_id, before, actor=actor, event=event, now_ms=self._now_ms(), command_id=command_id
             )
         except AccessError as refusal:
-            await self._note(refusal, event, actor, request.id, request.target, command_id)
+            await self._attempts.refused(
+                refusal, event, command_id, actor=actor, at_ms=self._now_ms(), request=request.id, target=request.target
+            )
             raise
 
     async def _still_newest(self, environment_id: str, before: Delivery) -> None:
@@ -256,8 +262,6 @@ class Hooks:
             return await self.secrets(of.environment, of.hook, environment_id)
         slot = (known.id, of.environment, of.hook, errand.receiver_version)
         if slot not in self._signing:
-            while len(self._signing) >= SIGNING_KEPT:
-                del self._signing[next(iter(self._signing))]
             self._signing[slot] = await self.secrets(of.environment, of.hook)
         until_ms = errand.receiver.former_until_ms
         over = until_ms is None or self._now_ms() >= until_ms
@@ -301,18 +305,20 @@ class Hooks:
         people = await self._directory.people(owners.wanted | Wanted(users=frozenset((actor,))))
         if may_act(actor, people).may is not True or owners.has(actor, people) is not True:
             refusal = Forbidden("Only an owner can do that to a hook.", code="forbidden")
-            await self._note(refusal, event, actor, None, named.target, command_id)
+            await self._attempts.refused(
+                refusal, event, command_id, actor=actor, at_ms=self._now_ms(), target=named.target
+            )
             raise refusal
 
     async def _request(self, request_id: str) -> Request:
-        body = await self._redis.hget(self._keys.request(request_id), "body")
-        if body is None:
+        request, _ = await stored(self._redis, self._keys.request(request_id), Request)
+        if request is None:
             raise NotFound(f"There is no request {request_id}.")
-        return Request.from_json(body)
+        return request
 
     async def _stored(self, target: str, hook: str) -> tuple[Receiver, int]:
-        body, version = await self._redis.hmget(self._keys.hook(target, hook), ["body", "version"])
-        return (Receiver.from_json(body) if body is not None else Receiver()), int(version or 0)
+        found, version = await stored(self._redis, self._keys.hook(target, hook), Receiver)
+        return found or Receiver(), version
 
     def _change(
         self, named: Named, version: int, after: Receiver, event: str, actor: str, command_id: str, **more: str | int
@@ -326,21 +332,6 @@ class Hooks:
     async def _run(self, commit: Commit) -> None:
         if (await commit.run(self._scripts, self._skew())).status not in ("ok", "seen"):
             raise Conflict("Somebody else did something to this hook at the same time. Look again.", code="moved")
-
-    async def _note(
-        self, refusal: AccessError, event: str, actor: str, request: str | None, target: str, command_id: str
-    ) -> None:
-        """An attempt that was refused leaves a trace. That it cannot be left now changes nothing for the person."""
-        commit = Commit(self._keys, f"refused:{command_id}", fingerprint=refusal.detail, frees=True)
-        details: dict[str, str | int | None] = {"command": event, "code": refusal.detail}
-        entry = Audit(
-            event="attempt.refused", actor=actor, at_ms=self._now_ms(), request=request, target=target, details=details
-        )
-        commit.audit([entry])
-        try:
-            await commit.run(self._scripts, self._skew())
-        except (Conflict, Unavailable):
-            return
 
 
 _WHY_NOT: Final = {

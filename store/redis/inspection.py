@@ -16,7 +16,9 @@ from store.model.sealed import Epoch, Manifest
 from store.redis.client import Client
 from store.redis.commit import text
 from store.redis.keys import INSTALLATION, Keys
-from store.redis.locks import stored_lock
+from store.redis.locks import holding
+from store.redis.stored import stored
+from store.redis.versions import oldest_kept
 
 MEMBER: Final = "member:"
 
@@ -127,16 +129,10 @@ class Inspection:
         return Epoch.from_json(body) if body is not None else None
 
     async def request(self, request_id: str) -> Request | None:
-        body = await self._redis.hget(self._keys.request(request_id), "body")
-        return Request.from_json(body) if body is not None else None
+        return (await stored(self._redis, self._keys.request(request_id), Request))[0]
 
     async def locks(self, *, most: int) -> tuple[list[Lock], int]:
-        """Those that hold, oldest first, and how many more there are."""
-        index = self._keys.index("locks")
-        users = [text(member) for member in await self._redis.zrange(index, 0, most - 1)]
-        found = [(await stored_lock(self._redis, self._keys, user))[0] for user in users]
-        more = int(await self._redis.zcard(index)) - len(users)
-        return [lock for lock in found if lock is not None and lock.holds], max(0, more)
+        return await holding(self._redis, self._keys, most=most)
 
     async def mine(self, user: str, *, most: int) -> list[Request]:
         """What somebody asked for, or what is for them, newest first."""
@@ -164,15 +160,12 @@ class Inspection:
         return [held for held in found if held is not None], max(0, more)
 
     async def _held(self, target: str) -> Held | None:
-        body = await self._redis.hget(self._keys.environment(target), "body")
-        if body is None:
+        environment, _ = await stored(self._redis, self._keys.environment(target), Environment)
+        if environment is None:
             return None
-        environment = Environment.from_json(body)
-        head, oldest = (
-            await self._redis.hget(self._keys.head(environment.id), "body"),
-            int(await self._redis.hget(self._keys.oldest(environment.id), "body") or 1),
-        )
-        newest = Manifest.from_json(head).number if head is not None else oldest
+        head, _ = await stored(self._redis, self._keys.head(environment.id), Manifest)
+        oldest, _ = await oldest_kept(self._redis, self._keys, environment.id)
+        newest = head.number if head is not None else oldest
         try:
             async with self._redis.pipeline(transaction=False) as pipe:
                 pipe.memory_usage(self._keys.entries(environment.id))

@@ -1,29 +1,34 @@
 """Locks: whose break-glass is locked, and how an owner unlocks it."""
 
 from collections.abc import Callable
-from typing import Final
 
 from redis.asyncio import Redis
 
-from store.model.audit import Audit
 from store.model.command import Unlock
-from store.model.errors import AccessError, Conflict, Unavailable
+from store.model.errors import AccessError, Conflict
 from store.model.lifecycle import unlock
 from store.model.lock import Lock
 from store.model.people import Directory, Wanted
+from store.redis.audit import Attempts
 from store.redis.clock import Skew
-from store.redis.commit import Commit, text
+from store.redis.commit import TRIES, Commit, contended, text
 from store.redis.keys import Keys
 from store.redis.policies import Policies
 from store.redis.scripts import Scripts
-
-ATTEMPTS: Final = 12  # how often somebody else may be faster before we give up
+from store.redis.stored import stored
 
 
 async def stored_lock(redis: Redis, keys: Keys, user: str) -> tuple[Lock | None, int]:
     """The lock and its version, 0 for somebody who never had one."""
-    body, version = await redis.hmget(keys.lock(user), ["body", "version"])
-    return (Lock.from_json(body) if body is not None else None), int(version or 0)
+    return await stored(redis, keys.lock(user), Lock)
+
+
+async def holding(redis: Redis, keys: Keys, *, most: int) -> tuple[list[Lock], int]:
+    """Those that hold, oldest first, and how many more there are."""
+    users = [text(member) for member in await redis.zrange(keys.index("locks"), 0, most - 1)]
+    found = [(await stored_lock(redis, keys, user))[0] for user in users]
+    more = int(await redis.zcard(keys.index("locks"))) - len(users)
+    return [lock for lock in found if lock is not None and lock.holds], max(0, more)
 
 
 def write_lock(commit: Commit, lock: Lock, version: int) -> None:
@@ -49,22 +54,18 @@ class Locks:
         self._directory = directory
         self._skew = skew
         self._now_ms = now_ms
+        self._attempts = Attempts(keys, scripts, skew)
 
     async def of(self, user: str) -> Lock | None:
         """Also one that an owner has opened again; None for somebody who never had one."""
         return (await stored_lock(self._redis, self._keys, user))[0]
 
     async def holding(self, *, most: int) -> tuple[list[Lock], int]:
-        """Those that hold, oldest first, and how many more there are."""
-        index = self._keys.index("locks")
-        users = [text(member) for member in await self._redis.zrange(index, 0, most - 1)]
-        found = [await self.of(user) for user in users]
-        more = int(await self._redis.zcard(index)) - len(users) if len(users) == most else 0
-        return [lock for lock in found if lock is not None and lock.holds], max(0, more)
+        return await holding(self._redis, self._keys, most=most)
 
     async def unlock(self, command: Unlock) -> str:
         """An owner's answer. Raises `AccessError`."""
-        for _ in range(ATTEMPTS):
+        for _ in range(TRIES):
             now_ms = self._now_ms()
             seen = await self._redis.hmget(self._keys.command(command.id), ["fingerprint", "answer"])
             if seen[0] is not None:
@@ -75,7 +76,9 @@ class Locks:
             try:
                 done = unlock(lock, command, policies, await self._directory.people(wanted), now_ms)
             except AccessError as refusal:
-                await self._note(refusal, command, now_ms)
+                await self._attempts.refused(
+                    refusal, "unlock", command.id, actor=command.actor, at_ms=now_ms, user=command.user
+                )
                 raise
             commit = Commit(
                 self._keys,
@@ -91,17 +94,7 @@ class Locks:
             committed = await commit.run(self._scripts, self._skew())
             if committed.status in ("ok", "seen"):
                 return committed.answer
-        raise Conflict("Too many people act on this at the same time. Try again in a moment.", code="contended")
-
-    async def _note(self, refusal: AccessError, command: Unlock, now_ms: int) -> None:
-        """An attempt that was refused leaves a trace. That it cannot be left now changes nothing for the person."""
-        details: dict[str, str | int | None] = {"command": "unlock", "code": refusal.detail, "user": command.user}
-        commit = Commit(self._keys, f"refused:{command.id}", fingerprint=refusal.detail, frees=True)
-        commit.audit([Audit(event="attempt.refused", actor=command.actor, at_ms=now_ms, details=details)])
-        try:
-            await commit.run(self._scripts, self._skew())
-        except (Conflict, Unavailable):
-            return
+        raise contended()
 
 
 def _answered(fingerprint: str, answer: str, command: Unlock) -> str:

@@ -13,6 +13,7 @@ from store.redis.clock import Skew
 from store.redis.commit import Commit, text
 from store.redis.keys import Keys
 from store.redis.scripts import Scripts
+from store.redis.stored import stored
 from store.redis.tokens import write_token_record
 
 
@@ -27,8 +28,7 @@ class Logins:
 
     async def find(self, login: str) -> tuple[Attempt | None, int]:
         """The attempt and its version."""
-        body, version = await self._redis.hmget(self._keys.login(login), ["body", "version"])
-        return (Attempt.from_json(body) if body is not None else None), int(version or 0)
+        return await stored(self._redis, self._keys.login(login), Attempt)
 
     async def by_code(self, code: str) -> tuple[Attempt | None, int]:
         login = await self._redis.get(self._keys.login_code(code))

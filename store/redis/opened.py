@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple, NoReturn
 
+from store.model.recent import Recent
 from store.model.secret import Secret
 
 KEPT_S: Final = 120.0
@@ -77,7 +78,7 @@ class Memory:
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str], tuple[Sheaf, float]] = {}
-        self._heads: dict[str, str] = {}
+        self._heads: Recent[str, str] = Recent(KEPT_VERSIONS)
         self._bytes = 0
 
     def head(self, target: str) -> str:
@@ -88,9 +89,6 @@ class Memory:
 
     def say_newest(self, target: str, head: str) -> None:
         """That `head`, as `head()` gives it, is what `target` holds by now."""
-        self._heads.pop(target, None)
-        while len(self._heads) >= KEPT_VERSIONS:
-            del self._heads[next(iter(self._heads))]
         self._heads[target] = head
 
     def get(self, environment: str, mac: str) -> Sheaf | None:
@@ -120,6 +118,7 @@ class Memory:
     def clear(self) -> None:
         for key in list(self._kept):
             self._drop(key)
+        self._heads.clear()
 
     def _drop(self, key: tuple[str, str]) -> None:
         sheaf, _ = self._kept.pop(key, (None, 0.0))

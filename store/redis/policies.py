@@ -9,6 +9,7 @@ from store.model.audit import Audit
 from store.model.enactment import Enactment
 from store.model.errors import Unavailable
 from store.model.policy import PolicySet
+from store.model.recent import Recent
 from store.model.request import Amendment, Request
 from store.model.sealed import tampered
 from store.redis.commit import Commit, text
@@ -24,8 +25,8 @@ class Policies:
         self._redis = redis
         self._keys = keys
         self._scripts = scripts
-        self._parsed: dict[int, PolicySet] = {}
-        self._proposed: dict[str, PolicySet] = {}  # by the digest of what is stored
+        self._parsed: Recent[int, PolicySet] = Recent(KEPT)
+        self._proposed: Recent[str, PolicySet] = Recent(KEPT)  # by the digest of what is stored
 
     async def get(self, number: int) -> PolicySet:
         """Raises `Unavailable` when that set cannot be read."""
@@ -34,8 +35,6 @@ class Policies:
             self._scripts.round_trips += 1
             if body is None:
                 raise Unavailable(f"Policy set {number} is missing in Redis.", code="policy_missing")
-            while len(self._parsed) >= KEPT:
-                self._parsed.pop(next(iter(self._parsed)))
             self._parsed[number] = PolicySet.from_json(body)
         return self._parsed[number]
 
@@ -82,8 +81,6 @@ class Policies:
         content = request.payload.content if isinstance(request.payload, Amendment) else ""
         if content not in self._proposed:
             policies = PolicySet.from_json(await self.proposal(request))
-            while len(self._proposed) >= KEPT:
-                self._proposed.pop(next(iter(self._proposed)))
             self._proposed[content] = policies
         return self._proposed[content]
 

@@ -1,23 +1,21 @@
 """Reading: the one way out for values, by a script that decides and writes down in one step."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from redis.asyncio import Redis
 
-from store.keys.envelope import EnvironmentKey
 from store.model.audit import Audit
 from store.model.errors import AccessError, Conflict, Forbidden, NotFound, Unavailable
 from store.model.sealed import Manifest, SealedEntry, tampered
 from store.model.token import Bearer, unknown_token
+from store.redis.chain import Chain, Key
 from store.redis.clock import Skew
 from store.redis.commit import text
 from store.redis.keys import Keys
 from store.redis.opened import Memory, Opened, Same, Value
 from store.redis.scripts import Scripts
-
-Key = Callable[[str, int], Awaitable[EnvironmentKey]]  # of an environment, in an epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +55,21 @@ class Reading:
     """`key` opens the key of an environment. `fit` answers why nothing may be read now, None where it may."""
 
     def __init__(
-        self, redis: Redis, keys: Keys, scripts: Scripts, skew: Skew, key: Key, fit: Callable[[], str | None]
+        self,
+        redis: Redis,
+        keys: Keys,
+        scripts: Scripts,
+        skew: Skew,
+        key: Key,
+        chain: Chain,
+        fit: Callable[[], str | None],
     ) -> None:
         self._redis = redis
         self._keys = keys
         self._scripts = scripts
         self._skew = skew
         self._key = key
+        self._chain = chain
         self._fit = fit
         self.memory = Memory()
 
@@ -102,14 +108,14 @@ class Reading:
                 return sheaf.values()
             found = [await self._head(environment, number)]
         manifest = Manifest.from_json(found[0])
-        (await self._key(manifest.environment_id, manifest.epoch)).verify(manifest)
-        if (manifest.environment_id, manifest.number) != (environment, number):
-            raise tampered(f"Version {number} of environment {environment}")
+        await self._chain.verify(manifest, environment, number)
+        if not version:
+            await self._chain.demand(manifest)
         mac = manifest.mac or ""
         if (sheaf := self.memory.get(environment, mac)) is None:
             values = await self._opened(manifest, found[1:])
             sheaf = self.memory.keep(environment, mac, values)
-        if asked.version == 0 and asked.target:
+        if version and asked.target:
             self.memory.say_newest(asked.target, f"{environment} {version} {mac}")
         return sheaf.values()
 
@@ -126,24 +132,15 @@ class Reading:
         if missing := [entry for entry in ids if entry not in bodies]:
             found = await self._redis.hmget(self._keys.entries(manifest.environment_id), missing)
             bodies |= dict(zip(missing, found, strict=True))
-        sealed = {text(entry): SealedEntry.from_json(bodies[entry]) for entry in ids if bodies[entry] is not None}
-        return await open_entries(manifest, sealed, self._key)
-
-
-async def open_entries(
-    manifest: Manifest, sealed: Mapping[str, SealedEntry], key: Key, *, only: str | None = None
-) -> dict[str, Value]:
-    """The values of a version that was verified; `only` one of them. Raises `Unavailable`."""
-    values = {}
-    for name, held in sorted(manifest.entries.items()):
-        if only is not None and name != only:
-            continue
-        if held.entry_id not in sealed:
-            raise Unavailable(f"The sealed value of {name} is missing.", code="missing")
-        entry = sealed[held.entry_id]
-        manifest.admit(name, entry)
-        values[name] = Value((await key(manifest.environment_id, entry.epoch)).open(name, entry), held.mode)
-    return values
+        values = {}
+        for name, held in sorted(manifest.entries.items()):
+            if (body := bodies[held.entry_id.encode()]) is None:
+                raise Unavailable(f"The sealed value of {name} is missing.", code="missing")
+            entry = SealedEntry.from_json(body)
+            manifest.admit(name, entry)
+            key = await self._key(manifest.environment_id, entry.epoch)
+            values[name] = Value(key.open(name, entry), held.mode)
+        return values
 
 
 def _entry(token: str, *, request: bool) -> str:

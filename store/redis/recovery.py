@@ -7,12 +7,13 @@ from redis.asyncio import Redis
 from store.model.audit import Audit
 from store.model.effect import Recovered, ShowCard
 from store.model.enactment import Enactment
-from store.model.errors import AccessError, Conflict, Invalid, Unavailable
+from store.model.errors import AccessError, Conflict, Invalid
 from store.model.lifecycle.world import demand
 from store.model.people import Directory, Wanted
 from store.model.policy import PolicySet
 from store.model.request import REASON_MOST
 from store.model.standing import may_act
+from store.redis.audit import Attempts
 from store.redis.clock import Skew
 from store.redis.commit import Commit, text
 from store.redis.keys import Keys
@@ -30,6 +31,7 @@ class Recovery:
         self._scripts = scripts
         self._directory = directory
         self._skew = skew
+        self._attempts = Attempts(keys, scripts, skew)
 
     async def recover(
         self,
@@ -58,7 +60,9 @@ class Recovery:
             people = await self._directory.people(Wanted(users=frozenset((actor,))), patient=True)
             demand(may_act(actor, people))
         except AccessError as refusal:
-            await self._note(refusal, actor, command_id, now_ms)
+            await self._attempts.refused(
+                refusal, "recover", command_id, actor=actor, at_ms=now_ms, target="policy:main"
+            )
             raise
         body = new.model_copy(update={"number": number}).to_json()
         details |= {"content": fingerprint(body), "reason": reason.strip()}
@@ -78,13 +82,3 @@ class Recovery:
                 code="other_base",
             )
         return number
-
-    async def _note(self, refusal: AccessError, actor: str, command_id: str, now_ms: int) -> None:
-        """An attempt that was refused leaves a trace. That it cannot be left now changes nothing for the person."""
-        details: dict[str, str | int | None] = {"command": "recover", "code": refusal.detail}
-        commit = Commit(self._keys, f"refused:{command_id}", fingerprint=refusal.detail, frees=True)
-        commit.audit([Audit(event="attempt.refused", actor=actor, at_ms=now_ms, target="policy:main", details=details)])
-        try:
-            await commit.run(self._scripts, self._skew())
-        except (Conflict, Unavailable):
-            return

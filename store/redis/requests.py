@@ -4,14 +4,12 @@ import contextlib
 import hashlib
 import json
 import sys
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from redis.asyncio import Redis
 
-from store.model.audit import Audit
 from store.model.command import Activate, Approve, Break, Command, Deploy, Edit, Leave, Merge, Tally
 from store.model.debt import Debt
 from store.model.effect import Announce
@@ -30,6 +28,7 @@ from store.model.lifecycle import (
 )
 from store.model.people import Directory, People, Wanted
 from store.model.policy import PolicySet
+from store.model.recent import Recent
 from store.model.request import (
     CLOCK,
     RELAY,
@@ -48,17 +47,18 @@ from store.model.standing import starters, wanted
 from store.model.token import is_machine
 from store.model.versions import merged
 from store.redis import projection
+from store.redis.audit import Attempts
 from store.redis.blobs import Taking
 from store.redis.clock import Skew
-from store.redis.commit import Commit, text
+from store.redis.commit import TRIES, Commit, contended, text
 from store.redis.deliveries import waiting_index
 from store.redis.keys import Keys
 from store.redis.locks import stored_lock, write_lock
 from store.redis.policies import PROPOSED, Policies, fingerprint, put_into_force
 from store.redis.scripts import Scripts
+from store.redis.stored import stored
 from store.redis.tokens import write_token_record
 
-ATTEMPTS: Final = 12  # how often somebody else may be faster before we give up
 RECENT: Final = 1_000  # requests whose last reading is remembered
 AHEAD_MS: Final = 1_000  # how far this process's clock may be ahead of the server's for a decision without asking it
 BEHIND_MS: Final = 10_000  # and behind it, with the time on the way: what a server that stood hears late still counts
@@ -72,8 +72,8 @@ GIVING: Final = (Approve, Break, Activate, Merge, Deploy, Tally)  # what may end
 # reports, and the clock, whose timer would keep the ones behind it waiting.
 ADDING: Final = (*GIVING, Edit)
 
-# The unsigned version, the epoch of the one before, and that one itself: nothing is built on what is not genuine.
-Sign = Callable[[Manifest, int, Manifest], Awaitable[Manifest]]
+# The unsigned version and the one before it: nothing is built on what is not genuine.
+Sign = Callable[[Manifest, Manifest], Awaitable[Manifest]]
 
 
 class Custodian(Protocol):
@@ -151,7 +151,8 @@ class Requests:
         self._now_ms = now_ms
         self._fit = fit
         self._custodian = custodian
-        self._recent: OrderedDict[str, _Loaded] = OrderedDict()
+        self._attempts = Attempts(keys, scripts, skew)
+        self._recent: Recent[str, _Loaded] = Recent(RECENT)
 
     async def submit(
         self,
@@ -165,7 +166,7 @@ class Requests:
         _check_entries(draft.payload, entries)
         _check_policies(draft.payload, policies)
         fingerprint = _fingerprint(draft)
-        for _ in range(ATTEMPTS):
+        for _ in range(TRIES):
             loaded = await self._load(draft.id, command_id)
             if loaded.answered:
                 return await self._asked_before(_answered(loaded.answered, fingerprint), command_id)
@@ -178,7 +179,10 @@ class Requests:
                 held, grant = await self._grant(draft.payload)
                 asked = submit(draft, self._keys.installation, in_force, people, loaded.now_ms, grant)
             except AccessError as refusal:
-                await self._note(refusal, "submit", draft.asker, draft.id, draft.target.id, loaded.now_ms, command_id)
+                await self._attempts.refused(
+                    refusal, "submit", command_id,
+                    actor=draft.asker, at_ms=loaded.now_ms, request=draft.id, target=draft.target.id,
+                )  # fmt: skip
                 raise
             commit = self._commit(command_id, fingerprint, asked)
             commit.guard(self._keys.policy_head, loaded.policy)
@@ -194,7 +198,7 @@ class Requests:
                 taking.write(commit)
             if isinstance(done := await self._run(commit, asked), Outcome):
                 return done if done.news else await self._asked_before(done, command_id)
-        raise _contended()
+        raise contended()
 
     async def apply(
         self,
@@ -208,7 +212,7 @@ class Requests:
         fingerprint = f"{request_id} {command.fingerprint}"
         loaded = self._recall(request_id)
         missed: int | None = None  # the version of the request whose policies were not there
-        for _ in range(ATTEMPTS):
+        for _ in range(TRIES):
             loaded = loaded or await self._load(request_id, command.id)
             if loaded.answered:
                 request = loaded.world.request if loaded.world is not None else None
@@ -228,10 +232,10 @@ class Requests:
                     loaded = None
                     continue
                 if command.actor not in (CLOCK, RELAY):
-                    name = type(command).__name__.lower()
-                    await self._note(
-                        refusal, name, command.actor, request_id, world.request.target, loaded.now_ms, command.id
-                    )
+                    await self._attempts.refused(
+                        refusal, type(command).__name__.lower(), command.id,
+                        actor=command.actor, at_ms=loaded.now_ms, request=request_id, target=world.request.target,
+                    )  # fmt: skip
                 if refusal.detail == "no_rule":
                     await self.nobody_decides(world)
                 raise
@@ -257,7 +261,7 @@ class Requests:
             if isinstance(done := await self._run(commit, result), Outcome):
                 return done if done.news else replace(done, request=(await self.get(request_id)).request)
             loaded = self._loaded(request_id, done)
-        raise _contended()
+        raise contended()
 
     async def answered(self, command_id: str, request_id: str | None = None) -> Outcome | None:
         """What was answered under this id, where something was: for a wish whose means it has used up. `request_id`: what it was about, else what it asked for."""
@@ -274,8 +278,7 @@ class Requests:
 
     async def slots(self, request: Request) -> Slots:
         """What is deployed, and what runs, in the environment that a deploy is about."""
-        body = await self._redis.hget(self._keys.head(projection.slots(request)), "body")
-        return Slots.from_json(body) if body is not None else Slots()
+        return (await stored(self._redis, self._keys.head(projection.slots(request)), Slots))[0] or Slots()
 
     def record(self, request_id: str) -> str:
         """What moves whenever anything is committed to it."""
@@ -289,9 +292,9 @@ class Requests:
         with contextlib.suppress(Conflict, Unavailable):
             await commit.run(self._scripts, self._skew())
 
-    async def listed(self, index: str, *, most: int, newest_first: bool = True) -> list[Request]:
-        """The requests of one index, such as `mine:U1`."""
-        ids = await self._redis.zrange(self._keys.index(index), 0, most - 1, desc=newest_first)
+    async def listed(self, index: str, *, most: int) -> list[Request]:
+        """The requests of one index, such as `mine:U1`, newest first."""
+        ids = await self._redis.zrange(self._keys.index(index), 0, most - 1, desc=True)
         return await self.read([text(member) for member in ids])
 
     async def page(self, index: str, start: int, most: int) -> list[Request]:
@@ -397,9 +400,6 @@ class Requests:
         )
         loaded = _Loaded(int(now), answered, int(policy), world, versions)
         self._recent[request_id] = loaded
-        self._recent.move_to_end(request_id)
-        if len(self._recent) > RECENT:
-            self._recent.popitem(last=False)
         return loaded
 
     async def _world(self, loaded: _Loaded, request_id: str) -> World:
@@ -514,7 +514,7 @@ class Requests:
         """What is true besides, once it is merged, started or over: a version, a holder, a token, a slot, policies."""
         keys, before, after = self._keys, world.request, result.request
         if result.head is not None and world.head is not None:
-            head = await self._sign(result.head, world.head.epoch, world.head)
+            head = await self._sign(result.head, world.head)
             environment = head.environment_id
             moved = loaded.versions[keys.head(environment)]
             commit.write(keys.head(environment), moved, head.to_json(), projection.head_fields(head))
@@ -599,21 +599,6 @@ class Requests:
             return Outcome(committed.answer, news=False)
         return Outcome(result.answer, result.request) if committed.status == "ok" else committed.world or []
 
-    async def _note(
-        self, refusal: AccessError, name: str, actor: str, request: str, target: str, now_ms: int, command_id: str
-    ) -> None:
-        """An attempt that was refused leaves a trace. That it cannot be left now changes nothing for the person."""
-        entry = Audit(
-            event="attempt.refused", actor=actor, at_ms=now_ms, request=request, target=target,
-            details={"command": name, "code": refusal.detail},
-        )  # fmt: skip
-        commit = Commit(self._keys, f"refused:{command_id}", fingerprint=refusal.detail, frees=True)
-        commit.audit([entry])
-        try:
-            await commit.run(self._scripts, self._skew())
-        except (Conflict, Unavailable):
-            return
-
 
 _NO_POLICY: Final = PolicySet.model_validate({"number": 0, "owners": {}})
 
@@ -635,10 +620,6 @@ def _answered(answered: tuple[str, str], fingerprint: str) -> Outcome:
     if answered[0] != fingerprint:
         raise Conflict("This id was used for something else.", code="other_command")
     return Outcome(answered[1], news=False)
-
-
-def _contended() -> Conflict:
-    return Conflict("Too many people act on this at the same time. Try again in a moment.", code="contended")
 
 
 def _check_entries(payload: Payload, entries: Sequence[SealedEntry]) -> None:

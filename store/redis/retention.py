@@ -13,12 +13,14 @@ from store.model.sealed import Manifest
 from store.model.versions import VersionInfo
 from store.redis.clock import Skew, now_ms
 from store.redis.commit import Commit, text
+from store.redis.environments import HOOK
 from store.redis.keys import Keys
 from store.redis.scripts import Scripts
+from store.redis.stored import stored
+from store.redis.versions import oldest_kept
 
 AT_ONCE: Final = 50  # versions that go in one commit
 OMITTED_MOST: Final = 5_000  # entries that go in one commit: as many as fifty versions can leave behind
-HOOK: Final = "hook:"  # what deliveries to a hook are signed with lies beside the entries, and stays
 
 Export = Callable[[Environment, Sequence[str]], None]  # JSON lines, kept for good when it returns
 
@@ -46,27 +48,28 @@ class Retention:
         """Environments that have more versions than are kept."""
         targets = [text(member) for member in await self._redis.zrange(self._keys.index("environments"), 0, -1)]
         for target in targets:
-            body = await self._redis.hget(self._keys.environment(target), "body")
-            if body is not None:
-                environment = Environment.from_json(body)
-                newest, oldest, _ = await self._bounds(environment.id)
-                if newest - oldest + 1 > kept:
-                    yield environment
+            environment, _ = await stored(self._redis, self._keys.environment(target), Environment)
+            if environment is None:
+                continue
+            head, _ = await stored(self._redis, self._keys.head(environment.id), Manifest)
+            oldest, _ = await oldest_kept(self._redis, self._keys, environment.id)
+            if head is not None and head.number - oldest + 1 > kept:
+                yield environment
 
     async def shorten(self, environment: Environment, kept: int, export: Export) -> Dropped | None:
         """Tells and drops the oldest versions beyond `kept`, at most fifty. None where there is nothing to drop, or somebody
         was faster: what was told is then told once more. Raises `Unavailable`."""
-        head = await self._redis.hmget(self._keys.head(environment.id), ["body", "version"])
-        if head[0] is None or head[1] is None:
+        head, moved = await stored(self._redis, self._keys.head(environment.id), Manifest)
+        if head is None:
             return None
-        newest, oldest, was = await self._bounds(environment.id)
-        last = min(newest - kept, oldest + AT_ONCE - 1)
+        oldest, was = await oldest_kept(self._redis, self._keys, environment.id)
+        last = min(head.number - kept, oldest + AT_ONCE - 1)
         if last < oldest:
             return None
         export(environment, [line async for line in self._told(environment, range(oldest, last + 1))])
-        stale = await self._unnamed(environment.id, range(last + 1, newest + 1))
+        stale = await self._unnamed(environment.id, range(last + 1, head.number + 1))
         commit = Commit(self._keys, f"retention:{self._random(8).hex()}", frees=True)
-        commit.guard(self._keys.head(environment.id), int(head[1]))  # a merge may name what nobody named
+        commit.guard(self._keys.head(environment.id), moved)  # a merge may name what nobody named
         commit.write(self._keys.oldest(environment.id), was, str(last + 1))
         for number in range(oldest, last + 1):
             commit.drop(self._keys.manifest(environment.id, number))
@@ -79,13 +82,6 @@ class Retention:
         commit.audit([Audit(event="versions.dropped", actor="clock", at_ms=at_ms, target=environment.target, details=details)])  # fmt: skip
         done = await commit.run(self._scripts, self._skew())
         return Dropped(oldest, last, len(gone)) if done.status == "ok" else None
-
-    async def _bounds(self, environment_id: str) -> tuple[int, int, int]:
-        """The newest version, the oldest that is kept, and the version of the record that says so."""
-        body = await self._redis.hget(self._keys.head(environment_id), "body")
-        oldest, was = await self._redis.hmget(self._keys.oldest(environment_id), ["body", "version"])
-        newest = Manifest.from_json(body).number if body is not None else 0
-        return newest, int(oldest or 1), int(was or 0)
 
     async def _told(self, environment: Environment, numbers: range) -> AsyncIterator[str]:
         """A line for each version: who made it, its names, ids and hashes, and its MAC. Never a value, sealed or not."""

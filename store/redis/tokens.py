@@ -10,11 +10,11 @@ from store.model.effect import TellToken
 from store.model.errors import Conflict
 from store.model.token import MACHINES, Bearer, Token, unknown_token
 from store.redis.clock import Skew, now_ms
-from store.redis.commit import Commit, text
+from store.redis.commit import TRIES, Commit, contended, text
 from store.redis.keys import Keys
 from store.redis.scripts import Scripts
+from store.redis.stored import stored
 
-ATTEMPTS: Final = 12  # how often somebody else may be faster before we give up
 MOST: Final = 200  # tokens of one holder, or machines, that are ever listed
 
 
@@ -35,8 +35,7 @@ class Tokens:
 
     async def find(self, token_id: str) -> tuple[Token | None, int]:
         """The token and its version, 0 for one that is not there."""
-        body, version = await self._redis.hmget(self._keys.token(token_id), ["body", "version"])
-        return (Token.from_json(body) if body is not None else None), int(version or 0)
+        return await stored(self._redis, self._keys.token(token_id), Token)
 
     async def of(self, holder: str, *, most: int = MOST) -> list[Token]:
         """The sessions of one person that were not revoked, newest first; some may be over. `MACHINES`: the machines' tokens."""
@@ -76,7 +75,7 @@ class Tokens:
 
     async def revoke(self, token_id: str, actor: str, command_id: str) -> Token:
         """Ends it for good; again is the same. Raises `Forbidden` for one that is not there."""
-        for _ in range(ATTEMPTS):
+        for _ in range(TRIES):
             token, version = await self.find(token_id)
             if token is None:
                 raise unknown_token()
@@ -94,7 +93,7 @@ class Tokens:
                     raise
                 continue
             return ended
-        raise Conflict("Too many people act on this at the same time. Try again in a moment.", code="contended")
+        raise contended()
 
     async def expiring(self, before_ms: int, *, most: int) -> list[Token]:
         """Machines' tokens of whose end nobody was told yet, and should be."""
@@ -119,7 +118,7 @@ class Tokens:
 
     async def end_all(self, user: str, actor: str, command_id: str, why: str) -> bool:
         """Ends every session of this person, those that nobody knows of too. False when this command had done it before."""
-        for _ in range(ATTEMPTS):
+        for _ in range(TRIES):
             version = await self.epoch(user)
             at_ms = await now_ms(self._redis, self._skew)
             commit = Commit(self._keys, command_id, fingerprint=f"end-all {user}", frees=True)
@@ -128,7 +127,7 @@ class Tokens:
             commit.audit([Audit(event="login.ended", actor=actor, at_ms=at_ms, details={"user": user, "why": why})])
             if (done := await commit.run(self._scripts, self._skew())).status != "moved":
                 return done.status == "ok"
-        raise Conflict("Too many people act on this at the same time. Try again in a moment.", code="contended")
+        raise contended()
 
 
 def write_token_record(commit: Commit, token: Token, version: int) -> None:

@@ -1,6 +1,5 @@
 """Versions: what each version of an environment held, by name, how it came about, and the way back to it."""
 
-from collections import OrderedDict
 from collections.abc import Collection
 from typing import Final
 
@@ -9,15 +8,21 @@ from redis.asyncio import Redis
 from store.model.environment import Environment
 from store.model.errors import Invalid, NotFound, Unavailable
 from store.model.request import Touch
-from store.model.sealed import KIB, Manifest, SealedEntry, tampered
+from store.model.sealed import KIB, Manifest, SealedEntry
 from store.model.versions import Tombstone, VersionInfo, Word, back, difference
 from store.redis.commit import text
 from store.redis.environments import Environments, Sealing
 from store.redis.keys import Keys
+from store.redis.stored import stored
 
 MOST: Final = 100  # listed at a time
-LINKED: Final = 2_000  # versions whose place in the chain is remembered
 SEALED_MOST: Final = 8 * KIB * KIB  # bytes that one request brings back; they travel in one commit
+
+
+async def oldest_kept(redis: Redis, keys: Keys, environment_id: str) -> tuple[int, int]:
+    """The number of the first version that is still kept, and the version of the record that says so."""
+    body, version = await redis.hmget(keys.oldest(environment_id), ["body", "version"])
+    return int(body or 1), int(version or 0)
 
 
 class Versions:
@@ -25,7 +30,7 @@ class Versions:
         self._redis = redis
         self._keys = keys
         self._environments = environments
-        self._linked: OrderedDict[tuple[str, int], str] = OrderedDict()  # MAC of what was seen in the chain of a head
+        self._chain = environments.chain
 
     async def history(self, environment_id: str, most: int = MOST, before: int | None = None) -> list[VersionInfo]:
         """Of the versions that are kept, the newest first, from the one below `before` on. Raises `Unavailable`, `NotFound`."""
@@ -39,14 +44,13 @@ class Versions:
 
     async def oldest(self, environment_id: str) -> int:
         """The number of the first version that is still kept."""
-        return int(await self._redis.hget(self._keys.oldest(environment_id), "body") or 1)
+        return (await oldest_kept(self._redis, self._keys, environment_id))[0]
 
     async def buried(self, target: str, most: int = MOST) -> Tombstone | None:
         """The newest environment of this name that was deleted, among the last `most` of all."""
         found = await self._redis.zrange(self._keys.index("deleted"), 0, most - 1, desc=True)
         for member in found:
-            body = await self._redis.hget(self._keys.tombstone(text(member)), "body")
-            stone = Tombstone.from_json(body) if body is not None else None
+            stone, _ = await stored(self._redis, self._keys.tombstone(text(member)), Tombstone)
             if stone is not None and stone.target == target:
                 return stone
         return None
@@ -65,13 +69,13 @@ class Versions:
             return head
         if not 1 <= number < head.number:
             raise _gone(number)
-        found = await self._read(environment_id, [number])
-        if not found:
+        body = await self._redis.get(self._keys.manifest(environment_id, number))
+        if body is None:
             raise _gone(number)
-        if self._linked.get((environment_id, number)) != found[0].mac:
-            await self._link(head, number)
-        await self._verify(found[0], number)
-        return found[0]
+        manifest = Manifest.from_json(body)
+        await self._chain.verify(manifest, environment_id, number)
+        await self._chain.demand(manifest)
+        return manifest
 
     async def difference(self, environment_id: str, old: int, new: int) -> dict[str, Word]:
         """Name -> what version `new` does to it that is not so in `old`. Raises `NotFound`, `Unavailable`."""
@@ -86,13 +90,15 @@ class Versions:
         head = await self._environments.head(environment.id)
         old = await self.manifest(environment.id, to)
         touches = back(head, old, names)
-        entries = await self._entries(environment.id, [touch.entry.entry_id for touch in touches if touch.entry])
+        entries = await self._environments.sealed(
+            environment.id, [touch.entry.entry_id for touch in touches if touch.entry]
+        )
         if sum(len(entry.ciphertext) for entry in entries.values()) > SEALED_MOST:
             raise Invalid(
                 f"The values of version {to} are too large to bring back at once: name which, {SEALED_MOST // KIB // KIB} MiB at a time.",
                 code="too_large",
             )
-        now = await self._entries(environment.id, [touch.base for touch in touches if touch.base])
+        now = await self._environments.sealed(environment.id, [touch.base for touch in touches if touch.base])
         told = []
         for touch in touches:
             if touch.entry is not None:
@@ -116,42 +122,9 @@ class Versions:
             return touch
         head.admit(touch.name, base)
         entry = entries[touch.entry.entry_id]
-        was = (await self._environments.key(environment_id, base.epoch)).open(touch.name, base)
-        will = (await self._environments.key(environment_id, entry.epoch)).open(touch.name, entry)
+        was = await self._environments.open(environment_id, touch.name, base)
+        will = await self._environments.open(environment_id, touch.name, entry)
         return touch.model_copy(update={"same": was == will})
-
-    async def _entries(self, environment_id: str, ids: list[str]) -> dict[str, SealedEntry]:
-        bodies = await self._redis.hmget(self._keys.entries(environment_id), ids) if ids else []
-        return {one: SealedEntry.from_json(body) for one, body in zip(ids, bodies, strict=True) if body is not None}
-
-    async def _read(self, environment_id: str, numbers: Collection[int]) -> list[Manifest]:
-        bodies = await self._redis.mget([self._keys.manifest(environment_id, number) for number in numbers])
-        return [Manifest.from_json(body) for body in bodies if body is not None]
-
-    async def _verify(self, manifest: Manifest, number: int) -> None:
-        if manifest.number != number:
-            raise tampered(f"Version {number} of environment {manifest.environment_id}")
-        (await self._environments.key(manifest.environment_id, manifest.epoch)).verify(manifest)
-
-    async def _link(self, head: Manifest, number: int) -> None:
-        """From the newest one down, each names the one before it: a genuine version of another past is none of this one's."""
-        after, environment_id = head, head.environment_id
-        for start in range(head.number - 1, number - 1, -MOST):
-            numbers = range(start, max(number, start - MOST + 1) - 1, -1)
-            chain = await self._read(environment_id, numbers)
-            if len(chain) != len(numbers):
-                raise Unavailable(f"Versions between {number} and {head.number} are missing.", code="missing")
-            for one, known in zip(chain, numbers, strict=True):
-                if not after.follows(one) or one.number != known or one.environment_id != environment_id:
-                    raise tampered(f"Version {known} of environment {environment_id}")
-                await self._verify(one, known)
-                self._remember(one)
-                after = one
-
-    def _remember(self, manifest: Manifest) -> None:
-        self._linked[manifest.environment_id, manifest.number] = manifest.mac or ""
-        while len(self._linked) > LINKED:
-            self._linked.popitem(last=False)
 
 
 def _gone(number: int) -> NotFound:

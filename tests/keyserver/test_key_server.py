@@ -14,13 +14,13 @@ import pytest
 
 from keyserver.callers import Callers
 from keyserver.ledger import Ledger
-from keyserver.pace import Pace
 from keyserver.rosters import Rosters
 from keyserver.server import NEWCOMERS_S, KeyServing
 from store.keys.file import KeyFile
 from store.keys.identity import Identity
 from store.keys.ring import Keyring
 from store.keys.server import KeyServer
+from store.model.buckets import Buckets
 from store.model.errors import Conflict, Invalid, NotFound, Unavailable
 from store.model.sealed import length_prefixed
 from tests.store.keys.holders import Draws, Memory, shows
@@ -76,7 +76,13 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     key = await KeyFile.load_or_make(tmp_path / "own.key", random=Draws("own"))
     rosters = Rosters(tmp_path / "rosters", own.pin[:32])
     serving = KeyServing(
-        key, own, callers, ledger, Pace(PER_MINUTE, clock), rosters, lambda: datetime(2026, 11, 21, tzinfo=UTC)
+        key,
+        own,
+        callers,
+        ledger,
+        Buckets(clock, PER_MINUTE / 60, PER_MINUTE),
+        rosters,
+        lambda: datetime(2026, 11, 21, tzinfo=UTC),
     )
     found = Place(tmp_path, serving, own, caller, callers, ledger, clock)
     found.port = await serving.start("127.0.0.1", 0)

@@ -10,13 +10,13 @@ import pytest
 
 from keyserver.callers import Callers
 from keyserver.ledger import Ledger
-from keyserver.pace import Pace
 from keyserver.rosters import Rosters
 from keyserver.server import KeyServing
 from store.keys.file import KeyFile
 from store.keys.identity import Identity
 from store.keys.ring import Keyring
 from store.keys.server import KeyServer
+from store.model.buckets import Buckets
 from store.model.errors import Unavailable
 from store.model.roster import ROSTER, Member, Roster
 from store.model.sealed import Epoch, length_prefixed
@@ -41,7 +41,7 @@ class Server:
         key = await KeyFile.load_or_make(self.folder / "own.key", random=Draws("own"))
         self.ledger = Ledger(self.folder / "ledger.jsonl").open()
         rosters = Rosters(self.folder / "rosters", self.own.pin[:32])
-        pace = Pace(1_000, lambda: 0.0)
+        pace = Buckets(lambda: 0.0, 1, 1_000)
         self.serving = KeyServing(
             key, self.own, callers, self.ledger, pace, rosters, lambda: datetime(2026, 11, 21, tzinfo=UTC)
         )

@@ -88,7 +88,7 @@ async def clock(
 
     jobs: dict[str, Any] = {"watch": watch, "gauges": gauges, "leavers": leavers}
     jobs |= {"expiries": expiries, "retention": retention}
-    clock = Clock(relay, Sweep(corridor.timers, corridor.requests, metrics), metrics, **jobs)
+    clock = Clock(relay, Sweep(corridor.timers, corridor.requests, metrics), **jobs)
     corridor.scripts.on_put = clock.nudge
     yield clock
     await clock.stop()

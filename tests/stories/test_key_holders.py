@@ -94,10 +94,9 @@ class Company:
         from store.model.sealed import SealedEntry
 
         body = await self.house.app.redis.hget(keys.entries(environment.id), held.entry_id)
-        opened = await environments._open(head, {held.entry_id: SealedEntry.from_json(text(body))}, only="PASSWORD")
-        secret = opened["PASSWORD"].secret
-        assert secret is not None
-        return secret.reveal()
+        entry = SealedEntry.from_json(text(body))
+        head.admit("PASSWORD", entry)
+        return (await environments.open(environment.id, "PASSWORD", entry)).reveal()
 
     async def environment(self, target: str) -> Environment:
         found = await self.house.app.environments.find(target)

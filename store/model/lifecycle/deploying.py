@@ -16,6 +16,7 @@ from store.model.lifecycle.world import (
     demand,
     moved_to,
     rules_of,
+    shown,
     spoken,
     tell,
     undisputed,
@@ -44,8 +45,7 @@ def launch(world: World, request: Request, rules: Rules, actor: str) -> Transiti
     if slots.overtaken(request.asked, request.created_ms):
         return _superseded(request, now_ms)
     may_start(request, rules, slots, now_ms)
-    config = world.policy_now.target(request.asked)
-    hooks = tuple(hook.name for hook in listening(config, request.asked, "deploy"))
+    hooks = tuple(hook.name for hook in deploying(world.policy_now.target(request.asked), request.asked))
     if not hooks:
         raise Conflict(f"No hook deploys {request.target} any more. Ask an owner.", code="no_hook")
     report_by_ms = now_ms + rules.report_within_ms
@@ -75,8 +75,7 @@ def launch(world: World, request: Request, rules: Rules, actor: str) -> Transiti
             ShowCard(request=request.id),
             *tell(running, "running", now_ms),
             *fires(running, hooks, "deploy", now_ms),
-            *(ShowCard(request=sibling.id) for sibling in older),
-            *(effect for sibling in older for effect in tell(sibling, "superseded", now_ms)),
+            *shown(older, "superseded", now_ms),
         ),
         slots=slots.taken(request.asked, request.id, request.created_ms),
         siblings=older,

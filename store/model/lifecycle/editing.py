@@ -157,8 +157,7 @@ def _rebased(change: Change, head: Manifest | None) -> Change:
 
 def _on(touch: Touch, head: Manifest) -> Touch:
     """Of a value that moved nothing is known here, so it counts as changed."""
-    held = head.entries.get(touch.name)
-    base = held.entry_id if held else None
+    base = head.entry_id(touch.name)
     return touch if base == touch.base else touch.model_copy(update={"base": base, "same": False})
 
 

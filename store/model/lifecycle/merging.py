@@ -6,11 +6,11 @@ from store.model.command import Merge
 from store.model.effect import Entrust, Redeploy, ShowCard
 from store.model.errors import Conflict
 from store.model.lifecycle.firing import delivery, listening
-from store.model.lifecycle.world import Transition, World, audit, demand, moved_to, rules_of, tell, undisputed
+from store.model.lifecycle.world import Transition, World, audit, demand, moved_to, rules_of, shown, tell, undisputed
 from store.model.people import People
 from store.model.policy import Hook, HookEvent
 from store.model.request import Amendment, Change, Enrolling, Minting, Request
-from store.model.sealed import Manifest, tampered
+from store.model.sealed import tampered
 from store.model.standing import may_act, may_review
 from store.model.token import Token
 
@@ -64,8 +64,7 @@ def _amend(world: World, request: Request, amendment: Amendment, actor: str) -> 
         effects=(
             ShowCard(request=request.id),
             *tell(merged, "merged", now_ms),
-            *(ShowCard(request=sibling.id) for sibling in stale),
-            *(effect for sibling in stale for effect in tell(sibling, "stale", now_ms)),
+            *shown(stale, "stale", now_ms),
             Entrust(),
         ),
         policies=amendment,
@@ -140,7 +139,7 @@ def _merge(world: World, request: Request, actor: str) -> Transition:
         raise Conflict("There is no environment to merge this into.", code="no_environment")
     if head.environment_id != change.environment_id:
         raise tampered("The version that this would follow")
-    if moved := [touch.name for touch in change.touches if _entry_id(head, touch.name) != touch.base]:
+    if moved := [touch.name for touch in change.touches if head.entry_id(touch.name) != touch.base]:
         return _stale(request, world, moved, actor)
     entries = dict(head.entries)
     for touch in change.touches:
@@ -172,8 +171,7 @@ def _merge(world: World, request: Request, actor: str) -> Transition:
             ShowCard(request=request.id),
             *tell(merged, "merged", now_ms),
             *(_redeploy(merged, change.environment_id, hook, now_ms) for hook in hooks),
-            *(ShowCard(request=sibling.id) for sibling in stale),
-            *(effect for sibling in stale for effect in tell(sibling, "stale", now_ms)),
+            *shown(stale, "stale", now_ms),
         ),
         head=version,
         siblings=stale,
@@ -220,8 +218,3 @@ def _stale(request: Request, world: World, moved: list[str], actor: str) -> Tran
         audit=(audit(stale, "request.stale", actor, world.now_ms, names=names),),
         effects=(ShowCard(request=request.id), *tell(stale, "stale", world.now_ms)),
     )
-
-
-def _entry_id(head: Manifest, name: str) -> str | None:
-    held = head.entries.get(name)
-    return held.entry_id if held else None

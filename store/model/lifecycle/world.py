@@ -1,12 +1,13 @@
 """What a decision looks at, and what comes out of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from store.model.audit import Audit
 from store.model.debt import Debt
 from store.model.delivery import Delivery
-from store.model.effect import Effect, News, Tell
+from store.model.effect import Effect, News, ShowCard, Tell
 from store.model.errors import Conflict, Forbidden
 from store.model.lock import Lock
 from store.model.policy import PolicySet
@@ -150,6 +151,14 @@ def tell(request: Request, news: News, now_ms: int) -> tuple[Tell, ...]:
     return tuple(
         Tell(request=request.id, news=news, to=user, at_ms=now_ms)
         for user in dict.fromkeys((request.requester, request.beneficiary))
+    )
+
+
+def shown(requests: Sequence[Request], news: News, now_ms: int) -> tuple[Effect, ...]:
+    """The card of each of these, and those whom it concerns hear of it."""
+    return (
+        *(ShowCard(request=each.id) for each in requests),
+        *(told for each in requests for told in tell(each, news, now_ms)),
     )
 
 

@@ -8,7 +8,7 @@
 --       9 what is not wanted either: this number and all before it, 0 for none
 --       10 what lies opened in memory: 'E version-of-the-head MAC'
 -- Answer  { 'ok', now, until, request, E, number, version of the head, body, entry id, sealed entry, ... }
---         no body where it lies in memory already; no entries where an older version is read
+--         no body where it lies in memory already; where an older version is read, no entries, and '' for the version of the head
 --         { 'same', now, until, request, E, number }: it is not wanted, so nothing leaves and nothing is written down
 --         { 'token' }   { 'not let' }   { 'none' }   { 'gone' }   { 'holder' }   { 'state', state }   { 'over' }   { 'version' }
 
@@ -70,7 +70,7 @@ if not newest then
   number, body = wanted, redis.call('GET', ARGV[2] .. 'manifest:' .. environment .. ':' .. wanted)
   if not body then return { 'version' } end
 end
-local answer = { 'ok', spelled(now), spelled(till), name, environment, number, head[1] }
+local answer = { 'ok', spelled(now), spelled(till), name, environment, number, newest and head[1] or '' }
 if string.find(ARGV[8], ' ' .. environment .. '-' .. number .. ' ', 1, true) or tonumber(number) <= tonumber(ARGV[9]) then
   answer[1], answer[7] = 'same', nil
   return answer

@@ -3,7 +3,8 @@
 import pytest
 
 from bot.http.answers import refused
-from bot.http.pace import REMEMBERED, Pace
+from bot.http.pace import Pace
+from store.model.buckets import REMEMBERED
 from store.model.errors import Unavailable
 from store.model.token import Bearer
 

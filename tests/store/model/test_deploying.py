@@ -31,6 +31,7 @@ from tests.builders import (
     approve,
     draft,
     leads,
+    moved,
     people,
     policies,
     policy,
@@ -71,8 +72,7 @@ def done(at: World, command: Any) -> Transition:
 
 
 def after(at: World, command: Any) -> World:
-    result = done(at, command)
-    return replace(at, request=result.request, debt=result.debt or at.debt, slots=result.slots or at.slots)
+    return moved(at, done(at, command))
 
 
 def start(by: str = ANA) -> Deploy:

@@ -49,6 +49,7 @@ from tests.builders import (
     deny,
     edit,
     head,
+    moved,
     people,
     policies,
     policy,
@@ -260,13 +261,7 @@ class Histories(RuleBasedStateMachine):
             return
         assert not never
         self.check(before, command, known, result)
-        self.at = replace(
-            before,
-            request=result.request,
-            debt=result.debt or before.debt,
-            head=result.head or before.head,
-            lock=result.lock or before.lock,
-        )
+        self.at = moved(before, result)
         if isinstance(command, Edit):
             self.made, self.before = result.request, before.request
             self.at = replace(self.at, policy_then=before.policy_now)

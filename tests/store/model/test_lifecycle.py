@@ -42,6 +42,7 @@ from tests.builders import (
     edit,
     extension,
     head,
+    moved,
     people,
     policies,
     request,
@@ -90,14 +91,7 @@ KINDS: Final = {"*": "access", "#": "change", "@": "deploy"}
 def do(at: World, *commands: Command, now_ms: int | None = None) -> World:
     """What is true after these commands, one after the other."""
     for command in commands:
-        result = transition(at, command, people(at.now_ms))
-        at = replace(
-            at,
-            request=result.request,
-            debt=result.debt or at.debt,
-            head=result.head or at.head,
-            slots=result.slots or at.slots,
-        )
+        at = moved(at, transition(at, command, people(at.now_ms)))
     return at if now_ms is None else replace(at, now_ms=now_ms)
 
 

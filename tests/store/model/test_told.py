@@ -58,6 +58,7 @@ from tests.builders import (
     head,
     leads,
     longer,
+    moved,
     payload,
     people,
     policies,
@@ -115,14 +116,7 @@ def do(at: World, step: Told, known: People | None = None) -> World:
     if isinstance(command, Due):
         at = replace(at, now_ms=command.at_ms)
     result = transition(at, command, known or people(at.now_ms))
-    return replace(
-        at,
-        now_ms=NOW,
-        request=result.request,
-        debt=result.debt or at.debt,
-        head=result.head or at.head,
-        lock=result.lock or at.lock,
-    )
+    return replace(moved(at, result), now_ms=NOW)
 
 
 def more(**changed: Any) -> Callable[[World], World]:

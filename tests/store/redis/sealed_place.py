@@ -176,7 +176,7 @@ class SealedPlace:
         sealing = await environments.seal(environment, values)
         head = await environments.head(environment.id)
         held = {**head.entries, **{touch.name: touch.entry for touch in sealing.touches if touch.entry}}
-        after = await environments.sign(head.successor(held), head.epoch, head)
+        after = await environments.sign(head.successor(held), head)
         fields: dict[Any, Any] = {"body": after.to_json(), **projection.head_fields(after)}
         await self.redis.hset(keys.head(environment.id), mapping=fields)
         await self.redis.set(keys.manifest(environment.id, after.number), after.to_json())
@@ -272,7 +272,7 @@ class SealedPlace:
         _check_entries(change.payload, [sealed[entry] for _, entry in ids if entry in sealed])
         opened = {}
         for name, entry in ids:
-            key = await environments._key(change.payload.environment_id, sealed[entry].epoch)
+            key = await environments.key(change.payload.environment_id, sealed[entry].epoch)
             opened[name] = key.open(name, sealed[entry]).reveal()
         return opened
 

@@ -20,7 +20,7 @@ LONG = "kanarienvogel-15"
 
 
 def cautions(corridor: Corridor) -> Cautions:
-    return Cautions(corridor.redis, corridor.keys, corridor.environments, corridor.random)
+    return Cautions(corridor.environments, corridor.random)
 
 
 async def asked(corridor: Corridor, **values: str | Value) -> Request:
@@ -42,7 +42,7 @@ async def elsewhere(corridor: Corridor, target: str, **values: str) -> None:
     )
     head = await corridor.environments.head(environment.id)
     held = {**head.entries, **{touch.name: touch.entry for touch in sealing.touches if touch.entry}}
-    newest = await corridor.environments.sign(head.successor(held), head.epoch, head)
+    newest = await corridor.environments.sign(head.successor(held), head)
     for entry in sealing.entries:
         await corridor.redis.hset(corridor.keys.entries(environment.id), entry.entry_id, entry.to_json())
     await corridor.redis.hset(

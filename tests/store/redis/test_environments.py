@@ -226,7 +226,7 @@ async def tamper(corridor, what: str, asked) -> None:
             older = json.loads(sealed_b)
             await redis.hset(entries, a, edited(sealed_a, ciphertext=older["ciphertext"], wrap=older["wrap"]))
         case "another sealing under its own id":
-            key = await corridor.environments._key(environment.id, 1)
+            key = await corridor.environments.key(environment.id, 1)
             await redis.hset(entries, a, key.seal("A", a, Secret(b"evil")).to_json())
         case "another wrap":
             await redis.hset(entries, a, edited(sealed_a, wrap=json.loads(sealed_b)["wrap"]))

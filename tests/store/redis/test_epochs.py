@@ -15,6 +15,8 @@ from store.model.sealed import Epoch, SealedEntry
 from store.redis.commit import text
 from store.redis.environments import Environments
 from store.redis.epochs import WATCHED_MS, Epochs, Moved
+from store.redis.older import Older
+from store.redis.retention import Dropped, Retention
 from store.redis.scripts import Scripts
 from tests.builders import INSTALLATION, REQ
 from tests.store.keys.holders import Draws, Memory
@@ -114,6 +116,26 @@ async def test_it_goes_on_where_it_was_broken_off_and_mints_no_other_key(corrido
     assert await corridor.redis.keys("*epoch:*:3") == []
     await rotated(house)
     assert {entry.epoch for entry in (await lying(corridor)).values()} == {3}, "and a finished one is begun anew"
+
+
+async def test_names_are_taken_from_the_versions_that_are_kept_and_from_no_other(corridor, house, monkeypatch):
+    for value in "abcd":
+        await corridor.approved("change", A=value)
+    environment, redis, keys = await found(house), corridor.redis, corridor.keys
+    retention = Retention(redis, keys, corridor.scripts, corridor.skew, corridor.random)
+    assert await retention.shorten(environment, 2, lambda _, lines: None) == Dropped(1, 3, 2)
+    await redis.hdel(keys.environment(PROD), "id")
+    assert await Older(redis, keys, corridor.scripts, corridor.skew).mend([PROD]) == 1  # writes the head once more
+    asked: list[str] = []
+    whole = redis.mget
+
+    async def mget(names: list[str]) -> Any:
+        asked.extend(names)
+        return await whole(names)
+
+    monkeypatch.setattr(redis, "mget", mget)
+    assert (await rotated(house))[-1] == Moved(2, 2)
+    assert [key for key in asked if "manifest" in key] == [keys.manifest(environment.id, number) for number in (4, 5)]
 
 
 class Cut(Scripts):

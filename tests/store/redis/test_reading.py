@@ -266,6 +266,38 @@ async def test_an_older_version_that_was_altered_is_not_read(corridor, tokens):
     assert refusal.value.detail == "tampered"
 
 
+async def test_a_genuine_older_version_of_another_past_is_not_read(corridor, tokens):
+    await opened(corridor, A="x", B="y")
+    await corridor.approved("change", A="z")
+    await corridor.approved("change", B=None)
+    bearer, environment = await of_machine(tokens), await corridor.environments.find(PROD)
+    second = Manifest.from_json(await corridor.redis.get(corridor.keys.manifest(environment.id, 2)))
+    key = await corridor.environments.key(environment.id, 1)
+    forked = key.sign(second.successor({"A": second.entries["A"]}))
+    genuine = await corridor.redis.getset(corridor.keys.manifest(environment.id, 3), forked.to_json())
+    for number in (3, 2):  # it, and what only it leads to
+        with pytest.raises(Unavailable) as refusal:
+            await corridor.environments.read_by_token(bearer, PROD, number)
+        assert refusal.value.detail == "tampered"
+    await corridor.redis.set(corridor.keys.manifest(environment.id, 3), genuine)
+    assert shown(await corridor.environments.read_by_token(bearer, PROD, 2)) == {"A": b"x", "B": b"y"}
+    await corridor.redis.set(corridor.keys.manifest(environment.id, 3), forked.to_json())
+    with pytest.raises(Unavailable):
+        await corridor.environments.read_by_token(bearer, PROD, 3)
+
+
+async def test_the_chain_to_an_older_version_is_looked_at_once(corridor, tokens):
+    await opened(corridor, A="x")
+    await corridor.approved("change", A="y")
+    await corridor.approved("change", A="z")
+    bearer, environment = await of_machine(tokens), await corridor.environments.find(PROD)
+    await corridor.environments.read_by_token(bearer, PROD, 2)
+    await corridor.redis.delete(corridor.keys.manifest(environment.id, 3))
+    assert shown(await corridor.environments.read_by_token(bearer, PROD, 2)) == {"A": b"x"}
+    with pytest.raises(Unavailable, match="Version 3, which follows version 2, is missing"):
+        await corridor.another_environments().read_by_token(bearer, PROD, 2)
+
+
 # -- what lies opened in memory ---------------------------------------------------------------------------------------
 
 
@@ -346,7 +378,7 @@ async def test_a_new_key_changes_nothing_of_what_is_read(corridor, tokens, proje
     await corridor.environments.read_by_token(bearer, PROD)
     environment = await corridor.environments.find(PROD)
     head = await corridor.environments.head(environment.id)
-    old = await corridor.environments._key(environment.id, 1)
+    old = await corridor.environments.key(environment.id, 1)
     epoch, new = await corridor.ring.mint(environment.id, 2)
     held = head.entries["A"].entry_id
     entries = corridor.keys.entries(environment.id)
@@ -401,6 +433,16 @@ async def test_what_is_dropped_is_zeroed():
     assert bytes(held) == b"secretother"
     memory.clear()
     assert (bytes(held), memory.get("e", "m"), memory._bytes) == (bytes(11), None, 0)
+
+
+async def test_what_was_cleared_is_not_told_to_be_there_when_it_is_opened_again():
+    memory = Memory()
+    memory.keep("e", "m", values(A=b"x"))
+    memory.say_newest(PROD, "e 1 m")
+    assert memory.head(PROD) == "e 1 m"
+    memory.clear()
+    memory.keep("e", "m", values(A=b"x"))
+    assert memory.head(PROD) == ""
 
 
 async def test_it_goes_by_itself_after_minutes(monkeypatch):

@@ -125,6 +125,7 @@ async def test_a_debt_since_is_looked_at(corridor):
 
 async def test_only_so_many_are_remembered(corridor, asked, monkeypatch):
     monkeypatch.setattr(requests, "RECENT", 2)
+    corridor.requests = corridor.replica()
     other, new = [await corridor.ask() for _ in range(2)]
     for one in (asked, other, asked):
         await read(corridor, one)

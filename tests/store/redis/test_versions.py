@@ -247,12 +247,17 @@ async def put(corridor: Corridor, environment: str, number: int, manifest: Manif
     await corridor.redis.set(corridor.keys.manifest(environment, number), manifest.to_json())
 
 
+def another(corridor: Corridor) -> Versions:
+    """Those of a process with nothing in memory."""
+    return Versions(corridor.redis, corridor.keys, corridor.another_environments())
+
+
 async def test_a_version_that_was_altered_is_not_used(corridor):
     environment = await three(corridor)
     real = await corridor.versions.manifest(environment, 3)
     entries = {**real.entries, "A": real.entries["B"]}
     await put(corridor, environment, 3, real.model_copy(update={"entries": entries}))
-    for versions in (corridor.versions, Versions(corridor.redis, corridor.keys, corridor.environments)):
+    for versions in (corridor.versions, another(corridor)):
         with pytest.raises(Unavailable) as refused:
             await versions.manifest(environment, 3)
         assert refused.value.detail == TAMPERED
@@ -266,7 +271,7 @@ async def test_a_genuine_version_of_another_past_is_none_of_this_one(corridor):
     await put(corridor, environment, 3, forked)
     for number in (2, 3):
         with pytest.raises(Unavailable) as refused:
-            await Versions(corridor.redis, corridor.keys, corridor.environments).manifest(environment, number)
+            await another(corridor).manifest(environment, number)
         assert refused.value.detail == TAMPERED
 
 
