@@ -10,7 +10,7 @@ from bot.slack.views.approvals import ApprovalsFacts
 from bot.slack.views.facts import Block, CardFacts, Message, Prefill, Terms, View, WhoIsAsked
 from bot.slack.views.hooks import progress_line
 from bot.slack.views.parts import Part
-from bot.slack.views.tell import tell
+from bot.slack.views.tell import notice, tell
 from store.model.explain import Question, explain
 from store.model.identity import Target
 from store.model.policy import DAY, HOUR, MINUTE, Circle, Ticket
@@ -74,6 +74,9 @@ def told() -> Iterator[tuple[str, Message]]:
     yield "tell/deploy-cancelled-why", tell(s.facts(s.request("deploy", "cancelled", ending=why)), "cancelled")
     yield "tell/deploy-approved-deployer", tell(s.facts(s.request("deploy", "approved")), "approved", to=s.CHO)
     yield "tell/deploy-failed-after-another", tell(s.facts(s.request("deploy", "failed"), back_to=LANDED), "failed")
+    machine = s.facts(s.request("deploy", "failed", door="machine", machine=CI), back_to=LANDED)
+    yield "tell/deploy-failed-starter", tell(machine, "failed", to=s.BEN)
+    yield "notice/deploy-failed", notice(machine, "failed")
     for state in ("running", "succeeded", "failed"):
         made = progress_line(s.request("deploy", state))
         if made is not None:

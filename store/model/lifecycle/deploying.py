@@ -1,13 +1,14 @@
 """Deploying: what was approved is started by a deployer, one at a time for each application, and reported on by who does it."""
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
 
 from store.model.command import Cancel, Deploy, Report
-from store.model.effect import ShowCard
+from store.model.effect import Effect, ShowCard, Tell
 from store.model.errors import Conflict, Invalid
-from store.model.identity import Target
+from store.model.identity import Target, UserId
 from store.model.lifecycle.firing import delivery, fires, listening
+from store.model.lifecycle.notifying import notices
 from store.model.lifecycle.world import (
     Transition,
     World,
@@ -125,11 +126,12 @@ def cancel(world: World, command: Cancel, people: People) -> Transition:
     reason = command.reason[:REASON_MOST]
     cancelled = moved_to(request, "cancelled", now_ms, ending=Ending(by=command.actor, at_ms=now_ms, reason=reason))
     ran = request.state == "running"
+    by = (command.actor,) if request.machine is None or command.actor != request.machine.actor else ()
     return Transition(
         cancelled,
         "Cancelled. What the receiver has begun, it must stop by itself." if ran else "Cancelled.",
         audit=(audit(cancelled, "deploy.cancelled", command.actor, now_ms, was=request.state, reason=reason),),
-        effects=(ShowCard(request=request.id), *tell(cancelled, "cancelled", now_ms)),
+        effects=_over(world, cancelled, "cancelled", by),
         slots=_freed(world) if ran else None,
     )
 
@@ -167,17 +169,16 @@ def unreported(world: World) -> Transition:
     return finish(world, world.request, "failed", CLOCK, "No report came in time.")
 
 
-def finish(world: World, request: Request, outcome: str, actor: str, why: str | None) -> Transition:
+def finish(
+    world: World, request: Request, outcome: Literal["succeeded", "failed"], actor: str, why: str | None
+) -> Transition:
     now_ms = world.now_ms
     ended = moved_to(request, outcome, now_ms, ending=Ending(by=actor, at_ms=now_ms, reason=why and why[:SAID_MOST]))
     return Transition(
         ended,
         "Recorded.",
         audit=(audit(ended, f"deploy.{outcome}", actor, now_ms, reason=why and why[:SAID_MOST]),),
-        effects=(
-            ShowCard(request=request.id),
-            *tell(ended, "succeeded" if outcome == "succeeded" else "failed", now_ms),
-        ),
+        effects=_over(world, ended, outcome),
         slots=_freed(world, landed=request.payload if outcome == "succeeded" else None),
     )
 
@@ -185,6 +186,20 @@ def finish(world: World, request: Request, outcome: str, actor: str, why: str | 
 def deploying(config: TargetConfig | None, target: Target) -> tuple[Hook, ...]:
     """The hooks that deploy it: of an application those of its name, of an environment all."""
     return listening(config, target, "deploy")
+
+
+def _over(
+    world: World, ended: Request, news: Literal["succeeded", "failed", "cancelled"], by: tuple[UserId, ...] = ()
+) -> tuple[Effect, ...]:
+    """Who asked hears of it, who started it, and every route of the rule. `by`: who cancelled it."""
+    told, run, at_ms = tell(ended, news, world.now_ms), ended.run, world.now_ms
+    starter = run.by if run is not None and run.by not in {*by, *(each.to for each in told)} else None
+    return (
+        ShowCard(request=ended.id),
+        *told,
+        *((Tell(request=ended.id, news=news, to=starter, at_ms=at_ms),) if starter is not None else ()),
+        *notices(ended, world.rules, news, at_ms, by),
+    )
 
 
 def _freed(world: World, *, landed: object = None) -> Slots:

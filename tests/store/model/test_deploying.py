@@ -282,7 +282,7 @@ def test_what_the_receiver_says_is_kept_and_its_end_ends_it():
     assert ending is not None
     assert (run.stage, run.log, len(run.said or ""), run.said_ms) == ("Rolling out", "https://ci/1", 300, NOW + MINUTE)
     assert (ending.by, len(ending.reason or "")) == ("machine:X", 300)
-    assert told(result) == {("failed", REQ)}
+    assert told(result) == {("failed", REQ), ("failed", ANA)}
     with pytest.raises(Conflict, match="This has failed"):
         done(replace(at, request=result.request), Report(id="r4", actor="relay", outcome="succeeded"))
 
@@ -312,7 +312,7 @@ def test_who_asked_decides_deploys_or_owns_may_cancel(who: str):
     assert (waits.request.state, waits.slots) == ("cancelled", None)
     runs = done(running(), why)
     assert (runs.request.state, runs.slots) == ("cancelled", Slots(newest={API.id: NOW}))
-    assert told(runs) == {("cancelled", REQ)}
+    assert told(runs) == {("cancelled", REQ), ("cancelled", ANA)}
 
 
 def test_others_and_those_without_a_reason_cancel_nothing():
