@@ -191,7 +191,7 @@ def deploying(config: TargetConfig | None, target: Target) -> tuple[Hook, ...]:
 def _over(
     world: World, ended: Request, news: Literal["succeeded", "failed", "cancelled"], by: tuple[UserId, ...] = ()
 ) -> tuple[Effect, ...]:
-    """Who asked hears of it, who started it, and every route of the rule. `by`: who cancelled it."""
+    """Who asked hears of it, who started it, and every route of the rule; hooks that wait look at it again. `by`: who cancelled it."""
     told, run, at_ms = tell(ended, news, world.now_ms), ended.run, world.now_ms
     starter = run.by if run is not None and run.by not in {*by, *(each.to for each in told)} else None
     return (
@@ -199,6 +199,7 @@ def _over(
         *told,
         *((Tell(request=ended.id, news=news, to=starter, at_ms=at_ms),) if starter is not None else ()),
         *notices(ended, world.rules, news, at_ms, by),
+        *(fires(ended, ended.hooks, "deploy", at_ms) if run is not None else ()),
     )
 
 

@@ -393,6 +393,22 @@ def test_what_was_disputed_before_it_started_starts_no_more():
         done(disputed, start(ONCALL))
 
 
+@pytest.mark.parametrize(
+    ("target", "hook", "started", "expected"),
+    [
+        (API, "api", API, True),
+        (API, "api", PROD, True),
+        (API, "api", WEB, False),
+        (PROD, "api", API, True),
+        (PROD, "api", WEB, False),
+    ],
+)
+def test_what_a_hook_deploys_is_followed_by_a_newer_one(target: Target, hook: str, started: Target, expected: bool):  # noqa: FBT001 - a column of the table
+    slots = Slots().taken(started, "REQVEST002", NOW)
+    assert slots.followed(target, hook, NOW - 1) is expected
+    assert not slots.followed(target, hook, NOW)
+
+
 def test_what_succeeded_is_known_by_target_the_newest_first_and_two_of_them():
     slots = Slots()
     for number in range(3):
