@@ -40,9 +40,10 @@ def progress_line(request: Request) -> Message | None:
     if run is None or run.said_ms is None:
         return None
     words = {"running": "Deploying", "succeeded": "Deployed", "failed": "Failed", "cancelled": "Cancelled"}
-    how, ending = words.get(request.state, "Deploying"), request.ending
-    by_it = request.state != "cancelled" and (ending is None or ending.by != CLOCK)
-    said = ", as its receiver said " if by_it else ". Its receiver was last heard of "
+    how = words.get(request.state, "Deploying")
+    silent = request.state == "failed" and request.ending is not None and request.ending.by == CLOCK
+    by_another = silent or request.state == "cancelled"
+    said = ". Its receiver was last heard of " if by_another else ", as its receiver said "
     line = b.line(b.text(how, bold=True), b.text(said), b.date_element(run.said_ms), b.text("."))
     return Message(f"{how}{said}{date(run.said_ms)}.", b.fresh([b.rich(line), *reported(run)]))
 

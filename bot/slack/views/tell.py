@@ -285,7 +285,7 @@ def _why(facts: CardFacts, news: News) -> list[Block]:
             return [b.said("Why it was disputed", debt.reason)]
         case "withdrawn" if ending is not None and ending.reason:
             return [b.said("Why", ending.reason)]
-        case "cancelled" if ending is not None and ending.reason:
+        case "cancelled" | "superseded" if ending is not None and ending.reason:
             return [b.said("Why", ending.reason)]
         case "succeeded" | "failed" if request.run is not None:
             return reported(request.run)

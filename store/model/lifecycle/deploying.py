@@ -22,7 +22,7 @@ from store.model.lifecycle.world import (
     undisputed,
 )
 from store.model.people import People
-from store.model.policy import Hook, TargetConfig
+from store.model.policy import DAY, MINUTE, Hook, TargetConfig
 from store.model.request import CLOCK, REASON_MOST, Deployment, Ending, Request, Run
 from store.model.slots import Slots
 from store.model.standing import Rules, may_cancel, may_deploy
@@ -91,14 +91,14 @@ def may_start(request: Request, rules: Rules, slots: Slots, now_ms: int) -> None
         raise Conflict(f"Deploy {running} is running there. Wait for its end, or cancel it.", code="occupied")
     if (left_ms := starts_ms(request, rules) - now_ms) > 0:
         raise Conflict(
-            f"The rule “{rules.now.name}” waits for {spoken(rules.wait_ms)} after the approval: {spoken(_whole(left_ms))} are left.",
+            f"The rule “{rules.now.name}” waits for {spoken(rules.wait_ms)} after the approval: {_left(left_ms)} are left.",
             code="waiting",
         )
     if (frozen := frozen_until(request, rules, now_ms)) is not None:
         until_ms, name = frozen
         called = f" ({name})" if name else ""
         raise Conflict(
-            f"Deploys of {request.target} are frozen{called} for another {spoken(_whole(until_ms - now_ms))}.",
+            f"Deploys of {request.target} are frozen{called} for another {_left(until_ms - now_ms)}.",
             code="frozen",
         )
 
@@ -225,7 +225,9 @@ def _passed(older: Request, newer: Request, now_ms: int) -> Request:
     return moved_to(older, "superseded", now_ms, ending=ending)
 
 
-def _whole(left_ms: int) -> int:
-    """In whole minutes, rounded up; seconds at the last."""
-    step = 60_000 if left_ms > 60_000 else 1_000
-    return -(-left_ms // step) * step
+def _left(left_ms: int) -> str:
+    """Rounded up: whole days from two on, then minutes; seconds at the last."""
+    if left_ms >= 2 * DAY:
+        return f"{-(-left_ms // DAY)} days"
+    step = MINUTE if left_ms > MINUTE else 1_000
+    return spoken(-(-left_ms // step) * step)
