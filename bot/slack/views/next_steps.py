@@ -3,7 +3,7 @@
 from bot.slack.views import blocks as b
 from bot.slack.views import buttons
 from bot.slack.views.facts import CardFacts
-from bot.slack.views.status import count, held_up, landed, unusable
+from bot.slack.views.status import count, held_up, unusable
 from bot.slack.views.words import date, mention, people, spoken
 from store.model.request import CLOCK, MERGED, Enrolling, Minting
 
@@ -84,11 +84,18 @@ def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
         case "ended":
             return "There is nothing to do. Ask again if you need more time.", []
         case "failed" if request.kind == "deploy":
-            silent = request.ending is not None and request.ending.by == CLOCK
-            look = "what the receiver does: it may still be at it" if silent else "the log of the receiver"
-            return f"Look at {look}. Then ask again{_or_back(facts)}.", _back(facts)
+            return f"Look at {_failing(facts)}. Then ask again{_or_back(facts)}.", _back(facts)
         case "failed":
             return "Show an owner what the outside system said, then ask again.", []
+
+
+def _failing(facts: CardFacts) -> str:
+    """What to look at, where a deploy has failed."""
+    ending, told = facts.request.ending, facts.deliveries
+    if told and all(each.state != "delivered" for each in told):
+        return "the receiver: it was never told to deploy"
+    silent = ending is not None and ending.by == CLOCK
+    return "what the receiver does: it may still be at it" if silent else "the log of the receiver"
 
 
 def _back(facts: CardFacts) -> list[b.Element]:
@@ -96,7 +103,11 @@ def _back(facts: CardFacts) -> list[b.Element]:
 
 
 def _or_back(facts: CardFacts) -> str:
-    return f", or go back to {landed(facts.back_to)}" if facts.back_to is not None else ""
+    return (
+        f", or go back to `{facts.back_to.of.version}`, the last that succeeded there"
+        if facts.back_to is not None
+        else ""
+    )
 
 
 def _waiting(facts: CardFacts) -> str:

@@ -221,7 +221,12 @@ def standing(facts: CardFacts) -> str | None:
             )
             return f"{_started(request)}. {what}. This ended {date(request.since_ms)}."
         case "cancelled" if ending:
-            ran = f" {_started(request)}: what the receiver has begun, it must stop by itself." if request.run else ""
+            run = request.run
+            ran = (
+                f" {mention(run.by)} had started it {date(run.at_ms)}: what the receiver has begun, it must stop by itself."
+                if run
+                else ""
+            )
             return f"Cancelled by {actor(request, ending.by)} {date(ending.at_ms)}.{ran}"
         case "superseded":
             return f"A deploy that was asked for later was started instead {date(request.since_ms)}."

@@ -19,7 +19,7 @@ from tests.bot.slack.pieces import quotes, words
 RUN = s.request("deploy", "running").run
 CANCELLED = Ending(by=s.BEN, at_ms=s.NOW_MS, reason=WHY)
 SILENT = Ending(by=CLOCK, at_ms=s.NOW_MS, reason="No report came in time.")
-BACK = "or go back to `v1.2.2` (`77aa01c`), with request `8R3N5YM0VC`."
+BACK = "or go back to `v1.2.2`, the last that succeeded there."
 
 
 def over(state: State, ending: Ending | None = None, *, ran: bool = True) -> Request:
@@ -31,6 +31,7 @@ STEPS: list[tuple[CardFacts, str, bool]] = [
     (s.facts(over("failed")), "Look at the log of the receiver. Then ask again.", False),
     (s.facts(over("failed"), back_to=LANDED), f"Look at the log of the receiver. Then ask again, {BACK}", True),
     (s.facts(over("failed", SILENT)), "it may still be at it. Then ask again.", False),
+    (s.facts(over("failed", SILENT), deliveries=(UNTOLD,)), "it was never told to deploy. Then ask again.", False),
     (s.facts(over("cancelled", CANCELLED), back_to=LANDED), f"Look whether the receiver has stopped. Ask again if it is to be deployed after all, {BACK}", True),
     (s.facts(over("cancelled", CANCELLED, ran=False)), "There is nothing to do. Ask again if it is to be deployed after all.", False),
     (s.facts(over("succeeded"), back_to=LANDED), "There is nothing to do: it is deployed.", True),
