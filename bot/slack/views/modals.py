@@ -71,6 +71,8 @@ def cancel_reason(request: Request, origin: Origin) -> View:
         else "It is not started any more; to have it again, it must be asked again."
     )
     told = f"Whoever asked for it{' and whoever started it' if ran else ''} is told that you cancelled it, and why."
+    if request.machine is not None:
+        told = "The card and the machine say that you cancelled it, and why."
     about = f"{asker(request)} asked to {action(request)}. {comes} {told}"
     view = _reason(ids.CANCEL_REASON, "Cancel this deploy", "Cancel the deploy", b.section(about), "Why?", "", origin)
     return {**view, "close": b.plain("Go back", b.TITLE_MOST)}  # *Cancel* would be read as the other button

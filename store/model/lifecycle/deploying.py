@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from store.model.command import Cancel, Deploy, Report
-from store.model.effect import Effect, ShowCard, Tell
+from store.model.effect import Effect, ShowCard
 from store.model.errors import Conflict, Invalid
 from store.model.identity import Target, UserId
 from store.model.lifecycle.firing import delivery, fires, listening
@@ -192,12 +192,10 @@ def _over(
     world: World, ended: Request, news: Literal["succeeded", "failed", "cancelled"], by: tuple[UserId, ...] = ()
 ) -> tuple[Effect, ...]:
     """Who asked hears of it, who started it, and every route of the rule; hooks that wait look at it again. `by`: who cancelled it."""
-    told, run, at_ms = tell(ended, news, world.now_ms), ended.run, world.now_ms
-    starter = run.by if run is not None and run.by not in {*by, *(each.to for each in told)} else None
+    run, at_ms = ended.run, world.now_ms
     return (
         ShowCard(request=ended.id),
-        *told,
-        *((Tell(request=ended.id, news=news, to=starter, at_ms=at_ms),) if starter is not None else ()),
+        *tell(ended, news, at_ms, *((run.by,) if run is not None and run.by not in by else ())),
         *notices(ended, world.rules, news, at_ms, by),
         *(fires(ended, ended.hooks, "deploy", at_ms) if run is not None else ()),
     )

@@ -113,17 +113,22 @@ def test_how_a_deploy_ended_is_told_and_whoever_started_it_hears(command: Comman
     assert [each.to for each in result.effects if isinstance(each, Tell)] == [REQ, BOB]
     machine = running.model_copy(update={"machine": Machine(token="REQVEST0M1", name="ci")})
     result = transition(replace(at, request=machine), command, people(at.now_ms))
-    assert [each.to for each in result.effects if isinstance(each, Tell)] == [BOB]
+    assert told(result) == everywhere(*news.split())
+    assert [each.to for each in result.effects if isinstance(each, Tell)] == []
 
 
 def test_who_cancels_what_they_started_is_not_told_and_a_machine_is_nobody():
     asked, ci = world(request("deploy", rules=DEPLOYS), rules=DEPLOYS), Machine(token="REQVEST0M1", name="ci")
-    for actor, starter, by in ((ci.actor, BOB, ()), (OWNER, BOB, (OWNER,)), (OWNER, OWNER, (OWNER,))):
-        ran = {"state": "running", "run": Run(by=starter, at_ms=NOW), "machine": ci, "timers": {}}
-        at = replace(asked, request=asked.request.model_copy(update=ran))
+    ran = {"state": "running", "run": Run(by=OWNER, at_ms=NOW), "timers": {}}
+    for machine, actor, by, hears in (
+        (None, OWNER, (OWNER,), [REQ]),
+        (ci, OWNER, (OWNER,), []),
+        (ci, ci.actor, (), []),
+    ):
+        at = replace(asked, request=asked.request.model_copy(update={**ran, "machine": machine}))
         result = transition(at, Cancel(id="c", actor=actor, reason="the build is red"), people())
         assert told(result) == everywhere("cancelled", *by)
-        assert [each.to for each in result.effects if isinstance(each, Tell)] == [BOB] * (starter == BOB)
+        assert [each.to for each in result.effects if isinstance(each, Tell)] == hears
 
 
 def test_the_rule_of_now_says_where():

@@ -6,7 +6,7 @@ import pytest
 
 from bot.slack import samples as s
 from bot.slack.ids import Origin
-from bot.slack.storybook_deploys import LANDED, PASSED, UNTOLD, WHY
+from bot.slack.storybook_deploys import CI, LANDED, PASSED, UNTOLD, WHY
 from bot.slack.views.card import for_approvers
 from bot.slack.views.facts import CardFacts
 from bot.slack.views.hooks import hook_line, progress_line
@@ -85,4 +85,6 @@ def test_the_form_that_cancels_is_left_without_a_second_cancel() -> None:
     made = cancel_reason(s.request("deploy", "running"), Origin())
     assert (made["close"]["text"], made["submit"]["text"]) == ("Go back", "Cancel the deploy")
     assert "whoever started it is told" in words(made["blocks"])
+    by_machine = cancel_reason(s.request("deploy", "running", machine=CI), Origin())
+    assert "The card and the machine say" in words(by_machine["blocks"])
     assert "whoever started it" not in words(cancel_reason(s.request("deploy", "approved"), Origin())["blocks"])
