@@ -133,8 +133,8 @@ async def _done(
             async with asyncio.timeout(timeout_ms / 1000 if timeout_ms is not None else None):
                 while now.state in GOING:
                     found = await unless_told(signals, patiently(requests, now, progress))
-                    _say_news(now, found, progress)
-                    now = found
+                    before, now = now, found
+                    _say_news(before, now, progress)
         except TimeoutError:
             raise TooLong(
                 f"Not done within {spell(timeout_ms or 0)}. {told(now)} It stays as it is; {again}."
