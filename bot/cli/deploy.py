@@ -84,7 +84,7 @@ async def _deploy(
             requests = Requests(client)
             asked = await _asked(requests, body, key)
             asked = await unless_told(signals, introduced(requests, asked, progress))
-            if not wait:
+            if not wait or asked.state not in GOING:
                 return asked
             progress.say("wait", "Ctrl-C takes it back.", request=asked.id)
             try:
