@@ -175,7 +175,9 @@ class Condition:
         for environment, hook, what in await self._inspection.dead_hooks(most=50):
             config = policies.target(Target.parse(environment))
             if config is not None and any(known.name == hook for known in config.hooks):
-                given_up.append(f"{environment}, hook {hook}, was given up: it has not heard of {what}.")
+                given_up.append(
+                    f"{environment}, hook {hook}, was given up: it has not heard of {what}. Retry it on its card, or with countersign hooks retry."
+                )
         return [*findings, *_some("hooks", retried), *_some("hooks", given_up, fail)]
 
     async def _deploys(self) -> list[Finding]:

@@ -10,7 +10,7 @@ from scheduler.connectors.smtp import Letter, is_address
 from store.model.effect import Decided, Mail
 from store.model.lifecycle import World
 from store.model.people import People
-from store.model.request import Deployment, Extending, Kind, Request
+from store.model.request import CLOCK, Deployment, Extending, Kind, Request
 
 TYPED_MOST: Final = 500  # characters of a reason
 NAME_MOST: Final = 80
@@ -22,6 +22,9 @@ _WORDS: Final[dict[Decided, str]] = {
     "countersigned": "Broken glass countersigned",
     "disputed": "Broken glass disputed",
     "overdue": "Broken glass: nobody countersigned",
+    "succeeded": "Deployed",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
 }
 _DOES: Final[dict[Kind, str]] = {
     "open": "read the secrets of",
@@ -74,6 +77,14 @@ def _happened(request: Request, notice: Mail, people: People) -> str:
             return f"{by} disputed that the glass had to be broken for {what}."
         case "overdue":
             return f"The glass was broken for {what}, and nobody countersigned it in time."
+        case "succeeded":
+            return f"The receiver reported success of {what}."
+        case "failed" if request.ending is not None and request.ending.by == CLOCK:
+            return f"No report came in time of {what}, so nobody knows how it went."
+        case "failed":
+            return f"The receiver reported a failure of {what}."
+        case "cancelled":
+            return f"{by or 'The machine that asked'} cancelled {what}."
 
 
 def _does(request: Request) -> str:
@@ -95,6 +106,11 @@ def _reasons(world: World, notice: Mail) -> list[tuple[str, str]]:
         given.append(("Why", decision))
     if notice.news in ("broken", "disputed", "overdue", "countersigned"):
         given.append(("Why the glass was broken", decision))
+    if notice.news == "cancelled":
+        given.append(("Why", request.ending.reason if request.ending else None))
+    if notice.news in ("succeeded", "failed") and request.run is not None:
+        run = request.run
+        given += [("Stage", run.stage), ("What the receiver said", run.said), ("Log", run.log)]
     given.append(("What it was asked for", request.reason))
     return [(label, cleaned(typed, TYPED_MOST)) for label, typed in given if typed]
 
@@ -109,6 +125,10 @@ def _next(world: World, notice: Mail) -> str:
             )
         case "disputed" | "overdue":
             return "Talk to each other, and to an owner. Whoever broke it cannot break a glass again until an owner unlocks them."
+        case "failed":
+            return "Look at the log of the receiver, then ask again, or go back to what ran before, at its card."
+        case "cancelled" if world.request.run is not None:
+            return "Look at the receiver: what it has begun, it must stop by itself."
         case _:
             return ""
 

@@ -1,4 +1,4 @@
-"""Notices: the receivers that a rule names under notify hear of its decisions, signed, over three days if need be."""
+"""Notices: the receivers that a rule names under notify hear of its decisions and of how deploys ended, signed, over three days if need be."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -13,6 +13,7 @@ from scheduler.undelivered import undelivered
 from store.model.effect import Signal, route
 from store.model.lifecycle import World, named
 from store.model.policy import PolicySet
+from store.model.request import Deployment
 from store.model.secret import Secret
 from store.redis.environments import Environments
 from store.redis.outbox import Claimed, Outbox
@@ -20,6 +21,7 @@ from store.redis.policies import Policies
 from store.redis.requests import Requests
 
 SCHEMA: Final = 1  # of the body a receiver gets
+ENDED: Final = frozenset({"succeeded", "failed", "cancelled"})  # what is no decision
 KEPT_IN: Final = (
     "countersign/notices"  # the environment whose key seals the signing secrets; it holds nothing that can be opened
 )
@@ -93,10 +95,10 @@ def _tries(claimed: Claimed) -> int:
 
 
 def _body(world: World, effect: Signal) -> bytes:
-    """The same bytes at every try; never a value, and nothing that somebody typed."""
-    request = world.request
+    """The same bytes at every try; never a value, and of what somebody typed only the version that a deploy is of."""
+    request, payload = world.request, world.request.payload
     body = {
-        "type": f"decision.{effect.news}",
+        "type": f"{'deploy' if effect.news in ENDED else 'decision'}.{effect.news}",
         "schema": SCHEMA,
         "timestamp": effect.at_ms // 1000,
         "data": {
@@ -107,6 +109,7 @@ def _body(world: World, effect: Signal) -> bytes:
             "requested_by": request.requester,
             "for": request.beneficiary,
             "by": list(effect.by),
+            **({"version": payload.version, "ref": payload.ref} if isinstance(payload, Deployment) else {}),
         },
     }
     return json.dumps(body, separators=(",", ":")).encode()

@@ -71,13 +71,17 @@ class Webhooks:
         return await self._due(effect.environment_id, errand, claimed) if errand is not None else None
 
     async def fire(self, effect: Fire, claimed: Claimed) -> Again | None:
-        """One try. A deploy lets a version go first that the same hook has not been told of at all."""
+        """One try. A deploy lets a version go first that the same hook has not been told of at all; one that is over is told to nobody."""
         place, target = f"{effect.hook}:{effect.event}", effect.target
         if target is None:
             told = await self._deliveries.one(effect.request, place)
             target = told.environment if told is not None else "policy:main"
         errand = await self._deliveries.errand(effect.request, place, target)
         if errand is None:
+            return None
+        if errand.past and errand.delivery.state in ("waiting", "failed"):
+            passed = errand.delivery.model_copy(update={"state": "overtaken", "next_ms": None})
+            await self._record(None, errand.delivery, passed, claimed.now_ms, errand.version)
             return None
         known = errand.environment if canonical(target).environment is not None else None
         if effect.event == "deploy" and known is not None and errand.receiver.paused is None:

@@ -68,6 +68,7 @@ class Going(BaseModel):
     version: str
     ref: str | None = None
     environment_version: int | None = None
+    started_by: str | None = None
     report_before_ms: int | None = None
     stage: str | None = None
     log: str | None = None
@@ -121,6 +122,10 @@ class Asked(BaseModel):
         if self.machine is not None and user == f"machine:{self.machine.token}":
             return f"the machine {cleaned(self.machine.name)}"
         return cleaned(self.names.get(user, user))
+
+    @property
+    def what(self) -> str:
+        return f"{self.kind} {self.target}" if self.deploy is None else f"deploy {self.deploy.version} to {self.target}"
 
     @property
     def who(self) -> str:
@@ -219,9 +224,8 @@ async def patiently(requests: Requests, asked: Asked, progress: Progress) -> Ask
 
 def told(asked: Asked, now_ms: int | None = None) -> str:
     """Where it stands, who brought it there and what they said, in a sentence."""
-    does = f"{asked.kind} {asked.target}"
     by = joined(asked.name(one) for one in asked.by if one not in NOBODY)
-    head = f"Request {asked.id} ({does}) {STANDS.get(asked.state, f'is {asked.state}')}"
+    head = f"Request {asked.id} ({asked.what}) {STANDS.get(asked.state, f'is {asked.state}')}"
     who = f" by {by}" if by and asked.state not in WAITING else ""
     why = f": {cleaned(asked.why)}" if asked.why else ""
     rest = ""

@@ -8,7 +8,7 @@ import click
 
 from bot.cli.filing import REASON, TICKET, TIMEOUT, URL, tell
 from bot.cli.output import Form, output_option
-from store.model.errors import AccessError, Invalid
+from store.model.errors import AccessError, Conflict, Invalid
 
 if TYPE_CHECKING:
     from bot.cli.asked import Asked, Requests
@@ -82,20 +82,35 @@ async def _deploy(
     with listening() as signals:
         async with connected(url) as client:
             requests = Requests(client)
-            asked = await requests.ask(body, key=key)
+            asked = await _asked(requests, body, key)
             asked = await unless_told(signals, introduced(requests, asked, progress))
-            if not wait:
+            if not wait or asked.state not in GOING:
                 return asked
             progress.say("wait", "Ctrl-C takes it back.", request=asked.id)
             try:
-                return await _done(requests, asked, progress, signals, timeout_ms)
+                return await _done(requests, asked, progress, signals, timeout_ms, key)
             except Interrupted as interrupted:
                 await _taken_back(requests, asked.id, progress)
                 raise interrupted from None
 
 
+async def _asked(requests: "Requests", body: dict[str, str | None], key: str | None) -> "Asked":
+    try:
+        return await requests.ask(body, key=key)
+    except Conflict as refusal:
+        if key is None or refusal.detail != "other_command":
+            raise
+        other = f"With the key {key} something else was asked for, less than a day ago. To ask anew, use another --key."
+        raise Conflict(other, code=refusal.detail) from None
+
+
 async def _done(
-    requests: "Requests", asked: "Asked", progress: "Progress", signals: "Queue", timeout_ms: int | None
+    requests: "Requests",
+    asked: "Asked",
+    progress: "Progress",
+    signals: "Queue",
+    timeout_ms: int | None,
+    key: str | None,
 ) -> "Asked":
     """Waits until it is over. Raises `TooLong`, `Interrupted`, and `Unavailable` where the server stays away."""
     from bot.cli.asked import TooLong, patiently, told
@@ -108,16 +123,21 @@ async def _done(
     def words() -> str:
         return f"{_waits(now)}: {spell(int((loop.time() - began) * 1000))}"
 
+    again = (
+        "the same command with the same --key goes on waiting"
+        if key is not None
+        else f"look at it with countersign request show {asked.id}"
+    )
     async with progress.meanwhile(words):
         try:
             async with asyncio.timeout(timeout_ms / 1000 if timeout_ms is not None else None):
                 while now.state in GOING:
                     found = await unless_told(signals, patiently(requests, now, progress))
-                    _say_news(now, found, progress)
-                    now = found
+                    before, now = now, found
+                    _say_news(before, now, progress)
         except TimeoutError:
             raise TooLong(
-                f"Not done within {spell(timeout_ms or 0)}. {told(now)} It stays as it is; the same command with the same --key goes on waiting."
+                f"Not done within {spell(timeout_ms or 0)}. {told(now)} It stays as it is; {again}."
             ) from None
     return now
 
@@ -134,12 +154,14 @@ def _waits(asked: "Asked") -> str:
 def _say_news(before: "Asked", after: "Asked", progress: "Progress") -> None:
     from bot.cli.asked import NOBODY
 
-    if after.state == "approved" and before.state == "pending":
-        by = ", ".join(after.name(one) for one in after.by if one not in NOBODY)
-        progress.say("approved", f"Approved by {by}. Somebody who may deploy starts it.", request=after.id)
-    if after.state == "running" and before.state != "running":
-        progress.say("running", "Started. The receiver reports how it goes.", request=after.id)
     heard = after.deploy
+    if after.state in ("approved", "running") and before.state == "pending":
+        by = ", ".join(after.name(one) for one in after.by if one not in NOBODY)
+        waits = " Somebody who may deploy starts it." if after.state == "approved" else ""
+        progress.say("approved", f"Approved by {by}.{waits}", request=after.id)
+    if after.state == "running" and before.state != "running":
+        by = f" by {after.name(heard.started_by)}" if heard is not None and heard.started_by else ""
+        progress.say("running", f"Started{by}. The receiver reports how it goes.", request=after.id)
     if heard is not None and heard != before.deploy and (heard.stage or heard.said or heard.log):
         parts = [_clean(part) for part in (heard.stage, heard.said, heard.log) if part]
         progress.say("reported", f"  {' · '.join(parts)}", request=after.id, stage=heard.stage, log=heard.log)

@@ -19,6 +19,7 @@ class Progress:
         self._json = form == "json"
         self._live = not self._json and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._line = ""
+        self._words: Callable[[], str] = str
         self.beside = False  # a program writes to the same terminal, which may be raw
 
     def say(self, event: str, sentence: str, **facts: Any) -> None:
@@ -28,6 +29,7 @@ class Progress:
             self._write(json.dumps({"event": event, **known, "sentence": sentence}, ensure_ascii=False) + "\n")
         else:
             before, after = ("\r\n", "\r\n") if self.beside and self._live else (CLEAR if self._line else "", "\n")
+            self._line = self._fresh() if self._line else ""
             self._write(before + sentence + after + self._line)
 
     def note(self, event: str, **facts: Any) -> None:
@@ -41,7 +43,8 @@ class Progress:
         if not self._live:
             yield
             return
-        task = asyncio.create_task(self._moves(words))
+        self._words = words
+        task = asyncio.create_task(self._moves())
         try:
             yield
         finally:
@@ -51,10 +54,13 @@ class Progress:
             self._write(CLEAR if self._line else "")
             self._line = ""
 
-    async def _moves(self, words: Callable[[], str]) -> None:
+    def _fresh(self) -> str:
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
+        return self._words()[: columns - 1]
+
+    async def _moves(self) -> None:
         while True:
-            columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
-            self._line = words()[: columns - 1]
+            self._line = self._fresh()
             self._write(CLEAR + self._line)
             await asyncio.sleep(BEAT_S)
 

@@ -46,7 +46,7 @@ def _row(asked: "Asked", now_ms: int) -> tuple[str, ...]:
     return (
         asked.id,
         asked.state,
-        f"{asked.kind} {asked.target}",
+        asked.what,
         asked.name(asked.requester),
         at(asked.created_ms, now_ms),
         at(until, now_ms) if until is not None else "",
@@ -75,6 +75,7 @@ def show_mine(request_id: str, url: str | None, output: Form) -> None:
         ("reason", asked.reason),
         ("ticket", asked.ticket or ""),
         ("duration", spell(asked.duration_ms) if asked.duration_ms else ""),
+        *_of_deploy(asked, now_ms),
         *(("name", f"{entry.name} ({entry.word})") for entry in asked.entries),
         ("until", at(asked.until_ms, now_ms) if asked.until_ms else ""),
         ("stands", asked.sentence if asked.state == "pending" else ""),
@@ -84,6 +85,22 @@ def show_mine(request_id: str, url: str | None, output: Form) -> None:
     for label, words in facts:
         if words:
             print_paragraph(f"{label + ':':<10} {cleaned(words)}")
+
+
+def _of_deploy(asked: "Asked", now_ms: int) -> list[tuple[str, str]]:
+    from bot.cli.moments import at
+
+    of = asked.deploy
+    if of is None:
+        return []
+    return [
+        ("ref", of.ref or ""),
+        ("started", f"by {asked.name(of.started_by)}" if of.started_by else ""),
+        ("report", f"before {at(of.report_before_ms, now_ms)}" if of.report_before_ms else ""),
+        ("stage", of.stage or ""),
+        ("said", of.said or ""),
+        ("log", of.log or ""),
+    ]
 
 
 def act(request_id: str, verb: str, body: dict[str, Any], url: str | None, output: Form) -> None:

@@ -13,7 +13,7 @@ from bot.slack.views.words import joined, utc
 from bot.slack.wire import Slack, SlackRefused
 from store.model.errors import Unavailable
 from store.model.identity import RequestId, UserId
-from store.model.lifecycle import World
+from store.model.lifecycle import LAPSED, World
 from store.model.people import Wanted
 from store.model.policy import Threshold
 from store.model.request import CLOCK, MERGED, RELAY, Change, Deployment, Extending, Kind, Request, State
@@ -191,7 +191,8 @@ def _where(facts: CardFacts, names: Mapping[str, str]) -> str:
 def _last_word(request: Request) -> tuple[tuple[str, ...], str | None]:
     """Of whoever ended it, else of those who decided."""
     if request.ending is not None:
-        return (request.ending.by,), request.ending.reason
+        why = request.ending.reason
+        return (request.ending.by,), why if request.state != "expired" or why == LAPSED else None
     if request.decision is None:
         return (), None
     said = [one.reason for one in request.reviews if one.by in request.decision.by and one.reason]
@@ -199,7 +200,8 @@ def _last_word(request: Request) -> tuple[tuple[str, ...], str | None]:
 
 
 def _people(request: Request) -> set[str]:
-    concerned = {request.requester, request.beneficiary, *_last_word(request)[0]} - {CLOCK, RELAY}
+    started = (request.run.by,) if request.run is not None else ()
+    concerned = {request.requester, request.beneficiary, *started, *_last_word(request)[0]} - {CLOCK, RELAY}
     return {one for one in concerned if not is_machine(one)}
 
 

@@ -284,7 +284,7 @@ class Policy(Form):
         [{"after": "2h", "to": {"groups": ["security-leads"]}}],
         default=(),
     )
-    notify: Notify = key("Where decisions are announced besides the card.", default=Notify())
+    notify: Notify = key("Where decisions, and how deploys ended, are announced besides the card.", default=Notify())
 
 
 class Document(Form):

@@ -46,7 +46,8 @@ def describe(policy: Policy, names: Mapping[str, str]) -> list[str]:
         *policy.notify.webhooks,
     ]
     if told:
-        lines.append(f"Decisions are announced to {_list(told)}.")
+        what = "Decisions, and how deploys end," if "deploy" in policy.actions else "Decisions"
+        lines.append(f"{what} are announced to {_list(told)}.")
     return lines
 
 

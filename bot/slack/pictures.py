@@ -109,7 +109,7 @@ class Pictures:
         request, rules = world.request, world.rules
         if request.kind != "deploy":
             return {}
-        if request.state in ("succeeded", "failed"):
+        if request.run is not None and request.ended:
             return {"back_to": (await self._requests.slots(request)).before(request.asked, request.id)}
         if rules is None or request.state not in ("pending", "approved"):
             return {}

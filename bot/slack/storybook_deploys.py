@@ -8,9 +8,9 @@ from bot.slack.ids import Origin, parse_reference
 from bot.slack.views import approvals, forms, modals
 from bot.slack.views.approvals import ApprovalsFacts
 from bot.slack.views.facts import Block, CardFacts, Message, Prefill, Terms, View, WhoIsAsked
-from bot.slack.views.hooks import progress_line
+from bot.slack.views.hooks import hook_line, progress_line
 from bot.slack.views.parts import Part
-from bot.slack.views.tell import tell
+from bot.slack.views.tell import notice, tell
 from store.model.explain import Question, explain
 from store.model.identity import Target
 from store.model.policy import DAY, HOUR, MINUTE, Circle, Ticket
@@ -22,6 +22,8 @@ LANDED: Final = Landed(request="8R3N5YM0VC", of=Deployment(version="v1.2.2", ref
 FROZEN: Final = (s.NOW_MS + 3 * DAY, "end of the year")
 WHY: Final = "The migration before it has to be repaired first."
 LONGEST: Final = Deployment(version="v" * 128, ref=f"sha256:{'a' * 128}")
+PASSED: Final = Ending(by=CLOCK, at_ms=s.NOW_MS, reason="8R3N5YM0VC was started.")
+UNTOLD: Final = s.fired()[0].model_copy(update={"state": "overtaken", "receipts": s.deliveries()[1].receipts})
 Going = Literal["running", "succeeded", "cancelled", "superseded"]
 GOING: Final[tuple[Going, ...]] = get_args(Going)
 KINDS: Final[tuple[Kind, ...]] = ("open", "access", "change", "deploy")
@@ -51,9 +53,8 @@ def cards() -> Iterator[tuple[str, CardFacts]]:
     for state in ("succeeded", "failed"):
         yield f"deploy-{state}-after-another", s.facts(s.request("deploy", state), back_to=LANDED)
     ran = s.request("deploy", "cancelled", run=silent.run, ending=Ending(by=s.BEN, at_ms=s.NOW_MS, reason=WHY))
-    yield "deploy-cancelled-while-it-ran", s.facts(ran)
-    passed = Ending(by=CLOCK, at_ms=s.NOW_MS, reason="8R3N5YM0VC was started.")
-    yield "deploy-superseded-by", s.facts(s.request("deploy", "superseded", ending=passed))
+    yield "deploy-cancelled-while-it-ran", s.facts(ran, back_to=LANDED, deliveries=(UNTOLD,))
+    yield "deploy-superseded-by", s.facts(s.request("deploy", "superseded", ending=PASSED))
     long = Run(
         by=s.BEN, at_ms=s.NOW_MS, stage="S" * 300, said="W" * 300, log=f"https://{'l' * 1_990}", said_ms=s.NOW_MS
     )
@@ -74,8 +75,13 @@ def told() -> Iterator[tuple[str, Message]]:
     yield "tell/deploy-cancelled-why", tell(s.facts(s.request("deploy", "cancelled", ending=why)), "cancelled")
     yield "tell/deploy-approved-deployer", tell(s.facts(s.request("deploy", "approved")), "approved", to=s.CHO)
     yield "tell/deploy-failed-after-another", tell(s.facts(s.request("deploy", "failed"), back_to=LANDED), "failed")
-    for state in ("running", "succeeded", "failed"):
-        made = progress_line(s.request("deploy", state))
+    yield "tell/deploy-failed-starter", tell(s.facts(s.request("deploy", "failed"), back_to=LANDED), "failed", to=s.BEN)
+    machine = s.facts(s.request("deploy", "failed", door="machine", machine=CI), back_to=LANDED)
+    yield "notice/deploy-failed", notice(machine, "failed")
+    yield "tell/deploy-superseded-by", tell(s.facts(s.request("deploy", "superseded", ending=PASSED)), "superseded")
+    yield "thread/hook-of-a-deploy-that-is-over", hook_line(UNTOLD, s.request("deploy", "cancelled"))
+    for state in ("running", "succeeded", "failed", "cancelled"):
+        made = progress_line(s.request("deploy", state, run=s.request("deploy", "running").run))
         if made is not None:
             yield f"thread/report-{state}", made
 

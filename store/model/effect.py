@@ -23,8 +23,8 @@ News = Literal[
     "running", "succeeded", "cancelled", "superseded",
 ]  # fmt: skip
 Decided = Literal[
-    "approved", "denied", "broken", "countersigned", "disputed", "overdue"
-]  # what the routes of a rule hear of
+    "approved", "denied", "broken", "countersigned", "disputed", "overdue", "succeeded", "failed", "cancelled"
+]  # what the routes of a rule hear of: decisions, and how a deploy ended
 
 
 class _Effect(Record):
@@ -205,12 +205,12 @@ class Entrust(_Effect):
 
 
 class _Notice(_Effect):
-    """A decision, told where the rule says. What it was is said here, so that it is the same at every try."""
+    """A decision, or the end of a deploy, told where the rule says. What it was is said here, so that it is the same at every try."""
 
     request: RequestId
     news: Decided
     at_ms: int
-    by: tuple[UserId, ...] = ()  # who decided
+    by: tuple[UserId, ...] = ()  # who decided; of a deploy who cancelled it
 
 
 class Post(_Notice):

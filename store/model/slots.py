@@ -32,6 +32,11 @@ class Slots(Record):
         """Whether one that was asked for later has been started already."""
         return created_ms < self.newest.get(target.id, created_ms)
 
+    def followed(self, target: Target, hook: str, created_ms: int) -> bool:
+        """Whether, of what this hook deploys, one that was asked for later has been started."""
+        told = (f"{target.environment}", f"{target.environment}#{hook}")
+        return any(created_ms < self.newest.get(each, created_ms) for each in told)
+
     def taken(self, target: Target, request: str, created_ms: int) -> Self:
         newest = max(created_ms, self.newest.get(target.id, created_ms))
         return self.model_copy(

@@ -14,6 +14,7 @@ from store.model.errors import Conflict
 from store.model.identity import canonical
 from store.model.receiver import Receiver
 from store.model.request import Request
+from store.model.slots import Slots
 from store.redis.clock import Skew
 from store.redis.commit import Commit, text
 from store.redis.keys import Keys
@@ -22,6 +23,7 @@ from store.redis.scripts import Scripts
 KEPT_IN: Final = "countersign/hooks"  # the environment whose key seals the signing secrets of what is none; it holds nothing that can be opened
 NOTHING_KNOWN: Final = Receiver()
 FIRED: Final = "fire"  # before what is no version, among the dead letters
+GONE: Final = frozenset({"failed", "cancelled"})  # of a deploy that was started: no hook is told of it any more
 PLACES: Final = {  # what tells the deliveries of one hook apart, by the kind of the request
     "change": ("",),
     "deploy": (":deploy",),
@@ -80,6 +82,14 @@ class Errand:
     environment: Environment | None
     policies: int
     request: Request
+    slots: Slots
+
+    @property
+    def past(self) -> bool:
+        """It tells of a deploy that is not to be carried out any more: it has failed or was cancelled, or a newer one was started since it succeeded."""
+        request, hook = self.request, self.delivery.hook
+        followed = request.state == "succeeded" and self.slots.followed(request.asked, hook, request.created_ms)
+        return self.delivery.event == "deploy" and (request.state in GONE or followed)
 
 
 class Deliveries:
@@ -107,10 +117,11 @@ class Deliveries:
                 keys.environment(name or KEPT_IN),
                 keys.policy_head,
                 keys.request(request),
+                keys.head(f"deploys:{name}"),
             ],
             [],
         )
-        delivery, version, receiver, receiver_version, environment, policies, asked = found
+        delivery, version, receiver, receiver_version, environment, policies, asked, slots = found
         if not delivery or not asked:
             return None
         return Errand(
@@ -121,6 +132,7 @@ class Deliveries:
             Environment.from_json(environment) if environment else None,
             int(policies or 0),
             Request.from_json(asked),
+            Slots.from_json(slots) if slots else Slots(),
         )
 
     async def versions(self, environment_id: str, hook: str) -> list[str]:
@@ -159,7 +171,7 @@ class Deliveries:
             version = int(stored[1] or 0)
         commit = Commit(self._keys, f"delivery:{after.message_id}:{version}:{after.state}", frees=True)
         commit.write(key, version, after.to_json())
-        if after.state in ("failed", "delivered"):
+        if after.state != "waiting" and (after.state != "overtaken" or after.event not in COALESCED):
             commit.rank(self._keys.index("dead"), dead_letter(after), now_ms if after.state == "failed" else None)
         if after.state == "delivered" and after.event in COALESCED:
             commit.rank(self._keys.index(f"told:{environment_id}"), after.hook, after.version)

@@ -22,7 +22,7 @@ from store.model.standing import may_act, may_retry, wanted
 from store.redis.audit import Attempts
 from store.redis.clock import Skew
 from store.redis.commit import Commit
-from store.redis.deliveries import KEPT_IN, Deliveries, Errand, hooks_of, woken
+from store.redis.deliveries import GONE, KEPT_IN, Deliveries, Errand, hooks_of, woken
 from store.redis.environments import Environments
 from store.redis.keys import Keys
 from store.redis.policies import Policies
@@ -140,6 +140,10 @@ class Hooks:
             named = await self.named(request.target, before.hook)
             if (await self.receiver(named.target, before.hook)).paused is not None:
                 raise Conflict(f"The hook {before.hook} is paused. Resume it first.", code="paused")
+            if before.event == "deploy" and request.state in GONE:
+                raise Conflict(
+                    f"Deploy {request.id} is over: no hook is told of it any more. Ask for a new one.", code="too_late"
+                )
             if before.state not in states:
                 raise Conflict(_WHY_NOT[event, before.state], code="too_late")
             known = await self._environments.find(named.target)

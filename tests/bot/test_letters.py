@@ -14,7 +14,7 @@ from store.model.effect import Decided, Mail
 from store.model.lifecycle import World, transition
 from store.model.people import People, Person
 from store.model.policy import HOUR, MINUTE
-from store.model.request import Extending
+from store.model.request import Deployment, Ending, Extending, Run
 from tests.builders import ANA, BEN, BOB, NOW, ONCALL, REQ, deny, people, policies, request, smash, soft, world
 
 NAMES = {REQ: ("Rosa", "rosa@example.com"), ONCALL: ("Omar", "omar@example.com")}
@@ -124,6 +124,38 @@ def test_more_time_is_not_called_a_request_of_its_own_kind():
     told = written(replace(at, request=more), "approved")
     assert told.subject == "Approved: more time for payments/prod"
     assert "to keep payments/prod for 30 min longer." in told.text
+
+
+REPORTED: list[tuple[Decided, str, tuple[str, ...]]] = [
+    ("succeeded", "relay", ("Deployed: ", "The receiver reported success of the request of Rosa", "Log: https://ci/1")),
+    ("failed", "relay", ("Failed: ", "a failure of the request", "said: 3 of 6", "What next: Look at the log")),
+    ("failed", "clock", ("Failed: ", "so nobody knows how it went")),
+    (
+        "cancelled",
+        ONCALL,
+        ("Cancelled: ", "Omar (omar@example.com) cancelled the", "Why: red", "it must stop by itself"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("news", "by", "said"), REPORTED)
+def test_how_a_deploy_ended_is_said_with_what_its_receiver_said(news: Decided, by: str, said: tuple[str, ...]):
+    run = Run(by=BOB, at_ms=NOW, stage="Rolling out", said="3 of 6", log="https://ci/1")
+    ending = Ending(by=by, at_ms=NOW, reason="red")
+    deploy = {"kind": "deploy", "payload": Deployment(version="v1.2.3"), "run": run, "ending": ending}
+    at = world(request().model_copy(update=deploy))
+    told = written(at, news, to=None)
+    assert told.subject.endswith(": deploy v1.2.3 to payments/prod")
+    assert [words for words in said if words not in f"{told.subject}\n{told.text}"] == []
+
+
+def test_what_a_machine_cancelled_is_said_to_be_so():
+    machine = {"kind": "deploy", "payload": Deployment(version="v1.2.3"), "ending": Ending(by="machine:X", at_ms=NOW)}
+    at = world(request().model_copy(update=machine))
+    notice = Mail(request=at.request.id, news="cancelled", at_ms=NOW, address="security@example.com")
+    told = letter(at, notice, known()).text
+    assert "The machine that asked cancelled the request of Rosa" in told
+    assert "What next" not in told
 
 
 def test_a_denial_says_why():

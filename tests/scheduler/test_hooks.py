@@ -17,11 +17,11 @@ from scheduler.connectors.outgoing import Answer
 from scheduler.hook_body import JSON_SCHEMA
 from scheduler.webhooks import trial
 from store.model import template
-from store.model.command import Activate, Deploy, End, Present
+from store.model.command import Activate, Cancel, Command, Deploy, End, Present, Report
 from store.model.errors import Conflict, Forbidden, NotFound
 from store.model.identity import Target
 from store.model.policy import DAY, HOUR, Policy
-from store.model.request import Change, Deployment, Request
+from store.model.request import RELAY, Change, Deployment, Request
 from store.model.secret import Secret
 from store.redis.environments import Value
 from store.redis.hooks import MACHINE_OWNER, OVERLAP_MS
@@ -105,6 +105,52 @@ async def test_a_deploy_says_the_same_at_each_try_whatever_became_of_it(house: H
     tries = [each for each in house.receiver.deliveries if each.event == "deploy"]
     assert len(tries) == 2
     assert len({(each.id, each.body) for each in tries}) == 1
+
+
+@pytest.mark.parametrize("answer", [500, 410])
+@pytest.mark.parametrize(
+    "end", [Cancel(id="end", actor=REQ, reason="red"), Report(id="end", actor=RELAY, outcome="failed")]
+)
+async def test_a_deploy_that_is_over_is_told_to_nobody(house: House, end: Command, answer: int) -> None:
+    await listening(house)
+    request = await deployed(house)
+    house.receiver.answer("api", answer)
+    await house.run()
+    await house.corridor.do(request, end)
+    for _ in range(2):
+        await house.run()
+        house.corridor.skew_ms += DELAYS_MS[1]
+    delivery = await house.delivery(request)
+    assert (len(house.receiver.deliveries), delivery.state, delivery.attempts) == (1, "overtaken", 1)
+    assert await house.hooks.dead(most=9) == []
+    assert await house.next_in_ms() is None
+    with pytest.raises(Conflict, match=f"Deploy {request.id} is over"):
+        await house.hooks.retry(request.id, "api", actor=REQ, command_id="retry")
+
+
+async def test_a_deploy_that_was_told_and_is_over_is_not_replayed(house: House) -> None:
+    await listening(house)
+    request = await deployed(house)
+    await house.run()
+    await house.corridor.do(request, Cancel(id="end", actor=REQ, reason="red"))
+    with pytest.raises(Conflict, match=f"Deploy {request.id} is over"):
+        await house.hooks.replay(request.id, "api", actor=REQ, command_id="replay")
+
+
+async def test_one_that_succeeded_is_told_until_a_newer_one_is_started(house: House) -> None:
+    await listening(house)
+    house.receiver.answer("api", 500, times=2)
+    request = await deployed(house)
+    await house.run()
+    await house.corridor.do(request, Report(id="end", actor=RELAY, outcome="succeeded"))
+    house.corridor.skew_ms += DELAYS_MS[1]
+    await house.run()
+    assert (await house.delivery(request)).attempts == 2
+    newer = await deployed(house, "v1.2.4")
+    house.corridor.skew_ms += DELAYS_MS[2]
+    await house.run()
+    assert [(await house.delivery(each)).state for each in (request, newer)] == ["overtaken", "delivered"]
+    assert [each["data"]["request"] for each in bodies(house)] == [request.id, request.id, newer.id]
 
 
 async def test_a_deploy_lets_a_version_go_first_that_nobody_was_told_of(house: House) -> None:

@@ -15,10 +15,12 @@ from scheduler.connectors.outgoing import Outgoing
 from scheduler.metrics import Metrics
 from scheduler.notices import Notices, notice_secret
 from scheduler.relay import Again, Relay
+from store.model.command import Deploy, Report
 from store.model.effect import Signal
 from store.model.errors import Unavailable
-from store.model.policy import Notify, PolicySet
-from tests.builders import ANA, BOB, ONCALL, soft
+from store.model.policy import Hook, Notify, PolicySet, TargetConfig
+from store.model.request import RELAY, Deployment
+from tests.builders import ANA, BOB, ONCALL, draft, soft
 from tests.builders import deny as denied
 from tests.builders import smash as smashed
 from tests.scheduler.measured import measured
@@ -148,6 +150,26 @@ async def test_each_decision_has_an_event_of_its_own(house: House):
         ("decision.denied", ANA),
     ]
     assert all(b"fire" not in body for _, body in house.came)
+
+
+async def test_how_a_deploy_ended_has_an_event_of_its_own_with_the_version(house: House):
+    rule = soft(actions=frozenset({"deploy"}), notify=Notify(webhooks=(house.url,)))
+    told = TargetConfig(hooks=(Hook(name="api", url="https://api", on=frozenset({"deploy"})),))
+    await house.corridor.enact(rule, allow_private=(house.place,), targets={"payments/prod": told})
+    wanted = draft("deploy", identity=house.corridor.id(), payload=Deployment(version="v1.2.3", ref="9f2c41d"))
+    asked = (await house.corridor.requests.submit(wanted, "ask")).request
+    assert asked is not None
+    for command in (
+        command_for(asked, smashed, ONCALL),
+        Deploy(id="deploy", actor=ONCALL),
+        Report(id="report", actor=RELAY, outcome="failed"),
+    ):
+        await house.corridor.do(asked, command)
+    await house.run()
+    bodies = {body["type"]: body["data"] for _, raw in house.came if (body := json.loads(raw))}
+    assert bodies.keys() == {"decision.broken", "deploy.failed"}
+    assert {(each["version"], each["ref"]) for each in bodies.values()} == {("v1.2.3", "9f2c41d")}
+    assert bodies["deploy.failed"]["by"] == []
 
 
 async def test_each_try_has_the_same_id_and_the_same_bytes(house: House):

@@ -247,6 +247,13 @@ async def test_back_to_the_last_that_succeeded(house: House) -> None:
     assert sent.ok, sent.errors
     back = (await house.workspace.wait_for(lambda: _cards(house, "Waiting for approval", "deploy v1")))[-1]
     assert f"Back to v1, instead of request {request_of(bad)}." in text_of(back)
+    stopped = await wants(house, "v3")
+    await press(house, seed.BEN, stopped, "approve_and_deploy")
+    await says(house, stopped, "Deploying")
+    await cancel(house, seed.INES, again(house, stopped), "The build is red.")
+    card = await says(house, stopped, "Cancelled", "The last that succeeded there: `v1`")
+    assert actions_of(card) == ["deploy_again"]
+    await own_card(house, seed.BEN, "*Cancelled:* the request of <@U0ROSA>", "Look whether the receiver has stopped.")
 
 
 async def test_a_merged_change_is_rolled_back_in_two_taps(house: House) -> None:

@@ -106,7 +106,14 @@ def _body(facts: CardFacts, *, whole: bool) -> list[Block]:
         parts.append(b.said("Why the glass was broken" if broken(request) else "Why it was denied", decision.reason))
     if request.note:
         parts.append(b.said(_NOTED.get(request.state, "What the outside system said"), request.note))
-    if ending is not None and ending.reason and request.state != "expired" and ending.reason not in told:
+    reported_on = request.kind == "deploy" and request.state in ("succeeded", "failed")
+    if (
+        ending is not None
+        and ending.reason
+        and request.state != "expired"
+        and not reported_on
+        and ending.reason not in told
+    ):
         word = request.state if request.state in ("withdrawn", "cancelled", "superseded") else "ended"
         parts.append(b.said(f"Why it was {word}", ending.reason))
     if request.state == "pending" and (stops := held_up(facts)):
@@ -153,7 +160,7 @@ def _fields(facts: CardFacts) -> list[tuple[str, str]]:
     elif isinstance(request.payload, Deployment):
         pairs.append(("Version", f"`{request.payload.version}`"))
         if request.payload.ref is not None:
-            pairs.append(("Which is", f"`{request.payload.ref}`"))
+            pairs.append(("Commit or digest", f"`{request.payload.ref}`"))
     elif request.duration_ms is not None:
         pairs.append(("Access duration", _duration(request)))
         if request.state == "pending" and rules is not None:
@@ -163,6 +170,8 @@ def _fields(facts: CardFacts) -> list[tuple[str, str]]:
         does_by = "Decide before" if request.state == "pending" else "Use before"
         used = {"change": "Merge before", "policy": "Merge before", "deploy": "Deploy before"}
         pairs.append((used.get(request.kind, does_by) if request.state == "approved" else does_by, date(deadline)))
+    if deadline is not None and request.state == "running":
+        pairs.append(("Report before", date(deadline)))
     if request.lease is not None and request.state in ("granting", "active"):
         pairs.append(("Ends", date(request.lease.until_ms)))
     return pairs
@@ -227,7 +236,7 @@ def _deciding(facts: CardFacts) -> list[b.Element]:
             return [buttons.deploy(request), buttons.cancel(request)]
         case "running":
             return [buttons.cancel(request)]
-        case "succeeded" | "failed" if facts.back_to is not None:
+        case "succeeded" | "failed" | "cancelled" if facts.back_to is not None:
             return [buttons.deploy_again(request)]
         case "merged" if isinstance(request.payload, Change):
             return [buttons.roll_back(request)]

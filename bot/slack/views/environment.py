@@ -150,7 +150,7 @@ def rollback(version: VersionInfo, difference: Mapping[str, Word], about: tuple[
         same = b.section(f"Version {newest}, the newest, holds just that already: there is nothing to go back to.")
         return _modal(title, [said, same], target, version.number)
     kept = "The sealed values of then are used again as they are: nobody types or sees them. It is decided as any other change."
-    reason = f"Back to version {version.number}, from version {newest}: "
+    reason = f"Back to version {version.number}, from version {newest}."
     blocks = [
         said,
         b.rich(*_moving(moved)),

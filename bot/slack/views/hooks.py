@@ -7,7 +7,7 @@ from bot.slack.views.facts import Block, Message
 from bot.slack.views.words import date, plural, spoken
 from store.model.delivery import Delivery
 from store.model.lifecycle.deploying import LOG_MOST
-from store.model.request import Request, Run
+from store.model.request import CLOCK, Request, Run
 
 SAID_MOST = 300
 RETRIES_MOST = 5  # on a card; the thread has one for each
@@ -41,8 +41,11 @@ def progress_line(request: Request) -> Message | None:
         return None
     words = {"running": "Deploying", "succeeded": "Deployed", "failed": "Failed", "cancelled": "Cancelled"}
     how = words.get(request.state, "Deploying")
-    line = b.line(b.text(how, bold=True), b.text(", as its receiver said "), b.date_element(run.said_ms), b.text("."))
-    return Message(f"{how}, as its receiver said {date(run.said_ms)}.", b.fresh([b.rich(line), *reported(run)]))
+    silent = request.state == "failed" and request.ending is not None and request.ending.by == CLOCK
+    by_another = silent or request.state == "cancelled"
+    said = ". Its receiver was last heard of " if by_another else ", as its receiver said "
+    line = b.line(b.text(how, bold=True), b.text(said), b.date_element(run.said_ms), b.text("."))
+    return Message(f"{how}{said}{date(run.said_ms)}.", b.fresh([b.rich(line), *reported(run)]))
 
 
 def retries(deliveries: tuple[Delivery, ...], request: Request) -> list[Block]:
@@ -69,7 +72,8 @@ def hook_line(delivery: Delivery, request: Request) -> Message:
     )
     blocks = [b.rich(first)]
     if last is not None and last.said.strip():
-        blocks.append(b.said("The receiver said" if last.status is not None else "What happened", last.said, SAID_MOST))
+        taken = last.status is not None and 200 <= last.status < 300
+        blocks.append(b.said("The receiver said" if taken else "What happened", last.said, SAID_MOST))
     if delivery.state == "failed" or _retrying(delivery):
         again = b.actions(buttons.retry(request, delivery.hook))
         blocks.append({**again, "block_id": ids.retry_block(delivery.place, delivery.attempts)})
@@ -113,6 +117,8 @@ def _result(delivery: Delivery) -> str:
             return f"not delivered yet, {answered}, {tries}"
         case "failed":
             return f"failed, {answered}, {tries}. It is not tried again"
+        case "overtaken" if delivery.event == "deploy":
+            return f"not told{f', {answered}, {tries}' if delivery.attempts else ''}, and not tried any more: the deploy is over"
         case "overtaken":
             return "not needed any more: a newer version was announced instead"
 

@@ -66,13 +66,16 @@ def dispute_reason(request: Request, origin: Origin) -> View:
 def cancel_reason(request: Request, origin: Origin) -> View:
     ran = request.state == "running"
     comes = (
-        "It is taken for over at once, and another may start. What the receiver has begun, it must stop by itself."
+        "It counts as over at once, and another may start. What the receiver has begun, it must stop by itself."
         if ran
         else "It is not started any more; to have it again, it must be asked again."
     )
-    about = f"{asker(request)} asked to {action(request)}. {comes} They are told that you cancelled it, and why."
-    title = "Cancel this deploy"
-    return _reason(ids.CANCEL_REASON, title, "Cancel it now", b.section(about), "Why?", "", origin)
+    told = f"Whoever asked for it{' and whoever started it' if ran else ''} is told that you cancelled it, and why."
+    if request.machine is not None:
+        told = "The card and the machine say that you cancelled it, and why."
+    about = f"{asker(request)} asked to {action(request)}. {comes} {told}"
+    view = _reason(ids.CANCEL_REASON, "Cancel this deploy", "Cancel the deploy", b.section(about), "Why?", "", origin)
+    return {**view, "close": b.plain("Go back", b.TITLE_MOST)}  # *Cancel* would be read as the other button
 
 
 def end_reason(request: Request, origin: Origin) -> View:

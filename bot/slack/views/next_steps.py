@@ -5,7 +5,7 @@ from bot.slack.views import buttons
 from bot.slack.views.facts import CardFacts
 from bot.slack.views.status import count, held_up, unusable
 from bot.slack.views.words import date, mention, people, spoken
-from store.model.request import MERGED, Enrolling, Minting
+from store.model.request import CLOCK, MERGED, Enrolling, Minting
 
 
 def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
@@ -24,7 +24,10 @@ def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
         case "approved" if request.kind in MERGED:
             return f"Merge it{_before(facts)}.", [buttons.merge(request), buttons.withdraw(request)]
         case "approved" if request.kind == "deploy":
-            step = f"Deploy it{_before(facts)}, if you may; else somebody who may is asked on the card."
+            own = reader in (request.requester, request.beneficiary)
+            step = (
+                f"Deploy it{_before(facts)}{', if you may; else somebody who may is asked on the card' if own else ''}."
+            )
             return " ".join([step, *held_up(facts)]), [buttons.deploy(request), buttons.cancel(request)]
         case "running":
             report = (
@@ -34,10 +37,10 @@ def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
             )
             return f"Wait: you get a message when the receiver says how it went.{report}", [buttons.cancel(request)]
         case "succeeded":
-            back = [buttons.deploy_again(request)] if facts.back_to is not None else []
-            return "There is nothing to do: it is deployed.", back
+            return "There is nothing to do: it is deployed.", _back(facts)
         case "cancelled":
-            return "There is nothing to do. Ask again if it is to be deployed after all.", []
+            look = "There is nothing to do." if request.run is None else "Look whether the receiver has stopped."
+            return f"{look} Ask again if it is to be deployed after all{_or_back(facts)}.", _back(facts)
         case "superseded":
             return "There is nothing to do: a later one is on its way. Ask again if this one is meant after all.", []
         case "approved":
@@ -81,10 +84,30 @@ def next_step(facts: CardFacts, reader: str) -> tuple[str, list[b.Element]]:
         case "ended":
             return "There is nothing to do. Ask again if you need more time.", []
         case "failed" if request.kind == "deploy":
-            back = [buttons.deploy_again(request)] if facts.back_to is not None else []
-            return "Look at the log of the receiver, then ask again, or go back to what ran before.", back
+            return f"Look at {_failing(facts)}. Then ask again{_or_back(facts)}.", _back(facts)
         case "failed":
             return "Show an owner what the outside system said, then ask again.", []
+
+
+def _failing(facts: CardFacts) -> str:
+    """What to look at, where a deploy has failed."""
+    ending, told = facts.request.ending, facts.deliveries
+    if told and all(each.state != "delivered" for each in told):
+        return "the receiver: it was never told to deploy"
+    silent = ending is not None and ending.by == CLOCK
+    return "what the receiver does: it may still be at it" if silent else "the log of the receiver"
+
+
+def _back(facts: CardFacts) -> list[b.Element]:
+    return [buttons.deploy_again(facts.request)] if facts.back_to is not None else []
+
+
+def _or_back(facts: CardFacts) -> str:
+    return (
+        f", or go back to `{facts.back_to.of.version}`, the last that succeeded there"
+        if facts.back_to is not None
+        else ""
+    )
 
 
 def _waiting(facts: CardFacts) -> str:

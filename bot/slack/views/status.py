@@ -54,7 +54,8 @@ def state(request: Request) -> str:
     if request.state == "approved" and request.kind == "deploy":
         return "Approved, not deployed yet"
     if request.state == "expired":
-        return "Expired before it was used" if request.decision else "Expired without a decision"
+        used = "started" if request.kind == "deploy" else "used"
+        return f"Expired before it was {used}" if request.decision else "Expired without a decision"
     if request.state == "merged" and request.merged is not None:
         return f"Merged as version {request.merged}"
     return STATES[request.state]
@@ -210,17 +211,22 @@ def standing(facts: CardFacts) -> str | None:
             return " ".join(["Nobody has started it yet.", *held_up(facts)])
         case "running" if request.run is not None:
             heard = f", last heard of {date(request.run.said_ms)}" if request.run.said_ms is not None else ""
-            return f"Started by {mention(request.run.by)} {date(request.run.at_ms)}{heard}."
+            return f"{_started(request)}{heard}."
         case "succeeded":
-            return f"The receiver reported success {date(request.since_ms)}."
+            return f"{_started(request)}. The receiver reported success {date(request.since_ms)}."
         case "failed" if request.kind == "deploy":
             silent = ending is not None and ending.by == CLOCK
             what = (
                 "No report came in time, so nobody knows how it went" if silent else "The receiver reported a failure"
             )
-            return f"{what}. This ended {date(request.since_ms)}."
+            return f"{_started(request)}. {what}. This ended {date(request.since_ms)}."
         case "cancelled" if ending:
-            ran = " It had been started: what the receiver has begun, it must stop by itself." if request.run else ""
+            run = request.run
+            ran = (
+                f" {mention(run.by)} had started it {date(run.at_ms)}: what the receiver has begun, it must stop by itself."
+                if run
+                else ""
+            )
             return f"Cancelled by {actor(request, ending.by)} {date(ending.at_ms)}.{ran}"
         case "superseded":
             return f"A deploy that was asked for later was started instead {date(request.since_ms)}."
@@ -243,7 +249,11 @@ def standing(facts: CardFacts) -> str | None:
         case "expired" if ending and ending.reason == LAPSED:
             return f"What it would have extended ended {date(ending.at_ms)}."
         case "expired" if ending:
-            word = "Nobody used it" if request.decision else "Nobody decided"
+            word = (
+                f"Nobody {'started' if request.kind == 'deploy' else 'used'} it"
+                if request.decision
+                else "Nobody decided"
+            )
             return f"{word} in time. It expired {date(ending.at_ms)}."
         case "ended":
             return _ended(request)
@@ -251,6 +261,12 @@ def standing(facts: CardFacts) -> str | None:
             return f"The outside system refused, and {has} is not a member. This ended {date(request.since_ms)}."
         case _:
             return None
+
+
+def _started(request: Request) -> str:
+    """A deploy, by whom and when. The sentence goes on."""
+    run = request.run
+    return f"Started by {mention(run.by)} {date(run.at_ms)}" if run is not None else "Started"
 
 
 def asker(request: Request) -> str:

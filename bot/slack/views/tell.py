@@ -7,7 +7,7 @@ from bot.slack.views import buttons, refusals
 from bot.slack.views.facts import Block, CardFacts, Message
 from bot.slack.views.hooks import hook_line, progress_line, reported
 from bot.slack.views.next_steps import next_step
-from bot.slack.views.status import action, decided, overtaken, owed, standing, stands
+from bot.slack.views.status import action, asker, decided, overtaken, owed, standing, stands
 from bot.slack.views.words import date, mention, places, spoken
 from store.model.effect import Decided, News
 from store.model.policy import MINUTE
@@ -64,7 +64,8 @@ def passed(facts: CardFacts, link: str | None = None) -> Message:
 def _happened(facts: CardFacts, news: News, reader: str | None) -> str:
     """One or two sentences, with nothing that somebody typed. `reader` None: for everybody."""
     request, debt = facts.request, facts.debt
-    whose = "your request" if reader == request.requester else f"the request of {mention(request.requester)}"
+    yours = reader == request.requester and request.machine is None
+    whose = "your request" if yours else f"the request of {asker(request)}"
     you = reader == request.beneficiary
     other = request.beneficiary != request.requester
     whom = f" for {'you' if you else mention(request.beneficiary)}" if other else ""
@@ -256,6 +257,8 @@ def _next_for_all(facts: CardFacts, news: News, reader: str | None) -> str:
             return "Look whether the address is right, and tell them yourself. It is not tried again."
         case "requested":
             return "Approve or deny it."
+        case "failed":
+            return next_step(facts, reader or "")[0]
         case _:
             return ""
 
@@ -282,7 +285,7 @@ def _why(facts: CardFacts, news: News) -> list[Block]:
             return [b.said("Why it was disputed", debt.reason)]
         case "withdrawn" if ending is not None and ending.reason:
             return [b.said("Why", ending.reason)]
-        case "cancelled" if ending is not None and ending.reason:
+        case "cancelled" | "superseded" if ending is not None and ending.reason:
             return [b.said("Why", ending.reason)]
         case "succeeded" | "failed" if request.run is not None:
             return reported(request.run)

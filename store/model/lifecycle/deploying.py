@@ -1,13 +1,14 @@
 """Deploying: what was approved is started by a deployer, one at a time for each application, and reported on by who does it."""
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
 
 from store.model.command import Cancel, Deploy, Report
-from store.model.effect import ShowCard
+from store.model.effect import Effect, ShowCard
 from store.model.errors import Conflict, Invalid
-from store.model.identity import Target
+from store.model.identity import Target, UserId
 from store.model.lifecycle.firing import delivery, fires, listening
+from store.model.lifecycle.notifying import notices
 from store.model.lifecycle.world import (
     Transition,
     World,
@@ -22,7 +23,7 @@ from store.model.lifecycle.world import (
     undisputed,
 )
 from store.model.people import People
-from store.model.policy import Hook, TargetConfig
+from store.model.policy import DAY, MINUTE, Hook, TargetConfig
 from store.model.request import CLOCK, REASON_MOST, Deployment, Ending, Request, Run
 from store.model.slots import Slots
 from store.model.standing import Rules, may_cancel, may_deploy
@@ -89,14 +90,14 @@ def may_start(request: Request, rules: Rules, slots: Slots, now_ms: int) -> None
         raise Conflict(f"Deploy {running} is running there. Wait for its end, or cancel it.", code="occupied")
     if (left_ms := starts_ms(request, rules) - now_ms) > 0:
         raise Conflict(
-            f"The rule “{rules.now.name}” waits for {spoken(rules.wait_ms)} after the approval: {spoken(_whole(left_ms))} are left.",
+            f"The rule “{rules.now.name}” waits for {spoken(rules.wait_ms)} after the approval: {_left(left_ms)} are left.",
             code="waiting",
         )
     if (frozen := frozen_until(request, rules, now_ms)) is not None:
         until_ms, name = frozen
         called = f" ({name})" if name else ""
         raise Conflict(
-            f"Deploys of {request.target} are frozen{called} for another {spoken(_whole(until_ms - now_ms))}.",
+            f"Deploys of {request.target} are frozen{called} for another {_left(until_ms - now_ms)}.",
             code="frozen",
         )
 
@@ -124,11 +125,12 @@ def cancel(world: World, command: Cancel, people: People) -> Transition:
     reason = command.reason[:REASON_MOST]
     cancelled = moved_to(request, "cancelled", now_ms, ending=Ending(by=command.actor, at_ms=now_ms, reason=reason))
     ran = request.state == "running"
+    by = (command.actor,) if request.machine is None or command.actor != request.machine.actor else ()
     return Transition(
         cancelled,
         "Cancelled. What the receiver has begun, it must stop by itself." if ran else "Cancelled.",
         audit=(audit(cancelled, "deploy.cancelled", command.actor, now_ms, was=request.state, reason=reason),),
-        effects=(ShowCard(request=request.id), *tell(cancelled, "cancelled", now_ms)),
+        effects=_over(world, cancelled, "cancelled", by),
         slots=_freed(world) if ran else None,
     )
 
@@ -166,17 +168,16 @@ def unreported(world: World) -> Transition:
     return finish(world, world.request, "failed", CLOCK, "No report came in time.")
 
 
-def finish(world: World, request: Request, outcome: str, actor: str, why: str | None) -> Transition:
+def finish(
+    world: World, request: Request, outcome: Literal["succeeded", "failed"], actor: str, why: str | None
+) -> Transition:
     now_ms = world.now_ms
     ended = moved_to(request, outcome, now_ms, ending=Ending(by=actor, at_ms=now_ms, reason=why and why[:SAID_MOST]))
     return Transition(
         ended,
         "Recorded.",
         audit=(audit(ended, f"deploy.{outcome}", actor, now_ms, reason=why and why[:SAID_MOST]),),
-        effects=(
-            ShowCard(request=request.id),
-            *tell(ended, "succeeded" if outcome == "succeeded" else "failed", now_ms),
-        ),
+        effects=_over(world, ended, outcome),
         slots=_freed(world, landed=request.payload if outcome == "succeeded" else None),
     )
 
@@ -184,6 +185,19 @@ def finish(world: World, request: Request, outcome: str, actor: str, why: str | 
 def deploying(config: TargetConfig | None, target: Target) -> tuple[Hook, ...]:
     """The hooks that deploy it: of an application those of its name, of an environment all."""
     return listening(config, target, "deploy")
+
+
+def _over(
+    world: World, ended: Request, news: Literal["succeeded", "failed", "cancelled"], by: tuple[UserId, ...] = ()
+) -> tuple[Effect, ...]:
+    """Who asked hears of it, who started it, and every route of the rule; hooks that wait look at it again. `by`: who cancelled it."""
+    run, at_ms = ended.run, world.now_ms
+    return (
+        ShowCard(request=ended.id),
+        *tell(ended, news, at_ms, *((run.by,) if run is not None and run.by not in by else ())),
+        *notices(ended, world.rules, news, at_ms, by),
+        *(fires(ended, ended.hooks, "deploy", at_ms) if run is not None else ()),
+    )
 
 
 def _freed(world: World, *, landed: object = None) -> Slots:
@@ -208,7 +222,9 @@ def _passed(older: Request, newer: Request, now_ms: int) -> Request:
     return moved_to(older, "superseded", now_ms, ending=ending)
 
 
-def _whole(left_ms: int) -> int:
-    """In whole minutes, rounded up; seconds at the last."""
-    step = 60_000 if left_ms > 60_000 else 1_000
-    return -(-left_ms // step) * step
+def _left(left_ms: int) -> str:
+    """Rounded up: whole days from two on, then minutes; seconds at the last."""
+    if left_ms >= 2 * DAY:
+        return f"{-(-left_ms // DAY)} days"
+    step = MINUTE if left_ms > MINUTE else 1_000
+    return spoken(-(-left_ms // step) * step)

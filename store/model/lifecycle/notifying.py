@@ -1,4 +1,4 @@
-"""Notifying: the routes on which a rule has its decisions told, besides the card."""
+"""Notifying: the routes on which a rule has its decisions told and how its deploys ended, besides the card."""
 
 from store.model.effect import Decided, Effect, Mail, MailApprovers, Post, Signal
 from store.model.policy import PolicySet

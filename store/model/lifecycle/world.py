@@ -9,6 +9,7 @@ from store.model.debt import Debt
 from store.model.delivery import Delivery
 from store.model.effect import Effect, News, ShowCard, Tell
 from store.model.errors import Conflict, Forbidden
+from store.model.identity import UserId
 from store.model.lock import Lock
 from store.model.policy import PolicySet
 from store.model.request import Amendment, Extending, Request, Timer
@@ -144,13 +145,13 @@ def audit(request: Request, event: str, actor: str, now_ms: int, **details: str 
     return Audit(event=event, actor=actor, at_ms=now_ms, request=request.id, target=request.target, details=told)
 
 
-def tell(request: Request, news: News, now_ms: int) -> tuple[Tell, ...]:
-    """What a machine asked for it looks at by itself; who answers for it reads the card."""
+def tell(request: Request, news: News, now_ms: int, *besides: UserId) -> tuple[Tell, ...]:
+    """What a machine asked for it looks at by itself; who answers for it reads the card. `besides`: who is told, too."""
     if request.machine is not None:
         return ()
     return tuple(
         Tell(request=request.id, news=news, to=user, at_ms=now_ms)
-        for user in dict.fromkeys((request.requester, request.beneficiary))
+        for user in dict.fromkeys((request.requester, request.beneficiary, *besides))
     )
 
 

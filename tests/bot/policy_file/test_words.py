@@ -69,7 +69,7 @@ def test_a_soft_rule_with_everything():
         "No deploy starts from 2023-11-14T22:13:20Z until 2023-11-14T23:13:20Z.",
         "A request waits 8 hours for a decision. Approvers are reminded after 15 minutes and 1 hour. After 2 hours word also goes to @leads and ana@example.com.",
         "A request needs a reason and a ticket like ^X-[0-9]+$.",
-        "Decisions are announced to #audit and s@example.com.",
+        "Decisions, and how deploys end, are announced to #audit and s@example.com.",
     ]
 
 

@@ -282,7 +282,7 @@ def test_what_the_receiver_says_is_kept_and_its_end_ends_it():
     assert ending is not None
     assert (run.stage, run.log, len(run.said or ""), run.said_ms) == ("Rolling out", "https://ci/1", 300, NOW + MINUTE)
     assert (ending.by, len(ending.reason or "")) == ("machine:X", 300)
-    assert told(result) == {("failed", REQ)}
+    assert told(result) == {("failed", REQ), ("failed", ANA)}
     with pytest.raises(Conflict, match="This has failed"):
         done(replace(at, request=result.request), Report(id="r4", actor="relay", outcome="succeeded"))
 
@@ -312,7 +312,7 @@ def test_who_asked_decides_deploys_or_owns_may_cancel(who: str):
     assert (waits.request.state, waits.slots) == ("cancelled", None)
     runs = done(running(), why)
     assert (runs.request.state, runs.slots) == ("cancelled", Slots(newest={API.id: NOW}))
-    assert told(runs) == {("cancelled", REQ)}
+    assert told(runs) == {("cancelled", REQ), ("cancelled", ANA)}
 
 
 def test_others_and_those_without_a_reason_cancel_nothing():
@@ -391,6 +391,22 @@ def test_what_was_disputed_before_it_started_starts_no_more():
     disputed = replace(at, debt=at.debt.model_copy(update={"state": "disputed"}))
     with pytest.raises(Conflict, match="disputed"):
         done(disputed, start(ONCALL))
+
+
+@pytest.mark.parametrize(
+    ("target", "hook", "started", "expected"),
+    [
+        (API, "api", API, True),
+        (API, "api", PROD, True),
+        (API, "api", WEB, False),
+        (PROD, "api", API, True),
+        (PROD, "api", WEB, False),
+    ],
+)
+def test_what_a_hook_deploys_is_followed_by_a_newer_one(target: Target, hook: str, started: Target, expected: bool):  # noqa: FBT001 - a column of the table
+    slots = Slots().taken(started, "REQVEST002", NOW)
+    assert slots.followed(target, hook, NOW - 1) is expected
+    assert not slots.followed(target, hook, NOW)
 
 
 def test_what_succeeded_is_known_by_target_the_newest_first_and_two_of_them():

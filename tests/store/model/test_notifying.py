@@ -4,16 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from store.model.command import Countersign, Dispute, Overdue
+from store.model.command import Cancel, Command, Countersign, Dispute, Due, Overdue, Report
 from store.model.effect import Announce, Effect, Mail, MailApprovers, Post, Recovered, Signal, Tell, route
 from store.model.lifecycle import Transition, World, named, transition
-from store.model.policy import DAY, Notify, PolicySet
+from store.model.policy import DAY, HOUR, Hook, Notify, PolicySet, TargetConfig
+from store.model.request import Machine, Run
 from tests.builders import (
     ANA,
     BOB,
     NOW,
     ONCALL,
     OWNER,
+    REQ,
     approve,
     deny,
     people,
@@ -28,6 +30,10 @@ from tests.builders import (
 HOOK = "https://example.com/hook"
 ROUTES = Notify(channels=("C0AUDIT",), email=("security@example.com",), webhooks=(HOOK,))
 RULES = policies(soft(notify=ROUTES))
+DEPLOYS = policies(
+    policy(actions=frozenset({"deploy"}), notify=ROUTES),
+    targets={"payments/prod": TargetConfig(hooks=(Hook(name="api", url=HOOK, on=frozenset({"deploy"})),))},
+)
 
 
 def told(result: Transition) -> list[str]:
@@ -86,6 +92,43 @@ def test_what_becomes_of_the_debt_is_told():
     late = replace(before, now_ms=NOW + DAY)
     overdue = transition(late, Overdue(id="o", actor="clock", at_ms=NOW + DAY), people())
     assert told(overdue) == everywhere("overdue")
+
+
+@pytest.mark.parametrize(
+    ("command", "news"),
+    [
+        (Report(id="r", actor="relay", outcome="succeeded"), "succeeded"),
+        (Report(id="r", actor="machine:X", outcome="failed"), "failed"),
+        (Due(id="d", actor="clock", timer="deadline", at_ms=NOW + HOUR), "failed"),
+        (Cancel(id="c", actor=OWNER, reason="the build is red"), f"cancelled {OWNER}"),
+    ],
+)
+def test_how_a_deploy_ended_is_told_and_whoever_started_it_hears(command: Command, news: str):
+    asked = world(request("deploy", rules=DEPLOYS), rules=DEPLOYS)
+    run = Run(by=BOB, at_ms=NOW)
+    running = asked.request.model_copy(update={"state": "running", "run": run, "timers": {"deadline": NOW + HOUR}})
+    at = replace(asked, request=running, now_ms=NOW + HOUR if isinstance(command, Due) else NOW)
+    result = transition(at, command, people(at.now_ms))
+    assert told(result) == everywhere(*news.split())
+    assert [each.to for each in result.effects if isinstance(each, Tell)] == [REQ, BOB]
+    machine = running.model_copy(update={"machine": Machine(token="REQVEST0M1", name="ci")})
+    result = transition(replace(at, request=machine), command, people(at.now_ms))
+    assert told(result) == everywhere(*news.split())
+    assert [each.to for each in result.effects if isinstance(each, Tell)] == []
+
+
+def test_who_cancels_what_they_started_is_not_told_and_a_machine_is_nobody():
+    asked, ci = world(request("deploy", rules=DEPLOYS), rules=DEPLOYS), Machine(token="REQVEST0M1", name="ci")
+    ran = {"state": "running", "run": Run(by=OWNER, at_ms=NOW), "timers": {}}
+    for machine, actor, by, hears in (
+        (None, OWNER, (OWNER,), [REQ]),
+        (ci, OWNER, (OWNER,), []),
+        (ci, ci.actor, (), []),
+    ):
+        at = replace(asked, request=asked.request.model_copy(update={**ran, "machine": machine}))
+        result = transition(at, Cancel(id="c", actor=actor, reason="the build is red"), people())
+        assert told(result) == everywhere("cancelled", *by)
+        assert [each.to for each in result.effects if isinstance(each, Tell)] == hears
 
 
 def test_the_rule_of_now_says_where():

@@ -110,7 +110,10 @@ def test_a_hook_says_what_the_receiver_said_in_plain_text() -> None:
     assert "delivered in 183 ms, status 204, 1 attempt" in fine.text
     assert "not delivered yet, status 503, 3 attempts. Next try <!date^" in busy.text
     assert quotes(busy.blocks) == ["The deploy queue is full. Try again later."]
-    assert "The receiver said" in words(busy.blocks)
+    assert "What happened" in words(busy.blocks)  # our own sentence, too
+    answered = s.deliveries()[0].receipts[0].model_copy(update={"said": "queued"})
+    taken = hook_line(s.deliveries()[0].model_copy(update={"receipts": (answered,)}), s.request("change", "merged"))
+    assert ("The receiver said" in words(taken.blocks), quotes(taken.blocks)) == (True, ["queued"])
     assert "failed, no answer, 10 attempts. It is not tried again" in silent.text
     assert "What happened" in words(silent.blocks)
     assert "a newer version" in old.text
