@@ -21,8 +21,8 @@ from store.model.lifecycle.world import (
     undisputed,
 )
 from store.model.people import People
-from store.model.policy import Hook, TargetConfig
-from store.model.request import CLOCK, REASON_MOST, Deployment, Ending, Request, Run
+from store.model.policy import GATE, Hook, TargetConfig
+from store.model.request import CLOCK, REASON_MOST, Deployment, Ending, Gate, Request, Run
 from store.model.slots import Slots
 from store.model.standing import Rules, may_cancel, may_deploy
 
@@ -45,7 +45,7 @@ def launch(world: World, request: Request, rules: Rules, actor: str) -> Transiti
         return _superseded(request, now_ms)
     may_start(request, rules, slots, now_ms)
     config = world.policy_now.target(request.asked)
-    hooks = tuple(hook.name for hook in listening(config, request.asked, "deploy"))
+    hooks = tuple(hook.name for hook in deploying(config, request.asked, request.gate))
     if not hooks:
         raise Conflict(f"No hook deploys {request.target} any more. Ask an owner.", code="no_hook")
     report_by_ms = now_ms + rules.report_within_ms
@@ -182,9 +182,44 @@ def finish(world: World, request: Request, outcome: str, actor: str, why: str | 
     )
 
 
-def deploying(config: TargetConfig | None, target: Target) -> tuple[Hook, ...]:
-    """The hooks that deploy it: of an application those of its name, of an environment all."""
-    return listening(config, target, "deploy")
+def deploying(config: TargetConfig | None, target: Target, gate: Gate | None = None) -> tuple[Hook, ...]:
+    """The hooks that deploy it: of an application those of its name, of an environment all. A gate at GitHub lets the job
+    through that waits there, and nothing else does."""
+    return tuple(
+        hook
+        for hook in listening(config, target, "deploy")
+        if (hook.preset != GATE if gate is None else hook.gates(gate.repository, gate.environment))
+    )
+
+
+def turned_away(world: World, result: Transition) -> Transition:
+    """And the job that waits at GitHub hears of it, where it ends without having been started: else it has its answer."""
+    if world.request.ended:
+        return result
+    told = {each.id: _gates(world, each) for each in (result.request, *result.siblings)}
+    if not any(told.values()):
+        return result
+    now_ms, everyone = world.now_ms, (result.request, *result.siblings)
+    request, *siblings = (changed(each, hooks=told[each.id]) if told[each.id] else each for each in everyone)
+    return replace(
+        result,
+        request=request,
+        siblings=tuple(siblings),
+        effects=(
+            *result.effects,
+            *(effect for each in everyone for effect in fires(each, told[each.id], "deploy", now_ms)),
+        ),
+        deliveries=(
+            *result.deliveries,
+            *(delivery(each, hook, "deploy", now_ms) for each in everyone for hook in told[each.id]),
+        ),
+    )
+
+
+def _gates(world: World, request: Request) -> tuple[str, ...]:
+    if request.gate is None or not request.ended or request.run is not None:
+        return ()
+    return tuple(hook.name for hook in deploying(world.policy_now.target(request.asked), request.asked, request.gate))
 
 
 def _freed(world: World, *, landed: object = None) -> Slots:
