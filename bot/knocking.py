@@ -8,7 +8,7 @@ from bot.asking import Asking
 from scheduler.connectors.outgoing import Outgoing
 from scheduler.gates import Gates, bound, plain
 from store.model.effect import Knock
-from store.model.errors import AccessError, Unavailable
+from store.model.errors import AccessError, Conflict, Unavailable
 from store.model.identity import Target
 from store.model.policy import PolicySet
 from store.redis.outbox import Claimed
@@ -52,12 +52,17 @@ class Knocking:
         """One request for all jobs of a run that wait there before it is started: GitHub lets all of them through at once."""
         gate = effect.gate
         about = f"github:{gate.repository}/{gate.environment}/{gate.run}"
-        outcome = await self._once(about, target, holder, effect)
-        asked = outcome.request
-        waits = asked is not None and asked.state in ("pending", "approved")
-        same = asked is not None and asked.gate is not None and asked.gate.deployment == gate.deployment
-        if outcome.news or waits or same:
-            return outcome
+        try:
+            outcome = await self._once(about, target, holder, effect)
+        except Conflict as refusal:  # of a run that asked for something else before
+            if refusal.detail != "other_command":
+                raise
+        else:
+            asked = outcome.request
+            waits = asked is not None and asked.state in ("pending", "approved")
+            same = asked is not None and asked.gate is not None and asked.gate.deployment == gate.deployment
+            if outcome.news or waits or same:
+                return outcome
         return await self._once(f"{about}/{gate.deployment}", target, holder, effect)
 
     async def _once(self, command_id: str, target: Target, holder: str, effect: Knock) -> Outcome:
