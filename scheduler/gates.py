@@ -75,7 +75,7 @@ def comment(request: Request, names: Mapping[str, str]) -> str:
     if request.state == "expired":
         said.append(f"Nobody {'started' if decision else 'decided'} it in time.")
     elif ending is not None:
-        by = "" if ending.by == CLOCK else f" by {name(ending.by)}"
+        by = "" if ending.by in (CLOCK, RELAY) else f" by {name(ending.by)}"
         why = f": {plain(ending.reason)}" if ending.reason else ""
         said.append(f"{request.state.capitalize()}{by}{why}.")
     return f"{' '.join(said)[:COMMENT_MOST]} Countersign request {request.id}."

@@ -78,6 +78,16 @@ def signature(body: bytes, secret: str = SECRET) -> str:
     return f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"
 
 
+def environ(folder: Path, api: str = "") -> dict[str, str]:
+    """The settings of the App. `api`: of another GitHub than the real one."""
+    return {
+        "COUNTERSIGN_GITHUB_APP_ID": APP_ID,
+        "COUNTERSIGN_GITHUB_PRIVATE_KEY_FILE": str(pem(folder / "app.pem")),
+        "COUNTERSIGN_GITHUB_WEBHOOK_SECRET": SECRET,
+        "COUNTERSIGN_GITHUB_API_URL": api,
+    }
+
+
 class GitHub:
     """`waiting`: runs whose jobs wait for the rule, by (run, environment). `decided`: what it was told, and took.
 
@@ -104,14 +114,6 @@ class GitHub:
     @property
     def place(self) -> str:
         return self.base.removeprefix("http://")
-
-    def environ(self, folder: Path) -> dict[str, str]:
-        return {
-            "COUNTERSIGN_GITHUB_APP_ID": APP_ID,
-            "COUNTERSIGN_GITHUB_PRIVATE_KEY_FILE": str(pem(folder / "app.pem")),
-            "COUNTERSIGN_GITHUB_WEBHOOK_SECRET": SECRET,
-            "COUNTERSIGN_GITHUB_API_URL": self.base,
-        }
 
     def routes(self) -> list[web.RouteDef]:
         return [

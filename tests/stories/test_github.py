@@ -1,6 +1,5 @@
 """GitHub asks, people decide in Slack, and GitHub hears of it: the assembled program, and GitHub's schemas on a real socket."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +11,7 @@ from playground.house import House
 from playground.slack.records import Message
 from store.model.policy import HOUR, MINUTE
 from store.model.request import Request
-from tests.github.fake import INSTALLATION, GitHub, github, signature
+from tests.github.fake import GitHub, environ, github, signature
 from tests.stories.conftest import OpenHouse
 from tests.stories.people import audited, card, modal, press, says
 
@@ -44,7 +43,7 @@ policies:
 async def hub(open_house: OpenHouse, tmp_path: Path) -> AsyncIterator[tuple[House, GitHub]]:
     async with github(lambda: 0) as fake:
         policies = POLICIES.format(place=fake.place, url=fake.repository_url)
-        house = await open_house(policies=policies, environ=fake.environ(tmp_path))
+        house = await open_house(policies=policies, environ=environ(tmp_path, fake.base))
         fake.changed = house.workspace.changed
         fake.now_ms, fake.deliver_to = house.now_ms, f"http://127.0.0.1:{house.app.http.port}/github/events"
         yield house, fake
@@ -94,6 +93,9 @@ async def test_approved_and_started_the_job_goes_on_and_its_end_is_the_end(hub: 
     ) == (202, "Recorded.")
     await says(house, shown, "In progress at GitHub", "https://github.com/log")
     assert await fake.deliver("deployment_status", fake.status(job, "inactive")) == (202, "Ignored.")
+    others = fake.status(job, "success")
+    others["repository"]["full_name"] = "evil/payments"
+    assert await fake.deliver("deployment_status", others) == (202, "Ignored.")
     assert await fake.deliver("deployment_status", fake.status(job, "success")) == (202, "Recorded.")
     await says(house, shown, "Deployed")
     assert await fake.deliver("deployment_status", fake.status(job, "failure")) == (202, "Ignored.")
@@ -251,7 +253,6 @@ async def test_what_is_not_signed_or_not_ours_asks_nobody_and_calls_nobody(hub: 
     assert (await fake.deliver("deployment_protection_rule", b"{"))[0] == 400
     assert (await fake.deliver("deployment_protection_rule", b"{}" + b" " * 1024 * 1024))[0] == 413
     assert await fake.deliver("deployment_status", fake.status(fake.job(), "success")) == (202, "Ignored.")
-    await asyncio.sleep(0)
+    assert await house.app.outbox.depth("hook") == 0
     assert await requests(house) == []
     assert fake.asked == []
-    assert INSTALLATION == 77
