@@ -105,6 +105,10 @@ class GitHub:
         self.asked: list[str] = []  # method and path of each call
         self.tokens: dict[str, list[str]] = {}
         self.permissions: list[Json] = []
+        self.app: Json = {
+            "permissions": {"deployments": "write", "metadata": "read"},
+            "events": ["deployment_protection_rule", "deployment_status"],
+        }
         self._number = 8_000_000_000
 
     @property
@@ -189,12 +193,7 @@ class GitHub:
         self.asked.append("GET /app")
         if (refusal := self._jwt(request)) is not None:
             return refusal
-        made = filled({"$ref": "#/$defs/integration"}) | {
-            "slug": "countersign-acme",
-            "name": "Countersign",
-            "permissions": {"deployments": "write", "metadata": "read"},
-            "events": ["deployment_protection_rule", "deployment_status"],
-        }
+        made = filled({"$ref": "#/$defs/integration"}) | {"slug": "countersign-acme", "name": "Countersign", **self.app}
         check("integration", made)
         return web.json_response(made)
 

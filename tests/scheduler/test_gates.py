@@ -13,7 +13,7 @@ from scheduler.gates import Gates, bound, comment, plain
 from store.model.policy import PolicySet, TargetConfig
 from store.model.request import Decision, Ending, Run
 from tests.builders import ANA, BOB, NOW, OWNER, policies
-from tests.store.model.test_gates import GATE, HUB, PLAIN, asked
+from tests.github.gates import GATE, HUB, PLAIN, asked
 
 NAMES = {ANA: "ana", BOB: "bob *the* builder"}
 QUORUM = Decision(basis="quorum", by=(ANA, BOB), at_ms=NOW)

@@ -109,7 +109,7 @@ def test_a_gate_at_github_is_of_one_repository_of_one_environment_and_of_one_tar
     assert "p.yml:9:14: the preset github-environment is for a repository; write a URL like" in found
     assert any("this target is none; put the hook at one." in each for each in gated(*GATE, target="policy:main"))
     twice = ("payments/test:", "  hooks:", "    - name: api", "      url: https://API.github.com/repos/Acme/payments")
-    again = [f"      {line}" for line in GATE[:2] + ("environment: PRODUCTION",) + GATE[3:]]
+    again = [f"      {line}" for line in (*GATE[:2], "environment: PRODUCTION", *GATE[3:])]
     file = FILE.replace(DISPATCHES, "acme/payments").replace(
         "policies:\n", "".join(f"  {line}\n" for line in (*twice, *again)) + "policies:\n", 1
     )

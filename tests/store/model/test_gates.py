@@ -11,8 +11,8 @@ from store.model.effect import Fire, Tell
 from store.model.errors import Forbidden, Invalid
 from store.model.identity import Target
 from store.model.lifecycle import World, submit, transition
-from store.model.policy import Hook, PolicySet, TargetConfig
-from store.model.request import Deployment, Ending, Gate, Request, digest
+from store.model.policy import TargetConfig
+from store.model.request import Ending, Gate, Request, digest
 from tests.builders import (
     ANA,
     BOB,
@@ -27,38 +27,11 @@ from tests.builders import (
     leads,
     people,
     policies,
-    policy,
     smash,
     soft,
     world,
 )
-
-API: Final = Target.parse("payments/prod#api")
-GATE: Final = Gate(
-    repository="acme/payments", environment="production", run=7, installation=1, deployment=9, by="octocat", page="https://github.com"
-)  # fmt: skip
-HUB: Final = Hook(
-    name="api",
-    url="https://api.github.com/repos/acme/payments",
-    on=frozenset({"deploy"}),
-    preset="github-environment",
-    environment="production",
-    holder=OWNER,
-)
-PLAIN: Final = Hook(name="web", url="https://web", on=frozenset({"deploy"}))
-RULES: Final = policy(actions=frozenset({"deploy"}), approvals=(leads(1),))
-
-
-def ruled(*hooks: Hook) -> PolicySet:
-    return policies(RULES, targets={"payments/prod": TargetConfig(hooks=hooks or (HUB, PLAIN))})
-
-
-def asked(rules: PolicySet | None = None, gate: Gate | None = GATE, **changed: Any) -> Request:
-    drawn = draft(
-        "deploy", target=API, payload=Deployment(version="v1.2.3", ref="9f2c41d"), door="github", machine=gate
-    )
-    wanted = replace(drawn, **{"requester": OWNER, "beneficiary": OWNER, **changed})
-    return submit(wanted, INSTALLATION, rules or ruled(), people(), NOW).request
+from tests.github.gates import GATE, HUB, RULES, asked, ruled
 
 
 def at(request: Request | None = None, **changed: Any) -> World:
@@ -104,7 +77,8 @@ def test_which_environment_it_is_and_who_answers_for_it_stands_in_the_policies(g
 
 
 def test_case_means_nothing_at_github():
-    assert asked(gate=GATE.model_copy(update={"environment": "Production", "repository": "Acme/Payments"}))
+    other = GATE.model_copy(update={"environment": "Production", "repository": "Acme/Payments"})
+    assert asked(gate=other).gate == other
 
 
 def test_nobody_else_deploys_by_it():
