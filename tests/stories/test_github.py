@@ -9,11 +9,13 @@ import pytest
 from playground import seed
 from playground.house import House
 from playground.slack.records import Message
+from store.model.effect import Knock
+from store.model.errors import Conflict
 from store.model.policy import HOUR, MINUTE
 from store.model.request import Request
 from tests.github.fake import GitHub, environ, github, signature
 from tests.stories.conftest import OpenHouse
-from tests.stories.people import audited, card, modal, press, says
+from tests.stories.people import audited, card, modal, press, quiet, says
 
 POLICIES: Final = """\
 version: 1
@@ -101,6 +103,9 @@ async def test_approved_and_started_the_job_goes_on_and_its_end_is_the_end(hub: 
     assert await fake.deliver("deployment_status", fake.status(job, "failure")) == (202, "Ignored.")
     (request,) = await requests(house)
     assert (request.state, request.requester, request.asker) == ("succeeded", seed.ANA, "github:acme/payments")
+    with pytest.raises(Conflict, match="GitHub has taken it"):  # it would let through what waits there by now
+        await house.app.hooks.replay(request.id, "api", actor=seed.BEN, command_id="replay")
+    await quiet(house)
     assert len(fake.decided) == 1
 
 
@@ -171,6 +176,12 @@ async def test_nobody_is_asked_twice_and_one_answer_is_for_all_jobs_of_a_run(hub
     await press(house, seed.BEN, shown, "approve_and_deploy")
     await heard(house, fake, job)
     assert (await fake.deliver("deployment_protection_rule", job))[0] == 202
+    (request,) = await requests(house)
+    assert request.gate is not None
+    killed = Knock(gate=request.gate, version="v1.2.3", ref=job["deployment"]["sha"], at_ms=house.now_ms())
+    await house.app.outbox.put([killed], command_id="as after a process that was killed in between")
+    await quiet(house)
+    assert len(await requests(house)) == 1
     again = await fake.asks(run=run)
     await asked(house, again)  # another job of that run, once the first ones were let through
     assert len(await requests(house)) == 2

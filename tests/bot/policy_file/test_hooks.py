@@ -1,7 +1,11 @@
 """What a hook may carry, and what is told of it with its line and column before anything is sent."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+from bot.github_settings import NAMES
 from bot.policy_file import PolicyFileInvalid, parse
 
 FILE = """\
@@ -84,6 +88,10 @@ def gated(*lines: str, url: str = "acme/payments", target: str = "payments/prod"
 
 def test_a_gate_at_github_is_sound() -> None:
     assert gated(*GATE) == []
+    page = (Path(__file__).parents[3] / "docs" / "github.md").read_text(encoding="utf-8")
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+    assert told(file=f"version: 1\nowners: {{users: [ana@example.com]}}\n{example}") == []
+    assert set(re.findall(r"^\| `(COUNTERSIGN_[A-Z_]+)`", page, re.MULTILINE)) == set(NAMES)
 
 
 @pytest.mark.parametrize(
