@@ -248,7 +248,8 @@ class GitHub:
 
 
 def _no(status: int, message: str) -> web.Response:
-    return web.json_response({"message": message, "documentation_url": "https://docs.github.com/rest"}, status=status)
+    body = {"message": message, "documentation_url": "https://docs.github.com/rest"}
+    return web.json_response(body, status=status, headers={"Retry-After": "7"} if status == 429 else None)
 
 
 @asynccontextmanager

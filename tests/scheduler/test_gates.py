@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from scheduler.connectors.github import GitHubApp
 from scheduler.connectors.outgoing import Outgoing
 from scheduler.gates import Gates, bound, comment, plain
+from scheduler.hook_body import written
+from store.model.errors import Invalid
 from store.model.policy import PolicySet, TargetConfig
 from store.model.request import Decision, Ending, Run
 from tests.builders import ANA, BOB, NOW, OWNER, policies
@@ -46,6 +48,11 @@ async def test_nothing_is_signed_for_another_github_than_that_of_our_app(url: st
         assert without.error == "No GitHub App is set: set COUNTERSIGN_GITHUB_APP_ID and what belongs to it."
         nobody = await gates.answer(outgoing, HUB, asked().model_copy(update={"machine": None}))
         assert nobody.error == "This deploy was not asked by GitHub, so no job waits there."
+
+
+def test_it_is_sent_no_hook():
+    with pytest.raises(Invalid, match="GitHub asks first"):
+        written(HUB, {"type": "test"})
 
 
 def test_an_environment_at_github_is_one_target():

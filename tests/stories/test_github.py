@@ -9,6 +9,7 @@ import pytest
 from playground import seed
 from playground.house import House
 from playground.slack.records import Message
+from playground.slack.sight import actions_of
 from store.model.effect import Knock
 from store.model.errors import Conflict
 from store.model.policy import HOUR, MINUTE
@@ -107,6 +108,17 @@ async def test_approved_and_started_the_job_goes_on_and_its_end_is_the_end(hub: 
         await house.app.hooks.replay(request.id, "api", actor=seed.BEN, command_id="replay")
     await quiet(house)
     assert len(fake.decided) == 1
+
+    job = await fake.asks()
+    shown = await asked(house, job)
+    await press(house, seed.BEN, shown, "approve_and_deploy")
+    await heard(house, fake, job)
+    assert await fake.deliver("deployment_status", fake.status(job, "error", description="It crashes.")) == (
+        202,
+        "Recorded.",
+    )
+    shown = await says(house, shown, "Failed", "It crashes.")
+    assert "deploy_again" not in actions_of(shown)  # nobody asks for it but GitHub
 
 
 async def test_whatever_ends_it_before_it_is_started_the_job_is_turned_away_with_the_reason(

@@ -60,6 +60,7 @@ async def test_what_it_answers_instead_is_tried_again_or_not(
     hub.answers.append(status)
     receipt = await app.decide(outgoing, GATE, "rejected", "No.")
     assert (receipt.outcome, receipt.status, receipt.excerpt) == (outcome, status, "as it was told")
+    assert receipt.retry_after_ms == (7_000 if status == 429 else None)
     assert hub.decided == []
 
 
