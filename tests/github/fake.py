@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +28,6 @@ APP_ID: Final = "424242"
 INSTALLATION: Final = 77
 REPOSITORY: Final = "acme/payments"
 SECRET: Final = "a-secret-for-webhooks-of-32-chars"
-KEY: Final = rsa.generate_private_key(65537, 2048)
 SAMPLES: Final = {
     "date-time": "2026-03-03T08:00:00Z",
     "uri": "https://example.com",
@@ -66,11 +66,16 @@ def filled(schema: Json) -> Any:
             return None
 
 
+@cache
+def key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, 2048)
+
+
 def pem(path: Path) -> Path:
     """The App's private key as a file that nobody else reads."""
     form, plain = serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
     path.touch(mode=0o600)
-    path.write_bytes(KEY.private_bytes(serialization.Encoding.PEM, form, plain))
+    path.write_bytes(key().private_bytes(serialization.Encoding.PEM, form, plain))
     return path
 
 
@@ -201,7 +206,7 @@ class GitHub:
         try:
             scheme, _, token = request.headers.get("Authorization", "").partition(" ")
             claims = jwt.decode(
-                token, KEY.public_key(), ["RS256"], options={"require": ["iat", "exp", "iss"]}, issuer=APP_ID
+                token, key().public_key(), ["RS256"], options={"require": ["iat", "exp", "iss"]}, issuer=APP_ID
             )
         except jwt.PyJWTError:
             return _no(401, "A JSON web token could not be decoded")

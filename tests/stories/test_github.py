@@ -273,7 +273,16 @@ async def test_what_is_not_signed_or_not_ours_asks_nobody_and_calls_nobody(hub: 
     house, fake = hub
     for name, (made, headers, status) in REFUSED.items():
         assert (await fake.deliver("deployment_protection_rule", made(fake), **headers))[0] == status, name
-    assert (await fake.deliver("deployment_protection_rule", b"{"))[0] == 400
+    for garbage in (
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff",
+        b"[" * 10_000,
+        b'{"action": "requested", "deployment": {"id": -1}}',
+    ):
+        assert (await fake.deliver("deployment_protection_rule", garbage))[0] == 400, garbage
     assert (await fake.deliver("deployment_protection_rule", b"{}" + b" " * 1024 * 1024))[0] == 413
     assert await fake.deliver("deployment_status", fake.status(fake.job(), "success")) == (202, "Ignored.")
     assert await house.app.outbox.depth("hook") == 0
