@@ -131,7 +131,7 @@ async def test_whatever_ends_it_before_it_is_started_the_job_is_turned_away_with
     await house.workspace.submit(seed.BEN, modal(house, seed.BEN).id, {"reason": {"reason": reason}})
     told = await heard(house, fake, job)
     assert told["state"] == "rejected"
-    assert told["comment"].startswith("Denied by ben: the build is \\*red\\*, \\@\u200boctocat \\<b\\>. Countersign")
+    assert told["comment"].startswith("Denied by ben: the build is \\*red\\*, @\u200boctocat \\<b\\>. Countersign")
 
     older, newer = await fake.asks(), await fake.asks()
     await press(house, seed.BEN, await asked(house, newer), "approve_and_deploy")
