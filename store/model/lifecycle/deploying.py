@@ -196,23 +196,18 @@ def turned_away(world: World, result: Transition) -> Transition:
     """And the job that waits at GitHub hears of it, where it ends without having been started: else it has its answer."""
     if world.request.ended:
         return result
-    told = {each.id: _gates(world, each) for each in (result.request, *result.siblings)}
-    if not any(told.values()):
-        return result
     now_ms, everyone = world.now_ms, (result.request, *result.siblings)
-    request, *siblings = (changed(each, hooks=told[each.id]) if told[each.id] else each for each in everyone)
+    told = {each.id: hooks for each in everyone if (hooks := _gates(world, each))}
+    if not told:
+        return result
+    request, *siblings = (changed(each, hooks=told.get(each.id, each.hooks)) for each in everyone)
+    pairs = [(each, hook) for each in everyone for hook in told.get(each.id, ())]
     return replace(
         result,
         request=request,
         siblings=tuple(siblings),
-        effects=(
-            *result.effects,
-            *(effect for each in everyone for effect in fires(each, told[each.id], "deploy", now_ms)),
-        ),
-        deliveries=(
-            *result.deliveries,
-            *(delivery(each, hook, "deploy", now_ms) for each in everyone for hook in told[each.id]),
-        ),
+        effects=(*result.effects, *(fire for each, hook in pairs for fire in fires(each, (hook,), "deploy", now_ms))),
+        deliveries=(*result.deliveries, *(delivery(each, hook, "deploy", now_ms) for each, hook in pairs)),
     )
 
 
