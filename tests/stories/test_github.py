@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import pytest
 
+from bot.cli.request import _facts
 from playground import seed
 from playground.house import House
 from playground.slack.records import Message
@@ -17,6 +18,7 @@ from store.model.request import Request
 from tests.github.fake import GitHub, environ, github, signature
 from tests.stories.conftest import OpenHouse
 from tests.stories.people import audited, card, modal, press, quiet, says
+from tests.stories.programs import got, of_person
 
 POLICIES: Final = """\
 version: 1
@@ -104,6 +106,16 @@ async def test_approved_and_started_the_job_goes_on_and_its_end_is_the_end(hub: 
     assert await fake.deliver("deployment_status", fake.status(job, "failure")) == (202, "Ignored.")
     (request,) = await requests(house)
     assert (request.state, request.requester, request.asker) == ("succeeded", seed.ANA, "github:acme/payments")
+    async with of_person(house, seed.BEN) as ben:
+        told = await got(ben, f"/v1/requests/{request.id}")
+    assert (told["github"]["repository"], told["github"]["by"], told.get("machine")) == (
+        "acme/payments",
+        "octocat",
+        None,
+    )
+    assert f"GitHub, run {told['github']['run']} of acme/payments by octocat (ana (U0ANA) answers for it)" in str(
+        _facts(request, {seed.ANA: "ana"})
+    )
     with pytest.raises(Conflict, match="GitHub has taken it"):  # it would let through what waits there by now
         await house.app.hooks.replay(request.id, "api", actor=seed.BEN, command_id="replay")
     await quiet(house)
