@@ -90,8 +90,8 @@ cards: $(VENV)/.run
 # The larger set first: the smaller one then has the same versions.
 lock:
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv, a tool of its own: see its installation page."; exit 1; }
-	$(COMPILE) pyproject.toml --extra playground --group test --group browser --group lint --output-file requirements/dev.txt
-	$(COMPILE) pyproject.toml --extra playground --constraint requirements/dev.txt --output-file requirements/run.txt
+	$(COMPILE) pyproject.toml --extra playground --extra github --group test --group browser --group lint --output-file requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra playground --extra github --constraint requirements/dev.txt --output-file requirements/run.txt
 	$(COMPILE) --group live --constraint requirements/dev.txt --output-file requirements/live.txt
 	$(COMPILE) --group mutate --constraint requirements/dev.txt --output-file requirements/mutate.txt
 

@@ -19,6 +19,7 @@ from store.model.request import (
     Door,
     Enrolling,
     Extending,
+    Gate,
     Joining,
     Machine,
     Minting,
@@ -155,7 +156,7 @@ class Asking:
         ticket: str | None,
         command_id: str,
         door: Door = "slack",
-        machine: Machine | None = None,
+        machine: Machine | Gate | None = None,
     ) -> Outcome:
         """`version` as people call it, `ref` what names the same for ever. `machine`: what asks, where `user` answers for it."""
         await self._rule("deploy", target)

@@ -39,7 +39,7 @@ def read_mail(get: Callable[[str], str], problem: Problem, warn: Problem) -> Mai
         return None
     url = _url(get("COUNTERSIGN_SMTP"), problem)
     sender = _sender(get("COUNTERSIGN_SMTP_FROM"), problem)
-    password = _password(get, problem)
+    password = read_secret("COUNTERSIGN_SMTP_PASSWORD", get, problem)
     if url is None:
         return None
     security, port = SCHEMES[url.scheme]
@@ -105,10 +105,11 @@ def _sender(value: str, problem: Problem) -> tuple[str, str] | None:
     return str(Address(called, addr_spec=address).display_name), address
 
 
-def _password(get: Callable[[str], str], problem: Problem) -> Secret | None:
-    direct, file = get("COUNTERSIGN_SMTP_PASSWORD"), get("COUNTERSIGN_SMTP_PASSWORD_FILE")
+def read_secret(name: str, get: Callable[[str], str], problem: Problem) -> Secret | None:
+    """From the variable of this name, or the file that NAME_FILE names. None where neither is set, or after a problem."""
+    direct, file = get(name), get(f"{name}_FILE")
     if direct and file:
-        problem("COUNTERSIGN_SMTP_PASSWORD: COUNTERSIGN_SMTP_PASSWORD_FILE is set too; keep one of them.")
+        problem(f"{name}: {name}_FILE is set too; keep one of them.")
         return None
     if direct:
         return Secret(direct.encode())
@@ -119,9 +120,9 @@ def _password(get: Callable[[str], str], problem: Problem) -> Secret | None:
             found = opened.read(_FILE_MOST).rstrip(b"\r\n")
         found.decode()
     except (OSError, ValueError):
-        problem(f"COUNTERSIGN_SMTP_PASSWORD_FILE: {file} cannot be read.")
+        problem(f"{name}_FILE: {file} cannot be read.")
         return None
     if not found:
-        problem(f"COUNTERSIGN_SMTP_PASSWORD_FILE: {file} is empty.")
+        problem(f"{name}_FILE: {file} is empty.")
         return None
     return Secret(found)

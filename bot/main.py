@@ -21,6 +21,8 @@ from bot.http.auth import Auth
 from bot.http.deploys import DeployOperations
 from bot.http.environments import EnvironmentOperations, Kept
 from bot.http.filed import Filing
+from bot.http.github_events import PATH as EVENTS_OF_GITHUB
+from bot.http.github_events import GitHubEvents
 from bot.http.health import Check, Health
 from bot.http.login import LoginOperations
 from bot.http.pace import Pace
@@ -31,9 +33,10 @@ from bot.http.signed import Signatures
 from bot.http.slack_events import PATH, SlackEvents
 from bot.http.tokens import TokenOperations
 from bot.http.waiting import Waiting
+from bot.knocking import Knocking
 from bot.letters import letter
 from bot.logging_in import LoggingIn
-from bot.outside import Outside
+from bot.outside import Outside, github_app
 from bot.policies import Bootstrap
 from bot.settings import Mode, Settings
 from bot.slack.app import Identity, Running, bolt
@@ -63,6 +66,7 @@ from bot.watch import Watch
 from scheduler.clock import Clock
 from scheduler.custody import Custody
 from scheduler.expiries import Expiries
+from scheduler.gates import Gates
 from scheduler.gauges import Gauges
 from scheduler.grants import Grants
 from scheduler.leavers import Leavers
@@ -80,6 +84,7 @@ from store.model.effect import (
     Depart,
     Entrust,
     Fire,
+    Knock,
     Mail,
     MailApprovers,
     Post,
@@ -179,7 +184,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     logging_in = LoggingIn(
         Logins(redis, keys, scripts, skew), tokens, directory, secrets.token_bytes, dial.now_ms, settings.session_ms
     )
-    outside = Outside(policies, environments)
+    outside, gates = Outside(policies, environments), Gates(github_app(settings.github), directory)
     locks = Locks(redis, keys, scripts, policies, directory, skew, dial.now_ms)
     pictures = Pictures(
         requests,
@@ -244,10 +249,20 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         random.random,
         time.monotonic,
         settings.public_url,
+        gates,
     )
-    notices = Notices(requests, policies, environments, outside.outgoing, outbox, metrics, random.random)
     mailing = Mailing(settings.mail, letter, requests, directory, outbox, metrics, random.random, keys.installation)
     leavers = Leavers(requests, directory, outbox, tokens)
+    asking = Asking(
+        requests,
+        environments,
+        policies,
+        directory,
+        secrets.token_bytes,
+        versions=versions,
+        blobs=blobs,
+        epochs=keeping.epochs,
+    )
     performers: dict[type, Performer] = {
         ShowCard: delivery.show_card,
         Tell: delivery.tell,
@@ -257,9 +272,10 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         Depart: leavers.depart,
         Redeploy: webhooks.redeploy,
         Fire: webhooks.fire,
+        Knock: Knocking(asking, policies, gates, outside.outgoing).knock,
         Retire: webhooks.retire,
         Post: delivery.post,
-        Signal: notices.signal,
+        Signal: Notices(requests, policies, environments, outside.outgoing, outbox, metrics, random.random).signal,
         Mail: mailing.mail,
         MailApprovers: mailing.approvers,
         TellToken: TokenNews(slack).told,
@@ -311,16 +327,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         policies=policies,
         locks=locks,
         directory=directory,
-        asking=Asking(
-            requests,
-            environments,
-            policies,
-            directory,
-            secrets.token_bytes,
-            versions=versions,
-            blobs=blobs,
-            epochs=keeping.epochs,
-        ),
+        asking=asking,
         pictures=pictures,
         replies=replies,
         committed=clock.nudge,
@@ -360,7 +367,10 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
 
     deaf, waiting, addresses = asyncio.Event(), Waiting(Pulse(redis)), Addresses(settings.proxies)
     sockets, routes = _hearing(settings, bolt_app, deaf)
-    routes += _health(watch, policies, identity, sockets, metrics)
+    routes += [
+        *_health(watch, policies, identity, sockets, metrics),
+        *_github(settings, policies, requests, outbox, dial, clock),
+    ]
     routes += Api(
         (
             *LoginOperations(logging_in, tokens, addresses).operations(),
@@ -411,7 +421,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         blobs=blobs,
         policies=policies,
         older=Older(redis, keys, scripts, skew),
-        asking=talk.asking,
+        asking=asking,
         audit=AuditLog(redis, keys),
         metrics=metrics,
         keeping=keeping,
@@ -454,6 +464,16 @@ def _hearing(settings: Settings, app: AsyncApp, deaf: asyncio.Event) -> tuple[So
     events = SlackEvents(app, settings.slack_signing_secret or Secret(b""), time.time)  # noqa: TID251 - Slack signs this machine's time
     events.prove()
     return None, [web.post(PATH, events.handle)]
+
+
+def _github(
+    settings: Settings, policies: Policies, requests: Requests, outbox: Outbox, dial: Dial, clock: Clock
+) -> list[web.RouteDef]:
+    """Where GitHub delivers, if there is an App."""
+    if settings.github is None:
+        return []
+    events = GitHubEvents(settings.github, policies, requests, outbox, dial.now_ms, clock.nudge)
+    return [web.post(EVENTS_OF_GITHUB, events.handle)]
 
 
 def _health(

@@ -1,8 +1,9 @@
 """Outside: the clients of outside systems, as the policies of now name them."""
 
 import asyncio
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from bot.github_settings import GitHubAccess
 from scheduler.connectors.contract import Connector, Refused
 from scheduler.connectors.outgoing import Outgoing
 from scheduler.connectors.scim import ScimGroups
@@ -11,6 +12,9 @@ from store.model.policy import ConnectorConfig, PolicySet
 from store.model.secret import Secret
 from store.redis.environments import Environments
 from store.redis.policies import Policies
+
+if TYPE_CHECKING:
+    from scheduler.connectors.github import GitHubApp
 
 TOKEN: Final = "_TOKEN"  # noqa: S105 - the connector `okta` finds its token under the name OKTA_TOKEN
 
@@ -54,6 +58,15 @@ class Outside:
 
     async def close(self) -> None:
         await asyncio.gather(*(client.close() for client in self._clients.values()))
+
+
+def github_app(access: GitHubAccess | None) -> "GitHubApp | None":
+    """Of what the environment names. Its library is there only where an App is."""
+    if access is None:
+        return None
+    from scheduler.connectors.github import GitHubApp  # noqa: PLC0415 - the extra github
+
+    return GitHubApp(access.api, access.app_id, access.key)
 
 
 def token_name(connector: str) -> str:

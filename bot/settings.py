@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
-from bot import mail_settings
+from bot import github_settings, mail_settings
+from bot.github_settings import GitHubAccess
 from bot.policy_file import durations
 from scheduler.connectors.smtp import MailServer
 from store.keys import server, transit
@@ -41,6 +42,7 @@ NAMES: Final = (
     *("COUNTERSIGN_TRANSIT_TOKEN_FILE", "COUNTERSIGN_TRANSIT_NAMESPACE"),
     "COUNTERSIGN_VERSIONS",
     *mail_settings.NAMES,
+    *github_settings.NAMES,
 )
 OF_THE_CLI: Final = ("COUNTERSIGN_URL", "COUNTERSIGN_TOKEN")  # read where somebody uses a server, not where one runs
 OAUTH: Final = ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET")
@@ -107,6 +109,7 @@ class Settings(BaseModel):
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()  # whose X-Forwarded-For is believed
     session_ms: int = SESSION_MS  # how long one login can be renewed
     mail: MailServer | None = None
+    github: GitHubAccess | None = None
     versions: int = VERSIONS  # of each environment that are kept
     warnings: tuple[str, ...] = ()
 
@@ -138,6 +141,7 @@ class Settings(BaseModel):
             session_ms=reader.session(),
             versions=reader.versions(),
             mail=mail_settings.read_mail(reader.get, reader.problems.append, reader.warnings.append),
+            github=github_settings.read_github(reader.get, reader.problems.append, reader.warnings.append),
         )
         if slack:
             reader.need_slack()

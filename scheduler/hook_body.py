@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from store.model import template
 from store.model.delivery import Delivery
+from store.model.errors import Invalid
 from store.model.policy import Hook
 from store.model.request import Deployment, Request
 from store.model.secret import Secret
@@ -53,7 +54,7 @@ def trial(target: str, environment: str | None, hook: str, request: str, at_ms: 
 
 
 def written(hook: Hook, content: Mapping[str, Any]) -> bytes:
-    """As this receiver wants it. Raises `Invalid` for a template that is not sound."""
+    """As this receiver wants it. Raises `Invalid` for a template that is not sound, and where there is nothing to be told of."""
     match hook.preset:
         case None:
             return _encoded(content)
@@ -63,6 +64,10 @@ def written(hook: Hook, content: Mapping[str, Any]) -> bytes:
             return _encoded({"ref": hook.ref or "main", "inputs": {"countersign": _encoded(content).decode()}})
         case "template":
             return template.fill(hook.template or "", content)
+        case "github-environment":
+            raise Invalid(
+                "GitHub asks first: it is told only what was decided of a job that waits there.", code="no_job"
+            )
 
 
 def headers(hook: Hook, token: Secret | None) -> dict[str, str]:

@@ -9,6 +9,7 @@ from scheduler import hook_body
 from scheduler.circuit import Circuits
 from scheduler.connectors import hook as wire
 from scheduler.connectors.outgoing import Outgoing
+from scheduler.gates import Gates
 from scheduler.metrics import Metrics
 from scheduler.relay import Again
 from store.model.delivery import Delivery, Receipt, State
@@ -16,7 +17,7 @@ from store.model.effect import Fire, Redeploy, Retire
 from store.model.errors import Conflict, Invalid, NotFound, Unavailable
 from store.model.headers import token_name
 from store.model.identity import canonical
-from store.model.policy import Hook, PolicySet
+from store.model.policy import GATE, Hook, PolicySet
 from store.model.secret import Secret
 from store.redis.deliveries import Deliveries, Errand
 from store.redis.environments import Environments
@@ -44,8 +45,10 @@ class Webhooks:
         jitter: Callable[[], float],
         monotonic_s: Callable[[], float],
         public_url: str = "",
+        gates: Gates | None = None,
     ) -> None:
         self._hooks = hooks
+        self._gates = gates
         self._deliveries = deliveries
         self._environments = environments
         self._policies = policies
@@ -113,22 +116,23 @@ class Webhooks:
             return Again(wait_ms)
         answered = False
         try:
-            content = hook_body.body(delivery, errand.request, self._public_url)
-            receipt = await _send(
-                self._environments,
-                await self._outgoing(policies),
-                hook,
-                await self._hooks.signing(errand, environment_id),
-                delivery.message_id,
-                content,
-                now_ms,
-            )
+            receipt = await self._told(environment_id, errand, hook, await self._outgoing(policies), now_ms)
             answered = receipt.status is not None or receipt.outcome == "refused"
         finally:
             self._circuits.leave(
                 hook.url, entered_s=entered_s, answered=answered, now_ms=now_ms, monotonic_s=self._monotonic()
             )
         return await self._settle(environment_id, errand, receipt, now_ms)
+
+    async def _told(
+        self, environment_id: str | None, errand: Errand, hook: Hook, outgoing: Outgoing, now_ms: int
+    ) -> wire.Receipt:
+        delivery = errand.delivery
+        if hook.preset == GATE and self._gates is not None:
+            return await self._gates.answer(outgoing, hook, errand.request)
+        content = hook_body.body(delivery, errand.request, self._public_url)
+        signing = await self._hooks.signing(errand, environment_id)
+        return await _send(self._environments, outgoing, hook, signing, delivery.message_id, content, now_ms)
 
     async def _settle(
         self, environment_id: str | None, errand: Errand, receipt: wire.Receipt, now_ms: int

@@ -68,7 +68,8 @@ def test_mutants_meet_what_is_tested_and_their_tool_is_nowhere_else():
 
 def test_the_locks_hold_every_dependency_and_no_host():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["playground"]]
+    extras = project["project"]["optional-dependencies"]
+    wanted = [*project["project"]["dependencies"], *extras["playground"], *extras["github"]]
     for name, group in project["dependency-groups"].items():
         assert names(group) <= set(pins(f"{name}.txt" if name in ("mutate", "live") else "dev.txt"))
     assert names(wanted) <= set(pins("run.txt"))

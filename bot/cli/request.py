@@ -198,6 +198,7 @@ def _row(request: "Request", names: dict[str, str]) -> tuple[str, ...]:
 
 def _facts(request: "Request", names: dict[str, str]) -> list[tuple[str, str]]:
     """Label and words; what nobody said is left out."""
+    from store.model.request import Machine
 
     def name(who: str) -> str:
         return f"{names[who]} ({who})" if who in names else who
@@ -205,8 +206,10 @@ def _facts(request: "Request", names: dict[str, str]) -> list[tuple[str, str]]:
     facts = [("", f"{request.id}  {request.kind} {request.target}: {request.state}")]
     door = ", at a terminal" if request.door == "terminal" else ""
     asker = name(request.requester)
-    if request.machine is not None:
+    if isinstance(request.machine, Machine):
         asker = f"the machine {request.machine.name} (token {request.machine.token} of {asker})"
+    elif (gate := request.gate) is not None:
+        asker = f"GitHub, run {gate.run} of {gate.repository} by {gate.by} ({asker} answers for it)"
     facts.append(("asked", f"{_utc(request.created_ms)} by {asker}{door}, under “{request.rule}”"))
     if request.beneficiary != request.requester:
         facts.append(("for", name(request.beneficiary)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import policy_file
+from bot.doctor import github as githubs
 from bot.doctor import mail as mails
 from bot.doctor import outside as outsides
 from bot.doctor import slack as slacks
@@ -88,6 +89,7 @@ class _Examination:
             ("people", self._people),
             ("channels", self._channels),
             ("mail", self._mail),
+            ("github", self._github),
             ("keys", self._wraps),
             ("connectors", self._outside),
             ("locks", self._locks),
@@ -230,6 +232,10 @@ class _Examination:
         async for finding in mails.mail(
             self._settings.mail, self._policies, self._mail_to, identity=identity, date=formatdate()
         ):
+            yield finding
+
+    async def _github(self) -> AsyncIterator[Finding]:
+        async for finding in githubs.github(self._settings.github, self._policies):
             yield finding
 
     async def _wraps(self) -> AsyncIterator[Finding]:

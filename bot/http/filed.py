@@ -16,7 +16,7 @@ from store.model.identity import RequestId, UserId
 from store.model.lifecycle import LAPSED, World
 from store.model.people import Wanted
 from store.model.policy import Threshold
-from store.model.request import CLOCK, MERGED, RELAY, Change, Deployment, Extending, Kind, Request, State
+from store.model.request import CLOCK, MERGED, RELAY, Change, Deployment, Extending, Gate, Kind, Machine, Request, State
 from store.model.token import MachineActor, MachineName, TokenId, is_machine
 from store.redis.cards import Cards
 from store.redis.policies import Policies
@@ -76,6 +76,7 @@ class Filed(Shape):
     version: int | None = None
     deploy: Deployed | None = None
     machine: AskedBy | None = None
+    github: Gate | None = None
     extends: RequestId | None = None
     entries: tuple[Named, ...] | None = None
     waits_for: tuple[str, ...] = ()
@@ -135,7 +136,8 @@ class Filing:
             until_ms=request.lease.until_ms if request.lease is not None else None,
             version=request.merged,
             deploy=_deployed(request),
-            machine=AskedBy(token=request.machine.token, name=request.machine.name) if request.machine else None,
+            machine=_asked_by(request),
+            github=request.gate,
             extends=payload.parent if isinstance(payload, Extending) else None,
             entries=tuple(Named(name=touch.name, word=touch.word) for touch in payload.touches)
             if isinstance(payload, Change)
@@ -197,6 +199,11 @@ def _last_word(request: Request) -> tuple[tuple[str, ...], str | None]:
         return (), None
     said = [one.reason for one in request.reviews if one.by in request.decision.by and one.reason]
     return request.decision.by, request.decision.reason or (said[-1] if said else None)
+
+
+def _asked_by(request: Request) -> AskedBy | None:
+    machine = request.machine
+    return AskedBy(token=machine.token, name=machine.name) if isinstance(machine, Machine) else None
 
 
 def _people(request: Request) -> set[str]:

@@ -98,8 +98,10 @@ class Hook(Form):
     headers: dict[HeaderName, HeaderValue] = key(
         "Headers that go along. None of them holds a secret.", {"X-Team": "payments"}, default={}, max_length=20
     )
-    preset: Literal["github-dispatch", "github-workflow", "template"] | None = key(
-        "The form of the body, where it is not Countersign's own.", "github-dispatch", default=None
+    preset: Literal["github-dispatch", "github-workflow", "template", "github-environment"] | None = key(
+        "The form of the body, where it is not Countersign's own. github-environment: a deployment protection rule.",
+        "github-dispatch",
+        default=None,
     )
     template: Template | None = key(
         "With the preset template: the body, JSON with places like {{ data.target }}.",
@@ -114,6 +116,14 @@ class Hook(Form):
     credentials: Environment | None = key(
         "The environment, project/environment, that holds the bearer token of this hook.",
         "countersign/hooks",
+        default=None,
+    )
+    environment: Line | None = key(
+        "With the preset github-environment: what GitHub calls the environment.", "production", default=None
+    )
+    holder: User | None = key(
+        "With the preset github-environment: who answers for what GitHub asks, and may not approve it.",
+        "ana@example.com",
         default=None,
     )
 

@@ -119,6 +119,8 @@ def _leans(path: Path, broken: Path) -> bool:
         "template",
         "ref",
         "credentials",
+        "environment",
+        "holder",
     }  # of the body of a hook: what the one lacks may be what is broken
     if broken[2:3] == ("hooks",) and path[:4] == broken[:4] and form & {*broken[4:5]} and {"url", *form} & {*path[4:5]}:
         return True

@@ -49,6 +49,9 @@ def names_in(document: form.Document) -> Iterator[tuple[Path, Name]]:
     for target, config in document.targets.items():
         if config.channel is not None:
             yield ("targets", target, "channel"), Name("channel", config.channel)
+        for index, hook in enumerate(config.hooks):
+            if hook.holder is not None:
+                yield ("targets", target, "hooks", index, "holder"), Name("user", hook.holder)
     for index, policy in enumerate(document.policies):
         path: Path = ("policies", index)
         for key, circle in (
@@ -166,7 +169,7 @@ def _freeze(written: form.Freeze) -> Freeze:
     )
 
 
-def _hook(written: form.Hook, organization: str | None) -> model.Hook:
+def _hook(written: form.Hook, ids: Ids, organization: str | None) -> model.Hook:
     return model.Hook(
         name=written.name,
         url=written.url,
@@ -176,6 +179,8 @@ def _hook(written: form.Hook, organization: str | None) -> model.Hook:
         template=written.template,
         ref=written.ref,
         credentials=plain_pattern(written.credentials, organization) if written.credentials is not None else None,
+        environment=written.environment,
+        holder=ids(Name("user", written.holder)) if written.holder is not None else None,
     )
 
 
@@ -184,7 +189,7 @@ def _target(written: form.Target, ids: Ids, own: str | None) -> model.TargetConf
         channel=ids(Name("channel", written.channel)) if written.channel is not None else None,
         secure=written.secure,
         values_in_slack=written.values_in_slack,
-        hooks=tuple(_hook(hook, own) for hook in written.hooks),
+        hooks=tuple(_hook(hook, ids, own) for hook in written.hooks),
         connector=written.connector,
         group=written.group,
     )

@@ -1,5 +1,6 @@
 """What must fit together inside one part of a policy file: a rule, a target, a connector. Across parts: `bot.policy_file.whole`."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from bot.policy_file import form, names
@@ -11,7 +12,7 @@ from store.model.errors import Invalid
 from store.model.headers import token_name
 from store.model.identity import Target, TargetKind
 from store.model.people import People
-from store.model.policy import Threshold, quorum_met
+from store.model.policy import GATE, Threshold, quorum_met
 
 NEEDS = {  # what an action is asked for
     "change": ("environment", "application"),
@@ -63,17 +64,20 @@ def _target(document: form.Document, name: str, target: form.Target) -> Iterator
         if [other.name for other in target.hooks].index(hook.name) < index:
             yield Finding((*at, "name"), f"this target has another hook called “{hook.name}”; give each its own name.")
         yield from _receiver(document, hook.url, (*at, "url"))
-        yield from _hook(document, hook, at)
+        yield from _hook(document, hook, at, kind)
 
 
-def _hook(document: form.Document, hook: form.Hook, path: Path) -> Iterator[Finding]:
-    for key, preset in (("template", "template"), ("ref", "github-workflow")):
+def _hook(document: form.Document, hook: form.Hook, path: Path, kind: TargetKind | None) -> Iterator[Finding]:
+    for key, preset in (("template", "template"), ("ref", "github-workflow"), ("environment", GATE), ("holder", GATE)):
         given = getattr(hook, key) is not None
         if given and hook.preset != preset:
-            yield Finding((*path, key), f"only the preset {preset} has a {key}; write preset: {preset}.", at_key=True)
-        elif key == "template" and hook.preset == preset and not given:
-            sentence = "the preset template needs a template; write one, JSON with places like {{ data.target }}."
-            yield Finding((*path, "preset"), sentence)
+            an = "an" if key == "environment" else "a"
+            sentence = f"only the preset {preset} has {an} {key}; write preset: {preset}."
+            yield Finding((*path, key), sentence, at_key=True)
+        elif key in _NEEDED and hook.preset == preset and not given:
+            yield Finding((*path, "preset"), f"the preset {preset} needs a{_NEEDED[key]}")
+    if hook.preset == GATE:
+        yield from _gate(hook, path, kind)
     ends = {"github-dispatch": "/dispatches", "github-workflow": "/dispatches"}.get(hook.preset or "")
     if ends is not None and not hook.url.endswith(ends):
         right = _GITHUB[hook.preset or ""]
@@ -87,6 +91,29 @@ def _hook(document: form.Document, hook: form.Hook, path: Path) -> Iterator[Find
         yield from _target_name(document, hook.credentials, (*path, "credentials"))
 
 
+def _gate(hook: form.Hook, path: Path, kind: TargetKind | None) -> Iterator[Finding]:
+    """It is answered as the GitHub App that was installed: by no URL, header or token that stands here."""
+    if kind in ("role", "policy"):
+        yield Finding(
+            (*path, "preset"), "GitHub deploys to environments, and this target is none; put the hook at one."
+        )
+    if hook.on != ("deploy",):
+        yield Finding((*path, "preset"), f"the preset {GATE} is for deploys alone; write on: [deploy].")
+    if not _REPOSITORY.search(hook.url):
+        right = "https://api.github.com/repos/acme/payments"
+        yield Finding((*path, "url"), f"the preset {GATE} is for a repository; write a URL like {right}.")
+    for key in ("headers", "credentials"):
+        if getattr(hook, key):
+            sentence = f"the preset {GATE} has no {key}: Countersign answers as its GitHub App; remove it."
+            yield Finding((*path, key), sentence, at_key=True)
+
+
+_REPOSITORY = re.compile(r"/repos/[A-Za-z0-9_-]+/[A-Za-z0-9._-]+\Z")
+_NEEDED = {
+    "template": " template; write one, JSON with places like {{ data.target }}.",
+    "environment": "n environment; write what GitHub calls it, like environment: production.",
+    "holder": " holder; name the person who answers for what GitHub asks, like holder: ana@example.com.",
+}
 _GITHUB = {
     "github-dispatch": "https://api.github.com/repos/acme/payments/dispatches",
     "github-workflow": "https://api.github.com/repos/acme/payments/actions/workflows/deploy.yml/dispatches",

@@ -11,7 +11,7 @@ from bot.policy_file.problems import Finding, Place, Places
 from bot.policy_file.rules import NEEDS, unmeetable
 from store.model.errors import Invalid
 from store.model.identity import Target
-from store.model.policy import covers
+from store.model.policy import GATE, covers
 
 Match = tuple[str, Target]  # an action and what it is asked for
 
@@ -20,6 +20,7 @@ def misfits(document: form.Document) -> Iterator[Finding]:
     """Also of a document whose parts are wrong in themselves."""
     yield from _names(document)
     yield from _connectors(document)
+    yield from _gates(document)
     targets = [*_targets(document).values()]
     for index, policy in enumerate(document.policies):
         yield from _reaches(document, index, policy, targets)
@@ -105,6 +106,21 @@ def _connectors(document: form.Document) -> Iterator[Finding]:
                 f"“{connector.credentials}” is not listed, so nobody can ask to put the token there; add it under targets.",
                 warning=True,
             )
+
+
+def _gates(document: form.Document) -> Iterator[Finding]:
+    """An environment of GitHub is one target: what waits there must be asked once, of those who decide it."""
+    seen: dict[tuple[str, str], str] = {}
+    for name, target in document.targets.items():
+        for index, hook in enumerate(target.hooks):
+            if hook.preset != GATE:
+                continue
+            first = seen.setdefault((hook.url.casefold(), (hook.environment or "").casefold()), f"{name}, {hook.name}")
+            if first != f"{name}, {hook.name}":
+                sentence = (
+                    f"this environment of that repository is that of another hook ({first}); keep one of the two."
+                )
+                yield Finding(("targets", name, "hooks", index, "environment"), sentence)
 
 
 def _reaches(document: form.Document, index: int, policy: form.Policy, targets: list[Target]) -> Iterator[Finding]:

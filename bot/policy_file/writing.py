@@ -151,7 +151,7 @@ def _target(target: model.TargetConfig, words: Words, *, whole: bool) -> Tree:
         "channel": None if target.channel is None else words.channel(target.channel),
         "secure": _switch(on=target.secure),
         "values_in_slack": target.values_in_slack,
-        "hooks": [_hook(hook) for hook in target.hooks],
+        "hooks": [_hook(hook, words) for hook in target.hooks],
         "connector": target.connector,
         "group": target.group,
     }
@@ -159,7 +159,7 @@ def _target(target: model.TargetConfig, words: Words, *, whole: bool) -> Tree:
     return {key: value for key, value in found.items() if value not in (None, []) and value != usual.get(key)}
 
 
-def _hook(hook: model.Hook) -> Tree:
+def _hook(hook: model.Hook, words: Words) -> Tree:
     found: Tree = {
         "name": hook.name,
         "url": hook.url,
@@ -169,6 +169,8 @@ def _hook(hook: model.Hook) -> Tree:
         "template": hook.template,
         "ref": hook.ref,
         "credentials": hook.credentials,
+        "environment": hook.environment,
+        "holder": None if hook.holder is None else words.user(hook.holder),
     }
     return {key: value for key, value in found.items() if value is not None}
 

@@ -107,8 +107,8 @@ class Pictures:
     async def _of_deploy(self, world: World) -> dict[str, Any]:
         """What holds it up, and what to go back to when it is over."""
         request, rules = world.request, world.rules
-        if request.kind != "deploy":
-            return {}
+        if request.kind != "deploy" or (request.ended and request.gate is not None):
+            return {}  # what GitHub deploys, it also deploys once more
         if request.run is not None and request.ended:
             return {"back_to": (await self._requests.slots(request)).before(request.asked, request.id)}
         if rules is None or request.state not in ("pending", "approved"):

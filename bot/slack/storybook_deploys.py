@@ -14,7 +14,7 @@ from bot.slack.views.tell import notice, tell
 from store.model.explain import Question, explain
 from store.model.identity import Target
 from store.model.policy import DAY, HOUR, MINUTE, Circle, Ticket
-from store.model.request import CLOCK, REASON_MOST, Deployment, Ending, Kind, Machine, Run
+from store.model.request import CLOCK, REASON_MOST, Deployment, Ending, Gate, Kind, Machine, Run
 from store.model.slots import Landed
 
 TARGET: Final = "payments/prod#api"
@@ -32,7 +32,14 @@ KINDS: Final[tuple[Kind, ...]] = ("open", "access", "change", "deploy")
 CI: Final = Machine(token=s.ID, name="ci")
 
 
+HUB: Final = Gate(
+    repository="acme/payments", environment="production", run=8_131_722_003, installation=1, deployment=1,
+    by="octocat", page="https://github.com/acme/payments/actions/runs/8131722003",
+)  # fmt: skip
+
+
 def cards() -> Iterator[tuple[str, CardFacts]]:
+    yield "deploy-pending-by-github", s.facts(s.request("deploy", door="github", machine=HUB), soft=True)
     yield "deploy-pending-by-a-machine", s.facts(s.request("deploy", door="machine", machine=CI), soft=True)
     taken_back = Ending(by=CI.actor, at_ms=s.NOW_MS, reason=WHY)
     yield (

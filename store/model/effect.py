@@ -12,6 +12,7 @@ from store.model.grant import Membership
 from store.model.identity import RequestId, TargetId, UserId
 from store.model.policy import Circle, HookEvent
 from store.model.record import Record
+from store.model.request import Gate
 from store.model.sealed import HolderName
 from store.model.token import TokenId
 
@@ -144,6 +145,21 @@ class Fire(_Effect):
         return f"fire:{self.request}/{self.hook}/{self.event}"
 
 
+class Knock(_Effect):
+    """A job at GitHub waits to be let into an environment: ask for it. What GitHub said is kept here until somebody is asked."""
+
+    lane: ClassVar[Lane] = "hook"
+    type: Literal["knock"] = "knock"
+    gate: Gate
+    version: str
+    ref: str
+    at_ms: int
+
+    @property
+    def key(self) -> str:
+        return f"knock:{self.gate.repository}/{self.gate.run}/{self.gate.deployment}"
+
+
 class Retire(_Effect):
     """The former secret of a hook goes, once its time is over."""
 
@@ -271,7 +287,7 @@ def _apart(detail: str | None) -> str:
 
 
 Effect: TypeAlias = Annotated[
-    ShowCard | Tell | Announce | Count | Depart | Align | Redeploy | Fire | Retire | Post | Signal | Mail | MailApprovers | Recovered
+    ShowCard | Tell | Announce | Count | Depart | Align | Redeploy | Fire | Knock | Retire | Post | Signal | Mail | MailApprovers | Recovered
     | TellToken | Entrust,
     Field(discriminator="type"),
 ]  # fmt: skip

@@ -177,7 +177,8 @@ def one_of(answers: Collection[bool | None]) -> bool | None:
 HookEvent: TypeAlias = Literal["change", "deploy", "rollback", "access.granted", "access.ended"]
 
 
-Preset: TypeAlias = Literal["github-dispatch", "github-workflow", "template"]
+Preset: TypeAlias = Literal["github-dispatch", "github-workflow", "template", "github-environment"]
+GATE: Final[Preset] = "github-environment"  # it is not told of a deploy: it waits for the word on one that it asked for
 
 
 class Hook(Part):
@@ -191,6 +192,14 @@ class Hook(Part):
     template: str | None = None  # of the preset template
     ref: str | None = None  # of the preset github-workflow: the branch or tag it runs on
     credentials: TargetId | None = None  # the environment that holds its token
+    environment: str | None = None  # of the preset github-environment: what GitHub calls it
+    holder: UserId | None = None  # of the same: who answers for what GitHub asks
+
+    def gates(self, repository: str, environment: str) -> bool:
+        """Is it for this environment of this repository at GitHub? Case does not matter there."""
+        asked = f"/repos/{repository}".casefold()
+        named = (self.environment or "").casefold() == environment.casefold()
+        return self.preset == GATE and named and self.url.casefold().endswith(asked)
 
 
 class TargetConfig(Part):
@@ -309,7 +318,8 @@ class PolicySet(Record):
 
 def _deployed(name: TargetId, config: TargetConfig) -> tuple[TargetId, ...]:
     """The applications of an environment: its hooks that deploy, by name."""
-    return tuple(f"{name}#{hook.name}" for hook in config.hooks if "deploy" in hook.on and "#" not in name)
+    hooks = (hook for hook in config.hooks if "deploy" in hook.on and hook.preset != GATE)
+    return tuple(f"{name}#{hook.name}" for hook in hooks if "#" not in name)
 
 
 def first_match(policies: Iterable[Policy], action: str, target: Target) -> Policy | None:

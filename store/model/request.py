@@ -15,7 +15,7 @@ from store.model.sealed import Fingerprint, Held, HolderName, Sha256, length_pre
 from store.model.token import LIFETIME_LEAST_MS, LIFETIME_MOST_MS, Action, MachineName, TokenId, machine_actor
 
 Kind = Literal["open", "access", "change", "deploy", "policy"]
-Door = Literal["slack", "terminal", "machine"]
+Door = Literal["slack", "terminal", "machine", "github"]
 State = Literal[
     "pending", "approved", "stale", "granting", "active", "revoking", "running",
     "denied", "withdrawn", "expired", "merged", "extended", "ended", "failed",
@@ -230,6 +230,42 @@ class Machine(Part):
     def actor(self) -> str:
         return machine_actor(self.token)
 
+    @property
+    def digested(self) -> list[str]:
+        return ["machine", self.token, self.name]
+
+
+Repository = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}/[A-Za-z0-9._-]{1,100}$")]
+Login = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}(?:\[bot\])?$")]
+Number = Annotated[int, Field(ge=1, lt=2**63)]
+
+
+class Gate(Part):
+    """A job at GitHub that waits until it is let into an environment. Its requester is whom the policies name to answer for it.
+
+    `by`: who started it, as GitHub calls them. `page`: where it can be looked at.
+    """
+
+    repository: Repository
+    environment: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+    run: Number
+    installation: Number  # of our App, by which it is answered
+    deployment: Number
+    by: Login
+    page: str
+
+    @property
+    def name(self) -> str:
+        return self.repository
+
+    @property
+    def actor(self) -> str:
+        return f"github:{self.repository}"
+
+    @property
+    def digested(self) -> list[str]:
+        return ["github", self.repository, self.environment, str(self.run), str(self.deployment), self.by]
+
 
 class Request(Record):
     """`version` counts commits and lives beside the body; `revision` counts what is asked, and votes hold for one of them."""
@@ -263,12 +299,17 @@ class Request(Record):
     run: Run | None = None  # of a deploy that was started
     timers: dict[Timer, int] = {}
     door: Door = "slack"  # through which it was asked
-    machine: Machine | None = None  # what asked, where that was no person
+    machine: Machine | Gate | None = None  # what asked, where that was no person
 
     @property
     def asker(self) -> str:
         """Who or what asked, as the audit log names it."""
         return self.requester if self.machine is None else self.machine.actor
+
+    @property
+    def gate(self) -> Gate | None:
+        """The job at GitHub that waits for the word on it."""
+        return self.machine if isinstance(self.machine, Gate) else None
 
     @property
     def asked(self) -> Target:
@@ -337,7 +378,7 @@ def digest(installation: str, request: Request) -> str:
             fields += [] if change.back_to is None else ["back", str(change.back_to)]
         case Deployment() as deployment:
             fields += ["deploy", deployment.version, deployment.ref or ""]
-            fields += [] if request.machine is None else ["machine", request.machine.token, request.machine.name]
+            fields += [] if request.machine is None else request.machine.digested
         case Amendment() as amendment:
             fields += [str(amendment.base), amendment.content]
         case Enrolling() as holder:

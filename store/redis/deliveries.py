@@ -88,6 +88,8 @@ class Errand:
     def past(self) -> bool:
         """It tells of a deploy that is not to be carried out any more: it has failed or was cancelled, or a newer one was started since it succeeded."""
         request, hook = self.request, self.delivery.hook
+        if request.gate is not None:  # a job waits for the answer, whatever that is by now
+            return False
         followed = request.state == "succeeded" and self.slots.followed(request.asked, hook, request.created_ms)
         return self.delivery.event == "deploy" and (request.state in GONE or followed)
 

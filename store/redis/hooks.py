@@ -13,7 +13,7 @@ from store.model.environment import Environment
 from store.model.errors import AccessError, Conflict, Forbidden, Invalid, NotFound, Unavailable
 from store.model.identity import Target, canonical, shown
 from store.model.people import Directory, Wanted
-from store.model.policy import Hook
+from store.model.policy import GATE, Hook
 from store.model.receiver import Pause, Receiver
 from store.model.recent import Recent
 from store.model.request import REASON_MOST, Request
@@ -140,10 +140,12 @@ class Hooks:
             named = await self.named(request.target, before.hook)
             if (await self.receiver(named.target, before.hook)).paused is not None:
                 raise Conflict(f"The hook {before.hook} is paused. Resume it first.", code="paused")
-            if before.event == "deploy" and request.state in GONE:
+            if before.event == "deploy" and request.gate is None and request.state in GONE:
                 raise Conflict(
                     f"Deploy {request.id} is over: no hook is told of it any more. Ask for a new one.", code="too_late"
                 )
+            if named.hook.preset == GATE and before.state == "delivered":
+                raise Conflict("GitHub has taken it. A job that waits there now asks by itself.", code="too_late")
             if before.state not in states:
                 raise Conflict(_WHY_NOT[event, before.state], code="too_late")
             known = await self._environments.find(named.target)

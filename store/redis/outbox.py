@@ -16,6 +16,7 @@ from store.model.effect import (
     Effect,
     Entrust,
     Fire,
+    Knock,
     Lane,
     Mail,
     MailApprovers,
@@ -36,7 +37,7 @@ from store.redis.scripts import Scripts
 
 KINDS: dict[str, type[Effect]] = {
     "show_card": ShowCard, "tell": Tell, "announce": Announce, "count": Count, "depart": Depart, "align": Align,
-    "redeploy": Redeploy, "fire": Fire, "retire": Retire, "post": Post, "signal": Signal, "mail": Mail, "mail_approvers": MailApprovers,
+    "redeploy": Redeploy, "fire": Fire, "knock": Knock, "retire": Retire, "post": Post, "signal": Signal, "mail": Mail, "mail_approvers": MailApprovers,
     "recovered": Recovered, "tell_token": TellToken, "entrust": Entrust,
 }  # fmt: skip
 _TYPE: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from bot.doctor import Finding, Word, examine
+from bot.doctor import github as githubs
 from bot.doctor import outside as outsides
 from bot.doctor import store as stores
 from bot.doctor.slack import wanted_scopes
+from bot.github_settings import GitHubAccess
 from bot.settings import Settings
 from playground import seed
 from playground.house import House
@@ -19,12 +21,14 @@ from store.keys.file import KeyFile
 from store.keys.ring import Coverage
 from store.model.environment import Environment
 from store.model.lock import Cause, Lock
-from store.model.policy import DAY, Notify
+from store.model.policy import DAY, Notify, TargetConfig
 from store.redis.client import Client
 from store.redis.commit import Commit
 from store.redis.inspection import Inspection, Room
 from store.redis.locks import write_lock
 from tests.builders import policies, policy
+from tests.github.fake import environ, github
+from tests.github.gates import HUB
 from tests.postbox import PASSWORD, SENDER, USER, Authority, postbox
 from tests.servers import DURABLE, Server, valkey_binary
 
@@ -285,6 +289,37 @@ async def test_mail_that_policies_count_on_needs_a_server(house: House):
     await house.move_in()
     failed = said(await seen(house), Word.FAIL)["mail"]
     assert failed.startswith("“open production” mails its decisions, and there is no mail server: set COUNTERSIGN_SMTP")
+
+
+async def test_the_github_app_is_signed_in_to_and_the_policies_name_its_github(tmp_path: Path):
+    async def found(access: GitHubAccess | None, *urls: str) -> list[tuple[Word, str]]:
+        hooks = tuple(HUB.model_copy(update={"url": url, "name": f"h{at}"}) for at, url in enumerate(urls))
+        rules = policies(targets={"payments/prod": TargetConfig(hooks=hooks)}, allow_private=(hub.place,))
+        return [(each.word, each.sentence) async for each in githubs.github(access, rules)]
+
+    async with github(lambda: 0) as hub:
+        access = Settings.read({"HOME": "/", **environ(tmp_path, hub.base)}, slack=False).github
+        assert access is not None
+        assert await found(None) == []
+        [(word, said)] = await found(None, hub.repository_url)
+        assert (word, said[:49]) == (Word.FAIL, "payments/prod, hook h0, waits for GitHub, and the")
+        right = f"The App countersign-acme answers at {hub.base}; environments that wait for it: 1."
+        assert await found(access, hub.repository_url) == [(Word.OK, right)]
+        [(word, said), _] = await found(access, "https://api.github.com/repos/acme/payments")
+        assert (word, said.endswith(f"is not at the GitHub of the App, {hub.base}.")) == (Word.FAIL, True)
+        hub.app["events"] = ["deployment_protection_rule"]
+        [(word, said)] = await found(access)
+        assert (word, "how a deploy ends is not heard" in said) == (Word.WARN, True)
+        hub.app = {"events": ["push"], "permissions": {"deployments": "read"}}
+        [(word, said)] = await found(access)
+        assert (word, said) == (
+            Word.FAIL,
+            "The App countersign-acme lacks the permission Deployments, read and write and the event Deployment protection rule; give it that on its page.",
+        )
+        [(word, said)] = await found(access._replace(app_id="1"))
+        assert (word, said) == (
+            Word.FAIL, "The App 1 cannot be used. GitHub answered 401: A JSON web token could not be decoded",
+        )  # fmt: skip
 
 
 async def test_a_receiver_of_notices_that_may_not_be_reached(house: House):

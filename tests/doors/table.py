@@ -70,6 +70,10 @@ DOORS: Final[dict[str, Row]] = {
         "Slack alone: its signature over the raw bytes, five minutes at most",
         "bot/http/test_slack_events.py::test_what_slack_has_not_signed_is_401_and_never_an_error_of_ours",
     ),
+    "route POST /github/events": guarded(
+        "GitHub alone, where an App is set: its signature over the raw bytes; it asks for an environment that the policies name, and calls back where they say",
+        "stories/test_github.py::test_what_is_not_signed_or_not_ours_asks_nobody_and_calls_nobody",
+    ),
     "route GET /healthz": harmless("It says that the process runs.", "bot/http/test_health.py::test_it_is_alive_whatever_it_lacks"),
     "route GET /readyz": harmless("It says what is lacking, by no name.", "bot/http/test_health.py::test_it_is_ready_when_nothing_is_lacking"),
     "route GET /metrics": harmless("Numbers, by no person's name.", "bot/http/test_health.py::test_numbers"),

@@ -22,6 +22,7 @@ from tests.doors import listing, probes
 from tests.doors.probes import Json
 from tests.doors.scene import POLICIES, Scene, staged
 from tests.doors.table import DOORS
+from tests.github.fake import environ
 from tests.stories.conftest import OpenHouse, _write
 
 LONG: Final = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
@@ -83,8 +84,10 @@ def _filled(path: str) -> str:
 LOGGING_IN: Final = ("/v1/login", "/v1/login/renew", "/v1/login/{login}", "/v1/login/{login}/withdraw")
 
 
-async def test_no_route_but_those_that_tell_nothing_answers_whom_nobody_vouches_for(open_house: OpenHouse) -> None:
-    house = await open_house(http=True)
+async def test_no_route_but_those_that_tell_nothing_answers_whom_nobody_vouches_for(
+    open_house: OpenHouse, tmp_path: Path
+) -> None:
+    house = await open_house(http=True, environ=environ(tmp_path))
     routes = [name.split()[1:] for name in listing.routes(house.app)]
     harmless = {
         tuple(name.split()[1:]) for name, row in DOORS.items() if name.startswith("route") and not row.sabotaged
@@ -92,6 +95,7 @@ async def test_no_route_but_those_that_tell_nothing_answers_whom_nobody_vouches_
     headers = [
         {},
         {"X-Slack-Signature": "v0=" + "0" * 64, "X-Slack-Request-Timestamp": "1"},
+        {"X-Hub-Signature-256": "sha256=" + "0" * 64, "X-GitHub-Event": "ping"},
         {"Authorization": "Bearer x"},
     ]
     async with aiohttp.ClientSession(f"http://127.0.0.1:{house.app.http.port}") as session:

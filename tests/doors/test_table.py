@@ -13,6 +13,7 @@ from tests.bot.slack.pieces import walk
 from tests.doors import listing
 from tests.doors.probes import CHOOSERS
 from tests.doors.table import DOORS
+from tests.github.fake import environ
 from tests.sabotage import runner
 from tests.sabotage.__main__ import EDITS
 from tests.stories.conftest import OpenHouse
@@ -30,8 +31,8 @@ shows nobody more than they may know anyway, write `harmless("why", "path/test_f
 """
 
 
-async def test_every_door_has_its_row(open_house: OpenHouse) -> None:
-    house = await open_house(http=True)
+async def test_every_door_has_its_row(open_house: OpenHouse, tmp_path: Path) -> None:
+    house = await open_house(http=True, environ=environ(tmp_path))
     there = listing.every(house.app)
     if new := sorted(there - DOORS.keys()):
         pytest.fail(WHAT_TO_DO.format(names="\n".join(new), first=new[0]), pytrace=False)

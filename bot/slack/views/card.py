@@ -161,6 +161,8 @@ def _fields(facts: CardFacts) -> list[tuple[str, str]]:
         pairs.append(("Version", f"`{request.payload.version}`"))
         if request.payload.ref is not None:
             pairs.append(("Commit or digest", f"`{request.payload.ref}`"))
+        if (gate := request.gate) is not None:
+            pairs.append(("At GitHub", f"<{gate.page}|run {gate.run}>, started by `{gate.by}`"))
     elif request.duration_ms is not None:
         pairs.append(("Access duration", _duration(request)))
         if request.state == "pending" and rules is not None:
@@ -188,6 +190,8 @@ def _typed(request: Request, *, whole: bool) -> Block:
     if isinstance(request.payload, Joining):
         of = request.payload.membership
         small.append([b.text("Group: ", bold=True), b.text(f"{cleaned(of.group, 200)} in {of.connector}")])
+    if request.gate is not None:
+        small.append([b.text("Environment at GitHub: ", bold=True), b.text(cleaned(request.gate.environment, 200))])
     if request.ticket:
         small.append([b.text("Ticket: ", bold=True), b.text(cleaned(request.ticket, 200))])
     small.append([b.text("Rule: ", bold=True), b.text(cleaned(request.rule, 200))])
@@ -208,7 +212,9 @@ def _foot(facts: CardFacts, *first: str, own: bool = False) -> list[Block]:
     cut_short = f" · `/countersign show {request.id}` shows all of it" if is_cut(facts) else ""
     over_http = isinstance(request.payload, Minting)  # from anywhere: who asks is logged in
     where = " of the machine" if request.kind == "policy" and not over_http else ""
-    door = {"slack": "", "terminal": f" at a terminal{where}", "machine": " by a machine"}[request.door]
+    door = {"slack": "", "terminal": f" at a terminal{where}", "machine": " by a machine", "github": " by GitHub"}[
+        request.door
+    ]
     asked = f"Request `{request.id}` · asked {date(request.created_ms)}{door}{cut_short}"
     small = [*first, *([cast] if cast else []), asked]
     return [*told, b.context(*small)]

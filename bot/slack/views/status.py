@@ -14,6 +14,8 @@ from store.model.request import (
     Deployment,
     Enrolling,
     Extending,
+    Gate,
+    Machine,
     Minting,
     Request,
     State,
@@ -271,9 +273,13 @@ def _started(request: Request) -> str:
 
 def asker(request: Request) -> str:
     """Who asked. A machine is named with who answers for it."""
-    if request.machine is None:
-        return mention(request.requester)
-    return f"the machine `{request.machine.name}` (token of {mention(request.requester)})"
+    match request.machine:
+        case Machine() as machine:
+            return f"the machine `{machine.name}` (token of {mention(request.requester)})"
+        case Gate() as gate:
+            return f"GitHub, from `{gate.repository}` ({mention(request.requester)} answers for it)"
+        case None:
+            return mention(request.requester)
 
 
 def actor(request: Request, by: str) -> str:

@@ -33,7 +33,7 @@ from store.model.effect import ShowCard
 from store.model.errors import Conflict, Forbidden
 from store.model.lifecycle.asking import Draft, rule_for, submit, wanted_to_ask
 from store.model.lifecycle.deciding import break_glass, count, review
-from store.model.lifecycle.deploying import cancel, deploy, deploying, hear, unreported
+from store.model.lifecycle.deploying import cancel, deploy, deploying, hear, turned_away, unreported
 from store.model.lifecycle.editing import draft_of, edit
 from store.model.lifecycle.extending import LAPSED, beside, lapse, more_for, room_ms
 from store.model.lifecycle.leaving import leave
@@ -74,7 +74,7 @@ __all__ = [
 
 def transition(world: World, command: Command, people: People) -> Transition:
     """Raises `Forbidden` for who may not, `Conflict` for what is no longer possible."""
-    return beside(world, lapse(world, _transition(world, command, people), command.actor))
+    return turned_away(world, beside(world, lapse(world, _transition(world, command, people), command.actor)))
 
 
 def _transition(world: World, command: Command, people: People) -> Transition:

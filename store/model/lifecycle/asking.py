@@ -5,13 +5,13 @@ from typing import Final
 
 from store.model.effect import ShowCard
 from store.model.errors import Conflict, Forbidden, Invalid, Unavailable
-from store.model.identity import POLICIES, Target, canonical
+from store.model.identity import POLICIES, Target, canonical, shown
 from store.model.lifecycle.deploying import deploying
 from store.model.lifecycle.extending import admit, decide_by, waits
 from store.model.lifecycle.reminding import next_calls
 from store.model.lifecycle.world import Transition, World, audit, changed, demand, spoken
 from store.model.people import People, Wanted
-from store.model.policy import Policy, PolicySet
+from store.model.policy import Policy, PolicySet, TargetConfig
 from store.model.request import (
     REASON_MOST,
     Amendment,
@@ -20,6 +20,7 @@ from store.model.request import (
     Door,
     Enrolling,
     Extending,
+    Gate,
     Joining,
     Kind,
     Machine,
@@ -45,7 +46,7 @@ class Draft:
     reason: str = ""
     ticket: str | None = None
     door: Door = "slack"
-    machine: Machine | None = None  # what asks; `requester` is who answers for it
+    machine: Machine | Gate | None = None  # what asks; `requester` is who answers for it
 
     @property
     def asker(self) -> str:
@@ -187,7 +188,9 @@ def _check_payload(draft: Draft, policies: PolicySet) -> None:
         _check_machine(draft, payload, policies)
         return
     if isinstance(payload, Deployment):
-        if not deploying(config, draft.target):
+        if isinstance(draft.machine, Gate):
+            _check_gate(draft, draft.machine, config)
+        elif not deploying(config, draft.target):
             name = draft.target.id.partition("#")[2]
             which = f"named {name} " if name else ""
             raise Invalid(
@@ -206,6 +209,15 @@ def _check_payload(draft: Draft, policies: PolicySet) -> None:
     of = payload.membership
     if config is None or (config.connector, config.group, draft.beneficiary) != (of.connector, of.group, of.user):
         raise Invalid(f"{draft.target} is another membership than this.", code="other_membership")
+
+
+def _check_gate(draft: Draft, gate: Gate, config: TargetConfig | None) -> None:
+    """Which environment of GitHub is which target, and who answers for it, was approved with the policies."""
+    if not any(hook.holder == draft.requester for hook in deploying(config, draft.target, gate)):
+        raise Invalid(
+            f"No hook of {draft.target} is for the environment {shown(gate.environment)} of {gate.repository}.",
+            code="no_hook",
+        )
 
 
 def _check_machine(draft: Draft, machine: Minting, policies: PolicySet) -> None:

@@ -23,8 +23,8 @@ from store.model.lifecycle.world import (
     undisputed,
 )
 from store.model.people import People
-from store.model.policy import DAY, MINUTE, Hook, TargetConfig
-from store.model.request import CLOCK, REASON_MOST, Deployment, Ending, Request, Run
+from store.model.policy import DAY, GATE, MINUTE, Hook, TargetConfig
+from store.model.request import CLOCK, REASON_MOST, Deployment, Ending, Gate, Request, Run
 from store.model.slots import Slots
 from store.model.standing import Rules, may_cancel, may_deploy
 
@@ -46,7 +46,8 @@ def launch(world: World, request: Request, rules: Rules, actor: str) -> Transiti
     if slots.overtaken(request.asked, request.created_ms):
         return _superseded(request, now_ms)
     may_start(request, rules, slots, now_ms)
-    hooks = tuple(hook.name for hook in deploying(world.policy_now.target(request.asked), request.asked))
+    config = world.policy_now.target(request.asked)
+    hooks = tuple(hook.name for hook in deploying(config, request.asked, request.gate))
     if not hooks:
         raise Conflict(f"No hook deploys {request.target} any more. Ask an owner.", code="no_hook")
     report_by_ms = now_ms + rules.report_within_ms
@@ -182,9 +183,39 @@ def finish(
     )
 
 
-def deploying(config: TargetConfig | None, target: Target) -> tuple[Hook, ...]:
-    """The hooks that deploy it: of an application those of its name, of an environment all."""
-    return listening(config, target, "deploy")
+def deploying(config: TargetConfig | None, target: Target, gate: Gate | None = None) -> tuple[Hook, ...]:
+    """The hooks that deploy it: of an application those of its name, of an environment all. A gate at GitHub lets the job
+    through that waits there, and nothing else does."""
+    return tuple(
+        hook
+        for hook in listening(config, target, "deploy")
+        if (hook.preset != GATE if gate is None else hook.gates(gate.repository, gate.environment))
+    )
+
+
+def turned_away(world: World, result: Transition) -> Transition:
+    """And the job that waits at GitHub hears of it, where it ends without having been started: else it has its answer."""
+    if world.request.ended:
+        return result
+    now_ms, everyone = world.now_ms, (result.request, *result.siblings)
+    told = {each.id: hooks for each in everyone if (hooks := _gates(world, each))}
+    if not told:
+        return result
+    request, *siblings = (changed(each, hooks=told.get(each.id, each.hooks)) for each in everyone)
+    pairs = [(each, hook) for each in everyone for hook in told.get(each.id, ())]
+    return replace(
+        result,
+        request=request,
+        siblings=tuple(siblings),
+        effects=(*result.effects, *(fire for each, hook in pairs for fire in fires(each, (hook,), "deploy", now_ms))),
+        deliveries=(*result.deliveries, *(delivery(each, hook, "deploy", now_ms) for each, hook in pairs)),
+    )
+
+
+def _gates(world: World, request: Request) -> tuple[str, ...]:
+    if request.gate is None or not request.ended or request.run is not None:
+        return ()
+    return tuple(hook.name for hook in deploying(world.policy_now.target(request.asked), request.asked, request.gate))
 
 
 def _over(
@@ -196,7 +227,7 @@ def _over(
         ShowCard(request=ended.id),
         *tell(ended, news, at_ms, *((run.by,) if run is not None and run.by not in by else ())),
         *notices(ended, world.rules, news, at_ms, by),
-        *(fires(ended, ended.hooks, "deploy", at_ms) if run is not None else ()),
+        *(fires(ended, ended.hooks, "deploy", at_ms) if run is not None and ended.gate is None else ()),
     )
 
 

@@ -127,6 +127,15 @@ def policy_sets(draw: st.DrawFn) -> PolicySet:
                 credentials="countersign/hooks",
             )
         )
+        | st.builds(
+            Hook,
+            name=st.just("gate"),
+            url=st.just("https://api.github.com/repos/a/b"),
+            on=st.just(frozenset({"deploy"})),
+            preset=st.just("github-environment"),
+            environment=st.uuids().map(str),  # each is of one target
+            holder=st.sampled_from(USERS),
+        )
         | st.just(
             Hook(
                 name="chat",

@@ -1,7 +1,11 @@
 """What a hook may carry, and what is told of it with its line and column before anything is sent."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+from bot.github_settings import NAMES
 from bot.policy_file import PolicyFileInvalid, parse
 
 FILE = """\
@@ -20,13 +24,13 @@ policies:
 """
 
 
-def told(*lines: str) -> list[str]:
-    written = FILE.replace("HERE", "\n        ".join(lines))
+def told(*lines: str, file: str = FILE) -> list[str]:
+    written = file.replace("HERE", "\n        ".join(lines))
     try:
-        file = parse(written.encode(), "p.yml")
+        parsed = parse(written.encode(), "p.yml")
     except PolicyFileInvalid as error:
         return [str(each) for each in error.problems]
-    return [str(each) for each in file.warnings if "policy" not in each.sentence]
+    return [str(each) for each in parsed.warnings if "policy" not in each.sentence]
 
 
 @pytest.mark.parametrize(
@@ -72,3 +76,50 @@ def test_what_is_not_is_told_with_its_place(lines: tuple[str, ...], said: str) -
     assert len(found) == 1
     assert said in found[0]
     assert "Bearer" not in found[0]
+
+
+GATE = ("preset: github-environment", "on: [deploy]", "environment: production", "holder: ana@example.com")
+DISPATCHES = "acme/payments/dispatches"
+
+
+def gated(*lines: str, url: str = "acme/payments", target: str = "payments/prod") -> list[str]:
+    return told(*lines, file=FILE.replace(DISPATCHES, url).replace("payments/prod", target))
+
+
+def test_a_gate_at_github_is_sound() -> None:
+    assert gated(*GATE) == []
+    page = (Path(__file__).parents[3] / "docs" / "github.md").read_text(encoding="utf-8")
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+    assert told(file=f"version: 1\nowners: {{users: [ana@example.com]}}\n{example}") == []
+    assert set(re.findall(r"^\| `(COUNTERSIGN_[A-Z_]+)`", page, re.MULTILINE)) == set(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (GATE[:3], "p.yml:10:17: the preset github-environment needs a holder; name the person who answers"),
+        ((*GATE[:2], GATE[3]), "p.yml:10:17: the preset github-environment needs an environment; write what GitHub calls it"),
+        ((GATE[0], *GATE[2:]), "p.yml:10:17: the preset github-environment is for deploys alone; write on: [deploy]."),
+        ((GATE[0], "on: [deploy, change]", *GATE[2:]), "p.yml:10:17: the preset github-environment is for deploys alone"),
+        ((*GATE, "headers: {X-Team: a}"), "p.yml:14:9: the preset github-environment has no headers: Countersign answers as its GitHub App"),
+        ((*GATE, "credentials: countersign/hooks"), "p.yml:14:9: the preset github-environment has no credentials"),
+        (("environment: production",), "p.yml:10:9: only the preset github-environment has an environment"),
+        (("holder: ana@example.com",), "p.yml:10:9: only the preset github-environment has a holder"),
+    ],
+)  # fmt: skip
+def test_a_gate_at_github_that_is_not(lines: tuple[str, ...], said: str) -> None:
+    (found,) = gated(*lines)
+    assert said in found
+
+
+def test_a_gate_at_github_is_of_one_repository_of_one_environment_and_of_one_target() -> None:
+    (found,) = gated(*GATE, url=DISPATCHES)
+    assert "p.yml:9:14: the preset github-environment is for a repository; write a URL like" in found
+    assert any("this target is none; put the hook at one." in each for each in gated(*GATE, target="policy:main"))
+    twice = ("payments/test:", "  hooks:", "    - name: api", "      url: https://API.github.com/repos/Acme/payments")
+    again = [f"      {line}" for line in (*GATE[:2], "environment: PRODUCTION", *GATE[3:])]
+    file = FILE.replace(DISPATCHES, "acme/payments").replace(
+        "policies:\n", "".join(f"  {line}\n" for line in (*twice, *again)) + "policies:\n", 1
+    )
+    (found,) = told(*GATE, file=file)
+    assert "this environment of that repository is that of another hook (payments/prod, api)" in found
