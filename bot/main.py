@@ -364,7 +364,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     routes += _health(watch, policies, identity, sockets, metrics)
     routes += Api(
         (
-            *LoginOperations(logging_in, tokens, addresses).operations(),
+            *LoginOperations(logging_in, tokens, addresses, waiting).operations(),
             *_operations(
                 talk,
                 sight,

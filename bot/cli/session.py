@@ -103,7 +103,7 @@ async def _fetched(url: str, login: str, poll: str) -> dict[str, Any]:
         try:
             answer = await ask("POST", url, f"/v1/login/{login}", body=body, timeout_s=WAIT_S + 10)
         except Unavailable as error:
-            if error.detail not in ("no_answer", "unknown"):
+            if error.detail not in ("no_answer", "unknown", "too_many"):
                 raise
             await asyncio.sleep(AGAIN_S)
             continue

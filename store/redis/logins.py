@@ -30,6 +30,10 @@ class Logins:
         body, version = await self._redis.hmget(self._keys.login(login), ["body", "version"])
         return (Attempt.from_json(body) if body is not None else None), int(version or 0)
 
+    def record(self, login: str) -> str:
+        """What moves whenever anything is committed to it."""
+        return self._keys.login(login)
+
     async def by_code(self, code: str) -> tuple[Attempt | None, int]:
         login = await self._redis.get(self._keys.login_code(code))
         return await self.find(text(login)) if login is not None else (None, 0)
