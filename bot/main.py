@@ -438,7 +438,7 @@ def _operations(
     deploys: DeployOperations,
 ) -> tuple[Operation, ...]:
     """What the API does for people and machines."""
-    filing = Filing(talk.slack, cards, talk.pictures, talk.policies, talk.directory)
+    filing = Filing(talk, cards)
     return (
         *deploys.operations(),
         *RequestOperations(talk, sight=sight, filing=filing, waiting=waiting).operations(),
