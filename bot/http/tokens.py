@@ -132,7 +132,7 @@ class TokenOperations:
     async def _list(self, call: Call) -> web.StreamResponse:
         user = call.known.person
         found = await self._tokens.of(user)
-        if await self._owns(user):
+        if await self._policies.owned_by(user, self._directory):
             found += await self._tokens.machines()
         now_ms = self._uses.now_ms()
         found = [token for token in found if now_ms < token.ends_ms]
@@ -159,14 +159,12 @@ class TokenOperations:
         user, wanted = call.known.person, call.path("token")
         token, _ = await self._tokens.find(wanted)
         mine = token is not None and token.kind == "person" and token.holder == user
-        if token is None or not (mine or (token.kind == "machine" and await self._owns(user))):
+        if token is None or not (
+            mine or (token.kind == "machine" and await self._policies.owned_by(user, self._directory))
+        ):
             raise NotFound("There is no such token, or it is not yours to revoke.")
         await self._tokens.revoke(token.id, user, f"revoke:{token.id}:{user}")
         return answer(Revoked(token=token.id))
-
-    async def _owns(self, user: str) -> bool:
-        owners = (await self._policies.current()).owners
-        return owners.has(user, await self._directory.people(owners.wanted)) is True
 
 
 def _listed(tokens: Iterable[Token], uses: dict[str, Use], user: str) -> Iterable[Listed]:

@@ -104,7 +104,9 @@ class SigningIn:
         """One's own session; of a machine's token, an owner. Raises `AccessError`."""
         token, _ = await self._tokens.find(parse_request_id(pressed.value))
         mine = token is not None and token.kind == "person" and token.holder == pressed.user
-        if token is None or not (mine or (token.kind == "machine" and await self._owns(pressed.user))):
+        if token is None or not (
+            mine or (token.kind == "machine" and await self._policies.owned_by(pressed.user, self._directory))
+        ):
             raise NotFound("It has ended already, or it is not yours to revoke.")
         await self._tokens.revoke(token.id, pressed.user, pressed.command_id)
         self._ended(pressed)
@@ -119,10 +121,6 @@ class SigningIn:
     def _ended(self, pressed: Click) -> None:
         self._counted(pressed.action, "ok")
         self._replies.opened_home(pressed.user)
-
-    async def _owns(self, user: str) -> bool:
-        owners = (await self._policies.current()).owners
-        return owners.has(user, await self._directory.people(owners.wanted)) is True
 
 
 class TokenNews:

@@ -78,6 +78,5 @@ class Unlocking:
 
     async def _demand_owner(self, user: str) -> None:
         """What others may not see. That only an owner unlocks is decided when the form is sent off."""
-        owners = (await self._policies.current()).owners
-        if owners.has(user, await self._directory.people(owners.wanted)) is not True:
+        if not await self._policies.owned_by(user, self._directory):
             raise Forbidden("Only an owner sees whose break-glass is locked, and can unlock it.")
