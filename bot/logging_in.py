@@ -14,7 +14,7 @@ from store.model.errors import Conflict, Forbidden, NotFound, Unavailable
 from store.model.identity import request_id
 from store.model.lifecycle.world import demand
 from store.model.login import Attempt, login_code, parse_login_code, poll_hash
-from store.model.people import Directory, People, Wanted
+from store.model.people import Directory, People, Wanted, not_told
 from store.model.standing import may_act
 from store.model.token import Token, unknown_token, write_token
 from store.redis.logins import Logins
@@ -335,7 +335,7 @@ def network(address: str) -> str:
 def _known(user: str, people: People) -> None:
     """Fail closed. Raises `Unavailable` where Slack has not told, `Forbidden` for who may do nothing here."""
     if user not in people.persons:
-        raise Unavailable("Slack has not told us in time who you are. Try again in a moment.", code="people_unknown")
+        raise not_told()
     demand(may_act(user, people))
 
 

@@ -12,9 +12,9 @@ from bot.http.requests import Mode, Name, raw
 from bot.http.secrets import VersionNumber, environment_of
 from bot.slack.conversation import Conversation
 from store.model.environment import Environment
-from store.model.errors import Invalid, NotFound, Unavailable
+from store.model.errors import Invalid, NotFound
 from store.model.identity import RequestId, Target
-from store.model.people import Wanted
+from store.model.people import Wanted, not_told
 from store.model.policy import PolicySet
 from store.model.sealed import Manifest
 from store.model.secret import Secret
@@ -252,7 +252,7 @@ class EnvironmentOperations:
         wanted = rule.requesters.wanted | Wanted(users=frozenset((user,)))
         people = await self._directory.people(wanted)
         if people.lacks(wanted):
-            raise _unknown()
+            raise not_told()
         if may_act(user, people).may is not True or rule.requesters.has(user, people) is not True:
             raise _unseen(target)
 
@@ -275,7 +275,7 @@ class EnvironmentOperations:
         standing = may_know(target, policies, user, people)
         if standing.may or (may_act(user, people).may and await self._reads(user, target)):
             return
-        raise _unknown() if standing.may is None else _unseen(target)
+        raise not_told() if standing.may is None else _unseen(target)
 
     async def _reads(self, user: str, target: Target) -> bool:
         held = await self._requests.listed(f"reads:{user}:{target.id}", most=1)
@@ -290,7 +290,3 @@ def _entries(head: Manifest) -> tuple[NamedEntry, ...]:
 
 def _unseen(target: Target) -> NotFound:
     return NotFound(f"There is no environment {target} here, or it is not yours to see.", code="no_environment")
-
-
-def _unknown() -> Unavailable:
-    return Unavailable("Slack has not told us in time who you are. Try again in a moment.", code="people_unknown")

@@ -27,6 +27,7 @@ from store.model.errors import AccessError, Conflict, Forbidden, Invalid, NotFou
 from store.model.identity import Target
 from store.model.lifecycle import World, room_ms, too_late, why_locked
 from store.model.lifecycle.world import same_content
+from store.model.people import not_told
 from store.model.policy import PolicySet, TargetConfig
 from store.model.request import Amendment, Extending, Kind, Request
 from store.model.secret import Secret
@@ -110,9 +111,7 @@ class Forms:
         targets = sorted({offer.target for offer in offers if offer.kind == kind} | ({target.id} if target else set()))
         if kind is None or not targets:
             if not await self._pictures.knows(user):
-                raise Unavailable(
-                    "Slack has not told us in time who you are. Try again in a moment.", code="people_unknown"
-                )
+                raise not_told()
             what = f" to {VERBS[kind]}" if kind else " for"
             raise NotFound(f"There is nothing here that you may ask{what}. Ask an owner to name you in a rule.")
         if target is None and len(targets) == 1:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from store.model.errors import Unavailable
 from store.model.identity import GroupId, UserId
 from store.model.record import Record
 
@@ -76,3 +77,8 @@ class Directory(Protocol):
     async def people(self, wanted: Wanted, *, patient: bool = False) -> People:
         """At most `FRESH_MS` old. What cannot be had in time is left out, unless `patient`: then `Unavailable` is raised."""
         ...
+
+
+def not_told(who: str = "you are") -> Unavailable:
+    """A fact is missing that decides."""
+    return Unavailable(f"Slack has not told us in time who {who}. Try again in a moment.", code="people_unknown")
