@@ -9,19 +9,17 @@ from bot.slack.conversation import Conversation
 from bot.slack.views import status
 from bot.slack.views.facts import CardFacts
 from bot.slack.views.words import joined, utc
-from bot.slack.wire import SlackRefused
-from store.model.errors import Conflict, NotFound, Unavailable
+from store.model.errors import Conflict, NotFound
 from store.model.identity import RequestId, UserId
 from store.model.lifecycle import World
 from store.model.people import Wanted
 from store.model.policy import Threshold
 from store.model.request import CLOCK, MERGED, RELAY, Change, Deployment, Extending, Kind, Request, State
 from store.model.token import MachineActor, MachineName, TokenId, is_machine
-from store.redis.cards import Cards
+from store.redis.cards import CHANNEL, Cards
 from store.redis.requests import Outcome
 
 LINKS_KEPT: Final = 1_000
-CHANNEL: Final = "channel"
 
 
 class Named(Shape):
@@ -170,11 +168,10 @@ class Filing:
         card = (await self._cards.of(request_id)).get(CHANNEL)
         if card is None:
             return None
-        try:
-            told = await self._slack.call("chat.getPermalink", channel=card.channel, message_ts=card.ts)
-        except (SlackRefused, Unavailable):
+        link = await self._slack.link(card.channel, card.ts)
+        if link is None:
             return None
-        self._links[request_id] = link = str(told["permalink"])
+        self._links[request_id] = link
         while len(self._links) > LINKS_KEPT:
             self._links.popitem(last=False)
         return link

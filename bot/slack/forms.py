@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, get_args
@@ -20,10 +21,9 @@ from bot.slack.views import replies as words
 from bot.slack.views.facts import CardFacts, Message, Offer, Prefill, Terms, View
 from bot.slack.views.forms import BadForm
 from bot.slack.views.reading import block_of
-from bot.slack.wire import SlackRefused
 from store.model.blob import Pasted
 from store.model.command import Approve, Break, Cancel, Command, Deny, Dispute, Edit, End
-from store.model.errors import AccessError, Conflict, Forbidden, Invalid, NotFound, Unavailable
+from store.model.errors import AccessError, Conflict, Forbidden, Invalid, NotFound
 from store.model.identity import Target
 from store.model.lifecycle import World, room_ms, too_late, why_locked
 from store.model.lifecycle.world import same_content
@@ -139,13 +139,11 @@ class Forms:
 
     async def ask_about(self, user: str, channel: str, ts: str, trigger: str) -> None:
         """With a link to that message as the beginning of the reason, where Slack tells it in time. Raises `AccessError`."""
-        try:
+        link = None  # of a conversation that we are not in: then whoever asks says what it is about
+        with suppress(TimeoutError):
             async with asyncio.timeout(AT_HAND_S):
-                answer = await self._slack.call("chat.getPermalink", channel=channel, message_ts=ts)
-            reason = f"About {answer['permalink']}\n"
-        except (SlackRefused, Unavailable, TimeoutError):
-            reason = ""  # a conversation that we are not in: then whoever asks says what it is about
-        await self.ask(user, None, Prefill(reason=reason), trigger)
+                link = await self._slack.link(channel, ts)
+        await self.ask(user, None, Prefill(reason=f"About {link}\n" if link else ""), trigger)
 
     async def chosen(self, body: dict[str, Any]) -> None:
         """The same form, or that of another kind, with what follows from the choice. What was typed stays: its fields keep their ids."""

@@ -131,7 +131,4 @@ class Replies:
                 log.info("ephemeral not sent", code=error.detail)
             else:
                 return
-        opened = await self._slack.call("conversations.open", users=user)
-        await self._slack.call(
-            "chat.postMessage", channel=opened["channel"]["id"], text=message.text, blocks=message.blocks
-        )
+        await self._slack.post(await self._slack.dm(user), message)

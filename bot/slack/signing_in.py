@@ -8,7 +8,7 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.logging_in import LoggingIn
 from bot.slack.conversation import Conversation
-from bot.slack.delivery import CLOSED, UNREACHABLE
+from bot.slack.delivery import DEAF
 from bot.slack.doors import Click, submission
 from bot.slack.ids import Place
 from bot.slack.pages import Drawn, Reader, part
@@ -132,12 +132,8 @@ class TokenNews:
     async def told(self, effect: TellToken, _: Claimed) -> None:
         message = view.told(effect)
         try:
-            answer = await self._slack.call("conversations.open", users=effect.to)
-            await self._slack.call(
-                "chat.postMessage", channel=answer["channel"]["id"], text=message.text, blocks=message.blocks,
-                unfurl_links=False, unfurl_media=False,
-            )  # fmt: skip
+            await self._slack.post(await self._slack.dm(effect.to), message)
         except SlackRefused as refusal:
-            if refusal.error not in CLOSED | UNREACHABLE:
+            if refusal.error not in DEAF:
                 raise
             log.warning("cannot be told of a token", to=effect.to, token=effect.token, why=refusal.error)
