@@ -28,9 +28,8 @@ from store.redis.scripts import Scripts
 __all__ = ["Environments", "Opened", "Same", "Sealing", "Value"]
 
 KEPT_EPOCHS: Final = 256
-CANNOT_BE_OPENED: Final = frozenset(
-    {TAMPERED, "keys_missing"}
-)  # of no use any more, or as long as its holders are away
+# Of no use any more, or as long as its holders are away.
+CANNOT_BE_OPENED: Final = frozenset({TAMPERED, "keys_missing"})
 FORMER: Final = ".former"  # no hook is called so
 SIGNING_BYTES: Final = 24  # of a hook's secret, as Standard Webhooks recommends
 
