@@ -13,17 +13,17 @@ from bot.slack import ids, meant
 from bot.slack.conversation import Conversation
 from bot.slack.doors import Click, Line, Submission, choice, submission
 from bot.slack.filling import AT_HAND_S, Filling
+from bot.slack.sending import finish
 from bot.slack.sight import Sight
 from bot.slack.views import amendment, modals
 from bot.slack.views import card as draw
 from bot.slack.views import forms as ask
 from bot.slack.views import replies as words
 from bot.slack.views.facts import CardFacts, Message, Offer, Prefill, Terms, View
-from bot.slack.views.forms import BadForm
 from bot.slack.views.reading import block_of
 from store.model.blob import Pasted
 from store.model.command import Approve, Break, Cancel, Command, Deny, Dispute, Edit, End
-from store.model.errors import AccessError, Conflict, Forbidden, Invalid, NotFound
+from store.model.errors import Conflict, Forbidden, Invalid, NotFound
 from store.model.identity import Target
 from store.model.lifecycle import World, room_ms, too_late, why_locked
 from store.model.lifecycle.world import same_content
@@ -53,25 +53,6 @@ SHORTCUTS: Final[dict[str, Kind]] = {
     ids.SHORTCUT_CHANGE: "change",
     ids.SHORTCUT_DEPLOY: "deploy",
 }
-# Where a form says a sentence that belongs to no field.
-FIELDS: Final = {
-    "reason_required": ids.REASON,
-    "reason_too_long": ids.REASON,
-    "ticket_required": ids.TICKET,
-    "bad_ticket": ids.TICKET,
-    "too_long": ids.DURATION,
-    "not_for_them": ids.WHOM,
-    "not_in_slack": ids.SET,
-    "bad_reference": ids.SET,
-    "no_such_blob": ids.SET,
-    "other_environment": ids.SET,
-    "other_name": ids.SET,
-    "bad_name": ids.SET,
-    "too_large": ids.SET,
-    "bad_version": ids.VERSION,
-    "bad_ref": ids.REF,
-    "too_many_entries": ids.SET,
-}
 
 
 class Forms:
@@ -83,6 +64,7 @@ class Forms:
         filling: Filling,
         sight: Sight,
     ) -> None:
+        self._talk = talk
         self._slack = talk.slack
         self._requests = talk.requests
         self._locks = talk.locks
@@ -93,8 +75,6 @@ class Forms:
         self._filling = filling
         self._sight = sight
         self._replies = talk.replies
-        self._committed = talk.committed
-        self._counted = talk.counted
 
     # -- opening -------------------------------------------------------------------------------------------------------
 
@@ -307,18 +287,7 @@ class Forms:
     async def asked(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         sent = submission(body)
         kind = KINDS[sent.callback]
-        try:
-            outcome = await self._submit(sent, kind)
-        except BadForm as error:
-            await ack(response_action="errors", errors=error.errors)
-            return
-        except AccessError as error:
-            self._counted(f"ask_{kind}", error.code)
-            await ack(**_said(error, sent))
-            return
-        self._counted(f"ask_{kind}", "ok" if outcome.news else "again")
-        self._committed()
-        await ack()
+        await finish(self._talk, ack, sent, self._submit(sent, kind), refused="Not asked", name=f"ask_{kind}")
 
     async def _submit(self, sent: Submission, kind: str) -> Outcome:
         policies = await self._policies.current()
@@ -357,23 +326,10 @@ class Forms:
     async def edited(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Another reason, ticket or length; or the same once more, on what is there now."""
         sent = submission(body)
-        origin = ids.parse_metadata(sent.metadata)
-        try:
-            if origin.reference is None:
-                raise Invalid("This form is not one of ours.", code="bad_payload")
-            outcome = await self._save(sent, origin.reference)
-        except BadForm as error:
-            await ack(response_action="errors", errors=error.errors)
-            return
-        except AccessError as error:
-            self._counted(sent.callback, error.code)
-            await ack(**_said(error, sent, "Not edited"))
-            return
-        self._counted(sent.callback, "ok" if outcome.news else "again")
-        self._committed()
-        await ack()
+        await finish(self._talk, ack, sent, self._save(sent), refused="Not edited")
 
-    async def _save(self, sent: Submission, about: ids.Reference) -> Outcome:
+    async def _save(self, sent: Submission) -> Outcome:
+        about = ids.parse_metadata(sent.metadata).about
         form = ask.read_edit(sent.values)
         edit = Edit(
             id=sent.command_id,
@@ -392,25 +348,18 @@ class Forms:
     async def decided(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Deny, break glass, dispute, end, cancel, approve for less: with a reason or a number."""
         sent = submission(body)
-        origin = ids.parse_metadata(sent.metadata)
-        try:
-            if origin.reference is None:
-                raise Invalid("This form is not one of ours.", code="bad_payload")
-            outcome = await self._requests.apply(origin.reference.request, _verdict(sent, origin.reference))
-        except BadForm as error:
-            await ack(response_action="errors", errors=error.errors)
+        outcome = await finish(self._talk, ack, sent, self._decide(sent), refused="Not done")
+        if outcome is None:
             return
-        except AccessError as error:
-            self._counted(sent.callback, error.code)
-            await ack(response_action="update", view=modals.notice("Not done", error.sentence))
-            return
-        self._counted(sent.callback, "ok" if outcome.news else "again")
-        self._committed()
+        channel = ids.parse_metadata(sent.metadata).channel
         if outcome.request is None or outcome.request.state == "pending":
-            self._replies.sentence(sent.user, origin.channel, outcome.answer)
-        if origin.channel is None:
+            self._replies.sentence(sent.user, channel, outcome.answer)
+        if channel is None:
             self._replies.opened_home(sent.user)
-        await ack()
+
+    async def _decide(self, sent: Submission) -> Outcome:
+        about = ids.parse_metadata(sent.metadata).about
+        return await self._requests.apply(about.request, _verdict(sent, about))
 
 
 def _in_time(action: str, world: World) -> None:
@@ -496,12 +445,3 @@ def _verdict(sent: Submission, about: ids.Reference) -> Command:
             return Cancel(**known, reason=modals.read_reason(sent.values))
         case _:
             return Approve(**known, **content, cap_ms=modals.read_cap(sent.values))  # type: ignore[arg-type]
-
-
-def _said(error: AccessError, sent: Submission, title: str = "Not asked") -> dict[str, Any]:
-    """Beside the field it is about, where there is one; else in place of the form."""
-    field = FIELDS.get(error.detail)
-    block = next((block for block in sent.values if field and (block == field or block.startswith(f"{field}:"))), None)
-    if block is not None:
-        return {"response_action": "errors", "errors": {block: error.sentence}}
-    return {"response_action": "update", "view": modals.notice(title, error.sentence)}

@@ -227,6 +227,13 @@ class Origin:
     channel: str | None = None
     ts: str | None = None
 
+    @property
+    def about(self) -> Reference:
+        """Raises `Invalid` where it is about no request."""
+        if self.reference is None:
+            raise Invalid("This form is not one of ours.", code="bad_payload")
+        return self.reference
+
 
 def metadata(origin: Origin) -> str:
     """`private_metadata` of a modal: reference, channel and ts, "-" for what is not there."""
