@@ -20,9 +20,8 @@ from store.redis.policies import Policies
 from store.redis.requests import Requests
 
 SCHEMA: Final = 1  # of the body a receiver gets
-KEPT_IN: Final = (
-    "countersign/notices"  # the environment whose key seals the signing secrets; it holds nothing that can be opened
-)
+# The environment whose key seals the signing secrets; it holds nothing that can be opened.
+KEPT_IN: Final = "countersign/notices"
 
 
 class Notices:

@@ -79,7 +79,7 @@ class Homes:
         groups = decide | policies.owners.groups | policies.requesting_groups
         needs = Wanted(frozenset((user,)), groups)
         people = await self._directory.people(needs)
-        lacking = Wanted(needs.users - people.persons.keys(), needs.groups - people.groups.keys())
+        lacking = people.missing(needs)
         known = people.persons.get(user)
         if known is not None and known.barred is not None:
             return Shown(closed(known.barred))

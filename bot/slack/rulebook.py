@@ -46,7 +46,7 @@ class Rulebook:
             rules=Part(rules, first, total),
             versions=await self._versions(policies.number, place),
         )
-        return Drawn(draw.page(facts), Wanted(groups=groups - people.groups.keys()))
+        return Drawn(draw.page(facts), people.missing(Wanted(groups=groups)))
 
     async def _versions(self, newest: int, place: Place) -> Part[Version]:
         size = SIZES[HISTORY]

@@ -1,5 +1,6 @@
 """What is known of the persons a decision needs, and when it was known."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -67,8 +68,11 @@ class People:
     def good_until_ms(self) -> int:
         return self.as_of_ms + FRESH_MS
 
+    def missing(self, wanted: Wanted) -> Wanted:
+        return Wanted(wanted.users - self.persons.keys(), wanted.groups - self.groups.keys())
+
     def lacks(self, wanted: Wanted) -> bool:
-        return not (wanted.users <= self.persons.keys() and wanted.groups <= self.groups.keys())
+        return self.missing(wanted) != Wanted()
 
 
 class Directory(Protocol):
@@ -77,6 +81,11 @@ class Directory(Protocol):
     async def people(self, wanted: Wanted, *, patient: bool = False) -> People:
         """At most `FRESH_MS` old. What cannot be had in time is left out, unless `patient`: then `Unavailable` is raised."""
         ...
+
+
+def either(answers: Collection[bool | None]) -> bool | None:
+    """True where one is; None where one that is not known could be."""
+    return True if True in answers else None if None in answers else False
 
 
 def not_told(who: str = "you are") -> Unavailable:

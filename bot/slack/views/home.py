@@ -10,9 +10,6 @@ from bot.slack.views.facts import Block, View
 from bot.slack.views.words import joined, people, plural
 from store.model.people import Wanted
 
-FRAME_MOST: Final = 3  # blocks
-PAGE_MOST: Final = b.VIEW_BLOCKS_MOST - FRAME_MOST
-
 
 @dataclass(frozen=True, slots=True)
 class Tab:
