@@ -20,8 +20,9 @@ from store.redis.policies import Policies
 from store.redis.requests import Requests
 
 SCHEMA: Final = 1  # of the body a receiver gets
-# The environment whose key seals the signing secrets; it holds nothing that can be opened.
-KEPT_IN: Final = "countersign/notices"
+KEPT_IN: Final = (
+    "countersign/notices"  # the environment whose key seals the signing secrets; it holds nothing that can be opened
+)
 
 
 class Notices:

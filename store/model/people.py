@@ -1,6 +1,5 @@
 """What is known of the persons a decision needs, and when it was known."""
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -81,11 +80,6 @@ class Directory(Protocol):
     async def people(self, wanted: Wanted, *, patient: bool = False) -> People:
         """At most `FRESH_MS` old. What cannot be had in time is left out, unless `patient`: then `Unavailable` is raised."""
         ...
-
-
-def either(answers: Collection[bool | None]) -> bool | None:
-    """True where one is; None where one that is not known could be."""
-    return True if True in answers else None if None in answers else False
 
 
 def not_told(who: str = "you are") -> Unavailable:

@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints
 
 from store.model.freeze import Freeze
 from store.model.identity import WORD, GroupId, Target, TargetId, UserId
-from store.model.people import People, Wanted, either
+from store.model.people import People, Wanted
 from store.model.record import Part, Record
 
 Action = Literal["change", "open", "access", "deploy", "policy"]
@@ -166,7 +166,8 @@ class Policy(Part):
         return frozenset().union(*(threshold.circle.principals for threshold in self.approvals))
 
     def may_approve(self, user: str, people: People) -> bool | None:
-        return either([threshold.circle.has(user, people) for threshold in self.approvals])
+        answers = [threshold.circle.has(user, people) for threshold in self.approvals]
+        return True if True in answers else None if None in answers else False
 
 
 HookEvent: TypeAlias = Literal["change", "deploy", "rollback", "access.granted", "access.ended"]

@@ -7,7 +7,7 @@ from typing import Literal
 
 from store.model.freeze import frozen_until
 from store.model.identity import Target
-from store.model.people import People, Wanted, either
+from store.model.people import People, Wanted
 from store.model.policy import ASKED_OF, Circle, Policy, PolicySet, Threshold, places_open, quorum_met
 from store.model.request import Request
 
@@ -162,9 +162,11 @@ def knowing(target: Target, policies: PolicySet, user: str) -> Wanted:
 def may_know(target: Target, policies: PolicySet, user: str, people: People) -> Standing:
     """May this user see what an environment holds, by name, and its versions: who may ask for something there, decide it, or owns this."""
     rules = _rules_on(target, policies)
-    circles = [policies.owners, *(rule.requesters for rule in rules)]
-    answers = [circle.has(user, people) for circle in circles] + [rule.may_approve(user, people) for rule in rules]
-    may = either(answers)
+    answers = [policies.owners.has(user, people)]
+    answers += [rule.requesters.has(user, people) for rule in rules] + [
+        rule.may_approve(user, people) for rule in rules
+    ]
+    may = True if True in answers else None if None in answers else False
     why = (
         ""
         if may
@@ -244,7 +246,8 @@ def may_retry(request: Request, rules: Rules | None, owners: Circle, user: str, 
 def _deploys(policy: Policy, rules: Rules, user: str, people: People) -> bool | None:
     if policy.deployers is not None:
         return policy.deployers.has(user, people)
-    return either((policy.may_approve(user, people), rules.owners.has(user, people)))
+    answers = (policy.may_approve(user, people), rules.owners.has(user, people))
+    return True if True in answers else None if None in answers else False
 
 
 def starters(request: Request, rule: Policy, owners: Circle) -> frozenset[str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from bot.slack.ids import HOME_GO, Place
 from bot.slack.views import blocks as b
