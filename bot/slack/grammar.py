@@ -341,9 +341,9 @@ def _asked_for(asked: Parsed, whom: str) -> Parsed:
 
 def _like_an_id(words: list[str]) -> bool:
     """One word of an id's length, or one that is neither a target nor an action: its answer says what an id looks like."""
-    if len(words) != 1 or words[0].lower() in _KINDS or "/" in words[0] or ":" in words[0]:
+    if len(words) != 1 or words[0].lower() in _KINDS or _like_a_target(words[0]):
         return False
-    return len(words[0].strip("`")) == REQUEST_ID_LENGTH or not _near(words[0], _KINDS)
+    return len(words[0].strip("`")) == REQUEST_ID_LENGTH or not meant.word(words[0], _KINDS)
 
 
 def _why(words: list[str], organization: str | None) -> Parsed:
@@ -351,7 +351,7 @@ def _why(words: list[str], organization: str | None) -> Parsed:
     if not words:
         return Mistake(f"Say which request: /countersign why ID. Or say what you would ask for: {_WHY_EXAMPLE}")
     if words[0].lower() not in _KINDS:
-        if "/" in words[0] or ":" in words[0]:
+        if _like_a_target(words[0]):
             kind = "access" if words[0].lower().startswith("role:") else "open"
             return Mistake(f"Say what you would do with {shown(words[0])} too, for example: /countersign why {kind} …")
         otherwise = f"One can ask why of an ID, open, access, change or deploy. For example: {_WHY_EXAMPLE}"
@@ -462,7 +462,3 @@ def _unknown(word: str, known: Iterable[str], otherwise: str, before: str) -> Mi
     if near := meant.word(word, known):
         return Mistake(f"{shown(word)} is not a word I know. Did you mean {before}{near}?")
     return Mistake(f"{shown(word)} is not a word I know. {otherwise}")
-
-
-def _near(word: str, known: Iterable[str]) -> str | None:
-    return next(iter(difflib.get_close_matches(word.lower(), list(known), n=1)), None)
