@@ -9,6 +9,7 @@ from bot.slack import ids
 from bot.slack.conversation import Conversation
 from bot.slack.doors import Click, Submission, submission
 from bot.slack.sending import finish
+from bot.slack.views import answers
 from bot.slack.views import forms as ask
 from bot.slack.views.facts import Prefill
 from bot.slack.views.reading import BadForm
@@ -47,7 +48,7 @@ class Extending:
 
     async def _ask(self, sent: Submission) -> Outcome:
         about = ids.parse_metadata(sent.metadata).about
-        form = ask.read_edit(sent.values)
+        form = answers.read_edit(sent.values)
         if form.duration_ms is None:
             raise BadForm({ids.DURATION: "Choose a time."})
         return await self._asking.extend(

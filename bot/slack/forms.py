@@ -15,7 +15,7 @@ from bot.slack.doors import Click, Line, Submission, choice, submission
 from bot.slack.filling import AT_HAND_S, Filling
 from bot.slack.sending import finish
 from bot.slack.sight import Sight
-from bot.slack.views import amendment, modals
+from bot.slack.views import amendment, answers, modals
 from bot.slack.views import card as draw
 from bot.slack.views import forms as ask
 from bot.slack.views import replies as words
@@ -141,7 +141,7 @@ class Forms:
             target = None
         channel = ids.parse_metadata(form.metadata).channel
         has_fields = block_of(values, ids.REASON) in values
-        held = self._filling.kept(form.view, ask.so_far(values, channel), has_fields=has_fields)
+        held = self._filling.kept(form.view, answers.so_far(values, channel), has_fields=has_fields)
         wanted = None if held.duration_ms == _usual(before, values, policies) else held.duration_ms
         held = replace(held, target=target.id if target else None, duration_ms=wanted, kinds=_kinds(offers))
         if target is None:
@@ -292,7 +292,7 @@ class Forms:
     async def _submit(self, sent: Submission, kind: str) -> Outcome:
         policies = await self._policies.current()
         if kind == "change":
-            asked = ask.read_change(sent.values)
+            asked = answers.read_change(sent.values)
             target = _target(asked.target, policies)
             config = policies.target(target)
             values = _values(asked.set, target, config) | {name: Value(None) for name in asked.remove}
@@ -300,7 +300,7 @@ class Forms:
                 sent.user, target, values, reason=asked.reason, ticket=asked.ticket, command_id=sent.command_id
             )
         if kind == "deploy":
-            wish = ask.read_deploy(sent.values)
+            wish = answers.read_deploy(sent.values)
             return await self._asking.deploy(
                 sent.user,
                 _target(wish.target, policies),
@@ -310,7 +310,7 @@ class Forms:
                 ticket=wish.ticket,
                 command_id=sent.command_id,
             )
-        form = ask.read_open(sent.values) if kind == "open" else ask.read_access(sent.values)
+        form = answers.read_open(sent.values)
         target = _target(form.target, policies)
         method = self._asking.open if kind == "open" else self._asking.access
         return await method(
@@ -330,7 +330,7 @@ class Forms:
 
     async def _save(self, sent: Submission) -> Outcome:
         about = ids.parse_metadata(sent.metadata).about
-        form = ask.read_edit(sent.values)
+        form = answers.read_edit(sent.values)
         edit = Edit(
             id=sent.command_id,
             actor=sent.user,

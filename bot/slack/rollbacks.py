@@ -10,8 +10,8 @@ from bot.slack.conversation import Conversation
 from bot.slack.doors import Click, Submission, submission
 from bot.slack.filling import Filling
 from bot.slack.sending import finish
+from bot.slack.views import answers
 from bot.slack.views import environment as draw
-from bot.slack.views import forms as ask
 from bot.slack.views.facts import Terms
 from store.model.errors import Conflict, Invalid, NotFound
 from store.model.identity import Target
@@ -65,7 +65,7 @@ class Rollbacks:
 
     async def _ask(self, sent: Submission) -> Outcome:
         target, number = ids.parse_version_reference(sent.metadata)
-        form = ask.read_edit(sent.values)
+        form = answers.read_edit(sent.values)
         return await self._asking.rollback(
             sent.user, target, number, reason=form.reason, ticket=form.ticket, command_id=sent.command_id
         )
