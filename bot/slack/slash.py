@@ -77,10 +77,6 @@ class Slash:
                 )
                 await self._forms.ask(user, ask.kind, prefill, typed.trigger)
                 return None
-            case grammar.AskSomething() as ask:
-                prefill = Prefill(ask.target, ask.duration_ms, ask.reason, "", channel, ask.whom)
-                await self._forms.ask(user, None, prefill, typed.trigger)
-                return None
             case grammar.Audit(id=about):
                 return await self._audit(user, about)
             case grammar.Pending():
