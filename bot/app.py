@@ -44,9 +44,8 @@ from store.redis.uses import Uses
 from store.redis.versions import Versions
 
 ACK_S: Final = 3.0  # Slack waits no longer for the answer to a click
-DRAIN_S: Final = (
-    9.0  # for all that runs when the process is told to stop; whoever supervises it may kill it after fifteen
-)
+# For all that runs when the process is told to stop; whoever supervises it may kill it after fifteen.
+DRAIN_S: Final = 9.0
 SLACK_AGAIN_S: Final = 5.0
 WAITED_FOR: Final = frozenset(
     {"slack_silent", "ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"}

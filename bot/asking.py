@@ -10,7 +10,7 @@ from store.model.errors import Conflict, Forbidden, Invalid, NotFound, Unavailab
 from store.model.grant import Membership
 from store.model.identity import POLICIES, Target, request_id
 from store.model.lifecycle import Draft, more_for, rule_for
-from store.model.people import Directory, Wanted
+from store.model.people import Directory, Wanted, not_told
 from store.model.policy import Policy, PolicySet, TargetConfig
 from store.model.request import (
     CLOCK,
@@ -101,8 +101,7 @@ class Asking:
         whom = beneficiary or user
         person = (await self._directory.people(Wanted(users=frozenset((whom,))))).persons.get(whom)
         if person is None:
-            who = "you are" if whom == user else "this is for"
-            raise Unavailable(f"Slack has not told us in time who {who}. Try again in a moment.", code="people_unknown")
+            raise not_told("you are" if whom == user else "this is for")
         if person.email is None:
             whose = "of yours" if whom == user else f"of {person.name}"
             raise Forbidden(

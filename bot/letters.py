@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from html import escape
 from typing import Final
 
-from bot.slack.views.status import subject
-from bot.slack.views.words import cleaned, joined, spoken, utc
+from bot.slack.views.status import action, subject
+from bot.slack.views.words import cleaned, joined, utc
 from scheduler.connectors.smtp import Letter, is_address
 from store.model.effect import Decided, Mail
 from store.model.lifecycle import World
 from store.model.people import People
-from store.model.request import CLOCK, Deployment, Extending, Kind, Request
+from store.model.request import CLOCK, Request
 
 TYPED_MOST: Final = 500  # characters of a reason
 NAME_MOST: Final = 80
@@ -25,13 +25,6 @@ _WORDS: Final[dict[Decided, str]] = {
     "succeeded": "Deployed",
     "failed": "Failed",
     "cancelled": "Cancelled",
-}
-_DOES: Final[dict[Kind, str]] = {
-    "open": "read the secrets of",
-    "access": "hold",
-    "change": "change the secrets of",
-    "policy": "change the policies,",
-    "deploy": "deploy",
 }
 
 
@@ -63,7 +56,7 @@ def _happened(request: Request, notice: Mail, people: People) -> str:
     of = f"the request of {_name(request.requester, people)}"
     if request.beneficiary != request.requester:
         of += f" for {_name(request.beneficiary, people)}"
-    what = f"{of} to {_does(request)}"
+    what = f"{of} to {action(request).replace('`', '')}"  # a mail has no mark for code
     match notice.news:
         case "approved":
             return f"{by} approved {what}."
@@ -85,15 +78,6 @@ def _happened(request: Request, notice: Mail, people: People) -> str:
             return f"The receiver reported a failure of {what}."
         case "cancelled":
             return f"{by or 'The machine that asked'} cancelled {what}."
-
-
-def _does(request: Request) -> str:
-    if isinstance(request.payload, Extending):
-        longer = spoken(request.granted_ms or request.duration_ms or 0)
-        return f"keep {request.target} for {longer} longer"
-    if isinstance(request.payload, Deployment):
-        return f"deploy {request.payload.version} to {request.target}"
-    return f"{_DOES[request.kind]} {request.target}"
 
 
 def _reasons(world: World, notice: Mail) -> list[tuple[str, str]]:

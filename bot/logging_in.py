@@ -1,6 +1,5 @@
 """Logging in: a computer asks, a person types its code and confirms, and the computer gets a token that nobody else can read."""
 
-import asyncio
 import contextlib
 import hmac
 import ipaddress
@@ -15,7 +14,7 @@ from store.model.errors import Conflict, Forbidden, NotFound, Unavailable
 from store.model.identity import request_id
 from store.model.lifecycle.world import demand
 from store.model.login import Attempt, login_code, parse_login_code, poll_hash
-from store.model.people import Directory, People, Wanted
+from store.model.people import Directory, People, Wanted, not_told
 from store.model.standing import may_act
 from store.model.token import Token, unknown_token, write_token
 from store.redis.logins import Logins
@@ -31,7 +30,6 @@ ASKS_MOST_OF_ALL: Final = 300  # and from all of them
 GUESSES_MOST: Final = 5  # wrong codes by one person in a window
 RENEWALS_MOST: Final = 120  # from one address in a window, proven or not
 SESSIONS_MOST: Final = 20  # of one person
-LOOKS_S: Final = 0.5  # between two looks at whether somebody has confirmed
 MINTED_TIMES: Final = 5
 POLL_BYTES: Final = 32
 HOST_MOST: Final = 80
@@ -95,30 +93,25 @@ class LoggingIn:
                 return Begun(attempt, poll)
         raise Unavailable("Too many logins are under way. Try again in a moment.", code="too_many")
 
-    async def fetch(self, login: str, poll: str, wait_ms: int) -> Attempt | None:
+    async def fetch(self, login: str, poll: str) -> Attempt | None:
         """What was confirmed, to one who asks, once. None: nobody has said anything yet."""
-        until_ms = self._now_ms() + wait_ms
-        while True:
-            attempt, version = await self._polled(login, poll)
-            if attempt.state == "denied":
-                raise Forbidden("It was denied in Slack.", code="denied")
-            if attempt.state == "confirmed":
-                taker = computer.encode(self._random(16))
-                entry = self._audit(attempt, "login.delivered", attempt.by or "")
-                if await self._logins.take(attempt, version, taker, [entry]):
-                    return attempt
-                raise _over()
-            if self._now_ms() >= until_ms:
-                return None
-            await asyncio.sleep(LOOKS_S)
+        attempt, version = await self._polled(login, poll)
+        if attempt.state == "denied":
+            raise Forbidden("It was denied in Slack.", code="denied")
+        if attempt.state != "confirmed":
+            return None
+        entry = self._audit(attempt, "login.delivered", attempt.by or "")
+        await self._take(attempt, version, entry)
+        return attempt
+
+    def record(self, login: str) -> str:
+        """What moves when somebody types its code, confirms or denies it."""
+        return self._logins.record(login)
 
     async def withdraw(self, login: str, poll: str) -> None:
         """The computer does not want it any more. What was confirmed meanwhile and not fetched ends with it."""
         attempt, version = await self._polled(login, poll)
-        taker = computer.encode(self._random(16))
-        entry = self._audit(attempt, "login.withdrawn", f"address:{attempt.address}")
-        if not await self._logins.take(attempt, version, taker, [entry]):
-            raise _over()
+        await self._take(attempt, version, self._audit(attempt, "login.withdrawn", f"address:{attempt.address}"))
         if attempt.state == "confirmed" and attempt.by is not None:
             await self._tokens.revoke(attempt.id, attempt.by, f"login:withdrawn:{attempt.id}")
 
@@ -269,6 +262,11 @@ class LoggingIn:
             raise _over()
         return attempt, version
 
+    async def _take(self, attempt: Attempt, version: int, entry: Audit) -> None:
+        taker = computer.encode(self._random(16))
+        if not await self._logins.take(attempt, version, taker, [entry]):
+            raise _over()
+
     async def _mine(self, user: str, login: str) -> tuple[Attempt, int]:
         attempt, version = await self._logins.find(login)
         if attempt is None or attempt.by != user or not self._open(attempt):
@@ -337,7 +335,7 @@ def network(address: str) -> str:
 def _known(user: str, people: People) -> None:
     """Fail closed. Raises `Unavailable` where Slack has not told, `Forbidden` for who may do nothing here."""
     if user not in people.persons:
-        raise Unavailable("Slack has not told us in time who you are. Try again in a moment.", code="people_unknown")
+        raise not_told()
     demand(may_act(user, people))
 
 

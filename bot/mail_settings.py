@@ -7,10 +7,10 @@ from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from scheduler.connectors.smtp import MailServer, Security, is_address
+from store.keys.transit import LOOPBACK
 from store.model.identity import shown
 from store.model.secret import Secret
 
-LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 SCHEMES: Final[dict[str, tuple[Security, int]]] = {
     "smtp+starttls": ("starttls", 587),
     "smtps": ("tls", 465),

@@ -131,9 +131,8 @@ from store.redis.turns import Turns
 from store.redis.uses import Uses
 from store.redis.versions import Versions
 
-EXPORTS: Final = (
-    "exports"  # in the data folder: a file for each environment, of its versions that are not kept any more
-)
+# In the data folder: a file for each environment, of its versions that are not kept any more.
+EXPORTS: Final = "exports"
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -165,7 +164,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     ring, policies, rosters = keeping.ring, keeping.policies, keeping.rosters
     custody = Custody(rosters, keeping.epochs, ring, policies, metrics)
 
-    watch = Watch(redis, dial, ring, metrics, custody.look)
+    watch = Watch(redis, dial, metrics, custody.look)
     slack = Slack.at(settings.slack_api_url, _plain(settings.slack_bot_token))
     identity = Identity(slack, _plain(settings.slack_bot_token))
     directory = SlackDirectory(slack, Facts(redis, keys), team_id=lambda: identity.team_id, now_ms=dial.now_ms)
@@ -373,7 +372,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     ]
     routes += Api(
         (
-            *LoginOperations(logging_in, tokens, addresses).operations(),
+            *LoginOperations(logging_in, tokens, addresses, waiting).operations(),
             *_operations(
                 talk,
                 sight,
@@ -447,7 +446,7 @@ def _operations(
     deploys: DeployOperations,
 ) -> tuple[Operation, ...]:
     """What the API does for people and machines."""
-    filing = Filing(talk.slack, cards, talk.pictures, talk.policies, talk.directory)
+    filing = Filing(talk, cards)
     return (
         *deploys.operations(),
         *RequestOperations(talk, sight=sight, filing=filing, waiting=waiting).operations(),

@@ -33,7 +33,6 @@ PUBLIC: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?")
 SESSION_MS: Final = 12 * durations.HOUR_MS
 SHORTEST_MS: Final = 5 * durations.MINUTE_MS
 LONGEST_MS: Final = 720 * durations.HOUR_MS
-LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 NAMES: Final = (
     *("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_API_URL", "REDIS_URL"),
@@ -197,7 +196,7 @@ class _Reader:
             self.problems.append(
                 f"SLACK_API_URL: an address like {SLACK_API_URL} is meant; leave it out for the real Slack."
             )
-        elif parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        elif parts.scheme == "http" and parts.hostname not in transit.LOOPBACK:
             self.warnings.append(
                 f"SLACK_API_URL: tokens go to {parts.hostname} unencrypted; use https outside your own machine."
             )

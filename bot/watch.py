@@ -6,7 +6,6 @@ import structlog
 
 from bot.http.health import Check
 from scheduler.metrics import Metrics
-from store.keys.ring import Keyring
 from store.model.errors import Unavailable
 from store.redis.client import Client
 from store.redis.clock import Dial
@@ -21,14 +20,12 @@ class Watch:
         self,
         redis: Client,
         dial: Dial,
-        ring: Keyring,
         metrics: Metrics,
-        custody: Callable[[], Awaitable[list[str]]] | None = None,
+        custody: Callable[[], Awaitable[list[str]]],
     ) -> None:
-        """`custody` looks after the keys, and answers what is not well with them; without it the holders are only challenged."""
+        """`custody` looks after the keys, and answers what is not well with them."""
         self._redis = redis
         self._dial = dial
-        self._ring = ring
         self._metrics = metrics
         self._custody = custody
         self.sentences: tuple[str, ...] = ()  # what is not well, for the owners
@@ -51,7 +48,7 @@ class Watch:
         await self._dial.sync()
         found = await inspect(self._redis)
         sentences = [finding.sentence for finding in found.findings]
-        sentences += await self._custody() if self._custody is not None else await self._challenged()
+        sentences += await self._custody()
         self._unfit = None
         if not found.may_grant:
             worst = max(found.findings, key=lambda finding: finding.verdict)
@@ -62,9 +59,6 @@ class Watch:
             if sentence not in self._said:
                 log.warning("health", why=sentence)
         self._said = frozenset(sentences)
-
-    async def _challenged(self) -> list[str]:
-        return [error.sentence for error in (await self._ring.challenge_all()).values() if error is not None]
 
     async def redis(self) -> str | None:
         try:

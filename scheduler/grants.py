@@ -23,9 +23,8 @@ from store.redis.turns import Turn, Turns
 
 MOST: Final = 100  # grants of one membership
 TURN_MS: Final = 60_000
-WITHIN_S: Final = (
-    40.0  # for all that is said to the outside at one try: the relay's patience is longer, and does not alarm
-)
+# For all that is said to the outside at one try: the relay's patience is longer, and does not alarm.
+WITHIN_S: Final = 40.0
 BUSY_MS: Final = 300
 # Of a write without an answer nobody knows whether it is still on its way. Until it cannot be any more nobody else reads
 # this group: they would take for the last word what is about to change.

@@ -13,9 +13,8 @@ from store.redis.outbox import Claimed, Outbox
 from store.redis.requests import Requests
 from store.redis.tokens import Tokens
 
-PACE: Final = (
-    10  # grants at one look: with `LOOK_S` of the clock 40 people a minute, of the hundred that Slack tells us
-)
+# Grants at one look: with `LOOK_S` of the clock 40 people a minute, of the hundred that Slack tells us.
+PACE: Final = 10
 MOST: Final = 500  # requests of one person
 
 log = structlog.stdlib.get_logger(__name__)

@@ -192,15 +192,12 @@ def history(target: str, *, most: int, url: str | None, output: Form) -> None:
     """List the versions of TARGET, the newest first: + added, ~ changed, - removed."""
     from bot.cli.environments import Environments, environment
 
-    where, now_ms = environment(target), 0
+    where = environment(target)
 
-    async def listed(client: "Client") -> list[dict[str, Any]]:
-        nonlocal now_ms
-        found = await Environments(client).versions(where, most)
-        now_ms = client.now_ms()
-        return found
+    async def listed(client: "Client") -> tuple[list[dict[str, Any]], int]:
+        return await Environments(client).versions(where, most), client.now_ms()
 
-    found = talk(url, listed)
+    found, now_ms = talk(url, listed)
     if output == "json":
         print_json(found)
     else:

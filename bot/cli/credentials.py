@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from bot.cli import kept
 from bot.cli.wire import ask
 from store.keys.computer import Computer, renewal
 from store.model.errors import Forbidden, Invalid, NotFound, Unavailable
@@ -149,7 +150,7 @@ class Credentials:
     @contextlib.asynccontextmanager
     async def locked(self) -> AsyncIterator[None]:
         """One program at a time reads, renews and writes. Raises `Unavailable`."""
-        self._folder()
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             await self._take(handle)
@@ -194,22 +195,8 @@ class Credentials:
         token = computer.open(sealed, session.id, expires_ms).reveal().decode()
         return session.model_copy(update={"token": token, "expires_ms": expires_ms})
 
-    def _folder(self) -> None:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-
     def _write(self, stored: Stored) -> None:
-        self._folder()
-        aside = self.path.with_name(f".{FILE}.{secrets.token_hex(8)}")
-        handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(stored.model_dump_json(indent=1, exclude_none=True) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(self.path)
-        except BaseException:
-            aside.unlink(missing_ok=True)
-            raise
+        kept.write(self.path, stored.model_dump_json(indent=1, exclude_none=True) + "\n")
 
 
 def place(environ: Mapping[str, str]) -> Path:

@@ -1,13 +1,12 @@
 """Drafts: edits that are gathered before anybody is asked. Values are sealed on the server at once; here lie names and references."""
 
 import json
-import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from bot.cli import kept
 from store.model.errors import Conflict, Invalid
 
 FILE: Final = "drafts.json"
@@ -41,9 +40,9 @@ class Drafts:
 
     def add(self, target: str, edits: Mapping[str, Edit]) -> None:
         found = self._all()
-        kept = found.setdefault(self._key(target), {})
+        draft = found.setdefault(self._key(target), {})
         for name, edit in edits.items():
-            kept[name] = {"reference": edit.reference, "mode": edit.mode, "expires_ms": edit.expires_ms}
+            draft[name] = {"reference": edit.reference, "mode": edit.mode, "expires_ms": edit.expires_ms}
         self._write(found)
 
     def discard(self, target: str) -> None:
@@ -86,12 +85,7 @@ class Drafts:
         return found if isinstance(found, dict) else {}
 
     def _write(self, found: Mapping[str, Any]) -> None:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        aside = self._path.with_name(f".{FILE}.{secrets.token_hex(8)}")
-        handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(found, file, indent=1)
-        aside.replace(self._path)
+        kept.write(self._path, json.dumps(found, indent=1))
 
 
 def _referred(name: str, edit: Edit) -> dict[str, Any]:

@@ -108,15 +108,10 @@ def ls(url: str | None, output: Form) -> None:
     """List the environments that you may ask for, or read now."""
     from bot.cli.environments import Environments
 
-    now_ms = 0
+    async def listed(client: "Client") -> "tuple[list[dict[str, object]], int]":
+        return await Environments(client).listed(), client.now_ms()
 
-    async def listed(client: "Client") -> "list[dict[str, object]]":
-        nonlocal now_ms
-        found = await Environments(client).listed()
-        now_ms = client.now_ms()
-        return found
-
-    found = talk(url, listed)
+    found, now_ms = talk(url, listed)
     if output == "json":
         print_json(found)
     elif found:

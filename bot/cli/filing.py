@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+AS: Final = click.option(
+    "--as", "who", required=True, metavar="USER", help="Who asks: an e-mail address or a Slack user id."
+)
+BECAUSE: Final = click.option(
+    "--because", "reason", default="", metavar="REASON", help="Why: whoever decides reads it."
+)
 REASON: Final = click.option("--reason", "--description", default="", help="Why, for those who decide.")
 TICKET: Final = click.option("--ticket", help="A ticket, where the rule wants one.")
 WAIT: Final = click.option("--wait", is_flag=True, help="Wait until it is decided; exit 1 where it is refused.")

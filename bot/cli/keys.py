@@ -9,22 +9,13 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from bot.cli.filing import AS, BECAUSE, TICKET
 from bot.cli.output import output_option, print_json, print_paragraph, print_table, styled
 
 if TYPE_CHECKING:
     from store.redis.epochs import Moved
 
 Tell = Callable[[str, "Moved"], None]
-
-as_option = click.option(
-    "--as", "who", required=True, metavar="USER", help="Who asks: an e-mail address or a Slack user id."
-)
-because_option = click.option(
-    "--because", "reason", default="", metavar="REASON", help="Why: whoever decides reads it."
-)
-ticket_option = click.option(
-    "--ticket", metavar="TICKET", help="The ticket it belongs to, where the rule asks for one."
-)
 
 
 @click.group("keys")
@@ -58,9 +49,9 @@ def list_(output: str) -> None:
 
 @command.command("add", short_help="Ask for a holder to be given every key.")
 @click.argument("holder")
-@as_option
-@because_option
-@ticket_option
+@AS
+@BECAUSE
+@TICKET
 @output_option
 def add(holder: str, who: str, reason: str, ticket: str | None, output: str) -> None:
     """Ask, as USER, for HOLDER to be given every key: its address as COUNTERSIGN_KEYS has it, or its name. A key file that is not there is made. Those who decide on policy:main get a card with its
@@ -71,9 +62,9 @@ def add(holder: str, who: str, reason: str, ticket: str | None, output: str) -> 
 
 @command.command("remove", short_help="Ask for a holder to be given no key any more.")
 @click.argument("holder")
-@as_option
-@because_option
-@ticket_option
+@AS
+@BECAUSE
+@TICKET
 @output_option
 def remove(holder: str, who: str, reason: str, ticket: str | None, output: str) -> None:
     """Ask, as USER, for HOLDER to be given no key any more. The last one that works stays, and two where anything is secure.
@@ -101,7 +92,7 @@ def _ask(what: Literal["add", "remove"], holder: str, who: str, reason: str, tic
 
 
 @command.command("recover", short_help="A new roster, where every holder of the old one is lost.")
-@as_option
+@AS
 @click.option("--because", "reason", required=True, metavar="REASON", help="Why: the audit log keeps it.")
 @click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
 def recover(who: str, reason: str, *, yes: bool) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,37 +11,29 @@ from bot.cli.output import output_option, print_json
 if TYPE_CHECKING:
     from bot.cli.session import Begun
 
-WAITED_TOO_LONG: Final = 124
-
 
 @click.command("login")
 @click.argument("url", required=False)
 @output_option
-def command(url: str | None, output: str) -> int:
+def command(url: str | None, output: str) -> None:
     """Log in at the server at URL, or again at the one of the last login.
 
     It shows a code. Type it in Slack yourself, as /countersign login CODE, and confirm what Slack then shows. What this computer is given lies in
     ~/.config/countersign for you alone, and is renewed by itself until the session ends. Ctrl-C gives up.
     """
     from bot.cli.credentials import Credentials
-    from bot.cli.output import tell_error
-    from bot.cli.session import WaitedTooLong, log_in
+    from bot.cli.session import log_in
     from bot.slack.views.words import utc
 
     credentials = Credentials.of(os.environ)
     server = credentials.url(url)
-    try:
-        session = asyncio.run(log_in(credentials, server, show))
-    except WaitedTooLong as error:
-        tell_error(error.detail, error.sentence, json=output == "json")
-        return WAITED_TOO_LONG
+    session = asyncio.run(log_in(credentials, server, show))
     if output == "json":
         print_json({"url": server, "user": session.user, "token": session.id, "until_ms": session.until_ms})
     else:
         click.echo(f"Logged in at {server} as {session.user}, until {utc(session.until_ms)} at the latest.", err=True)
     if os.environ.get("COUNTERSIGN_TOKEN"):
         click.echo("COUNTERSIGN_TOKEN is set, and goes before this login.", err=True)
-    return 0
 
 
 def show(begun: "Begun") -> None:

@@ -1,15 +1,15 @@
 """`countersign logout`: this computer speaks for nobody any more."""
 
-import asyncio
 import os
 
 import click
 
+from bot.cli.filing import URL, talk
 from bot.cli.output import output_option, print_json
 
 
 @click.command("logout")
-@click.option("--url", help="The server; else COUNTERSIGN_URL, or that of the last login.")
+@URL
 @output_option
 def command(url: str | None, output: str) -> None:
     """End the session of this computer, at the server and here."""
@@ -18,7 +18,7 @@ def command(url: str | None, output: str) -> None:
 
     credentials = Credentials.of(os.environ)
     server = credentials.url(url)
-    asyncio.run(log_out(credentials, server))
+    talk(server, lambda client: log_out(client, credentials))
     if output == "json":
         print_json({"url": server})
     else:

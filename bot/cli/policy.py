@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from bot.cli.filing import AS, BECAUSE, TICKET
 from bot.cli.output import output_option, print_json, print_labelled, print_paragraph, print_table, styled
 
 DEFAULT: Final = "policies.yml"
@@ -58,7 +59,7 @@ def schema() -> None:
 
 
 @command.command("explain", short_help="What the policies make of one request, before anybody is asked.")
-@click.option("--as", "who", required=True, metavar="USER", help="Who asks: an e-mail address or a Slack user id.")
+@AS
 @click.option("--for", "duration", metavar="DURATION", help="For how long: 2h, 1h30m, 45m.")
 @click.option(
     "--file", type=click.Path(path_type=Path), help="Ask this file, without Slack, not the policies in force."
@@ -94,9 +95,9 @@ def explain(who: str, duration: str | None, action: str, target: str, file: Path
 
 
 @command.command("apply", short_help="Ask for a file's policies to be put into force.")
-@click.option("--as", "who", required=True, metavar="USER", help="Who asks: an e-mail address or a Slack user id.")
-@click.option("--because", "reason", default="", metavar="REASON", help="Why: whoever decides reads it.")
-@click.option("--ticket", metavar="TICKET", help="The ticket it belongs to, where the rule asks for one.")
+@AS
+@BECAUSE
+@TICKET
 @click.option("--request", metavar="ID", help="Ask this in a request of yours that waits or is out of date, anew.")
 @click.option("-n", "--dry-run", is_flag=True, help="Say what it would change, and ask for nothing.")
 @click.argument("file", type=click.Path(path_type=Path), default=DEFAULT)

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-HEADER: Final = ("id", "state", "what", "by", "since", "until")
-
-
 LOCAL: Final = click.option("--local", is_flag=True, help="As the owner of this machine, straight from its Redis.")
 
 
@@ -54,7 +51,7 @@ def ls(*, waiting: bool, user: str | None, most: int, local: bool, url: str | No
     if output == "json":
         print_json([_shown(request) for request in requests])
     elif requests:
-        print_table(HEADER, [_row(request, policies.names) for request in requests])
+        print_table(request_mine.HEADER, [_row(request, policies.names) for request in requests])
     else:
         click.echo(f"{user} has asked for nothing and holds nothing." if user else "Nothing is waiting.", err=True)
 

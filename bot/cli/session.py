@@ -1,4 +1,4 @@
-"""Session: a computer logs in, asks with its token, and logs out."""
+"""Session: a computer logs in, and logs out."""
 
 import asyncio
 import contextlib
@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from bot.cli.asked import Failed, TooLong
+from bot.cli.client import Client
 from bot.cli.credentials import Credentials, Session
-from bot.cli.wire import Method, ask
+from bot.cli.wire import ask
 from store.keys.computer import Computer
 from store.model.errors import AccessError, Forbidden, NotFound, Unavailable
-from store.model.identity import request_id
 from store.model.secret import Secret
-from store.model.token import SECRET_BYTES, write_token
 
 WAIT_S: Final = 25  # for one answer; proxies cut off after thirty
 AGAIN_S: Final = 1.0  # after a server that did not answer
@@ -28,14 +28,6 @@ class Begun:
     code: str
     fingerprint: str
     expires_ms: int
-
-
-class Denied(AccessError):
-    code = "denied"
-
-
-class WaitedTooLong(AccessError):
-    code = "waited_too_long"
 
 
 async def log_in(credentials: Credentials, url: str, show: Callable[[Begun], None]) -> Session:
@@ -62,12 +54,13 @@ async def log_in(credentials: Credentials, url: str, show: Callable[[Begun], Non
     return session
 
 
-async def log_out(credentials: Credentials, url: str) -> None:
+async def log_out(client: Client, credentials: Credentials) -> None:
     """Forgets it here in any case. Raises `Unavailable` where the server could not be told."""
+    url = client.url
     if url not in credentials.read().sessions:
         raise Forbidden(f"Nobody is logged in at {url} here.", code="not_logged_in")
     try:
-        await with_token(credentials, url, "DELETE", "/v1/login")
+        await client.delete("/v1/login")
     except (Forbidden, NotFound):
         return  # it had ended already
     except Unavailable as error:
@@ -80,19 +73,6 @@ async def log_out(credentials: Credentials, url: str) -> None:
             credentials.forget(url)
 
 
-async def with_token(
-    credentials: Credentials, url: str, method: Method, path: str, *, body: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """Once more with a renewed token where the server takes the old one no longer. Raises `AccessError`."""
-    token = await credentials.bearer(url)
-    try:
-        return await ask(method, url, path, body=body, token=token)
-    except Forbidden as error:
-        if error.detail != "bad_token":
-            raise
-    return await ask(method, url, path, body=body, token=await credentials.bearer(url, refused=token))
-
-
 def host() -> str:
     return socket.gethostname()[:200] or "a computer without a name"
 
@@ -103,16 +83,16 @@ async def _fetched(url: str, login: str, poll: str) -> dict[str, Any]:
         try:
             answer = await ask("POST", url, f"/v1/login/{login}", body=body, timeout_s=WAIT_S + 10)
         except Unavailable as error:
-            if error.detail not in ("no_answer", "unknown"):
+            if error.detail not in ("no_answer", "unknown", "too_many"):
                 raise
             await asyncio.sleep(AGAIN_S)
             continue
         except Forbidden as error:
             if error.detail == "denied":
-                raise Denied(error.sentence) from None
+                raise Failed(error.sentence, code=error.detail) from None
             raise
         except NotFound as error:
-            raise WaitedTooLong(error.sentence) from None
+            raise TooLong(error.sentence) from None
         if answer["status"] == "confirmed":
             return answer
 
@@ -135,10 +115,3 @@ async def _withdraw(url: str, asked: Mapping[str, Any]) -> None:
     with contextlib.suppress(AccessError, TimeoutError, KeyError):
         async with asyncio.timeout(GIVE_UP_S):
             await ask("POST", url, f"/v1/login/{asked['login']}/withdraw", body={"poll": asked["poll"]})
-
-
-async def ask_for_machine(credentials: Credentials, url: str, body: Mapping[str, Any]) -> tuple[Secret, dict[str, Any]]:
-    """The token, whose secret is minted here and of which only the hash is sent, and the request as it was filed."""
-    token = request_id(secrets.token_bytes(7))
-    shown, kept = write_token("machine", token, secrets.token_bytes(SECRET_BYTES))
-    return shown, await with_token(credentials, url, "POST", "/v1/tokens", body={"token": token, "hash": kept, **body})

@@ -1,19 +1,16 @@
 """`countersign token`: the tokens of machines, as an owner who is logged in asks for, sees and ends them."""
 
-import asyncio
-import os
 import re
 from typing import Any, Final
 
 import click
 
+from bot.cli.filing import REASON, TICKET, URL, talk
 from bot.cli.output import output_option, print_json, print_table
 
 HEADER: Final = ("id", "kind", "name", "may", "last used", "ends")
 ACTIONS: Final = ("read", "deploy", "report")
 _DAYS: Final = re.compile(r"([0-9]{1,3})d")
-
-url_option = click.option("--url", help="The server; else COUNTERSIGN_URL, or that of the last login.")
 
 
 @click.group("token")
@@ -35,9 +32,9 @@ def command() -> None:
     help="What it may; may be repeated.",
 )
 @click.option("--for", "lifetime", required=True, metavar="TIME", help="How long, like 90d or 12h; a year at most.")
-@click.option("--reason", "--description", default="", help="Why, for those who decide.")
-@click.option("--ticket", help="Where the rule wants one.")
-@url_option
+@REASON
+@TICKET
+@URL
 @output_option
 def create(
     name: str,
@@ -53,16 +50,20 @@ def create(
 
     The token is made on this computer, and only its hash is sent. It does nothing until the request is approved.
     """
-    from bot.cli.credentials import Credentials
-    from bot.cli.session import ask_for_machine
-    from bot.slack.views.words import cleaned
+    import secrets
 
-    lifetime_ms = _lifetime(lifetime)
-    credentials = Credentials.of(os.environ)
-    server = credentials.url(url)
-    body = {"name": name, "targets": targets, "actions": actions, "lifetime_ms": lifetime_ms, "reason": reason}
-    shown, filed = asyncio.run(ask_for_machine(credentials, server, body | ({"ticket": ticket} if ticket else {})))
+    from bot.slack.views.words import cleaned
+    from store.model.identity import request_id
+    from store.model.token import SECRET_BYTES, write_token
+
+    lifetime_ms, identity = _lifetime(lifetime), request_id(secrets.token_bytes(7))
+    shown, kept = write_token("machine", identity, secrets.token_bytes(SECRET_BYTES))
     token = shown.reveal().decode()
+    body = {
+        "token": identity, "hash": kept, "name": name, "targets": targets, "actions": actions,
+        "lifetime_ms": lifetime_ms, "reason": reason, "ticket": ticket or None,
+    }  # fmt: skip
+    filed = talk(url, lambda client: client.post("/v1/tokens", body)).body
     if output == "json":
         print_json({"token": token, "request": filed})
         return
@@ -74,17 +75,11 @@ def create(
 
 
 @command.command("ls", short_help="Tokens of machines, and your own sessions.")
-@url_option
+@URL
 @output_option
 def ls(url: str | None, output: str) -> None:
     """List the tokens of machines, with their last use, and your own sessions."""
-    from bot.cli.credentials import Credentials
-    from bot.cli.session import with_token
-
-    credentials = Credentials.of(os.environ)
-    server = credentials.url(url)
-    found = asyncio.run(with_token(credentials, server, "GET", "/v1/tokens"))
-    tokens: list[dict[str, Any]] = found["tokens"]
+    tokens: list[dict[str, Any]] = talk(url, lambda client: client.get("/v1/tokens")).body["tokens"]
     if output == "json":
         print_json(tokens)
     elif tokens:
@@ -95,18 +90,14 @@ def ls(url: str | None, output: str) -> None:
 
 @command.command("revoke", short_help="End a token for good.")
 @click.argument("token_id", metavar="ID")
-@url_option
+@URL
 @output_option
 def revoke(token_id: str, url: str | None, output: str) -> None:
     """End the token of a machine, or a session of your own: it is refused from now on."""
-    from bot.cli.credentials import Credentials
-    from bot.cli.session import with_token
     from store.model.identity import parse_request_id
 
     wanted = parse_request_id(token_id)
-    credentials = Credentials.of(os.environ)
-    server = credentials.url(url)
-    asyncio.run(with_token(credentials, server, "DELETE", f"/v1/tokens/{wanted}"))
+    talk(url, lambda client: client.delete(f"/v1/tokens/{wanted}"))
     if output == "json":
         print_json({"token": wanted})
     else:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bot.cli.filing import REASON, TICKET, TIMEOUT, URL
 from bot.cli.moments import DURATION
 from bot.cli.output import Form, exit_code, output_option
 from store.model.errors import AccessError, Unavailable
@@ -46,11 +47,11 @@ class How:
 @click.option(
     "--grant-expiration", "grant_expiration_ms", type=DURATION, help="How long an approval may wait for its use."
 )
-@click.option("--reason", "--description", default="", help="Why, for those who decide.")
-@click.option("--ticket", help="A ticket, where the rule wants one.")
+@REASON
+@TICKET
 @click.option("--no-request", is_flag=True, help="Ask nobody: use what you have, or fail.")
 @click.option("--no-wait", is_flag=True, help="Ask, but do not wait for the answer (exit 124).")
-@click.option("--timeout", "timeout_ms", type=DURATION, help="Wait no longer than this (exit 124).")
+@TIMEOUT
 @click.option(
     "--on-end",
     type=click.Choice(["warn", "term"]),
@@ -61,7 +62,7 @@ class How:
 @click.option("--no-mask", is_flag=True, help="Let the program print values, and write where we do.")
 @click.option("--files", is_flag=True, help="Every value as a file in $COUNTERSIGN_FILES, and none in the environment.")
 @click.option("--files-on-disk", is_flag=True, help="Where there is no file system in memory, put files on a disk.")
-@click.option("--url", help="The server; else $COUNTERSIGN_URL, or where you are logged in.")
+@URL
 @output_option
 def command(
     target: str,

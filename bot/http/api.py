@@ -13,12 +13,12 @@ from pydantic import BaseModel
 
 from bot.http import asked
 from bot.http.answers import JSON, Nothing, refused, told
-from bot.http.auth import AUTHORIZATION, Auth, Caller, bearer
+from bot.http.auth import AUTHORIZATION, Auth, Caller, bearer, no_token
 from bot.http.openapi import described
 from bot.http.pace import Pace
 from bot.http.signed import SIGNATURE, Signer
 from scheduler.metrics import Metrics
-from store.model.errors import AccessError, Forbidden
+from store.model.errors import AccessError
 from store.model.token import Bearer
 
 KIB: Final = 1024
@@ -49,14 +49,14 @@ class Call:
     def known(self) -> Caller:
         """Who calls an operation that asks for a token. Raises `Forbidden`."""
         if self.caller is None:
-            raise Forbidden("Show a token: Authorization: Bearer …", code="no_token")
+            raise no_token()
         return self.caller
 
     @property
     def shown(self) -> Bearer:
         """What was shown, to be looked at by a script. Raises `Forbidden`."""
         if self.bearer is None:
-            raise Forbidden("Show a token: Authorization: Bearer …", code="no_token")
+            raise no_token()
         return self.bearer
 
     def path(self, name: str) -> str:

@@ -41,10 +41,6 @@ class Auth:
         self._tokens = tokens
         self.now_ms = now_ms
 
-    async def caller(self, request: web.Request) -> Caller:
-        """Raises `Forbidden` (`no_token`, `bad_token`)."""
-        return await self.known(bearer(request))
-
     async def known(self, shown: Bearer) -> Caller:
         """Raises `Forbidden` (`bad_token`)."""
         return Caller(await self._tokens.show(shown, self.now_ms()), shown)
@@ -54,8 +50,12 @@ def bearer(request: web.Request) -> Bearer:
     """Raises `Forbidden` (`no_token`, `bad_token`)."""
     given = request.headers.getall(AUTHORIZATION, [])
     if not given:
-        raise Forbidden("Show a token: Authorization: Bearer …", code="no_token")
+        raise no_token()
     scheme, _, shown = given[0].partition(" ")
     if len(given) > 1 or scheme.lower() != SCHEME:
         raise unknown_token()
     return Bearer.read(shown.strip())
+
+
+def no_token() -> Forbidden:
+    return Forbidden("Show a token: Authorization: Bearer …", code="no_token")

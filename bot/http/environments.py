@@ -12,13 +12,13 @@ from bot.http.requests import Mode, Name, raw
 from bot.http.secrets import VersionNumber, environment_of
 from bot.slack.conversation import Conversation
 from store.model.environment import Environment
-from store.model.errors import Invalid, NotFound, Unavailable
+from store.model.errors import Invalid, NotFound
 from store.model.identity import RequestId, Target
-from store.model.people import Wanted
-from store.model.policy import ASKED_OF, PolicySet
+from store.model.people import Wanted, not_told
+from store.model.policy import PolicySet
 from store.model.sealed import Manifest
 from store.model.secret import Secret
-from store.model.standing import may_act
+from store.model.standing import knowing, may_act, may_know
 from store.model.versions import Word
 from store.redis.blobs import Blobs
 from store.redis.environments import Environments
@@ -252,7 +252,7 @@ class EnvironmentOperations:
         wanted = rule.requesters.wanted | Wanted(users=frozenset((user,)))
         people = await self._directory.people(wanted)
         if people.lacks(wanted):
-            raise _unknown()
+            raise not_told()
         if may_act(user, people).may is not True or rule.requesters.has(user, people) is not True:
             raise _unseen(target)
 
@@ -271,21 +271,15 @@ class EnvironmentOperations:
 
     async def _demand_concerned(self, user: str, target: Target) -> None:
         policies = await self._policies.current()
-        rules = [rule for action in ASKED_OF["environment"] if (rule := policies.rule(action, target)) is not None]
-        circles = [policies.owners, *(rule.requesters for rule in rules)]
-        circles += [threshold.circle for rule in rules for threshold in rule.approvals]
-        wanted = Wanted(users=frozenset((user,)))
-        for circle in circles:
-            wanted |= circle.wanted
-        people = await self._directory.people(wanted)
-        if may_act(user, people).may is not True:
-            raise _unknown() if may_act(user, people).may is None else _unseen(target)
-        if any(circle.has(user, people) for circle in circles):
+        people = await self._directory.people(knowing(target, policies, user))
+        standing = may_know(target, policies, user, people)
+        if standing.may or (may_act(user, people).may and await self._reads(user, target)):
             return
+        raise not_told() if standing.may is None else _unseen(target)
+
+    async def _reads(self, user: str, target: Target) -> bool:
         held = await self._requests.listed(f"reads:{user}:{target.id}", most=1)
-        if held and held[0].state == "active":
-            return
-        raise _unknown() if people.lacks(wanted) else _unseen(target)
+        return bool(held) and held[0].state == "active"
 
 
 def _entries(head: Manifest) -> tuple[NamedEntry, ...]:
@@ -296,7 +290,3 @@ def _entries(head: Manifest) -> tuple[NamedEntry, ...]:
 
 def _unseen(target: Target) -> NotFound:
     return NotFound(f"There is no environment {target} here, or it is not yours to see.", code="no_environment")
-
-
-def _unknown() -> Unavailable:
-    return Unavailable("Slack has not told us in time who you are. Try again in a moment.", code="people_unknown")

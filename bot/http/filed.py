@@ -5,24 +5,21 @@ from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
 from bot.http.answers import Shape
-from bot.slack.directory import SlackDirectory
-from bot.slack.pictures import Pictures
+from bot.slack.conversation import Conversation
 from bot.slack.views import status
 from bot.slack.views.facts import CardFacts
 from bot.slack.views.words import joined, utc
-from bot.slack.wire import Slack, SlackRefused
-from store.model.errors import Unavailable
+from store.model.errors import Conflict, NotFound
 from store.model.identity import RequestId, UserId
 from store.model.lifecycle import LAPSED, World
 from store.model.people import Wanted
 from store.model.policy import Threshold
 from store.model.request import CLOCK, MERGED, RELAY, Change, Deployment, Extending, Gate, Kind, Machine, Request, State
 from store.model.token import MachineActor, MachineName, TokenId, is_machine
-from store.redis.cards import Cards
-from store.redis.policies import Policies
+from store.redis.cards import CHANNEL, Cards
+from store.redis.requests import Outcome
 
 LINKS_KEPT: Final = 1_000
-CHANNEL: Final = "channel"
 
 
 class Named(Shape):
@@ -89,15 +86,30 @@ class Filed(Shape):
 
 
 class Filing:
-    def __init__(
-        self, slack: Slack, cards: Cards, pictures: Pictures, policies: Policies, directory: SlackDirectory
-    ) -> None:
-        self._slack = slack
-        self._directory = directory
+    def __init__(self, talk: Conversation, cards: Cards) -> None:
+        self._slack = talk.slack
+        self._requests = talk.requests
+        self._directory = talk.directory
+        self._pictures = talk.pictures
+        self._policies = talk.policies
+        self._committed = talk.committed
         self._cards = cards
-        self._pictures = pictures
-        self._policies = policies
         self._links: OrderedDict[str, str] = OrderedDict()
+
+    async def done(self, outcome: Outcome) -> Filed:
+        """What was answered, and what it was about. Raises `Conflict` where that is not known any more."""
+        if outcome.news:
+            self._committed()
+        if outcome.request is None:
+            raise Conflict(
+                f"{outcome.answer} That was some time ago, and nobody knows any more for which request.",
+                code="answered",
+            )
+        try:
+            world = await self._requests.get(outcome.request.id)
+        except NotFound:
+            raise Conflict("That was answered before, and the request is gone.", code="answered") from None
+        return await self.of(world, outcome.answer)
 
     async def of(self, world: World, said: str | None = None) -> Filed:
         """`said`: what was just answered, before where it stands."""
@@ -158,11 +170,10 @@ class Filing:
         card = (await self._cards.of(request_id)).get(CHANNEL)
         if card is None:
             return None
-        try:
-            told = await self._slack.call("chat.getPermalink", channel=card.channel, message_ts=card.ts)
-        except (SlackRefused, Unavailable):
+        link = await self._slack.link(card.channel, card.ts)
+        if link is None:
             return None
-        self._links[request_id] = link = str(told["permalink"])
+        self._links[request_id] = link
         while len(self._links) > LINKS_KEPT:
             self._links.popitem(last=False)
         return link

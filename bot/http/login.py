@@ -8,15 +8,14 @@ from pydantic import Field, StringConstraints
 from bot.http.addresses import Addresses
 from bot.http.answers import Shape, answer
 from bot.http.api import Call, Operation
-from bot.logging_in import HOST_MOST, LoggingIn
+from bot.http.waiting import Wait, Waiting
+from bot.logging_in import HOST_MOST, LoggingIn, network
 from bot.slack.views.words import cleaned
 from store.model.errors import Invalid
 from store.model.identity import UserId
 from store.model.login import spelled
 from store.model.token import PublicKey, TokenId
 from store.redis.tokens import Tokens
-
-WAIT_MOST_S = 30
 
 Words = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Poll = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
@@ -43,7 +42,7 @@ class Asked(Shape):
 
 class Fetch(Shape):
     poll: Poll
-    wait_s: Annotated[int, Field(ge=0, le=WAIT_MOST_S)] = 0
+    wait_s: Wait = 0
 
 
 class Withdraw(Shape):
@@ -80,10 +79,11 @@ class Done(Shape):
 
 
 class LoginOperations:
-    def __init__(self, logging_in: LoggingIn, tokens: Tokens, addresses: Addresses) -> None:
+    def __init__(self, logging_in: LoggingIn, tokens: Tokens, addresses: Addresses, waiting: Waiting) -> None:
         self._logging_in = logging_in
         self._tokens = tokens
         self._addresses = addresses
+        self._waiting = waiting
 
     def operations(self) -> tuple[Operation, ...]:
         return (
@@ -148,8 +148,15 @@ class LoginOperations:
         return answer(told, 201)
 
     async def _fetch(self, call: Call) -> web.StreamResponse:
-        login = call.request.match_info["login"]
-        found = await self._logging_in.fetch(login, call.body.poll, call.body.wait_s * 1_000)
+        login, body = call.path("login"), call.body
+        found = await self._waiting.until(
+            lambda: self._logging_in.fetch(login, body.poll),
+            news=lambda found: found is not None,
+            records=lambda _: (self._logging_in.record(login),),
+            wait_s=body.wait_s,
+            who=network(self._addresses.of(call.request)),  # nobody has said yet who they are
+            request=call.request,
+        )
         if found is None:
             return answer(Fetched(status="waiting"))
         return answer(
@@ -164,7 +171,7 @@ class LoginOperations:
         )
 
     async def _withdraw(self, call: Call) -> web.StreamResponse:
-        await self._logging_in.withdraw(call.request.match_info["login"], call.body.poll)
+        await self._logging_in.withdraw(call.path("login"), call.body.poll)
         return answer(Done(sentence="Withdrawn."))
 
     async def _renew(self, call: Call) -> web.StreamResponse:

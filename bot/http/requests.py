@@ -16,7 +16,7 @@ from bot.slack.conversation import Conversation
 from bot.slack.sight import Sight, unseen
 from store.model.blob import Pasted
 from store.model.command import Activate, Cancel, Command, Deploy, End, Withdraw
-from store.model.errors import AccessError, Conflict, Invalid, NotFound
+from store.model.errors import AccessError, Invalid, NotFound
 from store.model.identity import Target, UserId, parse_request_id
 from store.model.lifecycle import World
 from store.model.request import REASON_MOST, Machine, State
@@ -104,7 +104,6 @@ class RequestOperations:
         self._policies = talk.policies
         self._asking = talk.asking
         self._pictures = talk.pictures
-        self._committed = talk.committed
         self._sight = sight
         self._filing = filing
         self._waiting = waiting
@@ -154,7 +153,7 @@ class RequestOperations:
         body, policies = call.body, await self._policies.current()
         target = Target.parse(body.target, organization=policies.organization)
         if body.kind == "deploy":
-            return await self._filed(await self._deploy(call, target), 201)
+            return answer(await self._filing.done(await self._deploy(call, target)), 201)
         _only(body, "version", "ref")
         user = call.known.person
         said: dict[str, Any] = {
@@ -173,7 +172,7 @@ class RequestOperations:
                 beneficiary=body.beneficiary,
                 **said,
             )
-        return await self._filed(outcome, 201)
+        return answer(await self._filing.done(outcome), 201)
 
     async def _deploy(self, call: Call, target: Target) -> Outcome:
         """By a person, or by a machine that was let ask for it: then who asked for its token answers for it."""
@@ -267,12 +266,12 @@ class RequestOperations:
             command_id=call.command_id,
             door="terminal",
         )
-        return await self._filed(outcome, 201)
+        return answer(await self._filing.done(outcome), 201)
 
     async def _apply(self, call: Call, command: Command) -> web.StreamResponse:
         world = await self._seen(call.known, _id(call))
         outcome = await self._requests.apply(world.request.id, command)
-        return await self._filed(outcome, 200)
+        return answer(await self._filing.done(outcome))
 
     async def _seen(self, caller: Caller, request_id: str) -> World:
         """The same answer for what is not there and for what is not theirs; a machine's is what it asked for. Raises `NotFound`."""
@@ -282,20 +281,6 @@ class RequestOperations:
         elif world.request.asker != caller.token.actor:
             raise unseen(request_id)
         return world
-
-    async def _filed(self, outcome: Outcome, status: int) -> web.StreamResponse:
-        if outcome.news:
-            self._committed()
-        if outcome.request is None:
-            raise Conflict(
-                f"{outcome.answer} That was some time ago, and nobody knows any more for which request.",
-                code="answered",
-            )
-        try:
-            world = await self._requests.get(outcome.request.id)
-        except NotFound:
-            raise Conflict("That was answered before, and the request is gone.", code="answered") from None
-        return answer(await self._filing.of(world, outcome.answer), status)
 
 
 def _id(call: Call) -> str:

@@ -11,7 +11,7 @@ from bot.http.api import Call, Operation
 from bot.http.filed import Filed, Filing
 from bot.http.requests import Ticket, Words
 from bot.slack.conversation import Conversation
-from store.model.errors import Conflict, NotFound
+from store.model.errors import NotFound
 from store.model.identity import Target, TargetId, UserId
 from store.model.request import Minting
 from store.model.sealed import Sha256
@@ -69,8 +69,6 @@ class Mint(Shape):
 class TokenOperations:
     def __init__(self, talk: Conversation, tokens: Tokens, uses: Uses, filing: Filing) -> None:
         self._asking = talk.asking
-        self._requests = talk.requests
-        self._committed = talk.committed
         self._policies = talk.policies
         self._directory = talk.directory
         self._tokens = tokens
@@ -134,7 +132,7 @@ class TokenOperations:
     async def _list(self, call: Call) -> web.StreamResponse:
         user = call.known.person
         found = await self._tokens.of(user)
-        if await self._owns(user):
+        if await self._policies.owned_by(user, self._directory):
             found += await self._tokens.machines()
         now_ms = self._uses.now_ms()
         found = [token for token in found if now_ms < token.ends_ms]
@@ -155,24 +153,18 @@ class TokenOperations:
         outcome = await self._asking.machine(
             user, machine, reason=asked.reason, ticket=asked.ticket, door="terminal", command_id=call.command_id
         )
-        if outcome.news:
-            self._committed()
-        if outcome.request is None:
-            raise Conflict(outcome.answer, code="answered")
-        return answer(await self._filing.of(await self._requests.get(outcome.request.id), outcome.answer), 201)
+        return answer(await self._filing.done(outcome), 201)
 
     async def _revoke(self, call: Call) -> web.StreamResponse:
-        user, wanted = call.known.person, call.request.match_info["token"]
+        user, wanted = call.known.person, call.path("token")
         token, _ = await self._tokens.find(wanted)
         mine = token is not None and token.kind == "person" and token.holder == user
-        if token is None or not (mine or (token.kind == "machine" and await self._owns(user))):
+        if token is None or not (
+            mine or (token.kind == "machine" and await self._policies.owned_by(user, self._directory))
+        ):
             raise NotFound("There is no such token, or it is not yours to revoke.")
         await self._tokens.revoke(token.id, user, f"revoke:{token.id}:{user}")
         return answer(Revoked(token=token.id))
-
-    async def _owns(self, user: str) -> bool:
-        owners = (await self._policies.current()).owners
-        return owners.has(user, await self._directory.people(owners.wanted)) is True
 
 
 def _listed(tokens: Iterable[Token], uses: dict[str, Use], user: str) -> Iterable[Listed]:

@@ -15,7 +15,7 @@ from store.redis.pulse import Pulse
 LONGEST_S: Final = 30
 AGAIN_S: Final = 5.0  # whoever waits is looked at again, also where nothing has moved
 MOST: Final = 1_000  # at once
-MOST_OF_ONE: Final = 50  # of one token
+MOST_OF_ONE: Final = 50  # of one token, or of one address that shows none
 FULL_MS: Final = 5_000
 
 Wait = Annotated[int, Field(ge=0, le=LONGEST_S, description="Seconds to wait for news, at the most.")]

@@ -6,21 +6,18 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.slack import ids
 from bot.slack.conversation import Conversation
-from bot.slack.doors import submission
+from bot.slack.doors import Submission, submission
+from bot.slack.sending import finish
 from bot.slack.views import deleting as draw
-from bot.slack.views import modals
-from bot.slack.views.reading import BadForm
-from store.model.errors import AccessError
 from store.model.identity import Target
 from store.redis.deletions import Deletions
 
 
 class Deleting:
     def __init__(self, talk: Conversation, deletions: Deletions) -> None:
+        self._talk = talk
         self._slack = talk.slack
         self._replies = talk.replies
-        self._committed = talk.committed
-        self._counted = talk.counted
         self._deletions = deletions
 
     async def open(self, user: str, name: str, trigger: str) -> None:
@@ -30,21 +27,12 @@ class Deleting:
 
     async def sent(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         sent = submission(body)
-        try:
-            target, seen = ids.parse_version_reference(sent.metadata)
-            reason = draw.read(sent.values, target.id)
-            answer = await self._deletions.delete(
-                sent.user, target, seen=seen, reason=reason, command_id=sent.command_id
-            )
-        except BadForm as error:
-            await ack(response_action="errors", errors=error.errors)
-            return
-        except AccessError as error:
-            self._counted(sent.callback, error.code)
-            await ack(response_action="update", view=modals.notice("Not deleted", error.sentence))
-            return
-        self._counted(sent.callback, "ok")
-        self._committed()
-        self._replies.sentence(sent.user, None, answer)
-        self._replies.opened_home(sent.user)
-        await ack()
+        answer = await finish(self._talk, ack, sent, self._delete(sent), refused="Not deleted")
+        if answer is not None:
+            self._replies.sentence(sent.user, None, answer)
+            self._replies.opened_home(sent.user)
+
+    async def _delete(self, sent: Submission) -> str:
+        target, seen = ids.parse_version_reference(sent.metadata)
+        reason = draw.read(sent.values, target.id)
+        return await self._deletions.delete(sent.user, target, seen=seen, reason=reason, command_id=sent.command_id)

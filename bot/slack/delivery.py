@@ -25,7 +25,7 @@ from store.model.people import Directory, Wanted
 from store.model.policy import Circle
 from store.model.request import RELAY, startable
 from store.model.standing import may_act, may_deploy, may_review, wanted
-from store.redis.cards import Card, Cards
+from store.redis.cards import APPROVER, BENEFICIARY, CHANNEL, COPY, HOOK, REPORT, REQUESTER, TELL, Card, Cards
 from store.redis.channels import Channels
 from store.redis.locks import Locks
 from store.redis.outbox import Claimed, Outbox
@@ -50,6 +50,7 @@ CLOSED: Final = frozenset(
 UNREACHABLE: Final = frozenset(
     {"user_not_found", "user_disabled", "users_not_found", "cannot_dm_bot", "user_not_visible"}
 )
+DEAF: Final = CLOSED | UNREACHABLE  # nobody hears it there, however often it is said
 CALLS: Final = frozenset({"reminder", "escalated"})  # to decide; over once it is decided
 LOCKING: Final = frozenset({"locked", "unlocked"})
 ANNOUNCED: Final = frozenset(
@@ -90,7 +91,6 @@ class Delivery:
         self._outbox = outbox
         self._seen = seen
         self._locks = locks
-        self._dms: dict[str, str] = {}
         self._closed_here: set[str] = set()  # channels that this process found closed
         self._copies: OrderedDict[tuple[str, str], None] = OrderedDict()
 
@@ -106,29 +106,29 @@ class Delivery:
         for_approvers = draw.for_approvers(await self._pictures.cautioned(world, facts))
         refusals: list[SlackRefused] = []  # what is refused in one place holds up no other
         try:
-            channel = await self._channel_card(world, known.get("channel"), for_approvers)
+            channel = await self._channel_card(world, known.get(CHANNEL), for_approvers)
         except SlackRefused as refusal:
             channel = None
             refusals.append(refusal)
-        asked = [f"approver/{user}" for user in await self._approvers(world)] if channel is None else []
-        for place in dict.fromkeys((*asked, *(place for place in known if place.startswith("approver/")))):
-            user = place.removeprefix("approver/")
+        asked = [f"{APPROVER}{user}" for user in await self._approvers(world)] if channel is None else []
+        for place in dict.fromkeys((*asked, *(place for place in known if place.startswith(APPROVER)))):
+            user = place.removeprefix(APPROVER)
             refusals += await self._place_dm(effect.request, place, user, known, for_approvers)
         if channel is not None:
             for delivery in facts.deliveries:
-                place, line = f"hook/{delivery.place}", say.hook_line(delivery, facts.request)
+                place, line = f"{HOOK}{delivery.place}", say.hook_line(delivery, facts.request)
                 await self._place(effect.request, place, channel.channel, known.get(place), line, thread=channel.ts)
             if (report := say.progress_line(facts.request)) is not None:
-                there = known.get("report")
-                await self._place(effect.request, "report", channel.channel, there, report, thread=channel.ts)
+                there = known.get(REPORT)
+                await self._place(effect.request, REPORT, channel.channel, there, report, thread=channel.ts)
         for place, copy in known.items():
-            if place.startswith("copy/"):
+            if place.startswith(COPY):
                 await self._copy(effect.request, copy, for_approvers)
         await self._pass(facts, known)
         # Who answers for a machine is not written to each time that it asks.
         own = () if facts.request.machine is not None else (facts.request.requester, facts.request.beneficiary)
         for user in dict.fromkeys(own):
-            place = "requester" if user == facts.request.requester else f"beneficiary/{user}"
+            place = REQUESTER if user == facts.request.requester else f"{BENEFICIARY}{user}"
             refusals += await self._place_dm(effect.request, place, user, known, draw.for_requester(facts, to=user))
         await self._seen(facts)
         if refusals:
@@ -167,16 +167,16 @@ class Delivery:
             facts = replace(facts, decides=may_review(world.request, world.rules, effect.to, people).may)
         facts = replace(facts, undelivered=effect.detail)
         known = await self._cards.of(effect.request)
-        theirs = "channel" if "channel" in known else f"approver/{effect.to}"
-        link = await self._link(known, "requester" if about_self else theirs)
+        theirs = CHANNEL if CHANNEL in known else f"{APPROVER}{effect.to}"
+        link = await self._link(known, REQUESTER if about_self else theirs)
         if effect.news in ANNOUNCED:
             message = say.announce(facts, effect.news, link=link, to=effect.to)
         else:
             message = say.tell(facts, effect.news, link=link, to=effect.to)
         try:
-            channel, ts = await self._post(await self._dm(effect.to), message)
+            channel, ts = await self._slack.post(await self._slack.dm(effect.to), message)
             if _has_buttons(message):
-                place = f"tell/{_moment(facts, effect.news)}/{effect.to}/{effect.news}"
+                place = f"{TELL}{_moment(facts, effect.news)}/{effect.to}/{effect.news}"
                 await self._keep(effect.request, Card(place, channel, ts))
                 await self._overtaken(effect, facts, claimed)
         except SlackRefused as refusal:
@@ -226,9 +226,9 @@ class Delivery:
         world, facts = await self._pictures.card(effect.request)
         if not named(world.policy_now, effect):
             return
-        link = await self._link(await self._cards.of(effect.request), "channel")
+        link = await self._link(await self._cards.of(effect.request), CHANNEL)
         try:
-            await self._post(effect.channel, say.notice(facts, effect.news, link=link))
+            await self._slack.post(effect.channel, say.notice(facts, effect.news, link=link))
         except SlackRefused as refusal:
             if refusal.error not in CLOSED:
                 raise
@@ -290,7 +290,7 @@ class Delivery:
     async def adopt(self, request: str, channel: str, ts: str) -> None:
         """A card that somebody clicked and that we do not know of (its post was not confirmed) is kept true as well."""
         if not any((card.channel, card.ts) == (channel, ts) for card in (await self._cards.of(request)).values()):
-            await self._keep(request, Card(f"copy/{channel}/{ts}", channel, ts))
+            await self._keep(request, Card(f"{COPY}{channel}/{ts}", channel, ts))
         self._remember(channel, ts)
 
     async def refresh(self, request: str, channel: str, ts: str, click: str) -> None:
@@ -305,11 +305,11 @@ class Delivery:
     async def _pass(self, facts: CardFacts, known: dict[str, Card]) -> None:
         """News whose moment is over has buttons that promise what is over: it becomes one line."""
         request = facts.request
-        told = [(place.split("/"), card) for place, card in known.items() if place.startswith("tell/")]
+        told = [(place.split("/"), card) for place, card in known.items() if place.startswith(TELL)]
         over = [(user, card) for (_, moment, user, news), card in told if moment != _moment(facts, news)]
         if not over:
             return
-        own, theirs = await self._link(known, "requester"), await self._link(known, "channel")
+        own, theirs = await self._link(known, REQUESTER), await self._link(known, CHANNEL)
         for user, card in over:
             about_self = user in (request.requester, request.beneficiary)
             line = say.passed(facts, own if about_self else theirs)
@@ -323,13 +323,13 @@ class Delivery:
         if channel is None:
             return None
         try:
-            card = await self._place(world.request.id, "channel", channel, known, message)
+            card = await self._place(world.request.id, CHANNEL, channel, known, message)
         except SlackRefused as refusal:
             if refusal.error not in CLOSED:
                 raise
             log.warning("channel is closed to us", channel=channel, request=world.request.id, why=refusal.error)
             if listed is not None and listed != channel:  # the policies name another one by now
-                await self._cards.forget(world.request.id, "channel")
+                await self._cards.forget(world.request.id, CHANNEL)
                 return await self._channel_card(world, None, message)
             await self._closed(world, channel, refusal.error)
             return None
@@ -364,7 +364,7 @@ class Delivery:
         """What Slack says no to, but for people it cannot reach at all: that is so, and nothing to be tried again."""
         try:
             card = known.get(place)
-            await self._place(request, place, card.channel if card else await self._dm(user), card, message)
+            await self._place(request, place, card.channel if card else await self._slack.dm(user), card, message)
         except SlackRefused as refusal:
             if refusal.error not in UNREACHABLE:
                 return [refusal]
@@ -387,13 +387,13 @@ class Delivery:
                     raise
                 await self._cards.forget(request, place)
                 self._copies.pop((known.channel, known.ts), None)
-                if place.startswith(("copy/", "tell/")):
+                if place.startswith((COPY, TELL)):
                     return known
             else:
                 card = Card(place, known.channel, known.ts, shows)
                 await self._keep(request, card)
                 return card
-        posted_channel, ts = await self._post(channel, message, thread=thread)
+        posted_channel, ts = await self._slack.post(channel, message, thread=thread)
         card = Card(place, posted_channel, ts, shows)
         await self._keep(request, card)
         return card
@@ -408,34 +408,9 @@ class Delivery:
         while len(self._copies) > COPIES_KNOWN:
             self._copies.popitem(last=False)
 
-    async def _post(self, channel: str, message: Message, *, thread: str | None = None) -> tuple[str, str]:
-        answer = await self._slack.call(
-            "chat.postMessage",
-            channel=channel,
-            text=message.text,
-            blocks=message.blocks,
-            thread_ts=thread,
-            unfurl_links=False,
-            unfurl_media=False,
-        )
-        return answer["channel"], answer["ts"]
-
-    async def _dm(self, user: str) -> str:
-        if user not in self._dms:
-            answer = await self._slack.call("conversations.open", users=user)
-            self._dms[user] = answer["channel"]["id"]
-        return self._dms[user]
-
     async def _link(self, known: dict[str, Card], place: str) -> str | None:
         card = known.get(place)
-        if card is None:
-            return None
-        try:
-            answer = await self._slack.call("chat.getPermalink", channel=card.channel, message_ts=card.ts)
-        except (SlackRefused, Unavailable):
-            return None
-        link: str = answer["permalink"]
-        return link
+        return await self._slack.link(card.channel, card.ts) if card is not None else None
 
     async def _approvers(self, world: World, *, most: int | None = APPROVERS_TOLD) -> Sequence[str]:
         """Everybody the rule of now names, but for those who asked."""

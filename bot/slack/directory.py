@@ -14,9 +14,8 @@ from store.redis.facts import Facts
 
 BUDGET_S: Final = 1.2  # before the ack
 PATIENCE_S: Final = 20.0  # where nobody's click waits
-MARGIN_MS: Final = (
-    5_000  # a fact that is about to grow old is fetched again, so that its decision can still be committed
-)
+# A fact that is about to grow old is fetched again, so that its decision can still be committed.
+MARGIN_MS: Final = 5_000
 KEPT: Final = 5_000
 NOBODY: Final = frozenset({"no_such_subteam", "subteam_not_found", "plan_upgrade_required", "invalid_subteam"})
 GONE: Final = frozenset({"user_not_found", "user_not_visible", "users_not_found"})

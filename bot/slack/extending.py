@@ -8,27 +8,22 @@ from slack_bolt.async_app import AsyncAck
 from bot.slack import ids
 from bot.slack.conversation import Conversation
 from bot.slack.doors import Click, Submission, submission
-from bot.slack.forms import FIELDS
+from bot.slack.sending import finish
+from bot.slack.views import answers
 from bot.slack.views import forms as ask
-from bot.slack.views import modals
 from bot.slack.views.facts import Prefill
 from bot.slack.views.reading import BadForm
-from store.model.errors import AccessError, Conflict, Invalid
+from store.model.errors import Conflict
 from store.model.lifecycle import more_for
 from store.redis.requests import Outcome
 
 
 class Extending:
-    def __init__(
-        self,
-        talk: Conversation,
-    ) -> None:
+    def __init__(self, talk: Conversation) -> None:
+        self._talk = talk
         self._slack = talk.slack
         self._asking = talk.asking
         self._pictures = talk.pictures
-        self._replies = talk.replies
-        self._committed = talk.committed
-        self._counted = talk.counted
 
     async def open_for(self, pressed: Click) -> None:
         """The form behind a button. Raises `AccessError`."""
@@ -49,28 +44,11 @@ class Extending:
 
     async def sent(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         sent = submission(body)
-        try:
-            outcome = await self._ask(sent)
-        except BadForm as error:
-            await ack(response_action="errors", errors=error.errors)
-            return
-        except AccessError as error:
-            self._counted(sent.callback, error.code)
-            block = FIELDS.get(error.detail)
-            if block is not None and block in sent.values:
-                await ack(response_action="errors", errors={block: error.sentence})
-            else:
-                await ack(response_action="update", view=modals.notice("Not asked", error.sentence))
-            return
-        self._counted(sent.callback, "ok" if outcome.news else "again")
-        self._committed()
-        await ack()
+        await finish(self._talk, ack, sent, self._ask(sent), refused="Not asked")
 
     async def _ask(self, sent: Submission) -> Outcome:
-        about = ids.parse_metadata(sent.metadata).reference
-        if about is None:
-            raise Invalid("This form is not one of ours.", code="bad_payload")
-        form = ask.read_edit(sent.values)
+        about = ids.parse_metadata(sent.metadata).about
+        form = answers.read_edit(sent.values)
         if form.duration_ms is None:
             raise BadForm({ids.DURATION: "Choose a time."})
         return await self._asking.extend(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, get_args
@@ -12,21 +13,21 @@ from bot.slack import ids, meant
 from bot.slack.conversation import Conversation
 from bot.slack.doors import Click, Line, Submission, choice, submission
 from bot.slack.filling import AT_HAND_S, Filling
+from bot.slack.sending import finish
 from bot.slack.sight import Sight
-from bot.slack.views import amendment, modals
+from bot.slack.views import amendment, answers, modals
 from bot.slack.views import card as draw
 from bot.slack.views import forms as ask
 from bot.slack.views import replies as words
 from bot.slack.views.facts import CardFacts, Message, Offer, Prefill, Terms, View
-from bot.slack.views.forms import BadForm
 from bot.slack.views.reading import block_of
-from bot.slack.wire import SlackRefused
 from store.model.blob import Pasted
 from store.model.command import Approve, Break, Cancel, Command, Deny, Dispute, Edit, End
-from store.model.errors import AccessError, Conflict, Forbidden, Invalid, NotFound, Unavailable
+from store.model.errors import Conflict, Forbidden, Invalid, NotFound
 from store.model.identity import Target
 from store.model.lifecycle import World, room_ms, too_late, why_locked
 from store.model.lifecycle.world import same_content
+from store.model.people import not_told
 from store.model.policy import PolicySet, TargetConfig
 from store.model.request import Amendment, Extending, Kind, Request
 from store.model.secret import Secret
@@ -52,25 +53,6 @@ SHORTCUTS: Final[dict[str, Kind]] = {
     ids.SHORTCUT_CHANGE: "change",
     ids.SHORTCUT_DEPLOY: "deploy",
 }
-# Where a form says a sentence that belongs to no field.
-FIELDS: Final = {
-    "reason_required": ids.REASON,
-    "reason_too_long": ids.REASON,
-    "ticket_required": ids.TICKET,
-    "bad_ticket": ids.TICKET,
-    "too_long": ids.DURATION,
-    "not_for_them": ids.WHOM,
-    "not_in_slack": ids.SET,
-    "bad_reference": ids.SET,
-    "no_such_blob": ids.SET,
-    "other_environment": ids.SET,
-    "other_name": ids.SET,
-    "bad_name": ids.SET,
-    "too_large": ids.SET,
-    "bad_version": ids.VERSION,
-    "bad_ref": ids.REF,
-    "too_many_entries": ids.SET,
-}
 
 
 class Forms:
@@ -82,6 +64,7 @@ class Forms:
         filling: Filling,
         sight: Sight,
     ) -> None:
+        self._talk = talk
         self._slack = talk.slack
         self._requests = talk.requests
         self._locks = talk.locks
@@ -92,8 +75,6 @@ class Forms:
         self._filling = filling
         self._sight = sight
         self._replies = talk.replies
-        self._committed = talk.committed
-        self._counted = talk.counted
 
     # -- opening -------------------------------------------------------------------------------------------------------
 
@@ -110,9 +91,7 @@ class Forms:
         targets = sorted({offer.target for offer in offers if offer.kind == kind} | ({target.id} if target else set()))
         if kind is None or not targets:
             if not await self._pictures.knows(user):
-                raise Unavailable(
-                    "Slack has not told us in time who you are. Try again in a moment.", code="people_unknown"
-                )
+                raise not_told()
             what = f" to {VERBS[kind]}" if kind else " for"
             raise NotFound(f"There is nothing here that you may ask{what}. Ask an owner to name you in a rule.")
         if target is None and len(targets) == 1:
@@ -140,13 +119,11 @@ class Forms:
 
     async def ask_about(self, user: str, channel: str, ts: str, trigger: str) -> None:
         """With a link to that message as the beginning of the reason, where Slack tells it in time. Raises `AccessError`."""
-        try:
+        link = None  # of a conversation that we are not in: then whoever asks says what it is about
+        with suppress(TimeoutError):
             async with asyncio.timeout(AT_HAND_S):
-                answer = await self._slack.call("chat.getPermalink", channel=channel, message_ts=ts)
-            reason = f"About {answer['permalink']}\n"
-        except (SlackRefused, Unavailable, TimeoutError):
-            reason = ""  # a conversation that we are not in: then whoever asks says what it is about
-        await self.ask(user, None, Prefill(reason=reason), trigger)
+                link = await self._slack.link(channel, ts)
+        await self.ask(user, None, Prefill(reason=f"About {link}\n" if link else ""), trigger)
 
     async def chosen(self, body: dict[str, Any]) -> None:
         """The same form, or that of another kind, with what follows from the choice. What was typed stays: its fields keep their ids."""
@@ -164,7 +141,7 @@ class Forms:
             target = None
         channel = ids.parse_metadata(form.metadata).channel
         has_fields = block_of(values, ids.REASON) in values
-        held = self._filling.kept(form.view, ask.so_far(values, channel), has_fields=has_fields)
+        held = self._filling.kept(form.view, answers.so_far(values, channel), has_fields=has_fields)
         wanted = None if held.duration_ms == _usual(before, values, policies) else held.duration_ms
         held = replace(held, target=target.id if target else None, duration_ms=wanted, kinds=_kinds(offers))
         if target is None:
@@ -310,23 +287,12 @@ class Forms:
     async def asked(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         sent = submission(body)
         kind = KINDS[sent.callback]
-        try:
-            outcome = await self._submit(sent, kind)
-        except BadForm as error:
-            await ack(response_action="errors", errors=error.errors)
-            return
-        except AccessError as error:
-            self._counted(f"ask_{kind}", error.code)
-            await ack(**_said(error, sent))
-            return
-        self._counted(f"ask_{kind}", "ok" if outcome.news else "again")
-        self._committed()
-        await ack()
+        await finish(self._talk, ack, sent, self._submit(sent, kind), refused="Not asked", name=f"ask_{kind}")
 
     async def _submit(self, sent: Submission, kind: str) -> Outcome:
         policies = await self._policies.current()
         if kind == "change":
-            asked = ask.read_change(sent.values)
+            asked = answers.read_change(sent.values)
             target = _target(asked.target, policies)
             config = policies.target(target)
             values = _values(asked.set, target, config) | {name: Value(None) for name in asked.remove}
@@ -334,7 +300,7 @@ class Forms:
                 sent.user, target, values, reason=asked.reason, ticket=asked.ticket, command_id=sent.command_id
             )
         if kind == "deploy":
-            wish = ask.read_deploy(sent.values)
+            wish = answers.read_deploy(sent.values)
             return await self._asking.deploy(
                 sent.user,
                 _target(wish.target, policies),
@@ -344,7 +310,7 @@ class Forms:
                 ticket=wish.ticket,
                 command_id=sent.command_id,
             )
-        form = ask.read_open(sent.values) if kind == "open" else ask.read_access(sent.values)
+        form = answers.read_open(sent.values)
         target = _target(form.target, policies)
         method = self._asking.open if kind == "open" else self._asking.access
         return await method(
@@ -360,24 +326,11 @@ class Forms:
     async def edited(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Another reason, ticket or length; or the same once more, on what is there now."""
         sent = submission(body)
-        origin = ids.parse_metadata(sent.metadata)
-        try:
-            if origin.reference is None:
-                raise Invalid("This form is not one of ours.", code="bad_payload")
-            outcome = await self._save(sent, origin.reference)
-        except BadForm as error:
-            await ack(response_action="errors", errors=error.errors)
-            return
-        except AccessError as error:
-            self._counted(sent.callback, error.code)
-            await ack(**_said(error, sent, "Not edited"))
-            return
-        self._counted(sent.callback, "ok" if outcome.news else "again")
-        self._committed()
-        await ack()
+        await finish(self._talk, ack, sent, self._save(sent), refused="Not edited")
 
-    async def _save(self, sent: Submission, about: ids.Reference) -> Outcome:
-        form = ask.read_edit(sent.values)
+    async def _save(self, sent: Submission) -> Outcome:
+        about = ids.parse_metadata(sent.metadata).about
+        form = answers.read_edit(sent.values)
         edit = Edit(
             id=sent.command_id,
             actor=sent.user,
@@ -395,25 +348,18 @@ class Forms:
     async def decided(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Deny, break glass, dispute, end, cancel, approve for less: with a reason or a number."""
         sent = submission(body)
-        origin = ids.parse_metadata(sent.metadata)
-        try:
-            if origin.reference is None:
-                raise Invalid("This form is not one of ours.", code="bad_payload")
-            outcome = await self._requests.apply(origin.reference.request, _verdict(sent, origin.reference))
-        except BadForm as error:
-            await ack(response_action="errors", errors=error.errors)
+        outcome = await finish(self._talk, ack, sent, self._decide(sent), refused="Not done")
+        if outcome is None:
             return
-        except AccessError as error:
-            self._counted(sent.callback, error.code)
-            await ack(response_action="update", view=modals.notice("Not done", error.sentence))
-            return
-        self._counted(sent.callback, "ok" if outcome.news else "again")
-        self._committed()
+        channel = ids.parse_metadata(sent.metadata).channel
         if outcome.request is None or outcome.request.state == "pending":
-            self._replies.sentence(sent.user, origin.channel, outcome.answer)
-        if origin.channel is None:
+            self._replies.sentence(sent.user, channel, outcome.answer)
+        if channel is None:
             self._replies.opened_home(sent.user)
-        await ack()
+
+    async def _decide(self, sent: Submission) -> Outcome:
+        about = ids.parse_metadata(sent.metadata).about
+        return await self._requests.apply(about.request, _verdict(sent, about))
 
 
 def _in_time(action: str, world: World) -> None:
@@ -499,12 +445,3 @@ def _verdict(sent: Submission, about: ids.Reference) -> Command:
             return Cancel(**known, reason=modals.read_reason(sent.values))
         case _:
             return Approve(**known, **content, cap_ms=modals.read_cap(sent.values))  # type: ignore[arg-type]
-
-
-def _said(error: AccessError, sent: Submission, title: str = "Not asked") -> dict[str, Any]:
-    """Beside the field it is about, where there is one; else in place of the form."""
-    field = FIELDS.get(error.detail)
-    block = next((block for block in sent.values if field and (block == field or block.startswith(f"{field}:"))), None)
-    if block is not None:
-        return {"response_action": "errors", "errors": {block: error.sentence}}
-    return {"response_action": "update", "view": modals.notice(title, error.sentence)}

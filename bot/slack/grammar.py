@@ -17,25 +17,15 @@ from store.model.request import Kind, deployment
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What is missing is asked for in the modal. `target` is canonical; `whom` None: for who asks."""
+    """What is missing is asked for in the modal, also what to do with it. `target` is canonical; `whom` None: for who asks."""
 
-    kind: Kind
+    kind: Kind | None = None
     target: str | None = None
     duration_ms: int | None = None
     reason: str = ""
     whom: str | None = None
     version: str = ""  # of a deploy
     ref: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class AskSomething:
-    """What to do with it is not said: the modal asks for that too."""
-
-    target: str | None = None
-    duration_ms: int | None = None
-    reason: str = ""
-    whom: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +124,6 @@ class Mistake:
 
 Parsed: TypeAlias = (
     Ask
-    | AskSomething
     | Audit
     | Pending
     | Mine
@@ -184,7 +173,7 @@ def parse(text: str, *, organization: str | None = None) -> Parsed:
         left, whom = _for_whom(text)
         words = unescaped(left).split()
         asked = _ask(words[1:] if first == "request" else words, organization)
-        return asked if whom is None or isinstance(asked, Mistake) else _asked_for(asked, whom)
+        return asked if whom is None else _asked_for(asked, whom)
     if first in _ALONE:
         return _ALONE[first]
     if first == "why" and not _like_an_id(rest):
@@ -230,7 +219,7 @@ def _ask(words: list[str], organization: str | None) -> Parsed:
     kind = _KINDS.get(words[0].lower()) if words else None
     if kind is None and (not words or _like_a_target(words[0]) or words[0].lower() in ("for", "because")):
         asked = _ask(["open", *words], organization)
-        return AskSomething(asked.target, asked.duration_ms, asked.reason) if isinstance(asked, Ask) else asked
+        return replace(asked, kind=None) if isinstance(asked, Ask) else asked
     if kind is None:
         return _unknown(
             words[0],
@@ -330,8 +319,6 @@ def _for_whom(text: str) -> tuple[str, str | None]:
 
 
 def _asked_for(asked: Parsed, whom: str) -> Parsed:
-    if isinstance(asked, AskSomething):
-        return replace(asked, whom=whom)
     if not isinstance(asked, Ask):
         return asked
     if asked.kind in ("change", "deploy"):
@@ -341,9 +328,9 @@ def _asked_for(asked: Parsed, whom: str) -> Parsed:
 
 def _like_an_id(words: list[str]) -> bool:
     """One word of an id's length, or one that is neither a target nor an action: its answer says what an id looks like."""
-    if len(words) != 1 or words[0].lower() in _KINDS or "/" in words[0] or ":" in words[0]:
+    if len(words) != 1 or words[0].lower() in _KINDS or _like_a_target(words[0]):
         return False
-    return len(words[0].strip("`")) == REQUEST_ID_LENGTH or not _near(words[0], _KINDS)
+    return len(words[0].strip("`")) == REQUEST_ID_LENGTH or not meant.word(words[0], _KINDS)
 
 
 def _why(words: list[str], organization: str | None) -> Parsed:
@@ -351,15 +338,18 @@ def _why(words: list[str], organization: str | None) -> Parsed:
     if not words:
         return Mistake(f"Say which request: /countersign why ID. Or say what you would ask for: {_WHY_EXAMPLE}")
     if words[0].lower() not in _KINDS:
-        if "/" in words[0] or ":" in words[0]:
+        if _like_a_target(words[0]):
             kind = "access" if words[0].lower().startswith("role:") else "open"
             return Mistake(f"Say what you would do with {shown(words[0])} too, for example: /countersign why {kind} …")
         otherwise = f"One can ask why of an ID, open, access, change or deploy. For example: {_WHY_EXAMPLE}"
         return _unknown(words[0], _KINDS, otherwise, "/countersign why ")
-    asked = _ask(words, organization)
-    if isinstance(asked, Ask) and asked.target is None:
-        return Mistake(f"Say which target too, for example: {_WHY_EXAMPLE}")
-    return WhyAsk(asked.kind, asked.target, asked.duration_ms) if isinstance(asked, Ask) and asked.target else asked
+    match _ask(words, organization):
+        case Ask(kind=str() as asked, target=str() as target, duration_ms=length):
+            return WhyAsk(asked, target, length)
+        case Ask():
+            return Mistake(f"Say which target too, for example: {_WHY_EXAMPLE}")
+        case mistake:
+            return mistake
 
 
 def _small(word: str) -> str:
@@ -462,7 +452,3 @@ def _unknown(word: str, known: Iterable[str], otherwise: str, before: str) -> Mi
     if near := meant.word(word, known):
         return Mistake(f"{shown(word)} is not a word I know. Did you mean {before}{near}?")
     return Mistake(f"{shown(word)} is not a word I know. {otherwise}")
-
-
-def _near(word: str, known: Iterable[str]) -> str | None:
-    return next(iter(difflib.get_close_matches(word.lower(), list(known), n=1)), None)

@@ -79,7 +79,7 @@ class Homes:
         groups = decide | policies.owners.groups | policies.requesting_groups
         needs = Wanted(frozenset((user,)), groups)
         people = await self._directory.people(needs)
-        lacking = Wanted(needs.users - people.persons.keys(), needs.groups - people.groups.keys())
+        lacking = people.missing(needs)
         known = people.persons.get(user)
         if known is not None and known.barred is not None:
             return Shown(closed(known.barred))
@@ -97,6 +97,5 @@ class Homes:
         return Shown(home(facts, drawn.blocks), lacking)
 
     async def _demand_owner(self, user: str, page: Page) -> None:
-        owners = (await self._policies.current()).owners
-        if owners.has(user, await self._directory.people(owners.wanted)) is not True:
+        if not await self._policies.owned_by(user, self._directory):
             raise Forbidden(f"Only an owner sees {page.title}.", code="not_an_owner")

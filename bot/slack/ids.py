@@ -123,16 +123,17 @@ class Reference:
         return f"{self.request}:{self.revision}:{self.digest}"
 
 
-def reference(request: Request) -> str:
-    """`R:revision:digest`: what a button carries, and all it carries."""
-    return request.reference
+def _parts(pattern: re.Pattern[str], value: str) -> re.Match[str]:
+    """Raises `Invalid`: it comes back from a client."""
+    found = pattern.fullmatch(value)
+    if found is None:
+        raise Invalid("This button is not one of ours.", code="bad_reference")
+    return found
 
 
 def parse_reference(value: str) -> Reference:
     """Raises `Invalid`: it comes back from a client."""
-    parts = _REFERENCE.fullmatch(value)
-    if parts is None:
-        raise Invalid("This button is not one of ours.", code="bad_reference")
+    parts = _parts(_REFERENCE, value)
     return Reference(parse_request_id(parts["request"]), int(parts["revision"]), parts["digest"])
 
 
@@ -156,9 +157,7 @@ def lock_reference(lock: Lock) -> str:
 
 def parse_lock_reference(value: str) -> tuple[str, int]:
     """Raises `Invalid`."""
-    parts = _LOCKED.fullmatch(value)
-    if parts is None:
-        raise Invalid("This button is not one of ours.", code="bad_reference")
+    parts = _parts(_LOCKED, value)
     return parts["user"], int(parts["seen"])
 
 
@@ -186,9 +185,7 @@ class Place:
 
 def parse_place(value: str) -> Place:
     """Raises `Invalid`: it comes back from a client."""
-    found = _PLACE.fullmatch(value)
-    if found is None:
-        raise Invalid("This button is not one of ours.", code="bad_reference")
+    found = _parts(_PLACE, value)
     page, *parts = found["place"].split(":")
     return Place(page, tuple(map(int, parts)), found["about"] or "")
 
@@ -200,9 +197,7 @@ def version_reference(target: str, number: int) -> str:
 
 def parse_version_reference(value: str) -> tuple[Target, int]:
     """Raises `Invalid`: it comes back from a client."""
-    parts = _VERSION.fullmatch(value)
-    if parts is None:
-        raise Invalid("This button is not one of ours.", code="bad_reference")
+    parts = _parts(_VERSION, value)
     return Target.parse(parts["target"]), int(parts["number"])
 
 
@@ -226,6 +221,13 @@ class Origin:
     reference: Reference | None = None
     channel: str | None = None
     ts: str | None = None
+
+    @property
+    def about(self) -> Reference:
+        """Raises `Invalid` where it is about no request."""
+        if self.reference is None:
+            raise Invalid("This form is not one of ours.", code="bad_payload")
+        return self.reference
 
 
 def metadata(origin: Origin) -> str:

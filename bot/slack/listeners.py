@@ -76,35 +76,36 @@ class Listeners:
         self._counted = talk.counted
 
     def register(self, app: AsyncApp) -> None:
-        for action in COMMANDS:
-            app.action(action)(self._on_command)
-        for action in VIEWS:
-            app.action(action)(self._on_view)
-        for action in FROM_HOME:
-            app.action(action)(self._on_ask)
-        app.action(ids.EXTEND)(self._on_extend)
-        app.action(ids.DEPLOY_AGAIN)(self._on_deploy_again)
-        app.action(ids.ROLL_BACK)(self._on_roll_back)
-        app.action(ids.RETRY_HOOK)(self._on_retry)
+        for actions, act in (
+            (COMMANDS, self._run),
+            (VIEWS, self._forms.open_for),
+            (FROM_HOME, self._forms.ask_from_home),
+            ((ids.EXTEND,), self._extending.open_for),
+            ((ids.DEPLOY_AGAIN,), self._forms.deploy_again),
+            ((ids.ROLL_BACK, ids.HOME_ROLL_BACK), self._rollbacks.open_for),
+            ((ids.RETRY_HOOK,), self._retry),
+            ((ids.HOME_UNLOCK,), self._unlocking.open_for),
+            ((GOING,), self._go),
+            ((ids.HOME_POLICY_CHANGES,), self._rulebook.open_changes),
+            ((ids.LOGIN_DENY,), self._signing_in.denied),
+            ((ids.HOME_REVOKE,), self._signing_in.revoke),
+            ((ids.HOME_SIGN_OUT,), self._signing_in.sign_out),
+        ):
+            for action in actions:
+                app.action(action)(self._pressed(act))
+        for callback in KINDS:
+            app.view(callback)(self._forms.asked)
+        for callback in DECIDING:
+            app.view(callback)(self._forms.decided)
+        app.view(ids.EDIT_REQUEST)(self._forms.edited)
         app.view(ids.EXTEND_TIME)(self._extending.sent)
-        app.action(ids.HOME_UNLOCK)(self._on_unlock)
-        app.action(ids.HOME_ROLL_BACK)(self._on_roll_back)
         app.view(ids.ROLL_BACK_TO)(self._rollbacks.sent)
         app.view(ids.DELETE_ENVIRONMENT)(self._deleting.sent)
-        app.action(GOING)(self._on_go)
-        app.action(ids.HOME_POLICY_CHANGES)(self._on_policy_changes)
         app.view(ids.UNLOCK_REASON)(self._unlocking.decided)
         app.view(ids.LOGIN)(self._signing_in.confirmed)
-        for action in (ids.LOGIN_DENY, ids.HOME_REVOKE, ids.HOME_SIGN_OUT):
-            app.action(action)(self._on_token)
         for choice in (ids.TARGET, ids.KIND, ids.DURATION, ids.WHOM):
             app.action(choice)(self._on_choice)
         app.options(ids.TARGET)(self._forms.targets)
-        for callback in KINDS:
-            app.view(callback)(self._forms.asked)
-        app.view(ids.EDIT_REQUEST)(self._forms.edited)
-        for callback in DECIDING:
-            app.view(callback)(self._forms.decided)
         for shortcut in SHORTCUTS:
             app.shortcut(shortcut)(self._on_shortcut)
         app.shortcut(ids.SHORTCUT_ABOUT)(self._on_about)
@@ -117,41 +118,28 @@ class Listeners:
         app.action(ANYTHING)(self._on_unknown)
         app.error(self._on_error)
 
-    async def _on_command(self, ack: AsyncAck, body: dict[str, Any]) -> None:
-        pressed = click(body)
-        await self._answered(pressed, self._run(pressed))
-        await ack()
+    def _pressed(self, act: Callable[[Click], Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        """Listens to a button. A click is never silently ignored: who may not act learns why."""
+
+        async def listener(ack: AsyncAck, body: dict[str, Any]) -> None:
+            pressed = click(body)
+            try:
+                await act(pressed)
+            except AccessError as error:
+                self._counted(pressed.action, error.code)
+                self._replies.sentence(pressed.user, pressed.channel, error.sentence)
+                if pressed.at_home:
+                    self._replies.opened_home(pressed.user)
+                else:
+                    await self._adopt(pressed)
+            await ack()
+
+        return listener
 
     async def _run(self, pressed: Click) -> None:
         about = pressed.reference
         outcome = await self._requests.apply(about.request, COMMANDS[pressed.action](pressed))
         self._after(pressed, about.request, outcome)
-
-    async def _on_view(self, ack: AsyncAck, body: dict[str, Any]) -> None:
-        """A button that opens a modal."""
-        pressed = click(body)
-        await self._answered(pressed, self._forms.open_for(pressed))
-        await ack()
-
-    async def _on_ask(self, ack: AsyncAck, body: dict[str, Any]) -> None:
-        pressed = click(body)
-        await self._answered(pressed, self._forms.ask_from_home(pressed))
-        await ack()
-
-    async def _on_extend(self, ack: AsyncAck, body: dict[str, Any]) -> None:
-        pressed = click(body)
-        await self._answered(pressed, self._extending.open_for(pressed))
-        await ack()
-
-    async def _on_deploy_again(self, ack: AsyncAck, body: dict[str, Any]) -> None:
-        pressed = click(body)
-        await self._answered(pressed, self._forms.deploy_again(pressed))
-        await ack()
-
-    async def _on_retry(self, ack: AsyncAck, body: dict[str, Any]) -> None:
-        pressed = click(body)
-        await self._answered(pressed, self._retry(pressed))
-        await ack()
 
     async def _retry(self, pressed: Click) -> None:
         """A hook that was given up, or that waits for its next try, is told at once."""
@@ -160,42 +148,10 @@ class Listeners:
         self._counted(pressed.action, "ok")
         self._committed()
 
-    async def _on_unlock(self, ack: AsyncAck, body: dict[str, Any]) -> None:
-        pressed = click(body)
-        await self._answered(pressed, self._unlocking.open_for(pressed))
-        await ack()
-
-    async def _on_token(self, ack: AsyncAck, body: dict[str, Any]) -> None:
-        """Something that speaks for somebody is not let in, or no longer."""
-        pressed = click(body)
-        acts = {
-            ids.LOGIN_DENY: self._signing_in.denied,
-            ids.HOME_REVOKE: self._signing_in.revoke,
-            ids.HOME_SIGN_OUT: self._signing_in.sign_out,
-        }
-        await self._answered(pressed, acts[pressed.action](pressed))
-        await ack()
-
-    async def _on_roll_back(self, ack: AsyncAck, body: dict[str, Any]) -> None:
-        """From a version on App Home, or from what a merged change made."""
-        pressed = click(body)
-        await self._answered(pressed, self._rollbacks.open_for(pressed))
-        await ack()
-
-    async def _on_go(self, ack: AsyncAck, body: dict[str, Any]) -> None:
-        """To another page of App Home, or another part of a list on it."""
-        pressed = click(body)
-        await self._answered(pressed, self._go(pressed))
-        await ack()
-
     async def _go(self, pressed: Click) -> None:
+        """To another page of App Home, or another part of a list on it."""
         await self._homes.go(pressed.user, pressed.value)
         self._replies.opened_home(pressed.user)
-
-    async def _on_policy_changes(self, ack: AsyncAck, body: dict[str, Any]) -> None:
-        pressed = click(body)
-        await self._answered(pressed, self._rulebook.open_changes(pressed))
-        await ack()
 
     async def _on_choice(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Something was chosen in a form that is open: it is drawn again with what follows from that, and nobody waits for it."""
@@ -256,18 +212,6 @@ class Listeners:
                 "This button does nothing any more. Open App Home to see where things stand.",
             )
         await ack()
-
-    async def _answered(self, pressed: Click, work: Awaitable[None]) -> None:
-        """A click is never silently ignored: who may not act learns why."""
-        try:
-            await work
-        except AccessError as error:
-            self._counted(pressed.action, error.code)
-            self._replies.sentence(pressed.user, pressed.channel, error.sentence)
-            if pressed.at_home:
-                self._replies.opened_home(pressed.user)
-            else:
-                await self._adopt(pressed)
 
     def _after(self, pressed: Click, request: str, outcome: Outcome) -> None:
         self._counted(pressed.action, "ok" if outcome.news else "again")

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from bot.slack.directory import GONE
 from bot.slack.wire import Slack, SlackRefused
 
 PAGE: Final = 200  # docs.slack.dev/reference/methods/users.conversations: no more is recommended
@@ -23,7 +24,7 @@ class SlackLookup:
             else:
                 answer = await self._slack.call("users.info", user=email_or_id)
         except SlackRefused as error:
-            if error.error in ("users_not_found", "user_not_found", "user_not_visible"):
+            if error.error in GONE:
                 return None
             raise
         user = answer["user"]

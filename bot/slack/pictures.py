@@ -169,8 +169,7 @@ class Pictures:
         for world in worlds:
             needs |= wanted(world.request, world.rules) if world.rules else Wanted()
         people = await self._directory.people(needs)  # all at once: each look may wait for Slack
-        lacking = Wanted(needs.users - people.persons.keys(), needs.groups - people.groups.keys())
-        return tuple([await self._facts(world, people, reader=reader) for world in worlds]), lacking
+        return tuple([await self._facts(world, people, reader=reader) for world in worlds]), people.missing(needs)
 
     async def waiting(self, user: str, *, most: int = LISTED) -> tuple[tuple[CardFacts, ...], int]:
         """What waits for this person's word, and how many more there are at the least."""

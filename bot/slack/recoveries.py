@@ -1,11 +1,9 @@
 """Recoveries: every owner is told that policies were put into force without an approval."""
 
-from typing import Final
-
 import structlog
 
 from bot.proposing import concerned, proposal
-from bot.slack.delivery import CLOSED, UNREACHABLE
+from bot.slack.delivery import DEAF
 from bot.slack.views import recovered as say
 from bot.slack.wire import Slack, SlackRefused
 from scheduler.relay import Again
@@ -16,8 +14,6 @@ from store.redis.outbox import Claimed, Outbox
 from store.redis.policies import Policies
 
 log = structlog.stdlib.get_logger(__name__)
-
-DEAF: Final = CLOSED | UNREACHABLE
 
 
 class Recoveries:
@@ -36,10 +32,8 @@ class Recoveries:
             return None
         message = await self._message(effect.number) if effect.holders is None else say.holders(effect)
         try:
-            await self._slack.call(
-                "chat.postMessage", channel=await self._place(effect.to), text=message.text, blocks=message.blocks,
-                unfurl_links=False, unfurl_media=False,
-            )  # fmt: skip
+            channel = effect.to if effect.to.startswith(("C", "G")) else await self._slack.dm(effect.to)
+            await self._slack.post(channel, message)
         except SlackRefused as refusal:
             if refusal.error not in DEAF:
                 raise
@@ -68,10 +62,3 @@ class Recoveries:
         target = policies.target(POLICIES)
         channel = {target.channel} if target is not None and target.channel is not None else set()
         return {*policies.owners.members(people), *channel, *([effect.by] if effect.by is not None else [])}
-
-    async def _place(self, to: str) -> str:
-        if to.startswith(("C", "G")):
-            return to
-        answer = await self._slack.call("conversations.open", users=to)
-        channel: str = answer["channel"]["id"]
-        return channel

@@ -38,7 +38,7 @@ class Replies:
 
     def message(self, user: str, channel: str | None, message: Message) -> None:
         """Seen by this person only, where they are; in the DM where they are nowhere."""
-        self._spawn(self._send(user, channel, message))
+        self.later(self._send(user, channel, message))
 
     def opened_home(self, user: str) -> None:
         self._homes[user] = None
@@ -47,10 +47,6 @@ class Replies:
             self._homes.popitem(last=False)
         self._learnt.pop(user, None)
         self._draw(user)
-
-    def later(self, work: Coroutine[Any, Any, None]) -> None:
-        """Something that nobody waits for."""
-        self._spawn(work)
 
     async def drawn(self, facts: CardFacts) -> None:
         """A card changed: so did the homes of those it concerns. Who is asked cannot be told from here, so all open ones."""
@@ -65,7 +61,7 @@ class Replies:
             self._stale[user] = True
             return
         self._stale[user] = False
-        self._spawn(self._keep_true(user))
+        self.later(self._keep_true(user))
 
     async def _keep_true(self, user: str) -> None:
         try:
@@ -99,7 +95,8 @@ class Replies:
                 self._draw(user)
                 return
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Something that nobody waits for."""
         task = asyncio.create_task(self._guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -131,7 +128,4 @@ class Replies:
                 log.info("ephemeral not sent", code=error.detail)
             else:
                 return
-        opened = await self._slack.call("conversations.open", users=user)
-        await self._slack.call(
-            "chat.postMessage", channel=opened["channel"]["id"], text=message.text, blocks=message.blocks
-        )
+        await self._slack.post(await self._slack.dm(user), message)

@@ -9,13 +9,11 @@ from bot.slack import ids
 from bot.slack.conversation import Conversation
 from bot.slack.doors import Click, Submission, submission
 from bot.slack.filling import Filling
-from bot.slack.forms import FIELDS
+from bot.slack.sending import finish
+from bot.slack.views import answers
 from bot.slack.views import environment as draw
-from bot.slack.views import forms as ask
-from bot.slack.views import modals
 from bot.slack.views.facts import Terms
-from bot.slack.views.reading import BadForm, block_of
-from store.model.errors import AccessError, Conflict, Invalid, NotFound
+from store.model.errors import Conflict, Invalid, NotFound
 from store.model.identity import Target
 from store.model.request import Change
 from store.model.standing import knowing, may_know
@@ -27,14 +25,12 @@ from store.redis.versions import Versions
 
 class Rollbacks:
     def __init__(self, talk: Conversation, *, environments: Environments, versions: Versions, filling: Filling) -> None:
+        self._talk = talk
         self._requests = talk.requests
         self._policies = talk.policies
         self._directory = talk.directory
         self._pictures = talk.pictures
         self._asking = talk.asking
-        self._replies = talk.replies
-        self._committed = talk.committed
-        self._counted = talk.counted
         self._environments = environments
         self._versions = versions
         self._filling = filling
@@ -65,26 +61,11 @@ class Rollbacks:
 
     async def sent(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         sent = submission(body)
-        try:
-            outcome = await self._ask(sent)
-        except BadForm as error:
-            await ack(response_action="errors", errors=error.errors)
-            return
-        except AccessError as error:
-            self._counted(sent.callback, error.code)
-            block = block_of(sent.values, FIELDS.get(error.detail, ""))
-            if block in sent.values:
-                await ack(response_action="errors", errors={block: error.sentence})
-            else:
-                await ack(response_action="update", view=modals.notice("Not asked", error.sentence))
-            return
-        self._counted(sent.callback, "ok" if outcome.news else "again")
-        self._committed()
-        await ack()
+        await finish(self._talk, ack, sent, self._ask(sent), refused="Not asked")
 
     async def _ask(self, sent: Submission) -> Outcome:
         target, number = ids.parse_version_reference(sent.metadata)
-        form = ask.read_edit(sent.values)
+        form = answers.read_edit(sent.values)
         return await self._asking.rollback(
             sent.user, target, number, reason=form.reason, ticket=form.ticket, command_id=sent.command_id
         )

@@ -46,7 +46,7 @@ class Rulebook:
             rules=Part(rules, first, total),
             versions=await self._versions(policies.number, place),
         )
-        return Drawn(draw.page(facts), Wanted(groups=groups - people.groups.keys()))
+        return Drawn(draw.page(facts), people.missing(Wanted(groups=groups)))
 
     async def _versions(self, newest: int, place: Place) -> Part[Version]:
         size = SIZES[HISTORY]
@@ -56,13 +56,12 @@ class Rulebook:
 
     async def open_changes(self, pressed: Click) -> None:
         """What one version changed, in a modal, for an owner. Raises `AccessError`."""
-        current = await self._policies.current()
-        if current.owners.has(pressed.user, await self._directory.people(current.owners.wanted)) is not True:
+        if not await self._policies.owned_by(pressed.user, self._directory):
             raise Forbidden("Only an owner sees the policies.", code="not_an_owner")
         number = (
             int(pressed.value) if pressed.value.isascii() and pressed.value.isdigit() and len(pressed.value) < 9 else 0
         )
-        if not 1 < number <= current.number:
+        if not 1 < number <= await self._policies.number():
             raise Invalid("This button is not one of ours.", code="bad_reference")
         old, new = await self._policies.get(number - 1), await self._policies.get(number)
         version = Version(number, await self._policies.enactment(number))

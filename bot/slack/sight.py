@@ -1,15 +1,11 @@
 """Sight: who may be shown a request: whoever it concerns, and whoever clicks a card of it where the program put one."""
 
-from typing import Final
-
 from bot.slack.conversation import Conversation
 from bot.slack.doors import Click
 from store.model.errors import NotFound
 from store.model.lifecycle import World
 from store.model.standing import may_deploy, may_review, wanted
-from store.redis.cards import Cards
-
-TURNED_UP: Final = "copy/"  # a place that is only known by a click, which proves nothing
+from store.redis.cards import COPY, Cards
 
 
 class Sight:
@@ -37,9 +33,7 @@ class Sight:
             return True
         posted = await self._cards.of(world.request.id)
         return any(
-            (card.channel, card.ts) == (channel, ts)
-            for place, card in posted.items()
-            if not place.startswith(TURNED_UP)
+            (card.channel, card.ts) == (channel, ts) for place, card in posted.items() if not place.startswith(COPY)
         )
 
     async def _concerned(self, user: str, world: World) -> bool:

@@ -8,7 +8,7 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.logging_in import LoggingIn
 from bot.slack.conversation import Conversation
-from bot.slack.delivery import CLOSED, UNREACHABLE
+from bot.slack.delivery import DEAF
 from bot.slack.doors import Click, submission
 from bot.slack.ids import Place
 from bot.slack.pages import Drawn, Reader, part
@@ -104,7 +104,9 @@ class SigningIn:
         """One's own session; of a machine's token, an owner. Raises `AccessError`."""
         token, _ = await self._tokens.find(parse_request_id(pressed.value))
         mine = token is not None and token.kind == "person" and token.holder == pressed.user
-        if token is None or not (mine or (token.kind == "machine" and await self._owns(pressed.user))):
+        if token is None or not (
+            mine or (token.kind == "machine" and await self._policies.owned_by(pressed.user, self._directory))
+        ):
             raise NotFound("It has ended already, or it is not yours to revoke.")
         await self._tokens.revoke(token.id, pressed.user, pressed.command_id)
         self._ended(pressed)
@@ -120,10 +122,6 @@ class SigningIn:
         self._counted(pressed.action, "ok")
         self._replies.opened_home(pressed.user)
 
-    async def _owns(self, user: str) -> bool:
-        owners = (await self._policies.current()).owners
-        return owners.has(user, await self._directory.people(owners.wanted)) is True
-
 
 class TokenNews:
     """What became of a token, told to whom it concerns."""
@@ -134,12 +132,8 @@ class TokenNews:
     async def told(self, effect: TellToken, _: Claimed) -> None:
         message = view.told(effect)
         try:
-            answer = await self._slack.call("conversations.open", users=effect.to)
-            await self._slack.call(
-                "chat.postMessage", channel=answer["channel"]["id"], text=message.text, blocks=message.blocks,
-                unfurl_links=False, unfurl_media=False,
-            )  # fmt: skip
+            await self._slack.post(await self._slack.dm(effect.to), message)
         except SlackRefused as refusal:
-            if refusal.error not in CLOSED | UNREACHABLE:
+            if refusal.error not in DEAF:
                 raise
             log.warning("cannot be told of a token", to=effect.to, token=effect.token, why=refusal.error)

@@ -77,10 +77,6 @@ class Slash:
                 )
                 await self._forms.ask(user, ask.kind, prefill, typed.trigger)
                 return None
-            case grammar.AskSomething() as ask:
-                prefill = Prefill(ask.target, ask.duration_ms, ask.reason, "", channel, ask.whom)
-                await self._forms.ask(user, None, prefill, typed.trigger)
-                return None
             case grammar.Audit(id=about):
                 return await self._audit(user, about)
             case grammar.Pending():
@@ -147,9 +143,7 @@ class Slash:
 
     async def _audit(self, user: str, request: str | None) -> Message:
         """For owners."""
-        policies = await self._policies.current()
-        people = await self._directory.people(policies.owners.wanted)
-        if policies.owners.has(user, people) is not True:
+        if not await self._policies.owned_by(user, self._directory):
             raise Forbidden("Only owners read the audit log.", code="not_an_owner")
         entries = await self._log.newest(most=AUDIT_READ)
         found = [(number, entry) for number, entry in entries if request in (None, entry.request)]

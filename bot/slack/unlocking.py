@@ -6,23 +6,21 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.slack import ids
 from bot.slack.conversation import Conversation
-from bot.slack.doors import Click, submission
+from bot.slack.doors import Click, Submission, submission
+from bot.slack.sending import finish
 from bot.slack.views import locked as draw
 from bot.slack.views import modals
 from bot.slack.views import replies as words
 from bot.slack.views.facts import Message
-from bot.slack.views.reading import BadForm
 from store.model.command import Unlock
-from store.model.errors import AccessError, Conflict, Forbidden
+from store.model.errors import Conflict, Forbidden
 
 LISTED: Final = 100
 
 
 class Unlocking:
-    def __init__(
-        self,
-        talk: Conversation,
-    ) -> None:
+    def __init__(self, talk: Conversation) -> None:
+        self._talk = talk
         self._slack = talk.slack
         self._locks = talk.locks
         self._policies = talk.policies
@@ -38,23 +36,16 @@ class Unlocking:
 
     async def decided(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         sent = submission(body)
-        try:
-            user, seen_ms = ids.parse_lock_reference(sent.metadata)
-            reason = modals.read_reason(sent.values)
-            command = Unlock(id=sent.command_id, actor=sent.user, user=user, reason=reason, seen_ms=seen_ms)
-            answer = await self._locks.unlock(command)
-        except BadForm as error:
-            await ack(response_action="errors", errors=error.errors)
-            return
-        except AccessError as error:
-            self._counted(sent.callback, error.code)
-            await ack(response_action="update", view=modals.notice("Not unlocked", error.sentence))
-            return
-        self._counted(sent.callback, "ok")
-        self._committed()
-        self._replies.sentence(sent.user, None, answer)
-        self._replies.opened_home(sent.user)
-        await ack()
+        answer = await finish(self._talk, ack, sent, self._unlock(sent), refused="Not unlocked")
+        if answer is not None:
+            self._replies.sentence(sent.user, None, answer)
+            self._replies.opened_home(sent.user)
+
+    async def _unlock(self, sent: Submission) -> str:
+        user, seen_ms = ids.parse_lock_reference(sent.metadata)
+        reason = modals.read_reason(sent.values)
+        command = Unlock(id=sent.command_id, actor=sent.user, user=user, reason=reason, seen_ms=seen_ms)
+        return await self._locks.unlock(command)
 
     async def command(self, actor: str, user: str | None, reason: str, trigger: str) -> Message | None:
         """`/countersign unlock …`: who is locked, the form, or at once where a reason is given. Raises `AccessError`."""
@@ -78,6 +69,5 @@ class Unlocking:
 
     async def _demand_owner(self, user: str) -> None:
         """What others may not see. That only an owner unlocks is decided when the form is sent off."""
-        owners = (await self._policies.current()).owners
-        if owners.has(user, await self._directory.people(owners.wanted)) is not True:
+        if not await self._policies.owned_by(user, self._directory):
             raise Forbidden("Only an owner sees whose break-glass is locked, and can unlock it.")

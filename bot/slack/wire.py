@@ -6,6 +6,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.slack.views.facts import Message
 from store.model.errors import AccessError, Unavailable
 
 TIMEOUT_S: Final = 10
@@ -30,6 +31,7 @@ class Slack:
 
     def __init__(self, client: AsyncWebClient) -> None:
         self._client = client
+        self._dms: dict[str, str] = {}
 
     @classmethod
     def at(cls, api_url: str, token: str) -> Self:
@@ -58,6 +60,34 @@ class Slack:
                 f"Slack does not answer {method} ({type(error).__name__}).", code="slack_silent"
             ) from None
         return answer.data if isinstance(answer.data, dict) else {}
+
+    async def post(self, channel: str, message: Message, *, thread: str | None = None) -> tuple[str, str]:
+        """Where it stands now: the channel, and its `ts`. Raises as `call`."""
+        answer = await self.call(
+            "chat.postMessage",
+            channel=channel,
+            text=message.text,
+            blocks=message.blocks,
+            thread_ts=thread,
+            unfurl_links=False,
+            unfurl_media=False,
+        )
+        return answer["channel"], answer["ts"]
+
+    async def dm(self, user: str) -> str:
+        """The channel of our conversation with this person. Raises as `call`."""
+        if user not in self._dms:
+            self._dms[user] = (await self.call("conversations.open", users=user))["channel"]["id"]
+        return self._dms[user]
+
+    async def link(self, channel: str, ts: str) -> str | None:
+        """To that message; None where Slack does not say."""
+        try:
+            answer = await self.call("chat.getPermalink", channel=channel, message_ts=ts)
+        except (SlackRefused, Unavailable):
+            return None
+        link: str = answer["permalink"]
+        return link
 
 
 def _translated(method: str, error: SlackApiError) -> AccessError:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from store.model.errors import Unavailable
 from store.model.identity import GroupId, UserId
 from store.model.record import Record
 
@@ -66,8 +67,11 @@ class People:
     def good_until_ms(self) -> int:
         return self.as_of_ms + FRESH_MS
 
+    def missing(self, wanted: Wanted) -> Wanted:
+        return Wanted(wanted.users - self.persons.keys(), wanted.groups - self.groups.keys())
+
     def lacks(self, wanted: Wanted) -> bool:
-        return not (wanted.users <= self.persons.keys() and wanted.groups <= self.groups.keys())
+        return self.missing(wanted) != Wanted()
 
 
 class Directory(Protocol):
@@ -76,3 +80,8 @@ class Directory(Protocol):
     async def people(self, wanted: Wanted, *, patient: bool = False) -> People:
         """At most `FRESH_MS` old. What cannot be had in time is left out, unless `patient`: then `Unavailable` is raised."""
         ...
+
+
+def not_told(who: str = "you are") -> Unavailable:
+    """A fact is missing that decides."""
+    return Unavailable(f"Slack has not told us in time who {who}. Try again in a moment.", code="people_unknown")

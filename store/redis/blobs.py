@@ -8,7 +8,7 @@ from typing import Final
 from redis.asyncio import Redis
 
 from store.model.audit import Audit
-from store.model.blob import PREFIX, Blob, Pasted, parse
+from store.model.blob import PREFIX, Blob, parse
 from store.model.environment import Environment
 from store.model.errors import Conflict, Invalid, NotFound
 from store.model.identity import request_id, shown
@@ -20,8 +20,6 @@ from store.redis.environments import Environments, Value
 from store.redis.keys import Keys
 from store.redis.scripts import Scripts
 from store.redis.stored import stored
-
-__all__ = ["Blobs", "Pasted", "Put", "Taking"]
 
 KEPT_MS: Final = 3_600_000
 WAITING_BYTES: Final = 4 * MAX_REQUEST_BYTES  # of one person, before sealing

@@ -2,12 +2,23 @@
 
 import json
 from dataclasses import dataclass
+from typing import Final
 
 from redis.asyncio import Redis
 
 from store.redis.commit import text
 from store.redis.keys import Keys
 from store.redis.scripts import Scripts
+
+# The places of copies; what ends in a slash goes on with whom or what it is of.
+CHANNEL: Final = "channel"
+REQUESTER: Final = "requester"
+APPROVER: Final = "approver/"
+BENEFICIARY: Final = "beneficiary/"
+HOOK: Final = "hook/"  # a line in the thread
+REPORT: Final = "report"  # another
+TELL: Final = "tell/"  # news with buttons: the moment, the person and the news
+COPY: Final = "copy/"  # known only by a click, which proves nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +38,7 @@ class Cards:
         self._scripts = scripts
 
     async def of(self, request: str) -> dict[str, Card]:
-        """By place: `channel`, `requester`, `hook/NAME`, `tell/MOMENT/…` for news with buttons, `copy/…` for one that turned up by a click."""
+        """By place."""
         found = await self._redis.hgetall(self._keys.cards(request))
         return {text(place): Card(text(place), *json.loads(body)) for place, body in found.items()}
 

@@ -120,8 +120,7 @@ class Deletions:
         ]  # fmt: skip
 
     async def _demand(self, user: str, target: Target, policies: PolicySet) -> None:
-        owners = policies.owners
-        if owners.has(user, await self._directory.people(owners.wanted)) is not True:
+        if not await self._policies.owned_by(user, self._directory):
             raise Forbidden("Only an owner deletes an environment.", code="not_an_owner")
         if target.kind != "environment":
             raise Invalid(f"{target} is not an environment.", code="not_an_environment")

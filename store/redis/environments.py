@@ -31,9 +31,8 @@ from store.redis.stored import stored
 __all__ = ["Environments", "Opened", "Same", "Sealing", "Value"]
 
 KEPT_EPOCHS: Final = 256
-CANNOT_BE_OPENED: Final = frozenset(
-    {TAMPERED, "keys_missing"}
-)  # of no use any more, or as long as its holders are away
+# Of no use any more, or as long as its holders are away.
+CANNOT_BE_OPENED: Final = frozenset({TAMPERED, "keys_missing"})
 FORMER: Final = ".former"  # no hook is called so
 SIGNING_BYTES: Final = 24  # of a hook's secret, as Standard Webhooks recommends
 HOOK: Final = "hook:"  # so begin the places, beside the entries, of what deliveries to a hook are signed with

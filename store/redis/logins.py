@@ -30,6 +30,10 @@ class Logins:
         """The attempt and its version."""
         return await stored(self._redis, self._keys.login(login), Attempt)
 
+    def record(self, login: str) -> str:
+        """What moves whenever anything is committed to it."""
+        return self._keys.login(login)
+
     async def by_code(self, code: str) -> tuple[Attempt | None, int]:
         login = await self._redis.get(self._keys.login_code(code))
         return await self.find(text(login)) if login is not None else (None, 0)

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from store.model.audit import Audit
 from store.model.enactment import Enactment
 from store.model.errors import Unavailable
+from store.model.people import Directory
 from store.model.policy import PolicySet
 from store.model.recent import Recent
 from store.model.request import Amendment, Request
@@ -44,6 +45,11 @@ class Policies:
         if number is None:
             raise Unavailable("There are no policies yet, so nothing can be asked.", code="no_policy")
         return await self.get(int(number))
+
+    async def owned_by(self, user: str, directory: Directory) -> bool:
+        """Whether this is an owner. Not to know is no."""
+        owners = (await self.current()).owners
+        return owners.has(user, await directory.people(owners.wanted)) is True
 
     async def number(self) -> int:
         """0 while there is none."""

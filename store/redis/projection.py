@@ -20,9 +20,8 @@ from store.model.sealed import Manifest
 from store.redis.keys import Keys
 
 UNMERGED: Final = frozenset({"pending", "approved"})
-POLICY: Final = (
-    "policy"  # stands where an environment's id does: changes of the policies are siblings as those of one name are
-)
+# Stands where an environment's id does: changes of the policies are siblings as those of one name are.
+POLICY: Final = "policy"
 MAIN: Final = "main"
 START: Final = "start"
 

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.letters import letter, trial
+from bot.slack import samples
 from scheduler.connectors.smtp import Letter, MailServer, compose
 from store.model.effect import Decided, Mail
 from store.model.lifecycle import World, transition
 from store.model.people import People, Person
 from store.model.policy import HOUR, MINUTE
-from store.model.request import Deployment, Ending, Extending, Run
+from store.model.request import Deployment, Ending, Extending, Kind, Payload, Run
 from tests.builders import ANA, BEN, BOB, NOW, ONCALL, REQ, deny, people, policies, request, smash, soft, world
 
 NAMES = {REQ: ("Rosa", "rosa@example.com"), ONCALL: ("Omar", "omar@example.com")}
@@ -64,7 +65,7 @@ def test_of_a_broken_glass_it_says_who_what_why_and_what_next():
     told = written(broken())
     assert told.subject == "Glass broken: open payments/prod"
     assert told.text == (
-        "Omar (omar@example.com) let the request of Rosa (rosa@example.com) to read the secrets of payments/prod pass "
+        "Omar (omar@example.com) let the request of Rosa (rosa@example.com) to open payments/prod for 1 h pass "
         "without the approvals that the rule asks for.\n\n"
         "Why the glass was broken: The shop is down.\n"
         "What it was asked for: because\n"
@@ -104,17 +105,21 @@ def test_each_decision_has_words_of_its_own(news: Decided, subject: str, sentenc
 
 
 @pytest.mark.parametrize(
-    ("kind", "what"),
+    ("kind", "payload", "what"),
     [
-        ("open", "to read the secrets of payments/prod."),
-        ("change", "to change the secrets of payments/prod."),
-        ("access", "to hold payments/prod."),
-        ("policy", "to change the policies, payments/prod."),
+        ("open", None, "to open payments/prod for 1 h."),
+        ("access", None, "to have role:aws-admin for 1 h."),
+        ("change", None, "to change 1 secret in payments/prod."),
+        ("deploy", Deployment(version="v1.2.3"), "to deploy v1.2.3 to payments/prod."),
+        ("policy", None, "to change the policies, policy:main."),
+        ("policy", samples.holder(), "to add the key holder keys-3.internal:8490."),
+        ("policy", samples.machine(), "to let in the machine ci."),
     ],
 )
-def test_each_kind_of_request_has_words_of_its_own(kind: str, what: str):
-    at = broken()
-    assert what in written(replace(at, request=at.request.model_copy(update={"kind": kind})), "approved").text
+def test_each_kind_of_request_has_words_of_its_own(kind: Kind, payload: Payload | None, what: str):
+    asked = request("open" if kind == "deploy" else kind)
+    asked = asked.model_copy(update={"kind": kind, "payload": payload or asked.payload})
+    assert what in written(world(asked), "approved").text
 
 
 def test_more_time_is_not_called_a_request_of_its_own_kind():
@@ -167,13 +172,13 @@ def test_a_denial_says_why():
 def test_whom_it_is_for_is_said_where_that_is_somebody_else():
     at = world(request("access", beneficiary=BEN))
     assert (
-        "the request of Rosa (rosa@example.com) for Uben (UBEN) to hold role:aws-admin" in written(at, "approved").text
+        "the request of Rosa (rosa@example.com) for Uben (UBEN) to have role:aws-admin" in written(at, "approved").text
     )
 
 
 def test_who_slack_does_not_name_in_time_is_told_by_id():
     told = letter(broken(), mail(broken()), People(as_of_ms=NOW))
-    assert told.text.startswith("UONCALL let the request of UREQ to read")
+    assert told.text.startswith("UONCALL let the request of UREQ to open")
 
 
 @given(typed=st.text(max_size=300), name=st.text(max_size=60))

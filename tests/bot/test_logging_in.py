@@ -3,20 +3,31 @@
 import asyncio
 import itertools
 import os
-from collections.abc import Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import Any
 
+import aiohttp
 import fakeredis
 import pytest
 
 from bot import logging_in as limits
+from bot.http.addresses import Addresses
+from bot.http.api import Api
+from bot.http.auth import Auth
+from bot.http.login import LoginOperations
+from bot.http.pace import Pace
+from bot.http.server import HttpServer
+from bot.http.waiting import AGAIN_S, Waiting
 from bot.logging_in import Begun, LoggingIn, network
+from bot.settings import Address
+from scheduler.metrics import Metrics
 from store.keys import computer
 from store.keys.computer import Computer, encode, renewal
 from store.model.errors import AccessError, Conflict, Forbidden, Invalid, NotFound, Unavailable
 from store.model.login import Attempt
 from store.model.token import Bearer, Token
 from store.redis.logins import Logins
+from store.redis.pulse import Pulse
 from store.redis.tokens import Tokens
 from tests.builders import ANA, BOB, NOW
 from tests.store.redis.corridor import Corridor
@@ -50,7 +61,7 @@ class Desk:
 
     async def logged_in(self, user: str = ANA) -> Attempt:
         begun = await self.confirmed(user)
-        fetched = await self.doors.fetch(begun.attempt.id, begun.poll, 0)
+        fetched = await self.doors.fetch(begun.attempt.id, begun.poll)
         assert fetched is not None
         return fetched
 
@@ -105,7 +116,7 @@ async def test_what_is_confirmed_is_the_persons_and_only_that_computer_reads_it(
 
 async def test_of_a_hundred_who_fetch_it_one_gets_it(desk):
     begun = await desk.confirmed()
-    tries = [desk.doors.fetch(begun.attempt.id, begun.poll, 0) for _ in range(100)]
+    tries = [desk.doors.fetch(begun.attempt.id, begun.poll) for _ in range(100)]
     answers = await asyncio.gather(*tries, return_exceptions=True)
     assert sum(isinstance(answer, Attempt) for answer in answers) == 1
     assert {type(answer) for answer in answers if not isinstance(answer, Attempt)} == {NotFound}
@@ -122,9 +133,9 @@ async def test_of_two_replicas_that_have_both_read_it_one_delivers(desk):
 
 async def test_who_only_knows_the_login_fetches_nothing(desk):
     begun = await desk.confirmed()
-    assert await refusal(desk.doors.fetch(begun.attempt.id, "A" * 43, 0), NotFound) == "login_over"
+    assert await refusal(desk.doors.fetch(begun.attempt.id, "A" * 43), NotFound) == "login_over"
     assert await refusal(desk.doors.withdraw(begun.attempt.id, "A" * 43), NotFound) == "login_over"
-    assert await desk.doors.fetch(begun.attempt.id, begun.poll, 0) is not None
+    assert await desk.doors.fetch(begun.attempt.id, begun.poll) is not None
 
 
 async def test_a_code_is_of_whoever_types_it_first(desk):
@@ -157,7 +168,7 @@ async def test_it_is_over_after_ten_minutes_to_the_millisecond(desk):
     desk.corridor.skew_ms += 1
     assert await refusal(desk.doors.confirm(ANA, late.attempt.id), NotFound) == "login_over"
     assert await refusal(desk.doors.typed(ANA, begun.attempt.code), NotFound) == "wrong_code"
-    assert await refusal(desk.doors.fetch(begun.attempt.id, begun.poll, 0), NotFound) == "login_over"
+    assert await refusal(desk.doors.fetch(begun.attempt.id, begun.poll), NotFound) == "login_over"
 
 
 async def test_confirming_twice_is_once(desk):
@@ -171,7 +182,7 @@ async def test_what_was_denied_is_not_confirmed(desk):
     await desk.doors.typed(ANA, begun.attempt.code)
     await desk.doors.deny(ANA, begun.attempt.id)
     assert await refusal(desk.doors.confirm(ANA, begun.attempt.id), NotFound) == "login_over"
-    assert await refusal(desk.doors.fetch(begun.attempt.id, begun.poll, 0)) == "denied"
+    assert await refusal(desk.doors.fetch(begun.attempt.id, begun.poll)) == "denied"
     assert await desk.tokens.of(ANA) == []
 
 
@@ -189,7 +200,7 @@ async def test_what_is_withdrawn_ends_also_when_it_was_confirmed(desk):
     begun = await desk.confirmed()
     await desk.doors.withdraw(begun.attempt.id, begun.poll)
     assert await desk.tokens.of(ANA) == []
-    assert await refusal(desk.doors.fetch(begun.attempt.id, begun.poll, 0), NotFound) == "login_over"
+    assert await refusal(desk.doors.fetch(begun.attempt.id, begun.poll), NotFound) == "login_over"
 
 
 async def test_signing_out_everywhere_also_ends_what_is_confirmed_in_the_same_moment(desk):
@@ -414,12 +425,53 @@ async def test_everything_is_in_the_audit_log(desk):
         assert (entry["actor"], entry["host"], entry["address"], entry["key"]) == (actor, "laptop", HERE, key), event
 
 
-async def test_who_waits_is_told_as_soon_as_it_is_confirmed(desk):
+class Site:
+    """The operations on logins, as a computer reaches them. `looks`: what each look at whether somebody has confirmed has found."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.looks: asyncio.Queue[Attempt | None] = asyncio.Queue()
+        self._fetch, desk.doors.fetch = desk.doors.fetch, self._look  # type: ignore[method-assign]  # it looks all the same
+        waiting = Waiting(Pulse(desk.corridor.redis, beat_s=0.01))
+        operations = LoginOperations(desk.doors, desk.tokens, Addresses(()), waiting).operations()
+        api = Api(operations, Auth(desk.tokens, lambda: NOW), Metrics(), Pace(lambda: 0.0))
+        self.server = HttpServer(Address("127.0.0.1", 0), api.routes())
+
+    async def _look(self, login: str, poll: str) -> Attempt | None:
+        found = await self._fetch(login, poll)
+        self.looks.put_nowait(found)
+        return found
+
+    async def fetch(self, login: str, poll: str, wait_s: int) -> tuple[int, Any]:
+        url, body = f"http://127.0.0.1:{self.server.port}/v1/login/{login}", {"poll": poll, "wait_s": wait_s}
+        async with aiohttp.ClientSession() as http, http.post(url, json=body) as response:
+            return response.status, await response.json()
+
+
+@pytest.fixture
+async def site(desk: Desk) -> AsyncIterator[Site]:
+    one = Site(desk)
+    await one.server.start()
+    yield one
+    await one.server.stop()
+
+
+async def test_who_waits_is_told_as_soon_as_it_is_confirmed(desk, site):
     begun = await desk.ask()
-    waiting = asyncio.create_task(desk.doors.fetch(begun.attempt.id, begun.poll, 30_000))
-    await asyncio.sleep(0)
+    waiting = asyncio.create_task(site.fetch(begun.attempt.id, begun.poll, 30))
+    assert [await site.looks.get(), await site.looks.get()] == [None, None]  # the second one while it listens
     await desk.doors.typed(ANA, begun.attempt.code)
     await desk.doors.confirm(ANA, begun.attempt.id)
-    fetched = await asyncio.wait_for(waiting, 5)
-    assert fetched is not None
-    assert fetched.by == ANA
+    status, fetched = await asyncio.wait_for(waiting, AGAIN_S / 2)  # before it looks by itself
+    assert (status, fetched["status"], fetched["user"]) == (200, "confirmed", ANA)
+
+
+async def test_who_only_knows_the_login_takes_no_room_from_who_waits(desk, site, monkeypatch):
+    monkeypatch.setattr("bot.http.waiting.MOST_OF_ONE", 0)
+    begun = await desk.ask()
+    for poll, wait_s, status, code in (
+        ("A" * 43, 30, 404, "login_over"),
+        (begun.poll, 30, 429, "too_many"),
+        (begun.poll, 0, 200, None),
+    ):
+        told, body = await site.fetch(begun.attempt.id, poll, wait_s)
+        assert (told, body.get("code")) == (status, code)

@@ -52,7 +52,11 @@ def metrics() -> Metrics:
 @pytest.fixture
 def watch(redis: Client, holders: list[Memory], metrics: Metrics) -> Watch:
     ring = Keyring(holders, INSTALLATION, Draws("watch"), lambda: 0.0)
-    return Watch(redis, Dial(redis, no_skew, lambda: 0.0), ring, metrics)
+
+    async def challenged() -> list[str]:
+        return [error.sentence for error in (await ring.challenge_all()).values() if error is not None]
+
+    return Watch(redis, Dial(redis, no_skew, lambda: 0.0), metrics, challenged)
 
 
 async def test_where_all_is_well_nothing_is_said(watch, metrics):

@@ -201,7 +201,6 @@ DOORS: Final[dict[str, Row]] = {
     ),
     "command /countersign": guarded("What each of its words says", "bot/slack/test_grammar.py::test_a_mistake_gets_a_helpful_answer"),
     "slash Ask": harmless("It opens a form; sending it off decides.", FORM),
-    "slash AskSomething": harmless("It opens a form; sending it off decides.", FORM),
     "slash Login": guarded(
         "An active person of the workspace, five wrong codes in ten minutes", "bot/test_logging_in.py::test_wrong_codes_are_counted_by_person_and_only_for_a_while"
     ),

@@ -227,7 +227,10 @@ async def test_who_is_a_guest_by_now_logs_nothing_in(house: House, terminal: Ter
     assert await house.app.tokens.of(seed.ROSA) == []
 
 
-async def test_a_code_is_over_after_ten_minutes(house: House, terminal: Terminal) -> None:
+async def test_a_code_is_over_after_ten_minutes(
+    house: House, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.http.waiting.AGAIN_S", 0.1)  # nothing moves when a time is over
     running, code, _ = await begun(terminal)
     await house.advance(10 * MINUTE_MS)
     assert "No login waits with this code" in await command(house, seed.ROSA, f"login {code}")

@@ -51,7 +51,10 @@ async def test_every_approver_is_mailed_when_the_glass_is_broken(open_house: Ope
     for letter in box.letters:
         assert letter["Subject"] == "Glass broken: open payments/prod"
         for part in [part.get_content() for part in letter.iter_parts()]:
-            assert "omar (omar@example.com) let the request of rosa (rosa@example.com) to read" in part
+            assert (
+                "omar (omar@example.com) let the request of rosa (rosa@example.com) to open payments/prod for 1 h"
+                in part
+            )
             assert WHY in part
             assert request_of(asked) in part
     assert len({letter["Message-ID"] for letter in box.letters}) == 2

@@ -69,12 +69,3 @@ def _unescaped(text: str) -> str:
 def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
     found = pattern.match(text, at)
     return found.end() if found is not None else at
-
-
-def write(name: str, value: str) -> str:
-    """One line that `read`, and a shell, read back to the same."""
-    return f"{name}='{value}'" if "'" not in value else f'{name}="{_escaped(value)}"'
-
-
-def _escaped(value: str) -> str:
-    return re.sub(r'["\\$`]', lambda found: "\\" + found[0], value)

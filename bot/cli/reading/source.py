@@ -4,6 +4,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final, Literal
 
@@ -89,9 +90,7 @@ def _reader(form: Form) -> Callable[[str, str], list[Entry]]:
 
 def _bytes(path: str) -> bytes:
     try:
-        if path == "-":
-            return sys.stdin.buffer.read(MOST_READ)
-        with Path(path).open("rb") as opened:
+        with nullcontext(sys.stdin.buffer) if path == "-" else Path(path).open("rb") as opened:
             found = opened.read(MOST_READ + 1)
     except OSError as error:
         raise _unread(path, error) from None
@@ -161,7 +160,7 @@ def _entry(name: str, how: str, *, as_file: bool) -> Entry:
 
 def _typed(name: str) -> bytes:
     if not sys.stdin.isatty():
-        return sys.stdin.buffer.read(MOST_READ)
+        return _bytes("-")
     import getpass
 
     first = getpass.getpass(f"{name}: ")

@@ -64,12 +64,9 @@ def read_edit(values: Mapping[str, Any]) -> Edited:
 
 
 def read_open(values: Mapping[str, Any]) -> Asked:
-    """From `view["state"]["values"]`. Raises `BadForm`."""
+    """For access to a role too. Raises `BadForm`."""
     reason, ticket = _words(values)
     return Asked(_target(values), lengths.read(typed(values, ids.DURATION)), reason, ticket, person(values, ids.WHOM))
-
-
-read_access = read_open  # the same fields
 
 
 def read_change(values: Mapping[str, Any]) -> AskedChange:

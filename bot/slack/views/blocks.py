@@ -191,14 +191,23 @@ def fresh(blocks: list[Block]) -> list[Block]:
     return [{"block_id": f"{place}-{content}", **block} for place, block in enumerate(blocks)]
 
 
-def modal(callback_id: str, title: str, blocks: list[Block], *, origin: Origin, submit: str | None = None) -> View:
+def modal(
+    callback_id: str,
+    title: str,
+    blocks: list[Block],
+    *,
+    origin: Origin | None = None,
+    about: str | None = None,
+    submit: str | None = None,
+) -> View:
+    """`about`: what comes back with it where it is about no request."""
     made: View = {
         "type": "modal",
         "callback_id": callback_id,
         "title": plain(title, TITLE_MOST),
         "close": plain("Cancel" if submit else "Close", TITLE_MOST),
         "blocks": fresh(blocks[:VIEW_BLOCKS_MOST]),
-        "private_metadata": metadata(origin),
+        "private_metadata": about or metadata(origin or Origin()),
     }
     if submit is not None:
         made["submit"] = plain(submit, TITLE_MOST)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.slack import ids
-from bot.slack.ids import Origin
 from bot.slack.views import blocks as b
 from bot.slack.views.facts import View
 from bot.slack.views.modals import read_reason
@@ -26,8 +25,8 @@ def confirm(target: str, newest: int) -> View:
         b.entry("Its name, to confirm", ids.CONFIRM, name),
         b.entry("Why?", ids.REASON, reason, hint="The audit log keeps it."),
     ]
-    made = b.modal(ids.DELETE_ENVIRONMENT, "Delete an environment", blocks, origin=Origin(), submit="Delete for good")
-    return {**made, "private_metadata": ids.version_reference(target, newest)}
+    about = ids.version_reference(target, newest)
+    return b.modal(ids.DELETE_ENVIRONMENT, "Delete an environment", blocks, about=about, submit="Delete for good")
 
 
 def read(values: Mapping[str, Any], target: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bot.slack import ids
-from bot.slack.ids import HOME_GO, Origin, Place
+from bot.slack.ids import HOME_GO, Place
 from bot.slack.views import blocks as b
 from bot.slack.views.asked import who_is_asked
 from bot.slack.views.environments import ASKS, DOES
@@ -174,8 +174,7 @@ def _moving(moved: Mapping[str, Word]) -> list[b.Element]:
 
 
 def _modal(title: str, blocks: list[Block], target: str, number: int, submit: str | None = None) -> View:
-    made = b.modal(ids.ROLL_BACK_TO, title, blocks, origin=Origin(), submit=submit)
-    return {**made, "private_metadata": ids.version_reference(target, number)}
+    return b.modal(ids.ROLL_BACK_TO, title, blocks, about=ids.version_reference(target, number), submit=submit)
 
 
 def kinds(offers: Collection[Offer], target: str) -> tuple[Offer, ...]:

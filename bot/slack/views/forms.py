@@ -7,31 +7,14 @@ from bot.slack import ids
 from bot.slack.ids import Origin
 from bot.slack.views import blocks as b
 from bot.slack.views import holders, lengths, machines
-from bot.slack.views.answers import (
-    Asked,
-    AskedChange,
-    AskedDeploy,
-    Edited,
-    read_access,
-    read_change,
-    read_deploy,
-    read_edit,
-    read_open,
-    so_far,
-)
 from bot.slack.views.asked import who_is_asked
 from bot.slack.views.change import NAMES_SHOWN, touched
 from bot.slack.views.facts import Block, CardFacts, Prefill, Terms, View
-from bot.slack.views.reading import BadForm, typed
+from bot.slack.views.reading import typed
 from bot.slack.views.status import action
 from bot.slack.views.words import cut, date, mention, plural, spoken
 from store.model.policy import HOUR, MINUTE
 from store.model.request import REASON_MOST, Amendment, Change, Enrolling, Extending, Kind, Minting, Request
-
-__all__ = [
-    "Asked", "AskedChange", "AskedDeploy", "BadForm", "Edited", "ask_access", "ask_change", "ask_deploy", "ask_open",
-    "chosen_target", "edit", "extend", "read_access", "read_change", "read_deploy", "read_edit", "read_open", "so_far", "target_options",
-]  # fmt: skip
 
 TICKET_MOST: Final = 200
 VERSION_MOST: Final = 128

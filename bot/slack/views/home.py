@@ -2,16 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from bot.slack.ids import HOME_GO, Place
 from bot.slack.views import blocks as b
 from bot.slack.views.facts import Block, View
 from bot.slack.views.words import joined, people, plural
 from store.model.people import Wanted
-
-FRAME_MOST: Final = 3  # blocks
-PAGE_MOST: Final = b.VIEW_BLOCKS_MOST - FRAME_MOST
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from bot.slack import ids
-from bot.slack.ids import Origin
 from bot.slack.views import blocks as b
 from bot.slack.views.facts import Block, Message, View
 from bot.slack.views.words import date, mention
@@ -51,5 +50,4 @@ def unlock_reason(lock: Lock) -> View:
     told = f"{about(lock)}\nUnlocked, they may break the glass again wherever a rule names them. They are told, with your reason."
     field = b.text_input(ids.REASON, most=REASON_MOST, multiline=True, focus=True)
     blocks = [b.section(told), b.entry("Why may they again?", ids.REASON, field)]
-    made = b.modal(ids.UNLOCK_REASON, "Unlock", blocks, origin=Origin(), submit="Unlock")
-    return {**made, "private_metadata": ids.lock_reference(lock)}
+    return b.modal(ids.UNLOCK_REASON, "Unlock", blocks, about=ids.lock_reference(lock), submit="Unlock")

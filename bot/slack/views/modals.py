@@ -127,10 +127,10 @@ def read_cap(state: Mapping[str, Any]) -> int:
 
 def notice(title: str, sentence: str) -> View:
     """`sentence` may repeat what somebody typed: it is shown as plain text."""
-    return b.modal(ids.NOTICE, title, [b.plain_section(sentence)], origin=Origin())
+    return b.modal(ids.NOTICE, title, [b.plain_section(sentence)])
 
 
 def details(message: Message, title: str = "Request") -> View:
     """A card in full, as a modal: to read, so without its buttons."""
     shown = [block for block in message.blocks if block["type"] != "actions"]
-    return b.modal(ids.NOTICE, title, shown, origin=Origin())
+    return b.modal(ids.NOTICE, title, shown)

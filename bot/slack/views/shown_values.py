@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from bot.slack import ids
-from bot.slack.ids import Origin
 from bot.slack.views import blocks as b
 from bot.slack.views.facts import View
 from bot.slack.views.words import cut, date, plural
@@ -34,7 +33,7 @@ def values(target: str, version: int, entries: Mapping[str, Secret], until_ms: i
         blocks.append(b.section("There is nothing in this environment yet."))
     if shown < len(entries):
         blocks.append(b.section(f"{plural(len(entries) - shown, 'secret')} more: there is no room for them here."))
-    return b.modal(ids.VALUES, "Values", blocks, origin=Origin())
+    return b.modal(ids.VALUES, "Values", blocks)
 
 
 def _text(value: Secret) -> tuple[str, str]:

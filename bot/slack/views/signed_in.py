@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bot.slack import ids
-from bot.slack.ids import Origin, Place
+from bot.slack.ids import Place
 from bot.slack.views import blocks as b
 from bot.slack.views import machines
 from bot.slack.views.facts import Block, Message, View
@@ -84,8 +84,7 @@ def confirm(attempt: Attempt, fingerprint: str, now_ms: int, session_ms: int) ->
         b.section(warning),
         b.actions(deny),
     ]
-    made = b.modal(ids.LOGIN, "Log a computer in", blocks, origin=Origin(), submit="Confirm")
-    return {**made, "private_metadata": attempt.id}
+    return b.modal(ids.LOGIN, "Log a computer in", blocks, about=attempt.id, submit="Confirm")
 
 
 def how() -> Message:

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from store.model.effect import ShowCard
-from store.model.errors import Conflict, Forbidden, Invalid, Unavailable
+from store.model.errors import Conflict, Forbidden, Invalid
 from store.model.identity import POLICIES, Target, canonical, shown
 from store.model.lifecycle.deploying import deploying
 from store.model.lifecycle.extending import admit, decide_by, waits
 from store.model.lifecycle.reminding import next_calls
 from store.model.lifecycle.world import Transition, World, audit, changed, demand, spoken
-from store.model.people import People, Wanted
+from store.model.people import People, Wanted, not_told
 from store.model.policy import Policy, PolicySet, TargetConfig
 from store.model.request import (
     REASON_MOST,
@@ -77,9 +77,7 @@ def admitted(draft: Draft, policies: PolicySet, people: People, now_ms: int, par
     """
     rule = rule_for(draft.kind, draft.target, policies)
     if people.lacks(wanted_to_ask(draft, rule, policies)):
-        raise Unavailable(
-            "Slack has not told us in time who you and the approvers are. Try again in a moment.", code="people_unknown"
-        )
+        raise not_told("you and the approvers are")
     demand(may_act(draft.requester, people))
     if (person := people.persons[draft.beneficiary]).barred:
         raise Forbidden(f"This is for {person.name}, and they are {person.barred}.", code="forbidden")

@@ -62,13 +62,13 @@ def test_what_is_no_token_of_ours_is_refused(given, code):
 
 
 async def test_a_person_is_who_they_are(tokens):
-    caller = await Auth(tokens, lambda: NOW).caller(asked(f"Bearer {await person_token(tokens, ANA, NOW)}"))
+    caller = await Auth(tokens, lambda: NOW).known(bearer(asked(f"Bearer {await person_token(tokens, ANA, NOW)}")))
     assert caller.person == ANA
     caller.demand("read", "payments/prod")  # what people may, the policies say
 
 
 async def test_a_machine_is_no_person_and_does_what_it_was_let(tokens):
-    caller = await Auth(tokens, lambda: NOW).caller(asked(f"Bearer {await machine_token(tokens, NOW)}"))
+    caller = await Auth(tokens, lambda: NOW).known(bearer(asked(f"Bearer {await machine_token(tokens, NOW)}")))
     caller.demand("read", "payments/prod")
     assert refusal(lambda: caller.person) == "machine"
     assert refusal(lambda: caller.demand("deploy", "payments/prod")) == "not_let_in"
@@ -79,7 +79,7 @@ async def test_a_machine_is_no_person_and_does_what_it_was_let(tokens):
 async def test_a_dead_token_is_nobody(tokens):
     shown = await person_token(tokens, ANA, NOW, expires_ms=NOW)
     with pytest.raises(Forbidden) as refused:
-        await Auth(tokens, lambda: NOW).caller(asked(f"Bearer {shown}"))
+        await Auth(tokens, lambda: NOW).known(bearer(asked(f"Bearer {shown}")))
     assert refused.value.detail == "bad_token"
 
 

@@ -14,9 +14,9 @@ REFERENCE = f"7Q2M4XK9TB:3:{'5a' * 32}"
 
 def test_a_button_carries_request_revision_and_digest() -> None:
     made = samples.request("open")
-    read = ids.parse_reference(ids.reference(made))
+    read = ids.parse_reference(made.reference)
     assert (read.request, read.revision, read.digest) == (made.id, made.revision, made.digest)
-    assert str(read) == ids.reference(made)
+    assert str(read) == made.reference
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.slack import ids, samples
-from bot.slack.views import forms
+from bot.slack.views import answers, forms
+from bot.slack.views.answers import Asked, AskedChange, Edited
 from bot.slack.views.facts import Prefill, Terms, View, WhoIsAsked
-from bot.slack.views.forms import Asked, AskedChange, BadForm, Edited
+from bot.slack.views.reading import BadForm
 from store.model.explain import Question, explain
 from store.model.identity import Target
 from store.model.people import People
@@ -199,28 +200,27 @@ def test_names_that_no_list_holds_are_typed() -> None:
 
 def test_reading_what_was_asked() -> None:
     values = filled(target="payments/prod", duration="7200000", reason="  because  ", ticket=" PAY-1 ")
-    assert forms.read_open(values) == Asked("payments/prod", 7_200_000, "because", "PAY-1")
-    assert forms.read_access(values) == Asked("payments/prod", 7_200_000, "because", "PAY-1")
-    assert forms.read_open(filled(target="a/b", reason=None)) == Asked("a/b")
+    assert answers.read_open(values) == Asked("payments/prod", 7_200_000, "because", "PAY-1")
+    assert answers.read_open(filled(target="a/b", reason=None)) == Asked("a/b")
     assert forms.chosen_target(values) == "payments/prod"
-    assert forms.so_far(values, "C1") == Prefill("payments/prod", 7_200_000, "because", "PAY-1", "C1")
+    assert answers.so_far(values, "C1") == Prefill("payments/prod", 7_200_000, "because", "PAY-1", "C1")
 
 
 @pytest.mark.parametrize("length", ["", "x", "-1", "0", "1e9", "٣", "9" * 30])
 def test_a_length_that_no_form_offers_is_none(length: str) -> None:
-    assert forms.read_open(filled(target="a/b", duration=length)).duration_ms is None
+    assert answers.read_open(filled(target="a/b", duration=length)).duration_ms is None
 
 
 def test_a_form_without_a_target_says_so_at_its_field() -> None:
     values = {"target": {"target": {"type": "static_select", "selected_option": None}}}
     with pytest.raises(BadForm) as caught:
-        forms.read_open(values)
+        answers.read_open(values)
     assert caught.value.errors == {"target": "Choose what you ask for."}
 
 
 def test_values_come_out_as_secrets_exactly_as_typed() -> None:
     typed = f"A={CANARY}\r\n\n B = spaced \nC=\nD=a=b=c"
-    asked = forms.read_change({**filled(target="a/b", reason="why"), "set:a/b": {"set": {"value": typed}}})
+    asked = answers.read_change({**filled(target="a/b", reason="why"), "set:a/b": {"set": {"value": typed}}})
     assert asked == AskedChange(
         "a/b",
         {"A": Secret(CANARY.encode()), "B": Secret(b" spaced "), "C": Secret(b""), "D": Secret(b"a=b=c")},
@@ -232,7 +232,7 @@ def test_values_come_out_as_secrets_exactly_as_typed() -> None:
 
 @pytest.mark.parametrize("remove", [["A", "B", "A"], "A\n\n B \nA"])
 def test_names_to_remove_are_picked_or_typed(remove: Any) -> None:
-    assert forms.read_change(filled(target="a/b", remove=remove)).remove == ("A", "B")
+    assert answers.read_change(filled(target="a/b", remove=remove)).remove == ("A", "B")
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_names_to_remove_are_picked_or_typed(remove: Any) -> None:
 )
 def test_what_is_wrong_is_said_at_its_field_without_a_value(fields: dict[str, Any], field: str, says: str) -> None:
     with pytest.raises(BadForm) as caught:
-        forms.read_change(filled(target="a/b", **fields))
+        answers.read_change(filled(target="a/b", **fields))
     [(where, sentence)] = caught.value.errors.items()
     assert where == field
     assert says in sentence
@@ -262,7 +262,7 @@ def test_what_is_wrong_is_said_at_its_field_without_a_value(fields: dict[str, An
 def test_no_text_in_the_field_gets_into_an_error(text: str) -> None:
     typed = text.replace("=", CANARY) + CANARY
     with pytest.raises(BadForm) as caught:
-        forms.read_change(filled(target="a/b", set=typed))
+        answers.read_change(filled(target="a/b", set=typed))
     assert CANARY not in str(caught.value.errors)
 
 
@@ -306,11 +306,11 @@ def test_what_may_not_be_asked_any_more_cannot_be_edited() -> None:
 
 
 def test_what_was_edited_is_read() -> None:
-    assert forms.read_edit(filled(reason=" why ", ticket="A-1", duration=str(HOUR))) == Edited("why", "A-1", HOUR)
-    assert forms.read_edit(filled(reason=None)) == Edited("", None, None)
-    both = forms.read_edit(filled(reason="why", set=f"A={CANARY}", remove=["B"]))
+    assert answers.read_edit(filled(reason=" why ", ticket="A-1", duration=str(HOUR))) == Edited("why", "A-1", HOUR)
+    assert answers.read_edit(filled(reason=None)) == Edited("", None, None)
+    both = answers.read_edit(filled(reason="why", set=f"A={CANARY}", remove=["B"]))
     assert both == Edited("why", None, None, {"A": Secret(CANARY.encode())}, ("B",))
     for wrong in (filled(set=f"A={CANARY}", remove=["A"]), filled(set=CANARY)):
         with pytest.raises(BadForm) as refusal:
-            forms.read_edit(wrong)
+            answers.read_edit(wrong)
         assert CANARY not in refusal.value.sentence
