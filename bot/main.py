@@ -329,7 +329,6 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         asking=asking,
         pictures=pictures,
         replies=replies,
-        committed=clock.nudge,
         counted=counted,
     )
     sight, signing_in = Sight(talk, cards), SigningIn(talk, logging_in, tokens, dial.now_ms, settings.session_ms)
@@ -368,7 +367,7 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
     sockets, routes = _hearing(settings, bolt_app, deaf)
     routes += [
         *_health(watch, policies, identity, sockets, metrics),
-        *_github(settings, policies, requests, outbox, dial, clock),
+        *_github(settings, policies, requests, outbox, dial),
     ]
     routes += Api(
         (
@@ -466,12 +465,12 @@ def _hearing(settings: Settings, app: AsyncApp, deaf: asyncio.Event) -> tuple[So
 
 
 def _github(
-    settings: Settings, policies: Policies, requests: Requests, outbox: Outbox, dial: Dial, clock: Clock
+    settings: Settings, policies: Policies, requests: Requests, outbox: Outbox, dial: Dial
 ) -> list[web.RouteDef]:
     """Where GitHub delivers, if there is an App."""
     if settings.github is None:
         return []
-    events = GitHubEvents(settings.github, policies, requests, outbox, dial.now_ms, clock.nudge)
+    events = GitHubEvents(settings.github, policies, requests, outbox, dial.now_ms)
     return [web.post(EVENTS_OF_GITHUB, events.handle)]
 
 

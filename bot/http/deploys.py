@@ -74,7 +74,6 @@ class DeployOperations:
         now_ms: Callable[[], int],
     ) -> None:
         self._requests = talk.requests
-        self._committed = talk.committed
         self._signatures = signatures
         self._heard = heard
         self._tokens = tokens
@@ -126,7 +125,6 @@ class DeployOperations:
             await self._refused(proof, refusal)
             if refusal.detail != "nothing_new":
                 raise
-        self._committed()
         return answer(_noted((await self._requests.get(request.id)).request))
 
     async def lend(self, call: Call) -> web.StreamResponse:

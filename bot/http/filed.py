@@ -92,14 +92,11 @@ class Filing:
         self._directory = talk.directory
         self._pictures = talk.pictures
         self._policies = talk.policies
-        self._committed = talk.committed
         self._cards = cards
         self._links: OrderedDict[str, str] = OrderedDict()
 
     async def done(self, outcome: Outcome) -> Filed:
         """What was answered, and what it was about. Raises `Conflict` where that is not known any more."""
-        if outcome.news:
-            self._committed()
         if outcome.request is None:
             raise Conflict(
                 f"{outcome.answer} That was some time ago, and nobody knows any more for which request.",

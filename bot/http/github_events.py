@@ -116,14 +116,12 @@ class GitHubEvents:
         requests: Requests,
         outbox: Outbox,
         now_ms: Callable[[], int],
-        committed: Callable[[], None],
     ) -> None:
         self._access = access
         self._policies = policies
         self._requests = requests
         self._outbox = outbox
         self._now_ms = now_ms
-        self._committed = committed
 
     async def handle(self, request: web.Request) -> web.Response:
         body = await request.read()  # the server takes 1 MiB and no more
@@ -187,7 +185,6 @@ class GitHubEvents:
         named = re.fullmatch(VERSION_PATTERN, version) is not None
         knock = Knock(gate=gate, version=version if named else deployment.sha[:12], ref=deployment.sha, at_ms=now_ms)
         await self._outbox.put([knock], command_id=knock.key)
-        self._committed()
         return 202, "Asked."
 
     async def _reported(self, told: _Goes) -> tuple[int, str]:
@@ -213,7 +210,6 @@ class GitHubEvents:
             raise
         except AccessError as refusal:  # it has its end by now, or says what is known
             return 202, refusal.sentence
-        self._committed()
         return 202, "Recorded."
 
 

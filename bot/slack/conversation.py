@@ -15,7 +15,7 @@ from store.redis.requests import Requests
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """`committed` is called after each commit, so that its effects are looked at at once; `counted` with a command and its answer."""
+    """`counted` hears of each command and its answer."""
 
     slack: Slack
     requests: Requests
@@ -25,5 +25,4 @@ class Conversation:
     asking: Asking
     pictures: Pictures
     replies: Replies
-    committed: Callable[[], None]
     counted: Callable[[str, str], None]

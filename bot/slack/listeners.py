@@ -72,7 +72,6 @@ class Listeners:
         self._sight = sight
         self._hooks = hooks
         self._left = left
-        self._committed = talk.committed
         self._counted = talk.counted
 
     def register(self, app: AsyncApp) -> None:
@@ -146,7 +145,6 @@ class Listeners:
         place, about = ids.parse_retry_block(pressed.block), pressed.reference
         await self._hooks.retry(about.request, place, actor=pressed.user, command_id=pressed.command_id)
         self._counted(pressed.action, "ok")
-        self._committed()
 
     async def _go(self, pressed: Click) -> None:
         """To another page of App Home, or another part of a list on it."""
@@ -197,7 +195,6 @@ class Listeners:
         await self._directory.drop(principal)
         if event["type"] == "user_change" and isinstance(changed, dict) and self._directory.bars(changed):
             await self._left(principal, str(body.get("event_id")))
-            self._committed()
 
     async def _on_trouble(self, event: dict[str, Any]) -> None:
         log.error("slack takes something away", event_type=event["type"], channel=event.get("channel"))
@@ -215,7 +212,6 @@ class Listeners:
 
     def _after(self, pressed: Click, request: str, outcome: Outcome) -> None:
         self._counted(pressed.action, "ok" if outcome.news else "again")
-        self._committed()
         says = pressed.action in SAYING or pressed.in_passing
         if outcome.request is None or outcome.request.state == "pending" or says:
             self._replies.sentence(pressed.user, pressed.channel, outcome.answer)

@@ -51,7 +51,6 @@ async def finish(
         await ack(**_said(error, sent, refused))
         return None
     talk.counted(name, "again" if isinstance(done, Outcome) and not done.news else "ok")
-    talk.committed()
     await ack()
     return done
 

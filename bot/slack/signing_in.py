@@ -61,7 +61,6 @@ class SigningIn:
         self._policies = talk.policies
         self._directory = talk.directory
         self._replies = talk.replies
-        self._committed = talk.committed
         self._counted = talk.counted
         self._logging_in = logging_in
         self._tokens = tokens
@@ -87,7 +86,6 @@ class SigningIn:
             await ack(response_action="update", view=modals.notice("Not logged in", error.sentence))
             return
         self._counted(sent.callback, "ok")
-        self._committed()
         self._replies.opened_home(sent.user)
         told = f"{token.name} speaks for you now. Your terminal goes on by itself; App Home, Signed in, ends it."
         await ack(response_action="update", view=modals.notice("Logged in", told))

@@ -55,7 +55,6 @@ class Slash:
         self._directory = talk.directory
         self._replies = talk.replies
         self._log = log
-        self._committed = talk.committed
 
     async def command(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         typed = line(body)
@@ -107,7 +106,6 @@ class Slash:
                 outcome = await self._requests.apply(
                     ended, End(id=f"slash:{typed.trigger}", actor=user, reason=reason or None)
                 )
-                self._committed()
                 return words.sentence(outcome.answer)
             case grammar.Extend(id=request) as more:
                 held = request or await self._only(user, "extend")
@@ -138,7 +136,6 @@ class Slash:
                 return None
             command = Cancel(id=f"slash:{typed.trigger}", actor=user, reason=reason)
         outcome = await self._requests.apply(request, command)
-        self._committed()
         return words.sentence(outcome.answer)
 
     async def _audit(self, user: str, request: str | None) -> Message:

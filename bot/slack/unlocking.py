@@ -26,7 +26,6 @@ class Unlocking:
         self._policies = talk.policies
         self._directory = talk.directory
         self._replies = talk.replies
-        self._committed = talk.committed
         self._counted = talk.counted
 
     async def open_for(self, pressed: Click) -> None:
@@ -57,7 +56,6 @@ class Unlocking:
             return None
         answer = await self._locks.unlock(Unlock(id=f"slash:{trigger}", actor=actor, user=user, reason=reason))
         self._counted("unlock", "ok")
-        self._committed()
         return words.sentence(answer)
 
     async def _open(self, actor: str, user: str, trigger: str) -> None:
