@@ -329,17 +329,19 @@ async def test_one_that_was_over_keeps_nothing(corridor, relay, outside):
 
 
 async def test_a_report_that_comes_late_changes_nothing_and_it_is_looked_at_again(corridor, relay, outside):
-    slow = Held()
+    slow, taking_away = Held(), Held()
     outside.meet("add", slow)
+    outside.meet("remove", taking_away)
     granted = await activated(corridor)
     await relay.tick("connector")
     await slow.reached.wait()
     await ending(corridor, granted)
     slow.go.set()
-    await relay.settled()
+    await taking_away.reached.wait()
     assert outside.inside == {"UREQ@x"}
     assert await corridor.state(granted) == "revoking"  # not "active", as the first look would have had it
-    await run(relay)
+    taking_away.go.set()
+    await relay.settled()
     assert outside.inside == set()
     assert await corridor.state(granted) == "ended"
 
