@@ -1,5 +1,6 @@
 """Programs that speak HTTP for a person or a machine, with a token of theirs."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -58,3 +59,10 @@ async def refused(session: aiohttp.ClientSession, path: str, status: int, **more
     async with asked as response:
         assert response.status == status, await response.text()
         return str((await response.json())["code"])
+
+
+async def until_waiting(house: House) -> None:
+    """Until somebody waits over HTTP for news."""
+    async with asyncio.timeout(10):
+        while not house.app.waiting._of:
+            await asyncio.sleep(0.01)

@@ -16,7 +16,7 @@ from store.model.policy import HOUR, MINUTE
 from store.model.request import REASON_MOST
 from tests.stories.conftest import OpenHouse
 from tests.stories.people import card, end_now, press, says
-from tests.stories.programs import ASK, PROD, STAGING, got, of_machine, of_person, program, refused, sent
+from tests.stories.programs import ASK, PROD, STAGING, got, of_machine, of_person, program, refused, sent, until_waiting
 from tests.tokens import person_token
 
 
@@ -188,12 +188,6 @@ async def test_a_program_that_follows_is_told_of_a_newer_version(house: House) -
         assert (found["version"], "NEWER" in [one["name"] for one in found["entries"]]) == (3, True)
         async with machine.get(f"{STAGING}/secrets?after=3&wait=1") as response:
             assert response.status == 304
-
-
-async def until_waiting(house: House) -> None:
-    async with asyncio.timeout(10):
-        while not house.app.waiting._of:
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("how", ["ended", "revoked"])

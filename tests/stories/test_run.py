@@ -15,6 +15,7 @@ from store.model.policy import MINUTE
 from tests import servers
 from tests.stories.conftest import OpenHouse
 from tests.stories.people import ask, card, press, says
+from tests.stories.programs import until_waiting
 from tests.stories.shell import ran, typed
 from tests.stories.terminal import Terminal
 from tests.stories.test_login import kept, log_in
@@ -39,6 +40,7 @@ async def test_asked_approved_and_run_until_the_clock_ends_it(house: House) -> N
         await press(house, seed.BEN, asked, "approve")
         await run.says("Approved. You have access until", "CET (30 minutes).")
         assert await run.prints("serving") == "serving from ***\n"
+        await until_waiting(house)
         await house.advance(26 * MINUTE)
         await run.says("Access to payments/prod ends in", "minutes, at", "countersign request extend")
         await house.advance(4 * MINUTE)
