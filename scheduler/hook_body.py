@@ -10,6 +10,7 @@ from store.model.policy import Hook
 from store.model.request import Deployment, Request
 from store.model.secret import Secret
 
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 SCHEMA: Final = 1  # it gains keys without a new number; what it has stays
 
 
@@ -76,7 +77,7 @@ def headers(hook: Hook, token: Secret | None) -> dict[str, str]:
 
 
 def _encoded(content: Mapping[str, Any]) -> bytes:
-    return json.dumps(content, separators=(",", ":")).encode()
+    return _ENCODER.encode(content).encode()
 
 
 def _object(description: str, properties: dict[str, Any], *, open_ended: bool = True) -> dict[str, Any]:
