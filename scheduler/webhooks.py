@@ -91,6 +91,11 @@ class Webhooks:
         left_ms = await self._hooks.retire(effect.target, effect.hook)
         return Again(left_ms) if left_ms is not None else None
 
+    async def test(self, named: Named, message_id: str, now_ms: int) -> wire.Receipt:
+        """What a receiver says to an event of the type test, through the client of the policies of now."""
+        outgoing = await self._outgoing(await self._policies.current())
+        return await trial(self._hooks, self._environments, outgoing, named, message_id, now_ms)
+
     async def _due(self, environment_id: str | None, errand: Errand, claimed: Claimed) -> Again | Settled | None:
         now_ms, delivery = claimed.now_ms, errand.delivery
         if delivery.state != "waiting" or errand.receiver.paused is not None:

@@ -25,6 +25,7 @@ from bot.slack.rulebook import Rulebook
 from bot.slack.sight import Sight
 from bot.slack.signing_in import SigningIn
 from bot.slack.slash import Slash
+from bot.slack.trying import Trying
 from bot.slack.unlocking import Unlocking
 from bot.slack.views import modals
 from store.model.command import Activate, Approve, Command, Countersign, Deploy, End, Merge, Withdraw
@@ -54,6 +55,7 @@ class Listeners:
         rulebook: Rulebook,
         sight: Sight,
         hooks: Hooks,
+        trying: Trying,
         left: Callable[[str, str], Awaitable[None]],
     ) -> None:
         self._requests = talk.requests
@@ -71,6 +73,7 @@ class Listeners:
         self._rulebook = rulebook
         self._sight = sight
         self._hooks = hooks
+        self._trying = trying
         self._left = left
         self._committed = talk.committed
         self._counted = talk.counted
@@ -88,6 +91,7 @@ class Listeners:
         app.action(ids.RETRY_HOOK)(self._on_retry)
         app.view(ids.EXTEND_TIME)(self._extending.sent)
         app.action(ids.HOME_UNLOCK)(self._on_unlock)
+        app.action(ids.HOME_TEST_HOOK)(self._on_test)
         app.action(ids.HOME_ROLL_BACK)(self._on_roll_back)
         app.view(ids.ROLL_BACK_TO)(self._rollbacks.sent)
         app.view(ids.DELETE_ENVIRONMENT)(self._deleting.sent)
@@ -159,6 +163,11 @@ class Listeners:
         await self._hooks.retry(about.request, place, actor=pressed.user, command_id=pressed.command_id)
         self._counted(pressed.action, "ok")
         self._committed()
+
+    async def _on_test(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        pressed = click(body)
+        await self._answered(pressed, self._trying.test(pressed))
+        await ack()
 
     async def _on_unlock(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         pressed = click(body)

@@ -278,6 +278,17 @@ async def test_who_may_not_hold_a_hook_or_replace_its_secret(house: House, actor
         assert (await house.corridor.events())[-1] == "attempt.refused"
 
 
+async def test_a_test_is_sent_by_owners_once_a_press(house: House) -> None:
+    named = await house.hooks.named("payments/prod", "api")
+    for actor in (ANA, REQ, STRANGER):
+        with pytest.raises(Forbidden, match="Only an owner"):
+            await house.hooks.test(named, actor=actor, command_id=actor)
+        assert (await house.corridor.events())[-1] == "attempt.refused"
+    pressed = [await house.hooks.test(named, actor=OWNER, command_id="press") for _ in range(2)]
+    assert pressed == [True, False]
+    assert (await house.corridor.events()).count("hook.tested") == 1
+
+
 async def test_what_is_not_there_is_said(house: House) -> None:
     request = await given_up(house)
     with pytest.raises(NotFound, match="has told no hook “web”"):
