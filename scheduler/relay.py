@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final, Literal, get_args
 
 import structlog
@@ -61,6 +61,7 @@ class Relay:
         self._outbox = outbox
         self._performers = performers
         self._metrics = metrics
+        self._counted = cache(metrics.effects.labels)  # looking a label up is dearer than counting
         self._jitter = jitter
         self._refused = refused
         self._busy: dict[Lane, set[asyncio.Task[None]]] = {lane: set() for lane in get_args(Lane)}
@@ -114,7 +115,7 @@ class Relay:
         came = await self._perform(claimed)
         outcome, again_in_ms = (came.outcome, None) if isinstance(came, Settled) else came
         name = type(claimed.effect).__name__ if claimed.effect else "unreadable"
-        self._metrics.effects.labels(claimed.lane, name, outcome).inc()
+        self._counted(claimed.lane, name, outcome).inc()
         if not isinstance(came, Settled):
             await self._settle(claimed, again_in_ms)
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
+from itertools import filterfalse
 from typing import Any, Final
 
 from redis.asyncio import Redis
@@ -13,7 +13,7 @@ from store.model.audit import Audit
 from store.model.delivery import COALESCED, Delivery
 from store.model.effect import Fire, Redeploy, ShowCard
 from store.model.environment import Environment
-from store.model.errors import Conflict
+from store.model.errors import AccessError, Conflict
 from store.model.identity import canonical
 from store.model.receiver import Receiver
 from store.model.request import Request
@@ -96,8 +96,8 @@ class Deliveries:
         self._keys = keys
         self._scripts = scripts
         self._skew = skew
-        self._asked: list[list[str]] = []  # the keys of what is read next
-        self._reading: asyncio.Task[Any]
+        self._asked: list[tuple[list[str], asyncio.Future[Any]]] = []  # the keys of what is read next
+        self._reading: asyncio.Task[None]
 
     async def of(self, request: Request) -> tuple[Delivery, ...]:
         """Of every hook that was told of it, in their order."""
@@ -132,16 +132,26 @@ class Deliveries:
 
     async def _together(self, keys: list[str]) -> Any:
         """What tries ask for in one turn of the loop is read in one turn to Redis: a lane begins a hundred at once."""
+        loop = asyncio.get_running_loop()
         if not self._asked:
-            self._reading = asyncio.get_running_loop().create_task(self._read_errands())
-        place = len(self._asked)
-        self._asked.append(keys)
-        policies, *found = await asyncio.shield(self._reading)  # one who is cancelled leaves the others theirs
-        return policies, found[place]
+            self._reading = loop.create_task(self._read_errands())
+        answer = loop.create_future()  # of each their own: one who is cancelled leaves the others theirs
+        self._asked.append((keys, answer))
+        return await answer
 
-    async def _read_errands(self) -> Any:
+    async def _read_errands(self) -> None:
         asked, self._asked = self._asked, []
-        return await self._scripts.run("errand", [self._keys.policy_head, *chain.from_iterable(asked)], [])
+        names = [self._keys.policy_head, *(key for keys, _ in asked for key in keys)]
+        waiting = [answer for _, answer in asked]
+        try:
+            policies, *found = await self._scripts.run("errand", names, [])
+        except AccessError as error:
+            for answer in filterfalse(asyncio.Future.done, waiting):
+                answer.set_exception(error)
+            return
+        for answer, each in zip(waiting, found, strict=True):
+            if not answer.done():
+                answer.set_result((policies, each))
 
     async def versions(self, environment_id: str, hook: str) -> list[str]:
         """Requests whose version this hook has not heard of, oldest version first."""
