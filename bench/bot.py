@@ -36,6 +36,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import logs, main
 from bot.app import App
+from bot.cli.serve import collect_rarely
 from bot.settings import Settings
 from bot.slack.app import Identity, Running, bolt
 from playground import seed
@@ -265,6 +266,7 @@ def _decipher(count: int) -> float:
 async def serve() -> None:
     settings = Settings.read(os.environ)
     logs.configure(settings.log)
+    collect_rarely()
     main.bolt = bolt_with_noop  # type: ignore[attr-defined]  # the product has no such listener, and no way to ask for it
     app = await main.build(settings)
     await app.start()

@@ -60,6 +60,7 @@ from bot.slack.sight import Sight
 from bot.slack.signing_in import SignedInPage, SigningIn, TokenNews
 from bot.slack.slash import Slash
 from bot.slack.sockets import Sockets
+from bot.slack.trying import Trying
 from bot.slack.unlocking import Unlocking
 from bot.slack.wire import Slack
 from bot.watch import Watch
@@ -360,6 +361,11 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         rulebook=rulebook,
         sight=sight,
         hooks=hooks,
+        trying=Trying(
+            talk,
+            hooks,
+            lambda named: webhooks.test(named, f"msg_test_{secrets.token_hex(8)}", dial.now_ms()),
+        ),
         left=leavers.heard,
     ).register(bolt_app)
 

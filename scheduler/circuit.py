@@ -1,12 +1,14 @@
 """Circuit: one receiver's silence takes no place from the others."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
 OPENS_AFTER: Final = 5  # times in a row without an answer
 PROBE_MS: Final = 30_000  # after which one delivery looks whether it is back; doubled each time it is not
 PROBE_MOST_MS: Final = 300_000
+HOSTS_KEPT: Final = 512
 SLOW_S: Final = 1.0  # an answer that takes longer makes a host slow
 # Deliveries at a time, of this process, to a host never heard of, to one that is quick, and to one that is not.
 UNKNOWN, QUICK, SLOW = 8, 128, 4
@@ -66,6 +68,7 @@ class Circuits:
             host.open_until_ms = now_ms + host.pause_ms
 
 
+@lru_cache(maxsize=HOSTS_KEPT)
 def _host(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.lower()}"

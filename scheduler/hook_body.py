@@ -1,8 +1,9 @@
 """What a receiver of hooks gets: JSON of one stable form, the same bytes at every try, and never a value."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
+
+from pydantic_core import to_json
 
 from store.model import template
 from store.model.delivery import Delivery
@@ -81,7 +82,7 @@ def headers(hook: Hook, token: Secret | None) -> dict[str, str]:
 
 
 def _encoded(content: Mapping[str, Any]) -> bytes:
-    return json.dumps(content, separators=(",", ":")).encode()
+    return to_json(content)
 
 
 def _object(description: str, properties: dict[str, Any], *, open_ended: bool = True) -> dict[str, Any]:

@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final, get_args
+from functools import cache, partial
+from typing import Any, Final, Literal, get_args
 
 import structlog
 
@@ -36,7 +36,14 @@ class Again:
     in_ms: int
 
 
-Performer = Callable[[Any, Claimed], Awaitable[Again | None]]
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The commit that says what came of it has ended its claim, too."""
+
+    outcome: Literal["done", "again"]
+
+
+Performer = Callable[[Any, Claimed], Awaitable[Again | Settled | None]]
 Refusal = Callable[[Claimed, AccessError], Awaitable[None]]
 
 
@@ -54,6 +61,7 @@ class Relay:
         self._outbox = outbox
         self._performers = performers
         self._metrics = metrics
+        self._counted = cache(metrics.effects.labels)  # looking a label up is dearer than counting
         self._jitter = jitter
         self._refused = refused
         self._busy: dict[Lane, set[asyncio.Task[None]]] = {lane: set() for lane in get_args(Lane)}
@@ -78,8 +86,9 @@ class Relay:
             claimed = await self._outbox.claim(lane, most=room, lease_ms=LEASE_MS)
             if len(claimed) == room:
                 self._more.add(lane)
+            lateness = self._metrics.effect_lateness.labels(lane)
             for each in claimed:
-                self._metrics.effect_lateness.labels(lane).observe(each.late_ms / 1000)
+                lateness.observe(each.late_ms / 1000)
                 task = asyncio.create_task(self._one(each))
                 busy.add(task)
                 task.add_done_callback(partial(self._ended, lane))
@@ -107,10 +116,12 @@ class Relay:
         return self._ticks.union(*self._busy.values())
 
     async def _one(self, claimed: Claimed) -> None:
-        outcome, again_in_ms = await self._perform(claimed)
+        came = await self._perform(claimed)
+        outcome, again_in_ms = (came.outcome, None) if isinstance(came, Settled) else came
         name = type(claimed.effect).__name__ if claimed.effect else "unreadable"
-        self._metrics.effects.labels(claimed.lane, name, outcome).inc()
-        await self._settle(claimed, again_in_ms)
+        self._counted(claimed.lane, name, outcome).inc()
+        if not isinstance(came, Settled):
+            await self._settle(claimed, again_in_ms)
 
     async def _settle(self, claimed: Claimed, again_in_ms: int | None) -> None:
         """Says so until it is heard: what was put anew meanwhile waits for it. At worst the lease ends by itself, and it is
@@ -139,12 +150,11 @@ class Relay:
         with contextlib.suppress(Unavailable):  # the next tick says so
             await self.tick(lane)
 
-    async def _perform(self, claimed: Claimed) -> tuple[str, int | None]:
-        where = {"lane": claimed.lane, "effect": claimed.member, "attempt": claimed.attempts + 1}
+    async def _perform(self, claimed: Claimed) -> tuple[str, int | None] | Settled:
         performer = self._performers.get(type(claimed.effect))
         if claimed.effect is None or performer is None:
             self._metrics.alarms.labels("poison").inc()
-            log.error("effect cannot be read", **where)
+            log.error("effect cannot be read", **_where(claimed))
             return "poison", POISON_PAUSE_MS
         try:
             async with asyncio.timeout(PATIENCE_S):
@@ -154,23 +164,27 @@ class Relay:
                 await self._says_no(claimed, error)
                 return "refused", self._pause(claimed.attempts, REFUSED_PAUSE_MS)
             retry = error.retry_after_ms if isinstance(error, Unavailable) else None
-            log.warning("effect not done", why=error.sentence, code=error.detail, **where)
+            log.warning("effect not done", why=error.sentence, code=error.detail, **_where(claimed))
             return "failed", retry if retry is not None else self._pause(claimed.attempts)
         except TimeoutError:
-            log.warning("effect took too long", **where)
+            log.warning("effect took too long", **_where(claimed))
             return "timeout", self._pause(claimed.attempts)
         except Exception as error:
             # The one broad except: whatever a performer trips over, its effect must neither be lost nor stop the lane.
             self._metrics.alarms.labels("performer").inc()
-            log.exception("effect failed", error=type(error).__name__, **where)
+            log.exception("effect failed", error=type(error).__name__, **_where(claimed))
             return "broken", self._pause(claimed.attempts + 3)
-        if again is None:
-            return "done", None
-        return "again", again.in_ms
+        match again:
+            case None:
+                return "done", None
+            case Again(in_ms):
+                return "again", in_ms
+            case Settled():
+                return again
 
     async def _says_no(self, claimed: Claimed, error: AccessError) -> None:
         """Slack will hardly say anything else to the same words: somebody must look at it."""
-        where = {"lane": claimed.lane, "effect": claimed.member, "attempt": claimed.attempts + 1}
+        where = _where(claimed)
         if claimed.attempts + 1 < ALARM_AFTER:
             log.warning("effect refused", why=error.sentence, code=error.detail, **where)
             return
@@ -183,3 +197,7 @@ class Relay:
     def _pause(self, attempts: int, most_ms: int = LONGEST_PAUSE_MS) -> int:
         longest = min(most_ms, FIRST_PAUSE_MS * 2 ** min(attempts, 13))
         return int(longest * (0.5 + self._jitter() / 2))
+
+
+def _where(claimed: Claimed) -> dict[str, Any]:
+    return {"lane": claimed.lane, "effect": claimed.member, "attempt": claimed.attempts + 1}

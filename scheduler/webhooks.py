@@ -11,7 +11,7 @@ from scheduler.connectors import hook as wire
 from scheduler.connectors.outgoing import Outgoing
 from scheduler.gates import Gates
 from scheduler.metrics import Metrics
-from scheduler.relay import Again
+from scheduler.relay import Again, Settled
 from store.model.delivery import Delivery, Receipt, State
 from store.model.effect import Fire, Redeploy, Retire
 from store.model.errors import Conflict, Invalid, NotFound, Unavailable
@@ -59,7 +59,7 @@ class Webhooks:
         self._public_url = public_url
         self._circuits = Circuits()
 
-    async def redeploy(self, effect: Redeploy, claimed: Claimed) -> Again | None:
+    async def redeploy(self, effect: Redeploy, claimed: Claimed) -> Again | Settled | None:
         """One try. Only the newest version is told; what waited for an older one is overtaken by it."""
         waiting = await self._deliveries.versions(effect.environment_id, effect.hook)
         if not waiting:
@@ -73,7 +73,7 @@ class Webhooks:
         errand = await self._deliveries.errand(newest, effect.hook, effect.environment)
         return await self._due(effect.environment_id, errand, claimed) if errand is not None else None
 
-    async def fire(self, effect: Fire, claimed: Claimed) -> Again | None:
+    async def fire(self, effect: Fire, claimed: Claimed) -> Again | Settled | None:
         """One try. A deploy lets a version go first that the same hook has not been told of at all; one that is over is told to nobody."""
         place, target = f"{effect.hook}:{effect.event}", effect.target
         if target is None:
@@ -98,7 +98,12 @@ class Webhooks:
         left_ms = await self._hooks.retire(effect.target, effect.hook)
         return Again(left_ms) if left_ms is not None else None
 
-    async def _due(self, environment_id: str | None, errand: Errand, claimed: Claimed) -> Again | None:
+    async def test(self, named: Named, message_id: str, now_ms: int) -> wire.Receipt:
+        """What a receiver says to an event of the type test, through the client of the policies of now."""
+        outgoing = await self._outgoing(await self._policies.current())
+        return await trial(self._hooks, self._environments, outgoing, named, message_id, now_ms)
+
+    async def _due(self, environment_id: str | None, errand: Errand, claimed: Claimed) -> Again | Settled | None:
         now_ms, delivery = claimed.now_ms, errand.delivery
         if delivery.state != "waiting" or errand.receiver.paused is not None:
             return None  # resuming it puts it into its lane again
@@ -109,22 +114,21 @@ class Webhooks:
         hook = next((hook for hook in (target.hooks if target else ()) if hook.name == delivery.hook), None)
         if hook is None:
             gone = Receipt(at_ms=now_ms, said="The policies do not name this hook any more.")
-            await self._record(environment_id, delivery, _after(delivery, gone, "failed", None), now_ms)
-            return None
+            return await self._settle(environment_id, errand, _after(delivery, gone, "failed", None), claimed)
         entered_s = self._monotonic()
         if (wait_ms := self._circuits.enter(hook.url, now_ms=now_ms, monotonic_s=entered_s)) is not None:
             return Again(wait_ms)
         answered = False
         try:
-            receipt = await self._told(environment_id, errand, hook, await self._outgoing(policies), now_ms)
+            receipt = await self._tell(environment_id, errand, hook, await self._outgoing(policies), now_ms)
             answered = receipt.status is not None or receipt.outcome == "refused"
         finally:
             self._circuits.leave(
                 hook.url, entered_s=entered_s, answered=answered, now_ms=now_ms, monotonic_s=self._monotonic()
             )
-        return await self._settle(environment_id, errand, receipt, now_ms)
+        return await self._settle(environment_id, errand, self._told(delivery, receipt, now_ms), claimed)
 
-    async def _told(
+    async def _tell(
         self, environment_id: str | None, errand: Errand, hook: Hook, outgoing: Outgoing, now_ms: int
     ) -> wire.Receipt:
         delivery = errand.delivery
@@ -134,18 +138,15 @@ class Webhooks:
         signing = await self._hooks.signing(errand, environment_id)
         return await _send(self._environments, outgoing, hook, signing, delivery.message_id, content, now_ms)
 
-    async def _settle(
-        self, environment_id: str | None, errand: Errand, receipt: wire.Receipt, now_ms: int
-    ) -> Again | None:
-        delivery, version = errand.delivery, errand.version
+    def _told(self, delivery: Delivery, receipt: wire.Receipt, now_ms: int) -> Delivery:
+        """What this try makes of it."""
         attempts = delivery.attempts + 1
         said = receipt.error or receipt.excerpt
         if receipt.error and receipt.excerpt:
             said = f"{receipt.error} {receipt.excerpt}"
         kept = Receipt(at_ms=now_ms, status=receipt.status, latency_ms=receipt.latency_ms, said=said)
         if receipt.outcome == "delivered":
-            await self._record(environment_id, delivery, _after(delivery, kept, "delivered", None), now_ms, version)
-            return None
+            return _after(delivery, kept, "delivered", None)
         next_ms = None
         if receipt.outcome == "retry":
             next_ms = wire.next_attempt_ms(
@@ -154,25 +155,32 @@ class Webhooks:
                 jitter=self._jitter(),
                 retry_after_ms=receipt.retry_after_ms,
             )
-        if next_ms is None:
-            self._metrics.alarms.labels("hook").inc()
-            log.error(
-                "hook failed",
-                target=delivery.environment,
-                hook=delivery.hook,
-                attempts=attempts,
-                status=receipt.status,
-            )
-            await self._record(environment_id, delivery, _after(delivery, kept, "failed", None), now_ms, version)
-            return None
-        await self._record(environment_id, delivery, _after(delivery, kept, "waiting", next_ms), now_ms, version)
-        return Again(next_ms - now_ms)
+        if next_ms is not None:
+            return _after(delivery, kept, "waiting", next_ms)
+        self._metrics.alarms.labels("hook").inc()
+        log.error(
+            "hook failed", target=delivery.environment, hook=delivery.hook, attempts=attempts, status=receipt.status
+        )
+        return _after(delivery, kept, "failed", None)
+
+    async def _settle(self, environment_id: str | None, errand: Errand, after: Delivery, claimed: Claimed) -> Settled:
+        """The receipt, and the end of the claim."""
+        await self._record(environment_id, errand.delivery, after, claimed.now_ms, errand.version, claimed)
+        return Settled("again" if after.state == "waiting" else "done")
 
     async def _record(
-        self, environment_id: str | None, before: Delivery, after: Delivery, now_ms: int, version: int | None = None
+        self,
+        environment_id: str | None,
+        before: Delivery,
+        after: Delivery,
+        now_ms: int,
+        version: int | None = None,
+        claimed: Claimed | None = None,
     ) -> None:
         try:
-            recorded = await self._deliveries.report(environment_id, before, after, now_ms=now_ms, version=version)
+            recorded = await self._deliveries.report(
+                environment_id, before, after, now_ms=now_ms, version=version, claimed=claimed
+            )
         except Conflict:
             recorded = False
         if not recorded:

@@ -167,17 +167,13 @@ def test(target: str, hook: str, output: str) -> int:
 async def _test(target: str, hook: str) -> dict[str, Any]:
     from scheduler.connectors.outgoing import Outgoing
     from scheduler.webhooks import trial
-    from store.model.audit import Audit
     from store.redis.hooks import MACHINE_OWNER
 
     async with _here() as here:
         environments = await here.local.environments()
         policies = await here.local.policies.current()
         named = await here.hooks.named(target, hook)
-        details: dict[str, str | int | None] = {"hook": hook}
-        await here.local.note(
-            Audit(event="hook.tested", actor=MACHINE_OWNER, at_ms=here.now_ms, target=named.target, details=details)
-        )
+        await here.hooks.test(named, actor=MACHINE_OWNER, command_id=_command_id())
         message_id = f"msg_test_{secrets.token_hex(8)}"
         async with Outgoing(allow=policies.allow_private) as outgoing:
             receipt = await trial(here.hooks, environments, outgoing, named, message_id, here.now_ms)

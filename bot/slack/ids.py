@@ -90,6 +90,9 @@ NO_TARGET: Final = "-"
 # App Home, for owners: let somebody break the glass again. The value is `USER:newest cause, ms`.
 HOME_UNLOCK: Final = "home_unlock"
 
+# App Home, for owners: send a test to a hook. The value is `TARGET HOOK`.
+HOME_TEST_HOOK: Final = "home_test_hook"
+
 # App Home, for owners: what a version of the policies changed. The value is its number.
 HOME_POLICY_CHANGES: Final = "home_policy_changes"
 
@@ -148,6 +151,19 @@ def parse_retry_block(value: str) -> str:
     if len(parts) != 3 or parts[0] != "retry":
         raise Invalid("This button is not one of ours.", code="bad_reference")
     return parts[1]
+
+
+def hook_reference(target: str, hook: str) -> str:
+    """Which hook of the policies."""
+    return f"{target} {hook}"
+
+
+def parse_hook_reference(value: str) -> tuple[str, str]:
+    """Target and name. Raises `Invalid`: it comes back from a client."""
+    target, apart, hook = value.partition(" ")
+    if not apart:
+        raise Invalid("This button is not one of ours.", code="bad_reference")
+    return target, hook
 
 
 def lock_reference(lock: Lock) -> str:

@@ -25,6 +25,7 @@ from bot.slack.rulebook import Rulebook
 from bot.slack.sight import Sight
 from bot.slack.signing_in import SigningIn
 from bot.slack.slash import Slash
+from bot.slack.trying import Trying
 from bot.slack.unlocking import Unlocking
 from bot.slack.views import modals
 from store.model.command import Activate, Approve, Command, Countersign, Deploy, End, Merge, Withdraw
@@ -54,6 +55,7 @@ class Listeners:
         rulebook: Rulebook,
         sight: Sight,
         hooks: Hooks,
+        trying: Trying,
         left: Callable[[str, str], Awaitable[None]],
     ) -> None:
         self._requests = talk.requests
@@ -71,6 +73,7 @@ class Listeners:
         self._rulebook = rulebook
         self._sight = sight
         self._hooks = hooks
+        self._trying = trying
         self._left = left
         self._counted = talk.counted
 
@@ -84,6 +87,7 @@ class Listeners:
             ((ids.ROLL_BACK, ids.HOME_ROLL_BACK), self._rollbacks.open_for),
             ((ids.RETRY_HOOK,), self._retry),
             ((ids.HOME_UNLOCK,), self._unlocking.open_for),
+            ((ids.HOME_TEST_HOOK,), self._trying.test),
             ((GOING,), self._go),
             ((ids.HOME_POLICY_CHANGES,), self._rulebook.open_changes),
             ((ids.LOGIN_DENY,), self._signing_in.denied),

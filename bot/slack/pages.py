@@ -182,7 +182,11 @@ class _Health:
             for each in await self._channels.all()
             if (targets := _sent_to(each.channel, reader.policies))
         )
-        return Drawn(health.page(HealthFacts(reader.user, VERSION, self._now_ms(), lines, tuple(locks), more, closed)))
+        hooks = tuple(
+            (target, hook) for target, config in sorted(reader.policies.targets.items()) for hook in config.hooks
+        )
+        now_ms = self._now_ms()
+        return Drawn(health.page(HealthFacts(reader.user, VERSION, now_ms, lines, tuple(locks), more, closed, hooks)))
 
 
 def _sent_to(channel: str, policies: PolicySet) -> tuple[str, ...]:

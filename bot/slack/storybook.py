@@ -44,7 +44,7 @@ from store.model.grant import Membership
 from store.model.identity import Target
 from store.model.lifecycle import LAPSED
 from store.model.people import Group, People, Wanted
-from store.model.policy import DAY, HOUR, MINUTE, Circle, Threshold, Ticket
+from store.model.policy import DAY, HOUR, MINUTE, Circle, Hook, HookEvent, Threshold, Ticket
 from store.model.request import CLOCK, REASON_MOST, Change, Editing, Ending, Extension, Joining, Kind, Minting, Review
 from store.model.secret import Secret
 from store.model.token import Use
@@ -472,13 +472,15 @@ def _homes() -> Iterator[Story]:
         )
     )
     gone = tuple(Closed("C0PAYMENTS", "channel_not_found", s.NOW_MS, (LONG_TARGET,) * 2_000) for _ in range(100))
-    for name, lines, held, more, shut_to_us in (
-        ("well", WELL, (), 0, ()),
-        ("locked", (*WELL, DOUBTFUL), locks, 0, ()),
-        ("in-trouble", (*WELL, DOUBTFUL, *WRONG), locks[:1], 0, shut),
-        ("100-of-everything", forever, eves, 9, gone),
+    hook = Hook(name="api", url="https://deploy.example.com/api", on=frozenset(get_args(HookEvent)))
+    hooks = (("payments/prod", hook), ("role:aws-admin", hook))
+    for name, lines, held, more, shut_to_us, told in (
+        ("well", WELL, (), 0, (), hooks),
+        ("locked", (*WELL, DOUBTFUL), locks, 0, (), ()),
+        ("in-trouble", (*WELL, DOUBTFUL, *WRONG), locks[:1], 0, shut, hooks),
+        ("100-of-everything", forever, eves, 9, gone, ((LONG_TARGET, hook),) * 100),
     ):
-        page = health.page(HealthFacts(s.DEV, "0.1.0", s.NOW_MS, lines, held, more, shut_to_us))
+        page = health.page(HealthFacts(s.DEV, "0.1.0", s.NOW_MS, lines, held, more, shut_to_us, told))
         yield _view(f"home/health-{name}", _home(page, health.START, waits="3"))
 
 

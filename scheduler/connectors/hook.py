@@ -6,7 +6,6 @@ Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/st
 import asyncio
 import base64
 import binascii
-import hashlib
 import hmac
 import re
 import unicodedata
@@ -74,7 +73,7 @@ def sign(secrets: Secret | Sequence[Secret], message_id: str, timestamp_s: int, 
     keys = [_key(secret) for secret in ((secrets,) if isinstance(secrets, Secret) else secrets)]
     if not keys:
         raise Invalid("A webhook without a secret cannot be signed.", code="bad_webhook_secret")
-    macs = (hmac.new(key, signed, hashlib.sha256).digest() for key in keys)
+    macs = (hmac.digest(key, signed, "sha256") for key in keys)
     return " ".join(f"v1,{base64.b64encode(mac).decode()}" for mac in macs)
 
 

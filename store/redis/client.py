@@ -20,7 +20,7 @@ CONNECTIONS: Final = 32
 # A retried write may count twice, so nothing is retried here; what may be asked again is asked again by its id.
 OPTIONS: Final[dict[str, Any]] = {
     # No `socket_timeout` and no blocking pool: their two timers, a task and a lock for each command cost more than the
-    # command itself. `Client` bounds the whole of it with one timer and one semaphore.
+    # command itself. `Client` bounds the whole of it with one timer and one semaphore; `Wire` has one timer for all.
     "socket_timeout": None,
     "socket_connect_timeout": TIMEOUT_S,
     "retry": Retry(NoBackoff(), 0),
@@ -74,16 +74,11 @@ class Client(Redis):
 
     async def _ask(self, *command: Any) -> Any:
         """Scripts share one connection: nothing follows on it that the server has not answered in time."""
-        wire = self._wire
-        try:
-            async with asyncio.timeout(TIMEOUT_S):
-                if wire is None or wire.lost:
-                    wire = await self._connected()
-                return await wire.ask(*command)
-        except TimeoutError:
-            if wire is not None:
-                await wire.close()
-            raise
+        wire, until_s = self._wire, asyncio.get_running_loop().time() + TIMEOUT_S
+        if wire is None or wire.lost:
+            async with asyncio.timeout_at(until_s):
+                wire = await self._connected()
+        return await wire.ask(command, until_s)
 
     async def _connected(self) -> Wire:
         async with self._wiring:

@@ -85,6 +85,11 @@ class Commit:
                 effect.to_json(),
             )
 
+    def settle(self, lane: str, member: str, generation: int, fence: int, again_in_ms: int | None) -> None:
+        """Ends a claim in the same commit. Where it was lost meanwhile, the rest is committed all the same."""
+        names = [self.keys.lane(lane), self.keys.effect(lane, member)]
+        self._add("settle", names, member, generation, fence, "" if again_in_ms is None else max(0, again_in_ms))
+
     def otherwise(self, request: str, debt: str, policy: str, most: int) -> None:
         """What to read in the same turn where nothing can be committed, to decide again."""
         self._add("else", [request, debt, policy], self.keys.prefix, most)

@@ -1,8 +1,11 @@
 """Deliveries: how telling each hook of each event goes."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from itertools import filterfalse
+from typing import Any, Final
 
 from redis.asyncio import Redis
 
@@ -10,7 +13,7 @@ from store.model.audit import Audit
 from store.model.delivery import COALESCED, Delivery
 from store.model.effect import Fire, Redeploy, ShowCard
 from store.model.environment import Environment
-from store.model.errors import Conflict
+from store.model.errors import AccessError, Conflict
 from store.model.identity import canonical
 from store.model.receiver import Receiver
 from store.model.request import Request
@@ -18,10 +21,12 @@ from store.model.slots import Slots
 from store.redis.clock import Skew
 from store.redis.commit import Commit, text
 from store.redis.keys import Keys
+from store.redis.outbox import Claimed
 from store.redis.scripts import Scripts
 
 KEPT_IN: Final = "countersign/hooks"  # the environment whose key seals the signing secrets of what is none; it holds nothing that can be opened
 NOTHING_KNOWN: Final = Receiver()
+ENVIRONMENTS_KEPT: Final = 256
 FIRED: Final = "fire"  # before what is no version, among the dead letters
 GONE: Final = frozenset({"failed", "cancelled"})  # of a deploy that was started: no hook is told of it any more
 PLACES: Final = {  # what tells the deliveries of one hook apart, by the kind of the request
@@ -71,6 +76,9 @@ def woken(delivery: Delivery, environment_id: str | None, now_ms: int) -> Redepl
     )
 
 
+_environment = lru_cache(maxsize=ENVIRONMENTS_KEPT)(Environment.from_json)  # the same few are read again and again
+
+
 @dataclass(frozen=True, slots=True)
 class Errand:
     """What one try needs, as it was at one moment. `environment`: what the target's name, or that of what has none, means now."""
@@ -100,6 +108,8 @@ class Deliveries:
         self._keys = keys
         self._scripts = scripts
         self._skew = skew
+        self._asked: list[tuple[list[str], asyncio.Future[Any]]] = []  # the keys of what is read next
+        self._reading: asyncio.Task[None]
 
     async def of(self, request: Request) -> tuple[Delivery, ...]:
         """Of every hook that was told of it, in their order."""
@@ -111,19 +121,16 @@ class Deliveries:
         """None where there is no such delivery. Raises `Unavailable`."""
         keys, hook = self._keys, place.partition(":")[0]
         name = canonical(target).environment
-        found = await self._scripts.run(
-            "errand",
+        policies, found = await self._together(
             [
                 keys.delivery(request, place),
                 keys.hook(hooks_of(target), hook),
                 keys.environment(name or KEPT_IN),
-                keys.policy_head,
                 keys.request(request),
                 keys.head(f"deploys:{name}"),
-            ],
-            [],
+            ]
         )
-        delivery, version, receiver, receiver_version, environment, policies, asked, slots = found
+        delivery, version, receiver, receiver_version, environment, asked, slots = found
         if not delivery or not asked:
             return None
         return Errand(
@@ -131,11 +138,34 @@ class Deliveries:
             int(version),
             Receiver.from_json(receiver) if receiver else NOTHING_KNOWN,
             int(receiver_version or 0),
-            Environment.from_json(environment) if environment else None,
+            _environment(environment) if environment else None,
             int(policies or 0),
             Request.from_json(asked),
             Slots.from_json(slots) if slots else Slots(),
         )
+
+    async def _together(self, keys: list[str]) -> Any:
+        """What tries ask for in one turn of the loop is read in one turn to Redis: a lane begins a hundred at once."""
+        loop = asyncio.get_running_loop()
+        if not self._asked:
+            self._reading = loop.create_task(self._read_errands())
+        answer = loop.create_future()  # of each their own: one who is cancelled leaves the others theirs
+        self._asked.append((keys, answer))
+        return await answer
+
+    async def _read_errands(self) -> None:
+        asked, self._asked = self._asked, []
+        names = [self._keys.policy_head, *(key for keys, _ in asked for key in keys)]
+        waiting = [answer for _, answer in asked]
+        try:
+            policies, *found = await self._scripts.run("errand", names, [])
+        except AccessError as error:
+            for answer in filterfalse(asyncio.Future.done, waiting):
+                answer.set_exception(error)
+            return
+        for answer, each in zip(waiting, found, strict=True):
+            if not answer.done():
+                answer.set_result((policies, each))
 
     async def versions(self, environment_id: str, hook: str) -> list[str]:
         """Requests whose version this hook has not heard of, oldest version first."""
@@ -160,10 +190,11 @@ class Deliveries:
         *,
         now_ms: int,
         version: int | None = None,
+        claimed: Claimed | None = None,
     ) -> bool:
         """One step of a delivery, its card and its trace, in one commit. False: somebody else has reported meanwhile.
 
-        `version`: of the record of `before`, where that is known.
+        `version`: of the record of `before`, where that is known. `claimed`: what is settled with it.
         """
         key = self._keys.delivery(after.request, after.place)
         if version is None:
@@ -198,6 +229,9 @@ class Deliveries:
                 ]
             )
         commit.put([ShowCard(request=after.request)])
+        if claimed is not None:
+            again_in_ms = after.next_ms - now_ms if after.next_ms is not None else None
+            commit.settle(claimed.lane, claimed.member, claimed.generation, claimed.fence, again_in_ms)
         return (await commit.run(self._scripts, self._skew())).status == "ok"
 
     async def anew(

@@ -180,6 +180,15 @@ class Hooks:
 
     # -- a hook --------------------------------------------------------------------------------------------------------
 
+    async def test(self, named: Named, *, actor: str, command_id: str) -> bool:
+        """Whether to send it a test now. False: this wish has come before."""
+        await self._demand_owner(actor, "hook.tested", named, command_id)
+        commit = Commit(self._keys, command_id, fingerprint=f"hook.tested:{named.target}:{named.hook.name}")
+        details: dict[str, str | int | None] = {"hook": named.hook.name}
+        tested = Audit(event="hook.tested", actor=actor, at_ms=self._now_ms(), target=named.target, details=details)
+        commit.audit([tested])
+        return (await commit.run(self._scripts, self._skew())).status == "ok"
+
     async def pause(self, target: str, hook: str, *, actor: str, command_id: str, reason: str = "") -> None:
         """Nothing is sent to it until it is resumed; what happens meanwhile waits, and the newest version is told then."""
         named = await self.named(target, hook)

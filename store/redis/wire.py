@@ -24,7 +24,8 @@ class Wire(asyncio.Protocol):
         self._former = self._transport.get_protocol()
         self._transport.set_protocol(self)
         self._reader = hiredis.Reader(replyError=_error, notEnoughData=NOT_YET)
-        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()  # until when, by the loop's clock, s
+        self._watch: asyncio.TimerHandle | None = None
         self._asked: list[bytes] = []  # and not sent yet
         self.lost = False
 
@@ -38,13 +39,18 @@ class Wire(asyncio.Protocol):
             raise
         return cls(connection)
 
-    async def ask(self, *command: Any) -> Any:
-        """Raises `ResponseError` for a refusal, `Disconnected` where it may have been done all the same."""
+    async def ask(self, command: tuple[Any, ...], until_s: float) -> Any:
+        """Raises `ResponseError` for a refusal, `Disconnected` where it may have been done all the same.
+
+        `until_s`: by the loop's clock. Whoever then has no answer has lost the connection, and so has everybody behind them.
+        """
         if self.lost:
             raise Disconnected("The connection was lost.")
         loop = asyncio.get_running_loop()
         answer = loop.create_future()
-        self._waiting.append(answer)
+        self._waiting.append((answer, until_s))
+        if self._watch is None or until_s < self._watch.when():
+            self._look_at(until_s)
         if not self._asked:
             loop.call_soon(self._send)
         self._asked.append(hiredis.pack_command(command))
@@ -61,6 +67,21 @@ class Wire(asyncio.Protocol):
         if not self.lost:
             self._transport.write(b"".join(asked))
 
+    def _look_at(self, when_s: float) -> None:
+        """One timer for all that waits: one for each command costs as much as the command."""
+        if self._watch is not None:
+            self._watch.cancel()
+        self._watch = asyncio.get_running_loop().call_at(when_s, self._look)
+
+    def _look(self) -> None:
+        self._watch = None
+        if self._waiting:
+            first_s = min(until_s for _, until_s in self._waiting)
+            if first_s <= asyncio.get_running_loop().time():
+                self._abort()
+            else:
+                self._look_at(first_s)
+
     async def close(self) -> None:
         """Whoever still waits is told that the connection was lost."""
         self._abort()
@@ -73,13 +94,15 @@ class Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
         while (reply := self._reader.gets()) is not NOT_YET:
-            answer = self._waiting.popleft()
+            answer, _ = self._waiting.popleft()
             if not answer.done():  # nobody waits any more for what was cancelled
                 answer.set_result(reply)
 
     def connection_lost(self, error: Exception | None) -> None:
         self.lost = True
-        for answer in self._waiting:
+        if self._watch is not None:
+            self._watch.cancel()
+        for answer, _ in self._waiting:
             if not answer.done():
                 answer.set_exception(Disconnected("The connection was lost."))
         self._waiting.clear()

@@ -154,6 +154,7 @@ DOORS: Final[dict[str, Row]] = {
     "action home_ask_change": harmless("It opens a form; sending it off decides.", FORM),
     "action home_ask_deploy": harmless("It opens a form; sending it off decides.", FORM),
     "action home_unlock": guarded("An owner", UNLOCK),
+    "action home_test_hook": guarded("An owner", "scheduler/test_hooks.py::test_a_test_is_sent_by_owners_once_a_press"),
     "action home_revoke": guarded("Whose session it is; of a machine's token, an owner", ENDS_OTHERS),
     "action home_sign_out": guarded("A person, all their own", ENDS_OTHERS),
     "action login_deny": guarded("Who has typed its code", TYPED),

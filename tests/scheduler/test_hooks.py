@@ -156,10 +156,13 @@ async def test_one_that_succeeded_is_told_until_a_newer_one_is_started(house: Ho
 async def test_a_deploy_lets_a_version_go_first_that_nobody_was_told_of(house: House) -> None:
     await listening(house)
     await house.merged(A="newer")
+    assert await house.corridor.outbox.claim("hook", most=1, lease_ms=600)  # by a process that dies
     await deployed(house)
+    await house.run()
+    assert bodies(house) == []
     for _ in range(3):
-        await house.run()
         house.corridor.skew_ms += 600
+        await house.run()
     assert [each["type"] for each in bodies(house)] == ["change", "deploy"]
     assert bodies(house)[1]["data"]["environment_version"] == 3
 
@@ -322,6 +325,17 @@ async def test_who_may_not_hold_a_hook_or_replace_its_secret(house: House, actor
         with pytest.raises(Forbidden, match="Only an owner"):
             await attempt("payments/prod", "api", actor=actor, command_id=attempt.__name__)
         assert (await house.corridor.events())[-1] == "attempt.refused"
+
+
+async def test_a_test_is_sent_by_owners_once_a_press(house: House) -> None:
+    named = await house.hooks.named("payments/prod", "api")
+    for actor in (ANA, REQ, STRANGER):
+        with pytest.raises(Forbidden, match="Only an owner"):
+            await house.hooks.test(named, actor=actor, command_id=actor)
+        assert (await house.corridor.events())[-1] == "attempt.refused"
+    pressed = [await house.hooks.test(named, actor=OWNER, command_id="press") for _ in range(2)]
+    assert pressed == [True, False]
+    assert (await house.corridor.events()).count("hook.tested") == 1
 
 
 async def test_what_is_not_there_is_said(house: House) -> None:

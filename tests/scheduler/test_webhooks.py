@@ -1,5 +1,6 @@
 """Webhooks: the newest version, under one id and in the same bytes at each try, for three days and no longer."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -204,6 +205,55 @@ async def test_what_is_reported_by_two_at_once_is_reported_once_and_tried_again(
     assert await report(environment.id, before, told, now_ms=house.corridor.now_ms)
     assert not await report(environment.id, before, other, now_ms=house.corridor.now_ms)
     assert await house.delivery(request) == told
+
+
+@pytest.mark.parametrize(("status", "left"), [(204, []), (500, ["redeploy"])])
+async def test_the_receipt_ends_the_claim_in_the_same_commit(house, status, left, monkeypatch):
+    async def dies(*_: Any, **__: Any) -> None:
+        raise AssertionError("It was settled apart.")
+
+    monkeypatch.setattr(house.corridor.outbox, "settle", dies)
+    await house.merged()
+    house.receiver.answer("api", status)
+    await house.run()
+    lane = await house.corridor.redis.zrange(house.corridor.keys.lane("hook"), 0, -1)
+    assert [member.decode().partition(":")[0] for member in lane] == left
+    assert await house.next_in_ms() == (DELAYS_MS[1] if left else None)
+    assert (
+        measured(house.metrics, "effects_total", lane="hook", effect="Redeploy", outcome="again" if left else "done")
+        == 1
+    )
+
+
+async def test_who_has_lost_the_claim_keeps_the_receipt_and_leaves_the_claim_to_the_other(house):
+    request = await house.merged()
+    before, environment = await house.delivery(request), await house.environment()
+    (lost,) = await house.corridor.outbox.claim("hook", most=1, lease_ms=1)
+    house.corridor.skew_ms += 1
+    (held,) = await house.corridor.outbox.claim("hook", most=1, lease_ms=60_000)
+    told = before.model_copy(update={"attempts": 1, "state": "delivered"})
+    assert await house.deliveries.report(environment.id, before, told, now_ms=house.corridor.now_ms, claimed=lost)
+    assert await house.delivery(request) == told
+    assert await house.corridor.outbox.depth("hook") == 1
+    assert await house.corridor.outbox.settle(held) == "done"
+
+
+async def test_what_is_read_together_is_each_one_s_own_and_one_who_gives_up_leaves_the_others_theirs(house):
+    first, second = await house.merged(A="1"), await house.merged(B="2")
+    errand = house.deliveries.errand
+    given_up, *asked = (
+        asyncio.ensure_future(errand(request, "api", "payments/prod"))
+        for request in (first.id, first.id, second.id, "REQVEST099")
+    )
+    before = house.corridor.scripts.round_trips
+    await asyncio.sleep(0)  # all have asked
+    given_up.cancel()
+    _, late = await asyncio.wait(asked, timeout=5)
+    assert not late
+    found = [each.result() for each in asked]
+    assert [each and each.request.id for each in found] == [first.id, second.id, None]
+    assert house.corridor.scripts.round_trips - before <= 2  # the script is sent with the first one
+    assert given_up.cancelled()
 
 
 # -- receipts ---------------------------------------------------------------------------------------------------------

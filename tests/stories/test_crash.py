@@ -279,7 +279,6 @@ WHOLE: Final = [
     )),
     *(("merger", moment) for moment in both(
         "commit request.submitted", "commit change.merged", "deliver", "commit hook.delivered", "keep hook/",
-        "settle redeploy:",
     )),
 ]  # fmt: skip
 

@@ -284,6 +284,22 @@ async def test_a_hook_that_was_given_up_is_told_again_by_a_button(house: House) 
     assert len({one.id for one in deploys}) == 1
 
 
+async def test_an_owner_sends_a_test_to_a_hook_and_reads_what_it_says(house: House) -> None:
+    await delivered(house, 2)
+    await page(house, seed.ANA, "health", "Hooks (")
+    house.hooks.answer("api", 503)
+    await house.workspace.home_action(seed.ANA, "home_test_hook", value="payments/prod api")
+    await own_card(
+        house, seed.ANA, "Test of the hook `api` of payments/prod: not taken, status 503", "a fault of its own"
+    )
+    await house.workspace.home_action(seed.ANA, "home_test_hook", value="payments/prod api")
+    await own_card(house, seed.ANA, "Test of the hook `api` of payments/prod: taken, status 204")
+    tests = [one for one in house.hooks.deliveries if one.event == "test"]
+    assert [(one.status, one.verified) for one in tests] == [(503, True), (204, True)]
+    tested = [entry for _, entry in await house.app.audit.newest(most=50) if entry.event == "hook.tested"]
+    assert [(entry.actor, entry.target) for entry in tested] == [(seed.ANA, "payments/prod")] * 2
+
+
 async def test_who_asked_has_left_and_what_waits_goes_with_them(house: House) -> None:
     running, waiting = await wants(house, "v1"), await wants(house, "v2")
     await press(house, seed.BEN, running, "approve_and_deploy")

@@ -4,17 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from bot.slack import ids
 from bot.slack.ids import Place
 from bot.slack.views import blocks as b
 from bot.slack.views import locked, refusals
 from bot.slack.views.facts import Block
 from bot.slack.views.words import cleaned, date, plural
 from store.model.lock import Lock
+from store.model.policy import Hook
 
 LINES_MOST: Final = 15  # of each word
 LINE_MOST: Final = 400  # characters
 LOCKS_MOST: Final = 10
 CLOSED_MOST: Final = 10
+HOOKS_MOST: Final = 15
 
 START: Final = Place("health")
 
@@ -52,6 +55,7 @@ class HealthFacts:
     locks: tuple[Lock, ...] = ()
     more_locks: int = 0
     closed: tuple[Closed, ...] = ()
+    hooks: tuple[tuple[str, Hook], ...] = ()  # that the policies name, each with its target
 
 
 def page(facts: HealthFacts) -> list[Block]:
@@ -63,7 +67,15 @@ def page(facts: HealthFacts) -> list[Block]:
     counts = {word: len(lines[word]) for word in TITLES}
     counts["warn"] += len(facts.locks) + facts.more_locks + len(facts.closed)
     summed = [b.header("Health"), b.section(_sum(**counts)), b.context(about)]
-    return [*summed, *shown["fail"], *shown["warn"], *_closed(facts.closed), *_locks(facts), *shown["ok"]]
+    return [
+        *summed,
+        *shown["fail"],
+        *shown["warn"],
+        *_closed(facts.closed),
+        *_locks(facts),
+        *shown["ok"],
+        *_hooks(facts.hooks),
+    ]
 
 
 def _sum(fail: int, warn: int, ok: int) -> str:
@@ -91,6 +103,24 @@ def _closed(closed: Sequence[Closed]) -> list[Block]:
     if (more := len(closed) - CLOSED_MOST) > 0:
         rows.append(b.context(f"and {more:,} more: `countersign doctor` lists them."))
     return [b.header(f"Channels closed to Countersign ({len(closed):,})"), *rows]
+
+
+def _hooks(hooks: Sequence[tuple[str, Hook]]) -> list[Block]:
+    """Each can be sent a test. Its name and its target are ours to write: letters, digits and a few signs."""
+    if not hooks:
+        return []
+    rows = [
+        b.section(
+            f"`{hook.name}` of {target}, told of {', '.join(sorted(hook.on))}",
+            b.button(
+                "Test", ids.HOME_TEST_HOOK, ids.hook_reference(target, hook.name), about=f"{hook.name} of {target}"
+            ),
+        )
+        for target, hook in hooks[:HOOKS_MOST]
+    ]
+    if (more := len(hooks) - HOOKS_MOST) > 0:
+        rows.append(b.context(f"and {more:,} more: `countersign hooks ls` lists them."))
+    return [b.header(f"Hooks ({len(hooks):,})"), *rows]
 
 
 def _locks(facts: HealthFacts) -> list[Block]:

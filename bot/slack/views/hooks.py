@@ -84,6 +84,15 @@ def hook_line(delivery: Delivery, request: Request) -> Message:
     )
 
 
+def tried(target: str, hook: str, status: int | None, latency_ms: int, why: str | None, said: str) -> Message:
+    """What came of a test. `why`: a sentence, where it was not taken. `said`: by the receiver."""
+    answered = f"status {status} in {spoken_ms(latency_ms)}" if status is not None else "no answer"
+    how = f"Test of the hook `{hook}` of {target}: {'not taken' if why else 'taken'}, {answered}."
+    quoted = [b.said("What happened", why, SAID_MOST)] if why else []
+    quoted += [b.said("The receiver said", said, SAID_MOST)] if said.strip() else []
+    return Message(how, b.fresh([b.section(how), *quoted]))
+
+
 def _told(delivery: Delivery) -> str:
     """Of one of several events that a card may have told it of."""
     return {"access.granted": ", access begun", "access.ended": ", access ended"}.get(delivery.event, "")

@@ -51,7 +51,8 @@ class Scripts:
         if script in self._hashes:
             try:
                 self.round_trips += 1
-                return await self._redis.evalsha(self._hashes[script], len(keys), *keys, *args)
+                answer = self._redis.execute_command("EVALSHA", self._hashes[script], len(keys), *keys, *args)  # type: ignore[no-untyped-call]  # redis-py
+                return await answer
             except NoScriptError:
                 pass
         source = self._source(script)
@@ -79,10 +80,11 @@ class Scripts:
 
 
 def _read(name: str) -> str:
-    """A script that begins with `--+ world` stands behind `world.lua`."""
+    """A script that begins with `--+ world ended` stands behind `world.lua` and `ended.lua`."""
     source = (files(__name__) / f"{name}.lua").read_text(encoding="utf-8")
     first, _, rest = source.partition("\n")
-    return _read(first.removeprefix("--+ ")) + rest if first.startswith("--+ ") else source
+    before = first.removeprefix("--+ ").split() if first.startswith("--+ ") else []
+    return "".join(map(_read, before)) + rest if before else source
 
 
 def _text(value: bytes | str) -> str:

@@ -1,4 +1,4 @@
---+ world
+--+ world ended
 -- Commits all of it, or nothing. Its only rule is "if nobody moved it".
 --
 -- KEYS  1 command:C   2 audit   3 audit:number   4... what the operations name
@@ -19,6 +19,7 @@
 --   rank   zset                         member score
 --   unrank zset                         member
 --   put    lane, effect                 member body           coalesces; counts a generation
+--   settle lane, effect                 member generation fence again   ends a claim, as `ended`; a lost one is lost, and the rest is committed
 --   audit  (audit)                      entry
 -- Two passes: every guard before any write, because a script that fails half-way is not rolled back.
 
@@ -90,6 +91,8 @@ each(function(name, key, first, last)
     -- What is in hand stays in that hand: it is settled as "again", or its lease ends.
     local leased = redis.call('HGET', KEYS[key + 1], 'leased')
     if (tonumber(leased or '') or 0) <= tonumber(now) then redis.call('ZADD', KEYS[key], now, ARGV[first]) end
+  elseif name == 'settle' then
+    ended(KEYS[key], KEYS[key + 1], tonumber(now), ARGV[first], ARGV[first + 1], ARGV[first + 2], ARGV[first + 3])
   elseif name == 'audit' then
     redis.call('XADD', KEYS[2], redis.call('INCR', KEYS[3]) .. '-0', 'entry', ARGV[first])
   end

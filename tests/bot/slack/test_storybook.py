@@ -18,6 +18,7 @@ STORIES = list(stories())
 ON_HOME = (
     "home_ask_",
     "home_unlock",
+    "home_test_hook",
     "home_policy_changes",
     "home_go_",
     "home_roll_back",
