@@ -2,7 +2,7 @@
 
     died = await program.start(die="after commit grant.started")
 
-Run as a module this is `countersign serve`, with a clock that a file moves and that moment at which it kills itself
+`main` is `countersign serve`, with a clock that a file moves and that moment at which it kills itself
 with -9. A moment is `before` or `after`, one of `MOMENTS`, and a word that must stand in what is called there.
 """
 
@@ -11,10 +11,11 @@ import contextlib
 import json
 import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
+
+from tests import forked
 
 ROOT: Final = Path(__file__).parents[2]
 SKEW_FILE: Final = "TEST_SKEW_FILE"
@@ -40,7 +41,7 @@ class Program:
         self._folder = folder
         self._environ = environ
         self._skew = folder / "skew"
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: forked.Forked | None = None
         self.deaths = 0  # that were followed by a start
         self.set_skew(0)
 
@@ -62,16 +63,14 @@ class Program:
     def alive(self) -> bool:
         return self._process is not None and self._process.returncode is None
 
-    async def start(self, *, die: str = "", module: str = "tests.stories.processes") -> None:
-        """`module` bot: the program as it is, on the true time."""
+    async def start(self, *, die: str = "", moved: bool = True) -> None:
+        """`moved` False: the program as it is, on the true time."""
         assert not self.alive
         self.deaths += self._process is not None
         environ = {"PATH": os.environ["PATH"], **self._environ, SKEW_FILE: str(self._skew), DIE: die}
-        arguments = ["serve"] if module == "bot" else []
         with (self._folder / "program.log").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", module, *arguments), cwd=ROOT, env=environ, stdout=log, stderr=log
-            )
+            program, arguments = (main, ()) if moved else (forked.countersign, ("serve",))
+            self._process = await forked.start(program, *arguments, environ=environ, cwd=ROOT, log=log)
 
     async def http_port(self, within_s: float = 20.0) -> int:
         """Of its newest start, once it is ready."""
@@ -147,7 +146,7 @@ def _moved_clock(path: Path) -> Iterator[None]:
     yield
 
 
-def main() -> int:
+def main(_: list[str]) -> int:
     from bot import logs
     from bot.cli.serve import serve
     from bot.settings import Settings
@@ -158,7 +157,3 @@ def main() -> int:
         _arm(moment)
     with _moved_clock(Path(os.environ[SKEW_FILE])):
         return asyncio.run(serve(settings))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

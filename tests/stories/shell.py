@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from playground.house import House
 from store.model.policy import HOUR
+from tests.forked import Forked, countersign, executed, start
 from tests.tokens import person_token
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +20,7 @@ SOON_S = 60.0  # what waits hears after half a minute at the latest that the clo
 class Typed:
     """A command that runs: what it has said so far, and what it comes to."""
 
-    process: asyncio.subprocess.Process
+    process: Forked | asyncio.subprocess.Process
     out: str = ""
     err: str = ""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -47,9 +47,9 @@ class Typed:
 
 @asynccontextmanager
 async def typed(
-    house: House, user: str | None, *words: str, given: bytes | None = None, **environ: str
+    house: House, user: str | None, *words: str, given: bytes | None = None, apart: bool = False, **environ: str
 ) -> AsyncIterator[Typed]:
-    """`countersign …`, by somebody with a token of their own. `given` comes out of a pipe."""
+    """`countersign …`, by somebody with a token of their own. `given` comes out of a pipe. `apart`: executed, not forked."""
     now_ms, token = house.now_ms(), None
     if user is not None:
         token = await person_token(house.app.tokens, user, now_ms, expires_ms=now_ms + 4 * HOUR)
@@ -62,10 +62,12 @@ async def typed(
         **({"COUNTERSIGN_TOKEN": token} if token is not None else {}),
         **environ,
     }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", *words, env=at, cwd=ROOT, stdin=asyncio.subprocess.DEVNULL if given is None else asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
+    piped = given is not None
+    process: Forked | asyncio.subprocess.Process
+    if apart:
+        process = await executed(*words, environ=at, cwd=ROOT, given=piped)
+    else:
+        process = await start(countersign, *words, environ=at, cwd=ROOT, given=piped, session=True)
     running = Typed(process)
     if given is not None and process.stdin is not None:
         process.stdin.write(given)
@@ -89,9 +91,9 @@ async def typed(
 
 
 async def ran(
-    house: House, user: str | None, *words: str, given: bytes | None = None, **environ: str
+    house: House, user: str | None, *words: str, given: bytes | None = None, apart: bool = False, **environ: str
 ) -> tuple[int, str, str]:
     """The exit code, and what it printed on stdout and stderr."""
-    async with typed(house, user, *words, given=given, **environ) as command:
+    async with typed(house, user, *words, given=given, apart=apart, **environ) as command:
         code = await command.ends()
     return code, command.out, command.err

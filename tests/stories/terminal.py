@@ -3,13 +3,13 @@
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from playground.house import House
+from tests.forked import Forked, countersign, start
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -22,7 +22,7 @@ class Said:
 
 
 class Running:
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: Forked) -> None:
         self._process = process
         self._err = ""
 
@@ -66,14 +66,7 @@ class Terminal:
         return self.folder / ".config" / "countersign" / "credentials.json"
 
     async def start(self, *words: str) -> Running:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bot", *words),
-            cwd=ROOT,
-            env=self.environ,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        process = await start(countersign, *words, environ=self.environ, cwd=ROOT)
         self._started.append(Running(process))
         return self._started[-1]
 

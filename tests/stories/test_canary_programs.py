@@ -342,7 +342,7 @@ class Desk:
 
     async def types(self, *words: str, code: int = 0, given: str | None = None, values: bool = False) -> str:
         raw = None if given is None else given.encode()
-        done, out, err = await ran(self.house, None, *words, given=raw, **self.environ)
+        done, out, err = await ran(self.house, None, *words, given=raw, apart=True, **self.environ)
         assert done == code, (words, out, err)
         self.places["printed values" if values else "said by commands"] += out.encode()
         self.places["said by commands"] += err.encode()
@@ -352,7 +352,7 @@ class Desk:
         await approved(self.house, await card(self.house, request_in(said)), seed.OMAR)
 
     async def logs_in(self) -> None:
-        async with typed(self.house, None, "login", **self.environ) as login:
+        async with typed(self.house, None, "login", apart=True, **self.environ) as login:
             said = await login.says("/countersign login", "The key of this computer")
             shown = said.split("/countersign login ")[1].split()[0]
             await self.house.workspace.slash(seed.ROSA, seed.APPROVALS, "/countersign", f"login {shown}")
@@ -402,7 +402,7 @@ class Desk:
     async def runs(self, machine: str) -> None:
         """The environment of what runs is the one place."""
         child = ("sh", "-c", 'echo "have $PIPED"; echo "and $FILED" >&2; read _ < /dev/zero')
-        async with typed(self.house, None, "run", STAGING, "--", *child, **self.environ) as run:
+        async with typed(self.house, None, "run", STAGING, "--", *child, apart=True, **self.environ) as run:
             await run.prints("have")
             inside = descendants(run.process.pid) - {run.process.pid}
             of_them = [Path(f"/proc/{one}/environ").read_bytes() for one in inside]
@@ -412,7 +412,7 @@ class Desk:
             await run.ends()
         self.places["said by commands"] += (run.out + run.err).encode()
         told = {**self.environ, "COUNTERSIGN_TOKEN": machine}
-        async with typed(self.house, None, "run", STAGING, "--", "sh", "-c", "exit 3", **told) as run:
+        async with typed(self.house, None, "run", STAGING, "--", "sh", "-c", "exit 3", apart=True, **told) as run:
             assert await run.ends() == 3
         self.places["said by commands"] += (run.out + run.err).encode()
         await self.types("run", STAGING, "--", str(self.folder / "nothing"), code=4)

@@ -4,7 +4,6 @@ import asyncio
 import fcntl
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from bot.cli import run as program
 from bot.settings import NAMES
 from playground.house import House
+from tests import forked
 
 ROOT: Final = Path(__file__).parent.parent.parent.parent
 WITHIN_S: Final = 30.0  # a bound, not a measure
@@ -28,9 +28,9 @@ class Ran:
 
 
 class Process:
-    """One `python -m bot …`. What it writes to stderr is kept."""
+    """One `countersign …`. What it writes to stderr is kept."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: forked.Forked) -> None:
         self._process = process
         self._said = ""
 
@@ -73,15 +73,8 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     started: list[Process] = []
 
     async def begin(*arguments: str, **environ: str) -> Process:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "bot", *arguments),
-            cwd=tmp_path,
-            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT), **environ},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        started.append(Process(process))
+        here = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT), **environ}
+        started.append(Process(await forked.start(forked.countersign, *arguments, environ=here, cwd=tmp_path)))
         return started[-1]
 
     yield begin
