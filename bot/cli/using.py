@@ -163,6 +163,8 @@ async def unless_told(signals: Queue, work: Awaitable[T]) -> T:
             heard = asyncio.create_task(signals.get())
             await asyncio.wait((task, heard), return_when=asyncio.FIRST_COMPLETED)
             if task.done():
+                if heard.done():
+                    signals.put_nowait(heard.result())  # for what is waited for next
                 heard.cancel()
                 return task.result()
             came = heard.result()

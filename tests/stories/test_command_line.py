@@ -27,10 +27,10 @@ async def card_of(house: House, request: str) -> Message:
     return await card(house, request)
 
 
-async def changed(house: House, *words: str, given: bytes | None = None, **environ: str) -> str:
+async def changed(house: House, *words: str, given: bytes | None = None) -> str:
     """Rosa asks at a terminal, and Omar approves."""
     why = () if "--reason" in words else ("--reason", "INC-7")
-    code, out, err = await ran(house, seed.ROSA, *words, *why, given=given, **environ)
+    code, out, err = await ran(house, seed.ROSA, *words, *why, given=given)
     assert code == 0, (out, err)
     await approved(house, await card_of(house, request_in(err)), seed.OMAR)
     return err
