@@ -56,7 +56,7 @@ install: $(VENV)/.run
 	esac
 
 test: $(VENV)/.dev
-	@$(IN)/python -m pytest -n 3 --dist worksteal -q $(ARGS)
+	@$(IN)/python -m pytest -n 4 --dist worksteal -q $(ARGS)
 
 live: $(VENV)/.live
 

@@ -275,16 +275,16 @@ def schema() -> None:
 @click.argument("hook")
 @output_option
 def secret(target: str, hook: str, output: str) -> None:
-    """Print the secret that the deliveries to HOOK of TARGET are signed with, whsec_…, to be given to its receiver.
+    """Print the secret that the deliveries to HOOK of TARGET are signed with, whsec_…, to be given to its receiver. It is shown once.
 
-    The value alone goes to stdout, so that it can be piped on. The audit log notes that it was shown.
+    The value alone goes to stdout, so that it can be piped on. The audit log notes that it was shown. Whoever has lost it rotates it.
     """
     value = asyncio.run(_secret(target, hook))
     if output == "json":
         print_json({"target": target, "hook": hook, "secret": value})
         return
     click.echo(
-        f"The signing secret of the hook {hook} of {target}. Give it to the receiver alone; the audit log notes that it was shown.",
+        f"The signing secret of the hook {hook} of {target}. It is shown once: give it to the receiver now, and to nobody else.",
         err=True,
     )
     click.echo(value)
@@ -325,30 +325,8 @@ async def _notice_secret(url: str) -> str:
 
 
 async def _secret(target: str, hook: str) -> str:
-    from bot.cli.local import hooks_here, local
-    from store.model.audit import Audit
-    from store.model.errors import NotFound
-    from store.model.identity import Target, shown
-    from store.redis.clock import no_skew, now_ms
+    from store.redis.hooks import MACHINE_OWNER
 
-    async with local(os.environ) as here:
-        policies = await here.policies.current()
-        found = Target.parse(target, organization=policies.organization)
-        config = policies.targets.get(found.id)
-        if config is None:
-            raise NotFound(f"The policies name no target {found}.", code="unknown_target")
-        named = [each.name for each in config.hooks]
-        if hook not in named:
-            others = f" It has {', '.join(named)}." if named else " It has none."
-            raise NotFound(f"{found} has no hook {shown(hook)}.{others}", code="unknown_hook")
-        environments = await here.environments()
-        value = (await hooks_here(here, environments).secrets(found.id, hook))[0]
-        entry = Audit(
-            event="hook.secret_shown",
-            actor="owner",
-            at_ms=await now_ms(here.redis, no_skew),
-            target=found.id,
-            details={"hook": hook},
-        )
-        await here.note(entry)
-        return value.reveal().decode()
+    async with _here() as here:
+        secret = await here.hooks.show(target, hook, actor=MACHINE_OWNER, command_id=_command_id())
+        return secret.reveal().decode()

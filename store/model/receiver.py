@@ -12,7 +12,8 @@ class Pause(Part):
 
 
 class Receiver(Record):
-    """`former_until_ms`: until when its deliveries are signed with the former secret too."""
+    """`former_until_ms`: until when its deliveries are signed with the former secret too. `shown_ms`: when somebody was shown its secret."""
 
     paused: Pause | None = None
     former_until_ms: int | None = None
+    shown_ms: int | None = None

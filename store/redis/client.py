@@ -7,6 +7,7 @@ from redis.asyncio import ConnectionPool, Redis, Sentinel
 from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.driver_info import DriverInfo
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as TimedOut
@@ -25,6 +26,7 @@ OPTIONS: Final[dict[str, Any]] = {
     "socket_connect_timeout": TIMEOUT_S,
     "retry": Retry(NoBackoff(), 0),
     "health_check_interval": 0,
+    "driver_info": DriverInfo(),  # else each connection looks up anew which version of redis-py this is
 }
 SILENT: Final = "Redis does not answer. Nothing is lost; try again in a moment."
 

@@ -218,6 +218,23 @@ class Hooks:
         await self._run(commit)
         return len(waiting)
 
+    async def show(self, target: str, hook: str, *, actor: str, command_id: str) -> Secret:
+        """Its secret, once: whoever has lost it makes another one. Raises `Conflict` where somebody was shown it."""
+        named = await self.named(target, hook)
+        await self._demand_owner(actor, "hook.secret_shown", named, command_id)
+        environment, label = await self._home(named)
+        now, version = await self._stored(named.target, hook)
+        if now.shown_ms is not None:
+            raise Conflict(
+                f"The secret of {hook} of {named.target} was shown already, as the audit log notes, and is shown once. "
+                f"For another one, beside which it signs along for a day: countersign hooks rotate {named.target} {hook}",
+                code="shown",
+            )
+        shown = now.model_copy(update={"shown_ms": self._now_ms()})
+        secret = await self._environments.signing_secret(environment, label)
+        await self._run(self._change(named, version, shown, "hook.secret_shown", actor, command_id))
+        return secret
+
     async def rotate(
         self, target: str, hook: str, *, actor: str, command_id: str, overlap_ms: int = OVERLAP_MS
     ) -> Secret:
@@ -230,7 +247,7 @@ class Hooks:
         now, version = await self._stored(named.target, hook)
         until_ms = self._now_ms() + overlap_ms
         sealed = await self._environments.another_signing_secret(environment, label)
-        rotated = now.model_copy(update={"former_until_ms": until_ms})
+        rotated = now.model_copy(update={"former_until_ms": until_ms, "shown_ms": self._now_ms()})
         commit = self._change(named, version, rotated, "hook.rotated", actor, command_id, overlap_ms=overlap_ms)
         commit.fill(self._keys.entries(environment.id), sealed)
         commit.put([Retire(target=named.target, hook=hook, at_ms=until_ms)])

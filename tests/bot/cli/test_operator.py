@@ -78,6 +78,10 @@ async def test_a_hooks_secret_is_what_its_deliveries_are_signed_with_and_showing
     assert "whsec_" not in shown.err
     [entry] = [entry for _, entry in await lived_in.app.audit.newest(most=50) if entry.event == "hook.secret_shown"]
     assert (entry.target, entry.details) == ("payments/prod", {"hook": "api"})
+    again = await run_here("hooks", "secret", "payments/prod", "api", **lived_in.environ())
+    assert (again.code, again.out) == (5, "")
+    assert "was shown already" in again.err
+    assert "countersign hooks rotate payments/prod api" in again.err
 
 
 async def test_the_secret_of_a_receiver_under_notify_is_what_its_notices_are_signed_with(house: House, run_here: Run):
