@@ -48,7 +48,11 @@ async def test_who_may_nothing_here_changes_nothing_at_any_door(open_house: Open
     await scene.house.workspace.wait_for(lambda: user not in scene.house.app.directory._known)
     before, refused = await scene.kept(), await scene.refusals()
     problems, tried = [], set()
-    for state, asked in scene.requests.items():
+    # Of those whom Slack calls no members each meets every door in some of the states (in `make soak` in all), a colleague in all.
+    outsiders = [each for each in BARRED if each != "colleague"]
+    step = len(outsiders) if kind in outsiders and not LONG else 1
+    first = outsiders.index(kind) % step if kind in outsiders else 0
+    for state, asked in list(scene.requests.items())[first::step]:
         for door, made in probes.made_for(scene.house, user, asked.reference, scene.lock).items():
             answer = await scene.send(made())
             tried.add(door)
