@@ -26,6 +26,7 @@ from store.redis.scripts import Scripts
 
 KEPT_IN: Final = "countersign/hooks"  # the environment whose key seals the signing secrets of what is none; it holds nothing that can be opened
 NOTHING_KNOWN: Final = Receiver()
+NONE_RUN: Final = Slots()
 ENVIRONMENTS_KEPT: Final = 256
 FIRED: Final = "fire"  # before what is no version, among the dead letters
 GONE: Final = frozenset({"failed", "cancelled"})  # of a deploy that was started: no hook is told of it any more
@@ -141,7 +142,7 @@ class Deliveries:
             _environment(environment) if environment else None,
             int(policies or 0),
             Request.from_json(asked),
-            Slots.from_json(slots) if slots else Slots(),
+            Slots.from_json(slots) if slots else NONE_RUN,
         )
 
     async def _together(self, keys: list[str]) -> Any:

@@ -59,8 +59,11 @@ class Epochs:
         made = {text(one) for one in await self._redis.zrange(self._keys.index("environments"), 0, -1)}
         if await self._policies.number():
             made |= {one for one in (await self._policies.current()).targets if Target.parse(one).kind == "environment"}
-        found = [await self._found(target) for target in sorted(made)]
-        return [environment for environment, _ in found if environment is not None]
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for target in sorted(made):
+                pipe.hget(self._keys.environment(target), "body")
+            bodies = await pipe.execute() if made else []
+        return [Environment.from_json(body) for body in bodies if body is not None]
 
     async def epochs(self, environment: Environment) -> list[Epoch]:
         """Of every number that was minted, the newest last. Raises `Unavailable` for one that is missing."""
