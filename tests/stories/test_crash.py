@@ -88,6 +88,16 @@ class Story:
         await self.house.advance(ms)
         self.program.set_skew(self.house.skew_ms())
 
+    def later(self, ms: int) -> Act:
+        """The time goes on by so much in all, however often this is done, and whatever else moved it meanwhile."""
+        goal_ms = self.house.skew_ms() + ms
+
+        async def act() -> None:
+            if (left_ms := goal_ms - self.house.skew_ms()) > 0:
+                await self.advance(left_ms)
+
+        return act
+
     async def _appears(self, event: str) -> None:
         last = str(self._first)
         async with asyncio.timeout(10):
@@ -175,7 +185,7 @@ async def member(story: Story) -> None:
     await story.until("grant.started", pressing(story, seed.ROSA, "activate"))
     await story.until("grant.activated")
     assert story.house.directory.members(seed.ROLE_GROUP) == [ROSA]
-    await story.until("grant.ended", lambda: story.advance(15 * MINUTE))
+    await story.until("grant.ended", story.later(15 * MINUTE))
     assert story.house.directory.members(seed.ROLE_GROUP) == []
     await ended_on_cards(story)
     await story.settled(
@@ -193,8 +203,8 @@ async def reader(story: Story) -> None:
     await story.until("grant.activated", pressing(story, seed.ROSA, "activate"))
     await story.until("secrets.read", pressing(story, seed.ROSA, "show_values"))
     assert "prod-3rtq9w" in text_of(modal(story.house, seed.ROSA))
-    await story.until("grant.warned", lambda: story.advance(13 * MINUTE))
-    await story.until("grant.ended", lambda: story.advance(2 * MINUTE))
+    await story.until("grant.warned", story.later(13 * MINUTE))
+    await story.until("grant.ended", story.later(2 * MINUTE))
     await ended_on_cards(story)
     await story.settled(
         {
