@@ -234,11 +234,11 @@ async def voted(story: Story) -> None:
 
 
 async def ended_on_cards(story: Story) -> None:
-    """Every copy that anybody acted on; one whose post was never confirmed may be left as it was, and offers nothing that works."""
+    """Every copy that anybody acted on: also one whose post was never confirmed, if the button was pressed there. Else that one may be
+    left as it was, and offers nothing that works."""
     await story.eventually(
         lambda: story.house.workspace.wait_for(lambda: any("Ended" in text for text in story.cards()))
     )
-    assert sum("Ended" in text for text in story.cards()) == 1
     assert len(story.cards()) <= 1 + story.program.deaths
 
 
