@@ -66,9 +66,8 @@ class Relay:
         self._refused = refused
         self._busy: dict[Lane, set[asyncio.Task[None]]] = {lane: set() for lane in get_args(Lane)}
         self._claiming = {lane: asyncio.Lock() for lane in self._busy}  # two ticks at a time would take the same room
-        self._more: set[Lane] = (
-            set()
-        )  # lanes in which more is due: there was no room for it, or it was put anew meanwhile
+        # Lanes in which more is due: there was no room for it, or it was put anew meanwhile.
+        self._more: set[Lane] = set()
         self._ticks: set[asyncio.Task[None]] = set()
         self._closed = False
 

@@ -70,6 +70,16 @@ async def test_a_developer_reads_production_for_a_quarter_of_an_hour(any_house: 
     assert "show_values" not in actions_of(again(house, active))
 
 
+async def test_nothing_that_comes_of_an_act_waits_for_a_tick(
+    open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler.clock.RELAY_S", 3_600.0)
+    house = await open_house()
+    active = await active_for(house, seed.ROSA)
+    await press(house, seed.ROSA, active, "end")
+    await says(house, active, "Ended")
+
+
 async def test_an_approval_waits_for_its_first_use_and_no_longer(house: House) -> None:
     await ask(house, seed.ROSA, ASKED)
     asked = await card(house, "Waiting for approval")
