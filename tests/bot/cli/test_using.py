@@ -40,4 +40,5 @@ async def test_one_that_comes_in_the_very_turn_in_which_the_wait_is_over_ends_th
 
     assert await unless_told(signals, soon()) == "done"
     with pytest.raises(Interrupted):
-        await unless_told(signals, asyncio.Event().wait())
+        async with asyncio.timeout(5):
+            await unless_told(signals, asyncio.Event().wait())
