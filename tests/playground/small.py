@@ -114,6 +114,7 @@ async def connected_to(workspace: Workspace, app: AsyncApp) -> AsyncIterator[Asy
 def bolt(workspace: Workspace) -> AsyncApp:
     client = AsyncWebClient(token=workspace.bot_token, base_url=f"{workspace.base_url}/api/")
     return AsyncApp(
+        name="small",  # else Bolt looks for it through every module
         client=client,
         signing_secret=workspace.signing_secret,
         process_before_response=True,
