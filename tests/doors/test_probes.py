@@ -23,7 +23,7 @@ from tests.doors.probes import Json
 from tests.doors.scene import POLICIES, Scene, staged
 from tests.doors.table import DOORS
 from tests.github.fake import environ
-from tests.stories.conftest import OpenHouse, _write
+from tests.stories.conftest import OpenHouse, bare
 
 LONG: Final = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
 SEARCH: Final = settings(  # not shrunk: a failure names its door, and each step of shrinking is a whole conversation
@@ -176,7 +176,7 @@ def _places(node: Any) -> Iterator[tuple[Any, Any]]:
 async def _empty_house(server: servers.Server, tmp_path: Path) -> House:
     async with Redis.from_url(server.url) as client:
         await client.flushall()
-    _write(tmp_path / "house", POLICIES)
+    bare(tmp_path / "house", POLICIES)
     house = House(tmp_path / "house", environ={"REDIS_URL": server.url}, http=True)
     await house.open()
     await house.move_in()

@@ -4,6 +4,8 @@ house        open, with the program in it, over Socket Mode
 any_house    the same story over Socket Mode and over signed HTTP
 heard        all that its log says, as JSON and as text
 open_house   a function that opens one: with several processes of the program or none, under policies or settings of its own
+
+Where a test is marked `seeded`, the playground's first secrets lie there. Asking for them costs more than the house itself.
 """
 
 import io
@@ -25,7 +27,8 @@ OpenHouse = Callable[..., Awaitable[House]]
 
 
 @pytest.fixture
-async def open_house(redis_url: str, tmp_path: Path) -> AsyncIterator[OpenHouse]:
+async def open_house(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> AsyncIterator[OpenHouse]:
+    seeded = request.node.get_closest_marker("seeded") is not None
     async with AsyncExitStack() as opened:
 
         async def open_one(
@@ -37,11 +40,10 @@ async def open_house(redis_url: str, tmp_path: Path) -> AsyncIterator[OpenHouse]
             **workspace: Any,
         ) -> House:
             quick: dict[str, Any] = {"ack_within_s": 3.0, "retries_after_s": (0, 0, 0), **workspace}
-            if policies is not None:
-                _write(tmp_path / "house", policies)
-            house = House(
-                tmp_path / "house", environ={"REDIS_URL": redis_url, **(environ or {})}, http=http, workspace=quick
-            )
+            folder = tmp_path / "house"
+            if policies is not None or not seeded:  # the first secrets are asked for under the seed's policies
+                bare(folder, policies)
+            house = House(folder, environ={"REDIS_URL": redis_url, **(environ or {})}, http=http, workspace=quick)
             await house.open()
             opened.push_async_callback(house.close)
             for _ in range(processes):
@@ -51,11 +53,12 @@ async def open_house(redis_url: str, tmp_path: Path) -> AsyncIterator[OpenHouse]
         yield open_one
 
 
-def _write(folder: Path, policies: str) -> None:
-    """A story's own policies. The first secrets are asked for under the seed's, so there are none."""
-    folder.mkdir(mode=0o700)
-    (folder / "policies.yml").write_text(policies, encoding="utf-8")
+def bare(folder: Path, policies: str | None) -> None:
+    """A house without the first secrets, and with policies of its own where there are some."""
+    folder.mkdir(mode=0o700, exist_ok=True)
     (folder / SEEDED).touch()
+    if policies is not None:
+        (folder / "policies.yml").write_text(policies, encoding="utf-8")
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from playground.slack.sight import actions_of, text_of
 from store.model.policy import HOUR, MINUTE
 from tests.stories.people import after, again, approved, asks, end_now, late, own_card, press, request_of, says, seen
 
+pytestmark = pytest.mark.seeded
+
 ROSA = "rosa@example.com"
 
 

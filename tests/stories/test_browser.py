@@ -13,6 +13,8 @@ from store.model.policy import MINUTE
 from tests.playground.page.conftest import FLAGS, WIDE
 from tests.stories.people import quiet
 
+pytestmark = pytest.mark.seeded
+
 ASK = "/countersign request open payments/prod for 15m because INC-7 payments fail"
 MESSAGES = "#rail [data-channel^=D]"
 STOPS = 80  # of the Tab key, from one end of the page to the other

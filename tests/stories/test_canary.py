@@ -21,6 +21,7 @@ CANARY: Final = "c4naRy-7Yq=\"zw1tschert9\" läut & 'hell'"
 NAME: Final = "BIRD"
 
 
+@pytest.mark.seeded
 async def test_a_secret_value_is_nowhere_but_where_it_was_typed_and_where_it_is_shown(
     heard: io.StringIO,
     house: House,

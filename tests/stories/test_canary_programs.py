@@ -30,6 +30,8 @@ from tests.stories.test_command_line import request_in
 from tests.stories.test_edit import edits
 from tests.tokens import machine_token
 
+pytestmark = pytest.mark.seeded
+
 Places = dict[str, bytes]
 STAGING: Final = "payments/staging"
 SECRETS: Final = f"{PROD}/secrets"

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from redis.asyncio import Redis
 
 from playground import seed
@@ -28,6 +29,8 @@ from tests.stories.people import (
     says,
     seen,
 )
+
+pytestmark = pytest.mark.seeded
 
 PROD = "payments/prod"
 SPACED = "  spaces are kept  "

@@ -6,6 +6,8 @@ import signal
 import stat
 from pathlib import Path
 
+import pytest
+
 from playground import seed
 from playground.house import House
 from playground.slack.records import Message
@@ -46,6 +48,7 @@ async def holding(house: House) -> None:
     assert (await ran(house, seed.ROSA, "request", "activate", request_in(err)))[0] == 0
 
 
+@pytest.mark.seeded
 async def test_an_environment_is_asked_for_begun_and_printed(house: House) -> None:
     code, out, err = await ran(
         house, seed.ROSA, "env", "open-request", STAGING, "--access-duration-seconds=7200", "--grant-expiration=1h",
@@ -80,6 +83,7 @@ async def test_an_environment_is_asked_for_begun_and_printed(house: House) -> No
     assert f"Ask for it: countersign env open-request {STAGING}" in err
 
 
+@pytest.mark.seeded
 async def test_values_are_set_from_a_pipe_and_a_file_and_gone_back_from(house: House, tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text(VALUE + "\n")
@@ -163,6 +167,7 @@ async def test_files_are_imported_with_their_modes_and_lie_in_memory_for_the_pro
     assert {entry["word"] for entry in json.loads(out)["entries"]} == {"unchanged"}
 
 
+@pytest.mark.seeded
 async def test_several_edits_are_gathered_and_asked_for_once(house: House) -> None:
     for words, given in (
         (("set", STAGING, "STRIPE_KEY=-"), VALUE.encode()),

@@ -156,6 +156,7 @@ async def test_no_line_is_met_with_silence(house: House) -> None:
     assert not [text for text in ephemerals(house, seed.ROSA) if "Something went wrong" in text]
 
 
+@pytest.mark.seeded
 async def test_owners_read_what_was_done_and_of_one_request(house: House) -> None:
     asked = await asks(house, seed.ROSA, "open payments/prod for 15m because INC-7")
     await command(house, seed.OMAR, f"cancel {request_of(asked)}")

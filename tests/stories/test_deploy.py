@@ -69,6 +69,7 @@ async def events(house: House, deploy: Message) -> list[str]:
     return [entry.event for entry in reversed(entries) if entry.request == request_of(deploy)]
 
 
+@pytest.mark.seeded
 async def test_asked_approved_and_deployed_reported_and_done(any_house: House) -> None:
     house = any_house
     await delivered(house, 2)  # the first secrets
@@ -256,6 +257,7 @@ async def test_back_to_the_last_that_succeeded(house: House) -> None:
     await own_card(house, seed.BEN, "*Cancelled:* the request of <@U0ROSA>", "Look whether the receiver has stopped.")
 
 
+@pytest.mark.seeded
 async def test_a_merged_change_is_rolled_back_in_two_taps(house: House) -> None:
     asked = await change(house, lines="DATABASE_URL=postgres://new")
     for user in (seed.BEN, seed.INES):
@@ -268,6 +270,7 @@ async def test_a_merged_change_is_rolled_back_in_two_taps(house: House) -> None:
     await house.workspace.wait_for(lambda: _cards(house, "Waiting for approval", "Take it back to version 2"))
 
 
+@pytest.mark.seeded
 async def test_a_hook_that_was_given_up_is_told_again_by_a_button(house: House) -> None:
     await delivered(house, 2)
     house.hooks.answer("api", 410)
@@ -284,6 +287,7 @@ async def test_a_hook_that_was_given_up_is_told_again_by_a_button(house: House) 
     assert len({one.id for one in deploys}) == 1
 
 
+@pytest.mark.seeded
 async def test_an_owner_sends_a_test_to_a_hook_and_reads_what_it_says(house: House) -> None:
     await delivered(house, 2)
     await page(house, seed.ANA, "health", "Hooks (")

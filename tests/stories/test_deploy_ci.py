@@ -370,6 +370,7 @@ async def change(house: House) -> None:
         assert (await got(rosa, f"/v1/requests/{request}?wait=30&state=pending"))["state"] == "merged"
 
 
+@pytest.mark.seeded
 async def test_the_job_reads_what_is_deployed_in_its_version_while_it_runs(house: House) -> None:
     request = await running(house)
     status, answer = await lent(house, request)
@@ -397,6 +398,7 @@ async def test_the_job_reads_what_is_deployed_in_its_version_while_it_runs(house
     assert (status, answer["code"]) == (409, "not_running")
 
 
+@pytest.mark.seeded
 async def test_a_lent_token_ends_with_the_time_to_report_and_when_it_is_cancelled(house: House) -> None:
     request = await running(house)
     _, answer = await lent(house, request)

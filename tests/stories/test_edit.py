@@ -47,6 +47,7 @@ async def edits(house: House, user: str, message: Message, *, button: str = "edi
     assert sent.ok, sent.errors
 
 
+@pytest.mark.seeded
 async def test_an_edit_drops_the_votes_and_everybody_decides_what_is_asked_now(any_house: House) -> None:
     house = any_house
     asked = await change(house, lines="STRIPE_KEY=sk_live_2")
@@ -88,6 +89,7 @@ async def test_less_time_is_asked_for_under_the_same_request(any_house: House) -
     await says(house, asked, "Ended by itself")
 
 
+@pytest.mark.seeded
 async def test_a_stale_change_is_asked_again_without_typing_its_values(any_house: House, real_redis: Redis) -> None:
     house = any_house
     first = await change(house, lines="STRIPE_KEY=sk_live_2\nA=1")
@@ -108,6 +110,7 @@ async def test_a_stale_change_is_asked_again_without_typing_its_values(any_house
     assert (held["STRIPE_KEY"], held["A"], held["B"]) == ("sk_live_3", "1", "1")
 
 
+@pytest.mark.seeded
 async def test_a_mistyped_value_is_set_right_before_it_is_decided(any_house: House, real_redis: Redis) -> None:
     house = any_house
     asked = await change(house, lines="STRIPE_KEY=sk_live_tpyo\nA=kept\nB=not this one")

@@ -62,6 +62,7 @@ async def merged(house: House, asked: Message, version: int) -> None:
     await says(house, asked, f"Merged as version {version}")
 
 
+@pytest.mark.seeded
 async def test_two_taps_ask_for_the_way_back_and_two_people_decide(any_house: House) -> None:
     house = any_house
     before = await values_in(house)
@@ -89,6 +90,7 @@ async def test_two_taps_ask_for_the_way_back_and_two_people_decide(any_house: Ho
     assert "back to version 2" in text_of(await environment(house, seed.ROSA, "Version 4"))
 
 
+@pytest.mark.seeded
 async def test_a_version_that_is_what_is_there_needs_no_way_back(house: House) -> None:
     await merged(house, await change(house, lines="STRIPE_KEY=2"), 3)
     await environment(house, seed.ROSA, "Version 3")
@@ -227,6 +229,7 @@ async def test_a_reference_is_over_after_an_hour_and_when_it_was_taken(house: Ho
         assert "is not there" in sent.errors[f"set:{PROD}"]
 
 
+@pytest.mark.seeded
 async def test_a_request_is_edited_with_a_reference_too(house: House) -> None:
     asked = await change(house, lines="A=1")
     mine = await own_card(house, seed.ROSA, "Waiting for approval", button="edit")
@@ -245,6 +248,7 @@ async def test_a_request_is_edited_with_a_reference_too(house: House) -> None:
 # -- what approvers are told of values that they do not see ------------------------------------------------------------
 
 
+@pytest.mark.seeded
 async def test_approvers_are_told_what_is_worth_a_second_look_and_no_value(house: House) -> None:
     staging = "postgres://payments:staging@db.internal/payments"
     lines = f"EMPTY=\nSPACED={CANARY} \nDATABASE_URL={staging}\nSTRIPE_KEY=sk_live_playground_51Hxyz"
@@ -267,6 +271,7 @@ async def test_approvers_are_told_what_is_worth_a_second_look_and_no_value(house
     assert "Worth a second look" not in text_of(again(house, asked))
 
 
+@pytest.mark.seeded
 async def test_without_a_key_holder_it_is_said_and_the_decision_goes_on(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -326,6 +331,7 @@ async def test_an_owner_deletes_what_the_policies_do_not_name_any_more(
 # -- files, and what is not kept any more ------------------------------------------------------------------------------
 
 
+@pytest.mark.seeded
 async def test_a_file_is_asked_for_by_its_reference_and_comes_back_with_its_mode(house: House) -> None:
     raw = bytes(range(256)) * 40
     found = await house.app.environments.ensure(PROD)
@@ -347,6 +353,7 @@ async def test_a_file_is_asked_for_by_its_reference_and_comes_back_with_its_mode
     assert (value.secret.reveal(), value.mode) == (raw, 0o400)
 
 
+@pytest.mark.seeded
 async def test_old_versions_leave_for_a_file_and_are_not_offered_any_more(open_house: OpenHouse) -> None:
     house = await open_house(environ={"COUNTERSIGN_VERSIONS": "2"})
     for version in (3, 4):

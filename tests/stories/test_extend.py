@@ -1,5 +1,7 @@
 """More time: what somebody holds goes on, if those who decide agree before it ends."""
 
+import pytest
+
 from playground import seed
 from playground.house import House
 from playground.slack.records import Message
@@ -43,6 +45,7 @@ async def longer(house: House, held_card: Message, minutes: int, user: str = see
     return await card(house, "Waiting for approval", "Keep it longer")
 
 
+@pytest.mark.seeded
 async def test_access_goes_on_when_an_approver_agrees(any_house: House) -> None:
     house = any_house
     active = await held(house)
@@ -106,6 +109,7 @@ async def test_how_much_longer_is_edited_within_what_the_rule_leaves(house: Hous
     await says(house, active, "Extended by 1 h")
 
 
+@pytest.mark.seeded
 async def test_a_membership_stays_where_it_is_while_its_end_moves(house: House) -> None:
     active = await held(house, "access role:database-admin")
     asked = await longer(house, active, 30)
@@ -185,6 +189,7 @@ async def test_nobody_breaks_the_glass_for_more_time_and_what_it_gave_is_extende
     await says(house, active, "Extended by 30 min")
 
 
+@pytest.mark.seeded
 async def test_of_two_grants_of_one_membership_the_extended_one_keeps_it(house: House) -> None:
     """Both would end at the same time: one does, and the person stays a member by the other until that ends too."""
     first = await held(house, "access role:database-admin")

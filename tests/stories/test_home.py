@@ -147,6 +147,7 @@ async def test_one_stays_on_the_page_where_one_is_whichever_process_draws_it(ope
     await page(house, seed.ROSA, "approvals")
 
 
+@pytest.mark.seeded
 async def test_everything_is_done_from_home_and_homes_stay_true(any_house: House) -> None:
     house = any_house
     await home(house, seed.BEN)
@@ -283,6 +284,7 @@ async def test_what_slack_has_not_told_yet_is_said_and_the_page_is_drawn_again_w
     assert "approve" in actions_of(told)
 
 
+@pytest.mark.seeded
 async def test_a_hook_that_was_given_up_stands_on_health_until_it_hears_again(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

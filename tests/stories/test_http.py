@@ -27,6 +27,7 @@ async def active(house: House, rosa: aiohttp.ClientSession) -> dict[str, Any]:
     return held
 
 
+@pytest.mark.seeded
 async def test_from_asking_to_the_end_at_a_terminal(house: House) -> None:
     async with of_person(house, seed.ROSA) as rosa:
         assert await refused(rosa, f"{PROD}/secrets", 403) == "no_grant"
@@ -84,6 +85,7 @@ async def sent_by(house: House, user: str, body: dict[str, Any]) -> dict[str, An
         return asked
 
 
+@pytest.mark.seeded
 async def test_a_change_by_value_by_file_by_reference_and_back(house: House) -> None:
     pem = b"\x00\x01-----BEGIN"
     async with of_person(house, seed.ROSA) as rosa:
@@ -121,6 +123,7 @@ async def test_a_change_by_value_by_file_by_reference_and_back(house: House) -> 
             assert "STRIPE_KEY=sk_test_playground_42\n" in await response.text()
 
 
+@pytest.mark.seeded
 async def test_what_is_there_is_listed_for_whom_it_is(house: House) -> None:
     async with of_person(house, seed.ROSA) as rosa:
         held = await active(house, rosa)
@@ -179,6 +182,7 @@ async def changed(house: House, name: str) -> None:
     await press(house, seed.BEN, await card(house, asked["id"]), "approve")
 
 
+@pytest.mark.seeded
 async def test_a_program_that_follows_is_told_of_a_newer_version(house: House) -> None:
     async with of_machine(house, targets=("payments/staging",)) as machine:
         waiting = asyncio.create_task(got(machine, f"{STAGING}/secrets?after=2&wait=30"))
@@ -311,6 +315,7 @@ SHOWN: list[tuple[list[tuple[str, str]], str]] = [
 ]
 
 
+@pytest.mark.seeded
 async def test_what_is_asked_wrongly_is_told_in_words_and_never_repeated(house: House) -> None:
     async with of_person(house, seed.ROSA) as rosa:
         for method, path, headers, body, status, code in WRONG:
@@ -360,6 +365,7 @@ async def test_one_line_for_each_request_without_what_was_asked(house: House) ->
 # -- a Redis that does not answer -------------------------------------------------------------------------------------
 
 
+@pytest.mark.seeded
 async def test_a_redis_that_is_full_gives_nothing_and_loses_nothing(house: House) -> None:
     key = {"Idempotency-Key": "wish-9"}
     async with of_person(house, seed.ROSA) as rosa:

@@ -9,6 +9,7 @@ from playground.slack.sight import actions_of, text_of
 from tests.stories.people import again, approved, ask, asks, card, own_card, press, quiet, request_of, says
 
 
+@pytest.mark.seeded
 @pytest.mark.parametrize("kind", ["deactivated", "guest"])
 async def test_who_leaves_is_taken_out_of_every_group_and_asks_for_nothing_more(any_house: House, kind: Kind) -> None:
     house = any_house

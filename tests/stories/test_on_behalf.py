@@ -1,5 +1,7 @@
 """On behalf of somebody: one asks, another has it, and neither decides."""
 
+import pytest
+
 from playground import seed
 from playground.house import House
 from playground.slack.sight import actions_of, text_of
@@ -25,6 +27,7 @@ from tests.stories.people import (
 FOR_OMAR = "open payments/prod for <@U0OMAR|omar> for 15m because he is on call"
 
 
+@pytest.mark.seeded
 async def test_rosa_asks_for_omar_and_omar_reads(any_house: House) -> None:
     house = any_house
     assert (await ask(house, seed.ROSA, FOR_OMAR)).ok
@@ -48,6 +51,7 @@ async def test_rosa_asks_for_omar_and_omar_reads(any_house: House) -> None:
     await says(house, asked, "Ended by <@U0OMAR>")
 
 
+@pytest.mark.seeded
 async def test_the_membership_is_that_of_whom_it_is_for(house: House) -> None:
     await house.workspace.slash(
         seed.ROSA, seed.APPROVALS, "/countersign", "access role:database-admin for 15m because INC-7"

@@ -49,6 +49,7 @@ async def active_for(house: House, user: str, target: str = "payments/prod") -> 
     return await own_card(house, user, request, "What next", button="show_values")
 
 
+@pytest.mark.seeded
 async def test_a_developer_reads_production_for_a_quarter_of_an_hour(any_house: House) -> None:
     house = any_house
     assert (await ask(house, seed.ROSA, ASKED)).ok
@@ -423,6 +424,7 @@ async def test_a_message_that_is_no_card_is_not_drawn_over_with_one(house: House
     assert request_of(asked) not in text_of(again(house, mine))
 
 
+@pytest.mark.seeded
 async def test_only_the_holder_reads_the_values(house: House) -> None:
     active = await active_for(house, seed.ROSA)
     for user in (seed.OMAR, seed.BEN, seed.ANA):
@@ -453,6 +455,7 @@ async def test_values_are_not_read_before_it_is_activated_nor_after_its_end(hous
     assert house.workspace.modals(seed.ROSA) == []
 
 
+@pytest.mark.seeded
 async def test_what_an_older_program_gave_is_held_on(house: House) -> None:
     """It wrote the same bodies, without the fields beside them that scripts read by since."""
     active = await active_for(house, seed.ROSA)

@@ -31,6 +31,7 @@ SERVER = (
 SHOW = ("--", "sh", "-c", 'test "$STRIPE_KEY" = sk_live_playground_51Hxyz && echo "got $STRIPE_KEY"')
 
 
+@pytest.mark.seeded
 async def test_asked_approved_and_run_until_the_clock_ends_it(house: House) -> None:
     async with typed(house, seed.ROSA, *ASK, "--on-end", "term", *SERVER) as run:
         said = await run.says("@payments-leads can decide on request", "http", "Ctrl-C withdraws it.")
@@ -90,6 +91,7 @@ async def test_told_to_end_while_it_waits_it_withdraws_what_it_asked(
     await says(house, asked, "Withdrawn")
 
 
+@pytest.mark.seeded
 async def test_what_somebody_asked_in_slack_is_waited_for_and_stays(house: House) -> None:
     await ask(house, seed.ROSA, "open payments/prod for 15m because INC-9")
     asked = await card(house, "Waiting for approval", "INC-9")
@@ -120,6 +122,7 @@ async def test_nobody_is_asked_where_that_is_not_wanted_and_nobody_is_waited_for
     assert "Nobody decided within 1 second." in err
 
 
+@pytest.mark.seeded
 async def test_a_program_that_waits_over_a_restart_of_the_server_goes_on(open_house: OpenHouse) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -144,6 +147,7 @@ async def test_nobody_logged_in_is_told_how(house: House) -> None:
     assert "Log in first: countersign login http://127.0.0.1" in err
 
 
+@pytest.mark.seeded
 async def test_a_machine_reads_without_asking_anybody_and_only_what_it_was_let(house: House) -> None:
     token = await machine_token(house.app.tokens, house.now_ms())
     code, out, err = await ran(house, None, "run", "payments/prod", *SHOW, COUNTERSIGN_TOKEN=token)
@@ -152,6 +156,7 @@ async def test_a_machine_reads_without_asking_anybody_and_only_what_it_was_let(h
     assert (code, out) == (3, "")
 
 
+@pytest.mark.seeded
 async def test_for_programs_every_step_is_a_line_of_json_and_stdout_is_the_childs(house: House) -> None:
     async with typed(house, seed.ROSA, *ASK, "-o", "json", *SHOW) as run:
         await run.says('"event": "asked"')
@@ -164,6 +169,7 @@ async def test_for_programs_every_step_is_a_line_of_json_and_stdout_is_the_child
     assert run.out == "got ***\n"
 
 
+@pytest.mark.seeded
 async def test_a_token_that_ends_while_it_waits_is_renewed(house: House, tmp_path: Path) -> None:
     terminal = Terminal(house, tmp_path / "rosa")
     assert (await log_in(house, terminal)).code == 0

@@ -15,6 +15,8 @@ from tests.stories.conftest import OpenHouse
 from tests.stories.directories import Gate
 from tests.stories.people import again, ask, card, own_card, press, request_of, says
 
+pytestmark = pytest.mark.seeded
+
 JOIN: Final = "access role:database-admin for 15m because INC-7"
 ROSA: Final = ("rosa@example.com",)
 

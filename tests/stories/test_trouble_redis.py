@@ -97,6 +97,7 @@ async def active(house: House, words: str = OPEN) -> Message:
     return await own_card(house, seed.ROSA, request, "What next", button="end")
 
 
+@pytest.mark.seeded
 @pytest.mark.usefixtures("impatient")
 async def test_a_click_while_redis_stands_still_is_not_confirmed_and_may_be_made_again(
     house: House, server: servers.Server
@@ -122,6 +123,7 @@ async def test_a_home_that_cannot_be_read_says_so_and_is_looked_at_again(house: 
     assert request_of(waiting) in text_of(await home(house, seed.BEN, "Waiting for you (1)"))
 
 
+@pytest.mark.seeded
 @pytest.mark.usefixtures("impatient")
 async def test_a_decision_that_was_on_its_way_is_made_once_and_the_card_says_so(
     house: House, server: servers.Server, redis: Redis, monkeypatch: pytest.MonkeyPatch
@@ -152,6 +154,7 @@ async def test_a_decision_that_was_on_its_way_is_made_once_and_the_card_says_so(
     assert (await events(house)).count("request.approved") == 4
 
 
+@pytest.mark.seeded
 async def test_a_redis_that_was_away_is_found_again_and_what_was_due_meanwhile_is_done(
     house: House, server: servers.Server
 ) -> None:
@@ -172,6 +175,7 @@ async def test_a_redis_that_was_away_is_found_again_and_what_was_due_meanwhile_i
     await own_card(house, seed.ROSA, "staging", button="show_values")
 
 
+@pytest.mark.seeded
 async def test_a_full_redis_gives_nothing_and_takes_back_all_the_same(house: House, redis: Redis) -> None:
     mine = await active(house, JOIN)
     other = await asked(house, "open payments/prod for 15m because INC-7 other")
@@ -202,6 +206,7 @@ async def test_the_end_comes_by_itself_to_a_full_redis_too(house: House, redis: 
     await redis.config_set("maxmemory", "0")
 
 
+@pytest.mark.seeded
 async def test_a_process_starts_on_a_full_redis_and_takes_back(open_house: OpenHouse, server: servers.Server) -> None:
     house = await open_house()
     await active(house, JOIN)
@@ -247,6 +252,7 @@ async def mended(house: House, redis: Redis) -> None:
     assert house.app.watch.fit() is None
 
 
+@pytest.mark.seeded
 async def test_nobody_is_let_in_outside_while_redis_forgets(house: House, redis: Redis) -> None:
     """It was approved and activated in time; but the end of what is given now might not be remembered."""
     gate = Gate(house.directory)

@@ -165,6 +165,7 @@ async def test_a_socket_that_goes_is_replaced_and_clicks_arrive(house: House, ho
     await says(house, waiting, "Approved by <@U0BEN>")
 
 
+@pytest.mark.seeded
 @pytest.mark.parametrize("fault", ["503", "hang", "429", "reset"])
 async def test_without_slack_a_process_starts_takes_back_what_is_over_and_meets_slack_later(
     house: House, fault: str

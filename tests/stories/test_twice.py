@@ -3,6 +3,8 @@
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from playground import seed
 from playground.house import House
 from playground.slack.records import Envelope, Message, Person
@@ -204,6 +206,7 @@ async def test_two_processes_post_one_card_and_keep_it_true(open_house: OpenHous
     assert house.workspace.troubles == []
 
 
+@pytest.mark.seeded
 async def test_what_one_process_is_told_the_other_acts_on(open_house: OpenHouse) -> None:
     """Nothing is kept where only one process sees it: each step is taken by another one."""
     house = await open_house(processes=2)

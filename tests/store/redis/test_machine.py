@@ -126,7 +126,9 @@ class Histories(RuleBasedStateMachine, Contest):
     def __init__(self, runner: asyncio.Runner, redis: Redis, reading: Redis, hashes: dict[str, str]) -> None:
         RuleBasedStateMachine.__init__(self)
         Contest.__init__(self, redis, reading, hashes)
-        self.run = runner.run
+        self.run = (
+            runner.get_loop().run_until_complete
+        )  # `runner.run` minds Ctrl-C anew each time, which costs more than most steps
 
     @initialize(
         first=rules,
