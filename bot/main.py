@@ -14,9 +14,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.app import App
 from bot.asking import Asking
 from bot.condition import Condition
-from bot.holders import Keeping, configured
+from bot.holders import Holders, Keeping, configured
 from bot.http.addresses import Addresses
-from bot.http.api import Api, Operation
+from bot.http.api import Api
 from bot.http.auth import Auth
 from bot.http.deploys import DeployOperations
 from bot.http.environments import EnvironmentOperations, Kept
@@ -50,7 +50,7 @@ from bot.slack.forms import Forms
 from bot.slack.homes import Homes
 from bot.slack.listeners import Listeners
 from bot.slack.lookup import SlackLookup
-from bot.slack.pages import pages
+from bot.slack.pages import Look, pages
 from bot.slack.pictures import Pictures
 from bot.slack.recoveries import Recoveries
 from bot.slack.replies import Replies
@@ -158,307 +158,326 @@ async def build(settings: Settings, *, skew: Skew = no_skew) -> App:
 
 
 async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | None, redis: Client, keys: Keys) -> App:
-    scripts, dial = Scripts(redis), Dial(redis, skew, time.monotonic)
-    metrics = Metrics()
     holders = await configured(settings, secrets.token_bytes, make=not await redis.exists(keys.roster))
-    keeping = Keeping.of(holders, redis, keys, scripts, secrets.token_bytes, skew)
-    ring, policies, rosters = keeping.ring, keeping.policies, keeping.rosters
-    custody = Custody(rosters, keeping.epochs, ring, policies, metrics)
-
-    watch = Watch(redis, dial, metrics, custody.look)
     slack = Slack.at(settings.slack_api_url, _plain(settings.slack_bot_token))
     identity = Identity(slack, _plain(settings.slack_bot_token))
-    directory = SlackDirectory(slack, Facts(redis, keys), team_id=lambda: identity.team_id, now_ms=dial.now_ms)
-
-    environments = Environments(redis, keys, scripts, ring, skew, secrets.token_bytes, watch.fit)
-    versions, blobs = (
-        Versions(redis, keys, environments),
-        Blobs(redis, keys, scripts, environments, skew, secrets.token_bytes),
-    )
-    requests = Requests(
-        redis, keys, scripts, policies, directory, environments.sign, skew, dial.now_ms, watch.fit, rosters
-    )
-    deliveries = Deliveries(redis, keys, scripts, skew)
-    outbox, timers = Outbox(redis, keys, scripts, skew=skew), Timers(redis, keys, scripts, skew)
-    tokens, uses = Tokens(redis, keys, scripts, skew), Uses(redis, keys, dial.now_ms)
-    logging_in = LoggingIn(
-        Logins(redis, keys, scripts, skew), tokens, directory, secrets.token_bytes, dial.now_ms, settings.session_ms
-    )
-    outside, gates = Outside(policies, environments), Gates(github_app(settings.github), directory)
-    locks = Locks(redis, keys, scripts, policies, directory, skew, dial.now_ms)
-    pictures = Pictures(
-        requests,
-        policies,
-        environments,
-        deliveries,
-        directory,
-        Cautions(environments, secrets.token_bytes),
-        dial.now_ms,
-    )
-    rulebook, channels = Rulebook(slack, policies, directory), Channels(redis, keys)
-    homes = Homes(
-        pages(
-            pictures=pictures,
-            requests=requests,
-            locks=locks,
-            held=environments,
-            versions=versions,
-            channels=channels,
-            look=lambda: condition.look(),  # noqa: PLW0108 - it is made further down
-            rules=rulebook.draw,
-            signed_in=SignedInPage(tokens, uses, dial.now_ms).draw,
-            now_ms=dial.now_ms,
-        ),
-        Places(redis, keys),
-        requests,
-        policies,
-        directory,
-    )
-    replies, cards = Replies(slack, homes), Cards(redis, keys, scripts)
-    delivery = Delivery(
-        slack,
-        cards,
-        channels,
-        pictures,
-        requests,
-        directory,
-        outbox,
-        replies.drawn,
-        locks,
-    )
-    quarantine, turns = Quarantine(redis, keys, scripts), Turns(keys, scripts, secrets.token_bytes)
-    hooks = Hooks(
-        redis,
-        keys,
-        scripts,
-        skew,
-        dial.now_ms,
-        policies=policies,
-        environments=environments,
-        deliveries=deliveries,
-        requests=requests,
-        directory=directory,
-    )
-    webhooks = Webhooks(
-        hooks,
-        deliveries,
-        environments,
-        policies,
-        outside.outgoing,
-        metrics,
-        random.random,
-        time.monotonic,
-        settings.public_url,
-        gates,
-    )
-    mailing = Mailing(settings.mail, letter, requests, directory, outbox, metrics, random.random, keys.installation)
-    leavers = Leavers(requests, directory, outbox, tokens)
-    asking = Asking(
-        requests,
-        environments,
-        policies,
-        directory,
-        secrets.token_bytes,
-        versions=versions,
-        blobs=blobs,
-        epochs=keeping.epochs,
-    )
-    performers: dict[type, Performer] = {
-        ShowCard: delivery.show_card,
-        Tell: delivery.tell,
-        Announce: delivery.announce,
-        Count: delivery.count,
-        Align: Grants(requests, outside.connector, turns, quarantine, metrics, watch.fit).align,
-        Depart: leavers.depart,
-        Redeploy: webhooks.redeploy,
-        Fire: webhooks.fire,
-        Knock: Knocking(asking, policies, gates, outside.outgoing).knock,
-        Retire: webhooks.retire,
-        Post: delivery.post,
-        Signal: Notices(requests, policies, environments, outside.outgoing, outbox, metrics, random.random).signal,
-        Mail: mailing.mail,
-        MailApprovers: mailing.approvers,
-        TellToken: TokenNews(slack).told,
-        Entrust: custody.entrust,
-        Recovered: Recoveries(slack, policies, directory, outbox).told,
-    }
-    relay = Relay(outbox, performers, metrics, random.random, delivery.refused)
-    clock = Clock(
-        relay,
-        Sweep(timers, requests, metrics),
-        watch=watch.look,
-        gauges=Gauges(relay, outbox, timers, metrics).measure,
-        leavers=leavers.look,
-        expiries=(expiries := Expiries(tokens, dial.now_ms)).look,
-        retention=Retaining(
-            Retention(redis, keys, scripts, skew, secrets.token_bytes),
-            turns,
-            settings.data / EXPORTS,
-            settings.versions,
-        ).look,
-    )
-    scripts.on_put = clock.nudge
-
-    bootstrap = Bootstrap(settings.policies, policies, SlackLookup(slack), dial, skew)
-    condition = Condition(
-        redis=redis,
-        inspection=Inspection(redis, keys),
-        policies=policies,
-        environments=environments,
-        ring=ring,
-        rosters=rosters,
-        faults=holders.faults,
-        outside=outside,
-        bootstrap=bootstrap,
-        clock=clock,
-        metrics=metrics,
-        disk=settings.data / "redis" if embedded is not None else None,
-        versions=settings.versions,
-        now_ms=dial.now_ms,
-        monotonic_s=time.monotonic,
-    )
-
-    def counted(command: str, answer: str) -> None:
-        metrics.commands.labels("slack", command, answer).inc()
-
-    talk = Conversation(
-        slack=slack,
-        requests=requests,
-        policies=policies,
-        locks=locks,
-        directory=directory,
-        asking=asking,
-        pictures=pictures,
-        replies=replies,
-        counted=counted,
-    )
-    sight, signing_in = Sight(talk, cards), SigningIn(talk, logging_in, tokens, dial.now_ms, settings.session_ms)
-    filling, running = Filling(slack, replies), Running()
-    forms = Forms(talk, filling=filling, environments=environments, sight=sight)
-    deletions = Deletions(redis, keys, scripts, policies, requests, tokens, directory, skew)
-    unlocking, extending, deleting = Unlocking(talk), Extending(talk), Deleting(talk, deletions)
-    bolt_app = bolt(AsyncWebClient(base_url=settings.slack_api_url), identity, running)
-    Listeners(
-        talk,
-        delivery=delivery,
-        forms=forms,
-        unlocking=unlocking,
-        extending=extending,
-        deleting=deleting,
-        rollbacks=Rollbacks(talk, environments=environments, versions=versions, filling=filling),
-        slash=Slash(
-            talk,
-            forms=forms,
-            unlocking=unlocking,
-            deleting=deleting,
-            extending=extending,
-            sight=sight,
-            signing_in=signing_in,
-            log=AuditLog(redis, keys),
-        ),
-        signing_in=signing_in,
-        homes=homes,
-        rulebook=rulebook,
-        sight=sight,
-        hooks=hooks,
-        trying=Trying(
-            talk,
-            hooks,
-            lambda named: webhooks.test(named, f"msg_test_{secrets.token_hex(8)}", dial.now_ms()),
-        ),
-        left=leavers.heard,
-    ).register(bolt_app)
-
-    deaf, waiting, addresses = asyncio.Event(), Waiting(Pulse(redis)), Addresses(settings.proxies)
-    sockets, routes = _hearing(settings, bolt_app, deaf)
-    routes += [
-        *_health(watch, policies, identity, sockets, metrics),
-        *_github(settings, policies, requests, outbox, dial),
-    ]
-    routes += Api(
-        (
-            *LoginOperations(logging_in, tokens, addresses, waiting).operations(),
-            *_operations(
-                talk,
-                sight,
-                cards,
-                waiting,
-                Kept(environments, versions, blobs),
-                (tokens, uses),
-                DeployOperations(
-                    talk,
-                    signatures=Signatures(requests, hooks, dial.now_ms),
-                    heard=Heard(redis, keys),
-                    tokens=tokens,
-                    random=secrets.token_bytes,
-                    now_ms=dial.now_ms,
-                ),
-            ),
-        ),
-        Auth(tokens, dial.now_ms),
-        metrics,
-        Pace(time.monotonic),
-        lambda shown, request: uses.note(shown, addresses.of(request)),
-    ).routes()
+    store = _Store(skew, redis, keys, holders, slack, identity)
+    shown = _Shown(store, slack, look=lambda: effects.condition.look())  # noqa: PLW0108 - these are made further down
+    effects = _Effects(settings, store, shown, slack)
+    doors = _Doors(settings, store, shown, effects, slack, identity)
     return App(
         settings=settings,
         embedded=embedded,
         redis=redis,
-        dial=dial,
-        watch=watch,
-        clock=clock,
-        relay=relay,
+        dial=store.dial,
+        watch=store.watch,
+        clock=effects.clock,
+        relay=effects.relay,
         identity=identity,
-        sockets=sockets,
-        http=HttpServer(settings.http, routes),
-        running=running,
-        pictures=pictures,
-        replies=replies,
-        homes=homes,
-        directory=directory,
-        outside=outside,
-        bootstrap=bootstrap,
-        deaf=deaf,
-        requests=requests,
-        environments=environments,
-        versions=versions,
-        blobs=blobs,
-        policies=policies,
-        older=Older(redis, keys, scripts, skew),
-        asking=asking,
-        audit=AuditLog(redis, keys),
-        metrics=metrics,
-        keeping=keeping,
+        sockets=doors.sockets,
+        http=doors.http,
+        running=doors.running,
+        pictures=shown.pictures,
+        replies=shown.replies,
+        homes=shown.homes,
+        directory=store.directory,
+        outside=effects.outside,
+        bootstrap=effects.bootstrap,
+        deaf=doors.deaf,
+        requests=store.requests,
+        environments=store.environments,
+        versions=store.versions,
+        blobs=store.blobs,
+        policies=store.policies,
+        older=store.older,
+        asking=effects.asking,
+        audit=store.audit,
+        metrics=store.metrics,
+        keeping=store.keeping,
         slack=slack,
-        deliveries=deliveries,
-        hooks=hooks,
-        outbox=outbox,
-        tokens=tokens,
-        uses=uses,
-        expiries=expiries,
-        logging_in=logging_in,
-        waiting=waiting,
+        deliveries=store.deliveries,
+        hooks=store.hooks,
+        outbox=store.outbox,
+        tokens=store.tokens,
+        uses=store.uses,
+        expiries=effects.expiries,
+        logging_in=doors.logging_in,
+        waiting=doors.waiting,
     )
 
 
-def _operations(
-    talk: Conversation,
-    sight: Sight,
-    cards: Cards,
-    waiting: Waiting,
-    kept: Kept,
-    let_in: tuple[Tokens, Uses],
-    deploys: DeployOperations,
-) -> tuple[Operation, ...]:
-    """What the API does for people and machines."""
-    filing = Filing(talk, cards)
-    return (
-        *deploys.operations(),
-        *RequestOperations(talk, sight=sight, filing=filing, waiting=waiting).operations(),
-        *EnvironmentOperations(talk, kept).operations(),
-        *SecretOperations(kept.environments, waiting).operations(),
-        *TokenOperations(talk, *let_in, filing).operations(),
-    )
+class _Store:
+    """What is true: all that lies in Redis, the keys that seal it, and the people it is decided by."""
+
+    def __init__(
+        self, skew: Skew, redis: Client, keys: Keys, holders: Holders, slack: Slack, identity: Identity
+    ) -> None:
+        self.redis, self.keys, self.skew = redis, keys, skew
+        self.scripts = scripts = Scripts(redis)
+        self.dial = dial = Dial(redis, skew, time.monotonic)
+        self.metrics = Metrics()
+        self.keeping = keeping = Keeping.of(holders, redis, keys, scripts, secrets.token_bytes, skew)
+        self.policies = policies = keeping.policies
+        self.custody = Custody(keeping.rosters, keeping.epochs, keeping.ring, policies, self.metrics)
+        self.watch = watch = Watch(redis, dial, self.metrics, self.custody.look)
+        self.directory = directory = SlackDirectory(
+            slack, Facts(redis, keys), team_id=lambda: identity.team_id, now_ms=dial.now_ms
+        )
+
+        self.environments = environments = Environments(
+            redis, keys, scripts, keeping.ring, skew, secrets.token_bytes, watch.fit
+        )
+        self.versions = Versions(redis, keys, environments)
+        self.blobs = Blobs(redis, keys, scripts, environments, skew, secrets.token_bytes)
+        self.cautions = Cautions(environments, secrets.token_bytes)
+        self.requests = requests = Requests(
+            redis, keys, scripts, policies, directory, environments.sign, skew, dial.now_ms, watch.fit, keeping.rosters
+        )
+        self.deliveries = deliveries = Deliveries(redis, keys, scripts, skew)
+        self.hooks = Hooks(
+            redis,
+            keys,
+            scripts,
+            skew,
+            dial.now_ms,
+            policies=policies,
+            environments=environments,
+            deliveries=deliveries,
+            requests=requests,
+            directory=directory,
+        )
+        self.tokens, self.uses = Tokens(redis, keys, scripts, skew), Uses(redis, keys, dial.now_ms)
+        self.logins, self.heard = Logins(redis, keys, scripts, skew), Heard(redis, keys)
+        self.locks = Locks(redis, keys, scripts, policies, directory, skew, dial.now_ms)
+        self.deletions = Deletions(redis, keys, scripts, policies, requests, self.tokens, directory, skew)
+        self.retention = Retention(redis, keys, scripts, skew, secrets.token_bytes)
+        self.outbox, self.timers = Outbox(redis, keys, scripts, skew=skew), Timers(redis, keys, scripts, skew)
+        self.quarantine, self.turns = Quarantine(redis, keys, scripts), Turns(keys, scripts, secrets.token_bytes)
+        self.cards, self.channels, self.places = Cards(redis, keys, scripts), Channels(redis, keys), Places(redis, keys)
+        self.audit, self.older = AuditLog(redis, keys), Older(redis, keys, scripts, skew)
+        self.inspection, self.pulse = Inspection(redis, keys), Pulse(redis)
+
+
+class _Shown:
+    """What people see in Slack, and how it gets there. `look`: at how the program is."""
+
+    def __init__(self, store: _Store, slack: Slack, *, look: Look) -> None:
+        requests, policies, directory = store.requests, store.policies, store.directory
+        channels, locks, outbox, now_ms = store.channels, store.locks, store.outbox, store.dial.now_ms
+        self.pictures = pictures = Pictures(
+            requests, policies, store.environments, store.deliveries, directory, store.cautions, now_ms
+        )
+        self.rulebook = Rulebook(slack, policies, directory)
+        home = pages(
+            pictures=pictures,
+            requests=requests,
+            locks=locks,
+            held=store.environments,
+            versions=store.versions,
+            channels=channels,
+            look=look,
+            rules=self.rulebook.draw,
+            signed_in=SignedInPage(store.tokens, store.uses, now_ms).draw,
+            now_ms=now_ms,
+        )
+        self.homes = Homes(home, store.places, requests, policies, directory)
+        self.replies = replies = Replies(slack, self.homes)
+        self.delivery = Delivery(
+            slack, store.cards, channels, pictures, requests, directory, outbox, replies.drawn, locks
+        )
+
+
+class _Effects:
+    """What happens later: the lanes and who performs what lies in them, deadlines, and what looks around."""
+
+    def __init__(self, settings: Settings, store: _Store, shown: _Shown, slack: Slack) -> None:
+        requests, policies, directory = store.requests, store.policies, store.directory
+        self.outside = Outside(policies, store.environments)
+        self.asking = Asking(
+            requests,
+            store.environments,
+            policies,
+            directory,
+            secrets.token_bytes,
+            versions=store.versions,
+            blobs=store.blobs,
+            epochs=store.keeping.epochs,
+        )
+        self.gates = Gates(github_app(settings.github), directory)
+        self.webhooks = Webhooks(
+            store.hooks,
+            store.deliveries,
+            store.environments,
+            policies,
+            self.outside.outgoing,
+            store.metrics,
+            random.random,
+            time.monotonic,
+            settings.public_url,
+            self.gates,
+        )
+        self.leavers = Leavers(requests, directory, store.outbox, store.tokens)
+        performers = self._performers(settings, store, shown.delivery, slack)
+        self.relay = Relay(store.outbox, performers, store.metrics, random.random, shown.delivery.refused)
+        self.expiries = Expiries(store.tokens, store.dial.now_ms)
+        self.clock = Clock(
+            self.relay,
+            Sweep(store.timers, requests, store.metrics),
+            watch=store.watch.look,
+            gauges=Gauges(self.relay, store.outbox, store.timers, store.metrics).measure,
+            leavers=self.leavers.look,
+            expiries=self.expiries.look,
+            retention=Retaining(store.retention, store.turns, settings.data / EXPORTS, settings.versions).look,
+        )
+        store.scripts.on_put = self.clock.nudge
+
+        self.bootstrap = Bootstrap(settings.policies, policies, SlackLookup(slack), store.dial, store.skew)
+        self.condition = Condition(
+            redis=store.redis,
+            inspection=store.inspection,
+            policies=policies,
+            environments=store.environments,
+            ring=store.keeping.ring,
+            rosters=store.keeping.rosters,
+            faults=store.keeping.holders.faults,
+            outside=self.outside,
+            bootstrap=self.bootstrap,
+            clock=self.clock,
+            metrics=store.metrics,
+            disk=settings.data / "redis" if settings.redis_url is None else None,
+            versions=settings.versions,
+            now_ms=store.dial.now_ms,
+            monotonic_s=time.monotonic,
+        )
+
+    def _performers(self, settings: Settings, store: _Store, delivery: Delivery, slack: Slack) -> dict[type, Performer]:
+        requests, policies, directory, outbox = store.requests, store.policies, store.directory, store.outbox
+        metrics, outgoing = store.metrics, self.outside.outgoing
+        grants = Grants(requests, self.outside.connector, store.turns, store.quarantine, metrics, store.watch.fit)
+        notices = Notices(requests, policies, store.environments, outgoing, outbox, metrics, random.random)
+        mailing = Mailing(
+            settings.mail, letter, requests, directory, outbox, metrics, random.random, store.keys.installation
+        )
+        return {
+            ShowCard: delivery.show_card,
+            Tell: delivery.tell,
+            Announce: delivery.announce,
+            Count: delivery.count,
+            Align: grants.align,
+            Depart: self.leavers.depart,
+            Redeploy: self.webhooks.redeploy,
+            Fire: self.webhooks.fire,
+            Knock: Knocking(self.asking, policies, self.gates, outgoing).knock,
+            Retire: self.webhooks.retire,
+            Post: delivery.post,
+            Signal: notices.signal,
+            Mail: mailing.mail,
+            MailApprovers: mailing.approvers,
+            TellToken: TokenNews(slack).told,
+            Entrust: store.custody.entrust,
+            Recovered: Recoveries(slack, policies, directory, outbox).told,
+        }
+
+
+class _Doors:
+    """Who is speaking: people in Slack, and programs over HTTP."""
+
+    def __init__(
+        self, settings: Settings, store: _Store, shown: _Shown, effects: _Effects, slack: Slack, identity: Identity
+    ) -> None:
+        def counted(command: str, answer: str) -> None:
+            store.metrics.commands.labels("slack", command, answer).inc()
+
+        self._talk = Conversation(
+            slack=slack,
+            requests=store.requests,
+            policies=store.policies,
+            locks=store.locks,
+            directory=store.directory,
+            asking=effects.asking,
+            pictures=shown.pictures,
+            replies=shown.replies,
+            counted=counted,
+        )
+        self._sight = Sight(self._talk, store.cards)
+        self.logging_in = LoggingIn(
+            store.logins, store.tokens, store.directory, secrets.token_bytes, store.dial.now_ms, settings.session_ms
+        )
+        self.waiting, self.running, self.deaf = Waiting(store.pulse), Running(), asyncio.Event()
+        app = bolt(AsyncWebClient(base_url=settings.slack_api_url), identity, self.running)
+        self._listeners(settings, store, shown, effects).register(app)
+        self.sockets, routes = _hearing(settings, app, self.deaf)
+        routes += [
+            *_health(store.watch, store.policies, identity, self.sockets, store.metrics),
+            *_github(settings, store.policies, store.requests, store.outbox, store.dial),
+            *self._api(settings, store).routes(),
+        ]
+        self.http = HttpServer(settings.http, routes)
+
+    def _listeners(self, settings: Settings, store: _Store, shown: _Shown, effects: _Effects) -> Listeners:
+        talk, sight, now_ms = self._talk, self._sight, store.dial.now_ms
+        filling = Filling(talk.slack, talk.replies)
+        forms = Forms(talk, filling=filling, environments=store.environments, sight=sight)
+        unlocking, extending, deleting = Unlocking(talk), Extending(talk), Deleting(talk, store.deletions)
+        signing_in = SigningIn(talk, self.logging_in, store.tokens, now_ms, settings.session_ms)
+        return Listeners(
+            talk,
+            delivery=shown.delivery,
+            forms=forms,
+            unlocking=unlocking,
+            extending=extending,
+            deleting=deleting,
+            rollbacks=Rollbacks(talk, environments=store.environments, versions=store.versions, filling=filling),
+            slash=Slash(
+                talk,
+                forms=forms,
+                unlocking=unlocking,
+                deleting=deleting,
+                extending=extending,
+                sight=sight,
+                signing_in=signing_in,
+                log=store.audit,
+            ),
+            signing_in=signing_in,
+            homes=shown.homes,
+            rulebook=shown.rulebook,
+            sight=sight,
+            hooks=store.hooks,
+            trying=Trying(
+                talk,
+                store.hooks,
+                lambda named: effects.webhooks.test(named, f"msg_test_{secrets.token_hex(8)}", now_ms()),
+            ),
+            left=effects.leavers.heard,
+        )
+
+    def _api(self, settings: Settings, store: _Store) -> Api:
+        """What programs may do, of people and of machines."""
+        talk, waiting, now_ms = self._talk, self.waiting, store.dial.now_ms
+        addresses, filing = Addresses(settings.proxies), Filing(talk, store.cards)
+        deploys = DeployOperations(
+            talk,
+            signatures=Signatures(store.requests, store.hooks, now_ms),
+            heard=store.heard,
+            tokens=store.tokens,
+            random=secrets.token_bytes,
+            now_ms=now_ms,
+        )
+        kept = Kept(store.environments, store.versions, store.blobs)
+        return Api(
+            (
+                *LoginOperations(self.logging_in, store.tokens, addresses, waiting).operations(),
+                *deploys.operations(),
+                *RequestOperations(talk, sight=self._sight, filing=filing, waiting=waiting).operations(),
+                *EnvironmentOperations(talk, kept).operations(),
+                *SecretOperations(store.environments, waiting).operations(),
+                *TokenOperations(talk, store.tokens, store.uses, filing).operations(),
+            ),
+            Auth(store.tokens, now_ms),
+            store.metrics,
+            Pace(time.monotonic),
+            lambda shown, request: store.uses.note(shown, addresses.of(request)),
+        )
 
 
 def _hearing(settings: Settings, app: AsyncApp, deaf: asyncio.Event) -> tuple[Sockets | None, list[web.RouteDef]]:

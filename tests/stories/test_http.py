@@ -224,7 +224,8 @@ async def test_who_waits_is_answered_when_the_process_ends(open_house: OpenHouse
             assert (await waiting).status == 304
 
 
-async def test_who_waits_is_answered_when_the_time_jumps(house: House) -> None:
+async def test_who_waits_is_answered_when_the_time_jumps(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.http.waiting.AGAIN_S", 30.0)  # and not because it looks again by itself
     async with of_machine(house) as machine:
         waiting = asyncio.create_task(machine.get(f"{PROD}/secrets?after=2&wait=30"))
         await until_waiting(house)
