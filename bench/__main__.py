@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from bench import click, hooks, read, scale
@@ -16,7 +16,8 @@ BENCHES: Final[dict[str, Callable[[argparse.Namespace], Coroutine[Any, Any, dict
 }
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
+    """`arguments`: those of the command line where none are given."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"all of them where none is given: {', '.join(BENCHES)}"
@@ -31,7 +32,7 @@ def main() -> None:
     }
     for name, (usual, what) in counts.items():
         parser.add_argument(f"--{name}", type=int, default=usual, help=f"{what} (%(default)s)")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if unknown := set(given.names) - BENCHES.keys():
         parser.error(f"there is no bench {', '.join(sorted(unknown))}: there is {', '.join(BENCHES)}")
     for name in counts:

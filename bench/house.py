@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import IO, Any, Final, Self
 
 from playground.house import House
 from store.redis.embedded import EmbeddedServer, find_binary, socket_path
@@ -48,6 +48,19 @@ class Bot:
         assert self._process.stdin is not None  # noqa: S101 - it was started with a pipe
         self._process.stdin.close()
         await asyncio.wait_for(self._process.wait(), ANSWERS_WITHIN_S)
+
+
+async def start(environ: Mapping[str, str], log: IO[bytes]) -> asyncio.subprocess.Process:
+    """A process of `bench.bot`."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bench.bot"),
+        cwd=ROOT,
+        env=environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        limit=LONGEST_LINE,
+    )
 
 
 class Place:
@@ -105,15 +118,7 @@ class Place:
             del settings["SLACK_SIGNING_SECRET"]
             settings["SLACK_APP_TOKEN"] = self.house.workspace.app_token
         with (self.folder / "bot.log").open("ab") as log:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "bench.bot"),
-                cwd=ROOT,
-                env={"PATH": os.environ.get("PATH", ""), **settings},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                limit=LONGEST_LINE,
-            )
+            process = await start({"PATH": os.environ.get("PATH", ""), **settings}, log)
         bot = Bot(process)
         http_of = self.house.workspace.delivery.http
         try:

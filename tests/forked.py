@@ -25,7 +25,16 @@ from bot.cli import program
 from bot.cli.program import COMMANDS
 
 _WARM: Final = multiprocessing.get_context("forkserver")
-_WARM.set_forkserver_preload([*COMMANDS.values(), "bot.cli.environments", "bot.main", "tests.stories.processes"])
+_WARM.set_forkserver_preload(
+    [
+        *COMMANDS.values(),
+        "bot.cli.environments",
+        "bot.main",
+        "keyserver.server",
+        "tests.stories.processes",
+        "tests.bench.running",
+    ]
+)
 
 LEFT_BEHIND_S: Final = 0.5
 

@@ -1,32 +1,21 @@
 """The bench of a click runs and prints what it promises. How long things take on a machine is no test's business."""
 
 import asyncio
-import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench import __main__
 from bench.turns import Turns
 from tests import servers
+from tests.bench.running import bench
 
-ROOT = Path(__file__).parent.parent.parent
 COSTS = {"cpu_us", "noop_cpu_us", "cpu_ratio_to_noop", "p50_ms", "p99_ms", "noop_p50_ms"}
-
-
-def bench(*args: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "bench", *args]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
 
 
 @pytest.fixture(scope="module")
 def said() -> dict[str, Any]:
-    ran = bench("click", "--clicks", "2")
-    assert ran.returncode == 0, ran.stderr
-    [line] = ran.stdout.splitlines()
-    return dict(json.loads(line))
+    return bench("click", "--clicks", "2")
 
 
 def test_a_few_clicks_give_one_line_with_every_number(said: dict[str, Any]) -> None:
@@ -44,10 +33,11 @@ def test_a_click_waits_for_two_turns_to_redis_at_most_and_only_unknown_people_co
     assert said["cold_facts"]["redis_round_trips"] > 2
 
 
-def test_a_bench_that_is_not_there_is_said_to_be() -> None:
-    ran = bench("clack")
-    assert (ran.returncode, ran.stdout) == (2, "")
-    assert "there is no bench clack: there is click" in ran.stderr
+def test_a_bench_that_is_not_there_is_said_to_be(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        __main__.main(["clack"])
+    assert refused.value.code == 2
+    assert "there is no bench clack: there is click" in capsys.readouterr().err
 
 
 async def test_questions_sent_together_are_one_turn_and_an_answer_on_its_way_is_none(

@@ -1,13 +1,14 @@
 """Key servers as processes of their own, which a test starts and kills."""
 
 import asyncio
+import os
 import re
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from keyserver.callers import Callers
+from tests import forked
 
 LISTENING: Final = re.compile(r"Key server on 127\.0\.0\.1:(\d+)\. Its pin: ([0-9a-f]{64})")
 UP_S: Final = 20
@@ -19,7 +20,7 @@ class KeyServerProcess:
     def __init__(self, folder: Path, name: str, certificate: str) -> None:
         self.name, self.folder = name, folder / name
         Callers(self.folder / "callers").allow("production", certificate)
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: forked.Forked | None = None
         self.address = ""
 
     @property
@@ -30,10 +31,8 @@ class KeyServerProcess:
     async def start(self) -> None:
         """On the port it had, if it ran before."""
         listen = self.called or "127.0.0.1:0"
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bot", "keyserver", "serve", "--data", str(self.folder), "--listen", listen),
-            stderr=asyncio.subprocess.PIPE,
-        )
+        arguments = ("keyserver", "serve", "--data", str(self.folder), "--listen", listen)
+        self._process = await forked.start(forked.countersign, *arguments, environ=os.environ, cwd=self.folder)
         assert self._process.stderr is not None
         async with asyncio.timeout(UP_S):
             while not (found := LISTENING.search((await self._process.stderr.readline()).decode())):
