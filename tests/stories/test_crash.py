@@ -26,6 +26,8 @@ from tests.stories.directories import Gate
 from tests.stories.people import ask, card, modal, own_card, press
 from tests.stories.processes import LEASE_MS, Program
 
+pytestmark = pytest.mark.seeded
+
 ROSA: Final = "rosa@example.com"
 JOIN: Final = "access role:database-admin for 15m because INC-7"
 OPEN: Final = "open payments/prod for 15m because INC-7"

@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from tests import servers
 from tests.bot.http.served import Served, serving
 
-EXAMPLES: Final = {"default": 5, "soak": 400}
+EXAMPLES: Final = {"default": 3, "soak": 400}
 
 
 @pytest.fixture(scope="module")
