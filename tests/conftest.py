@@ -6,19 +6,25 @@ A missing redis-server or Chromium is a failure where `CI` is set and a skip, in
     redis_url     the address of that server, empty, for code that connects by itself
     any_redis     the same test on fakeredis (with Lua), on redis-server and on Valkey
     chromium      the path of a Chromium
+    tab           a tab of a browser that a process starts once, empty
 """
 
 import gc
 import os
 import shutil
 from collections.abc import AsyncIterator, Generator, Iterator
+from typing import TYPE_CHECKING
 
 import fakeredis
 import pytest
+import pytest_asyncio
 from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
 from tests import servers
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
 
 settings.register_profile("default", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("soak", settings.get_profile("default"), max_examples=5_000, print_blob=True)
@@ -95,3 +101,11 @@ def chromium() -> str:
             return path
     servers.missing("Chromium", "chromium")
     raise AssertionError
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def tab(chromium: str) -> AsyncIterator["Page"]:
+    from tests import browser  # most tests need none
+
+    async with browser.opened(chromium) as context:
+        yield await context.new_page()

@@ -12,7 +12,7 @@ import io
 import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,13 @@ OpenHouse = Callable[..., Awaitable[House]]
 
 @pytest.fixture
 async def open_house(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> AsyncIterator[OpenHouse]:
-    seeded = request.node.get_closest_marker("seeded") is not None
+    async with opening(redis_url, tmp_path, seeded=request.node.get_closest_marker("seeded") is not None) as open_one:
+        yield open_one
+
+
+@asynccontextmanager
+async def opening(redis_url: str, tmp_path: Path, *, seeded: bool) -> AsyncIterator[OpenHouse]:
+    """What it opened is closed at its end."""
     async with AsyncExitStack() as opened:
 
         async def open_one(

@@ -1,43 +1,41 @@
 """The page in a real browser, with the program behind it: what a newcomer does in the first five minutes."""
 
 import re
-import tempfile
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
-from playwright.async_api import Locator, Page, async_playwright, expect
+import pytest_asyncio
+from playwright.async_api import Locator, Page, expect
 
 from playground import seed
 from playground.house import House
 from store.model.policy import MINUTE
-from tests.playground.page.conftest import FLAGS, WIDE
+from tests.browser import shown
+from tests.stories.conftest import opening
 from tests.stories.people import quiet
 
-pytestmark = pytest.mark.seeded
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ASK = "/countersign request open payments/prod for 15m because INC-7 payments fail"
 MESSAGES = "#rail [data-channel^=D]"
 STOPS = 80  # of the Tab key, from one end of the page to the other
 
 
-@pytest.fixture
-async def page(chromium: str, house: House) -> AsyncIterator[Page]:
-    """As Rosa. Any error in its console fails the story. Its time zone is none of the people's."""
-    async with async_playwright() as playwright:
-        with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as home:
-            browser = await playwright.chromium.launch(
-                executable_path=chromium, headless=True, args=FLAGS, env={"HOME": home}
-            )
-            tab = await browser.new_page(viewport=WIDE, locale="en-US", timezone_id="Asia/Tokyo")
-            tab.set_default_timeout(5_000)
-            troubles: list[str] = []
-            tab.on("pageerror", lambda error: troubles.append(str(error)))
-            tab.on("console", lambda line: troubles.append(line.text) if line.type == "error" else None)
-            await tab.goto(house.server.base_url)
-            await tab.wait_for_selector("body[data-ready]")
-            yield tab
-            await browser.close()
-            assert troubles == []
+@pytest_asyncio.fixture(loop_scope="session")
+async def house(redis_url: str, tmp_path: Path) -> AsyncIterator[House]:
+    """On the loop of the browser."""
+    async with opening(redis_url, tmp_path, seeded=True) as open_house:
+        opened = await open_house()
+        yield opened
+        assert opened.workspace.troubles == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(tab: Page, house: House) -> AsyncIterator[Page]:
+    """As Rosa."""
+    async with shown(tab, house.server.base_url) as page:
+        yield page
 
 
 async def test_ask_approve_activate_read_and_end(page: Page) -> None:
