@@ -12,13 +12,12 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from bot.http import asked
-from bot.http.answers import JSON, Nothing, refused, told
+from bot.http.answers import JSON, Nothing, foreseen, refused, told
 from bot.http.auth import AUTHORIZATION, Auth, Caller, bearer, no_token
 from bot.http.openapi import described
 from bot.http.pace import Pace
 from bot.http.signed import SIGNATURE, Signer
 from scheduler.metrics import Metrics
-from store.model.errors import AccessError
 from store.model.token import Bearer
 
 KIB: Final = 1024
@@ -139,8 +138,9 @@ class Api:
                 response = await self._answered(operation, request, shown)
                 if shown is not None:
                     self._used(shown, request)
-            except AccessError as error:
-                response, said = refused(error), error.detail
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is told and counted like all that is known
+                known = foreseen(error)
+                response, said = refused(known), known.detail
             if not response.prepared:
                 response.headers[NOW] = str(self._auth.now_ms())
             took = time.perf_counter() - begun

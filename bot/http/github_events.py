@@ -15,6 +15,7 @@ from aiohttp import web
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from bot.github_settings import GitHubAccess
+from bot.http.asked import MOST_BYTES, read
 from scheduler.gates import bound
 from store.model.command import Report
 from store.model.effect import Knock
@@ -124,7 +125,7 @@ class GitHubEvents:
         self._now_ms = now_ms
 
     async def handle(self, request: web.Request) -> web.Response:
-        body = await request.read()  # the server takes 1 MiB and no more
+        body = await read(request, MOST_BYTES)
         signatures = request.headers.getall("X-Hub-Signature-256", [])
         if len(signatures) != 1 or not self.genuine(body, signatures[0]):
             log.warning("github signature refused")

@@ -7,8 +7,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.http.answers import Nothing, Shape, answer
-from bot.http.api import Api, Call, Operation
+from bot.http.answers import FAILED, HEADERS, Nothing, Shape, answer
+from bot.http.api import NOW, Api, Call, Operation
 from bot.http.auth import Auth
 from bot.http.pace import Pace
 from bot.http.server import HttpServer
@@ -32,6 +32,8 @@ class Optional(Shape):
 
 
 async def echo(call: Call) -> web.StreamResponse:
+    if call.body.said == "canary":
+        raise KeyError(call.body.said)
     if call.body.said == "conflict":
         raise Conflict("It was so.", code="moved")
     if call.body.said == "later":
@@ -106,9 +108,12 @@ async def test_an_error_is_told_by_its_class_and_counted_by_its_code(session, me
         value: float | None = metrics.registry.get_sample_value(name, labels)
         return value
 
-    for code in ("moved", "unavailable", "ok"):
+    async with session.post("/all", json={"said": "canary"}) as response:
+        assert (response.status, await response.json()) == (500, {"code": "internal", "sentence": FAILED})
+        assert {NOW, *HEADERS} <= response.headers.keys()
+    for code in ("moved", "unavailable", "ok", "internal"):
         assert counted("countersign_commands_total", door="http", command="all", answer=code) == 1
-    assert counted("countersign_http_seconds_count", operation="all") == 3
+    assert counted("countersign_http_seconds_count", operation="all") == 4
 
 
 def test_nothing_is_a_body_without_fields():

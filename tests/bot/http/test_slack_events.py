@@ -18,8 +18,9 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 from structlog.testing import capture_logs
 
+from bot.http.asked import MOST_BYTES
 from bot.http.server import HttpServer
-from bot.http.slack_events import MOST_BYTES, PATH, WINDOW_S, SlackEvents
+from bot.http.slack_events import PATH, WINDOW_S, SlackEvents
 from bot.settings import Address
 from bot.slack.app import Identity, Running, bolt
 from bot.slack.wire import Slack
