@@ -32,8 +32,8 @@ class Call:
     """One request whose shape is right. `body` and `query` are of the classes that the operation names.
 
     `caller` was looked up, or is None where all may call it, or where a script looks at `bearer` itself.
-    `signer`: who signed the body instead of showing a token. `command_id`: the same whenever the same wish arrives again under
-    the same `Idempotency-Key`.
+    `signer`: who signed the body instead of showing a token. `command_id`: the same whenever the same wish arrives again from
+    the same `caller` under the same `Idempotency-Key`.
     """
 
     request: web.Request
@@ -161,7 +161,7 @@ class Api:
         caller = await self._auth.known(shown) if shown is not None and not operation.looks_itself else None
         raw = await asked.read(request, operation.most_bytes) if operation.method == "POST" else b""
         signer = await operation.signed(request, raw) if operation.signed is not None and shown is None else None
-        command_id = asked.command_id(request, caller.token.id if caller is not None else "")
+        command_id = asked.command_id(request, caller.token.id if caller is not None else None)
         query = asked.query(operation.query, request)
         body = asked.body(operation, request, raw) if operation.method == "POST" else None
         return await operation.handle(Call(request, caller, shown, body, query, command_id, signer))

@@ -29,13 +29,13 @@ def once(request: web.Request, header: str) -> str | None:
     return given[0] if given else None
 
 
-def command_id(request: web.Request, token: str) -> str:
-    """Of this token: what others call by the same key is something else. Raises `Invalid`."""
+def command_id(request: web.Request, token: str | None) -> str:
+    """Of this token: what others call by the same key is something else. Who shows none has no key. Raises `Invalid`."""
     key = once(request, IDEMPOTENCY)
-    if key is None:
-        return f"http:{token}:{secrets.token_hex(16)}"
-    if not _KEY.fullmatch(key):
+    if key is not None and not _KEY.fullmatch(key):
         raise Invalid(f"{IDEMPOTENCY} has 1 to 100 printable ASCII characters, without spaces.", code="bad_header")
+    if key is None or token is None:
+        return f"http:{token or ''}:{secrets.token_hex(16)}"
     return f"http:{token}:{key}"
 
 

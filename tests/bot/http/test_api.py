@@ -38,7 +38,7 @@ async def echo(call: Call) -> web.StreamResponse:
         raise Conflict("It was so.", code="moved")
     if call.body.said == "later":
         raise Unavailable("Not now.", retry_after_ms=1_001)
-    return answer(Said(said=call.body.said), 201)
+    return answer(Said(said=call.command_id if call.body.said == "key" else call.body.said), 201)
 
 
 def operation(path: str, body: type[Shape] | None, **more: Any) -> Operation:
@@ -90,6 +90,11 @@ async def test_a_body_may_be_left_out_where_it_is_said_so(session):
     assert await told(session, "/optional", json={"said": "x"}) == (201, {"said": "x"})
     status, said = await told(session, "/without", json={})
     assert (status, said["code"]) == (400, "bad_body")
+
+
+async def test_who_shows_no_token_has_no_key_that_anybody_else_could_have(session):
+    wish = {"json": {"said": "key"}, "headers": {"Idempotency-Key": "KEY"}}
+    assert len({(await told(session, "/all", **wish))[1]["said"] for _ in range(2)}) == 2
 
 
 async def test_each_operation_takes_as_much_as_it_needs(session):
