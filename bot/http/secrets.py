@@ -1,15 +1,15 @@
 """Secrets over HTTP: the values of an environment, for whoever may read them now."""
 
 import base64
-import contextlib
 import re
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from aiohttp import web
 from pydantic import Field
+from pydantic_core import to_json
 
 from bot.http import dotenv
-from bot.http.answers import Shape, answer, told, unchanged
+from bot.http.answers import JSON, Shape, told, unchanged
 from bot.http.api import Call, Operation
 from bot.http.asked import once
 from bot.http.waiting import Wait, Waiting
@@ -95,8 +95,7 @@ class SecretOperations:
             return unchanged(headers)
         if query.format == "dotenv":
             return told(_as_dotenv(found), PLAIN, headers=headers)
-        entries = tuple(_entry(name, value) for name, value in found.values.items())
-        return answer(Secrets(target=target.id, version=found.version, entries=entries), headers=headers)
+        return told(_as_json(target, found), JSON, headers=headers)
 
 
 def environment_of(call: Call) -> Target:
@@ -116,12 +115,20 @@ def _known(request: web.Request, after: int | None) -> Known:
     return Known(tuple(_ETAG.findall(given)[:ETAGS_MOST]), after or 0)
 
 
-def _entry(name: str, value: Value) -> Entry:
+def _as_json(target: Target, opened: Opened) -> bytes:
+    """As `Secrets` says, which would take ten times as long to make."""
+    entries = [_entry(name, value) for name, value in opened.values.items()]
+    return to_json({"target": target.id, "version": opened.version, "entries": entries})
+
+
+def _entry(name: str, value: Value) -> dict[str, Any]:
     raw = value.secret.reveal() if value.secret is not None else b""
     if value.mode is None:
-        with contextlib.suppress(UnicodeDecodeError):
-            return Entry(name=name, value=raw.decode())
-    return Entry(name=name, base64=base64.b64encode(raw).decode(), mode=value.mode)
+        try:
+            return {"name": name, "value": raw.decode()}
+        except UnicodeDecodeError:
+            return {"name": name, "base64": base64.b64encode(raw).decode()}
+    return {"name": name, "base64": base64.b64encode(raw).decode(), "mode": value.mode}
 
 
 def _as_dotenv(opened: Opened) -> bytes:
