@@ -17,16 +17,15 @@ from bot.settings import Settings
 from bot.slack.app import Identity, Running
 from bot.slack.directory import SlackDirectory
 from bot.slack.homes import Homes
-from bot.slack.pictures import Pictures
 from bot.slack.replies import Replies
-from bot.slack.sockets import Sockets
+from bot.slack.sockets import Sockets, end
 from bot.slack.wire import Slack
 from bot.watch import Watch
 from scheduler.clock import Clock
 from scheduler.expiries import Expiries
 from scheduler.metrics import Metrics
 from scheduler.relay import Relay
-from store.model.errors import AccessError, Unavailable
+from store.model.errors import Unavailable
 from store.redis.audit import AuditLog
 from store.redis.blobs import Blobs
 from store.redis.client import Client
@@ -41,15 +40,11 @@ from store.redis.policies import Policies
 from store.redis.requests import Requests
 from store.redis.tokens import Tokens
 from store.redis.uses import Uses
-from store.redis.versions import Versions
 
 ACK_S: Final = 3.0  # Slack waits no longer for the answer to a click
 # For all that runs when the process is told to stop; whoever supervises it may kill it after fifteen.
 DRAIN_S: Final = 9.0
 SLACK_AGAIN_S: Final = 5.0
-WAITED_FOR: Final = frozenset(
-    {"slack_silent", "ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"}
-)
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -69,7 +64,6 @@ class App:
     sockets: Sockets | None
     http: HttpServer
     running: Running
-    pictures: Pictures
     replies: Replies
     homes: Homes
     directory: SlackDirectory
@@ -78,7 +72,6 @@ class App:
     deaf: asyncio.Event  # set when this process can no longer hear Slack and had better be started again
     requests: Requests
     environments: Environments
-    versions: Versions
     blobs: Blobs
     policies: Policies
     older: Older
@@ -105,16 +98,15 @@ class App:
         if await self.policies.number():
             await self.older.mend((await self.policies.current()).targets)
         await self.http.start()
-        try:
-            ready = await self._meet_slack()
-        except BaseException:
-            await self.http.stop()
-            raise
+        met = await self._meet_slack()
         self.clock.start()
-        if not ready:
-            task = asyncio.create_task(self._keep_meeting())
-            self.background.add(task)
-            task.add_done_callback(self.background.discard)
+        self.background.add(asyncio.create_task(self._hear(met=met)))
+
+    async def until_deaf(self) -> None:
+        """Raises what `start` would have raised, had Slack not been silent then."""
+        done, _ = await asyncio.wait(self.background)
+        for task in done:
+            task.result()
 
     async def stop(self) -> None:
         """Hears nothing new, ends what it has begun, and leaves the rest to the next start: it all lies in Redis."""
@@ -124,8 +116,8 @@ class App:
         def left() -> float:
             return max(0.0, until - clock())
 
-        for task in list(self.background):
-            task.cancel()
+        for task in self.background:
+            await end(task)
         if self.sockets is not None:
             await self.running.ended(ACK_S)  # whoever has clicked is answered while there is a socket for it
             await self.sockets.close()
@@ -147,7 +139,7 @@ class App:
             await self.embedded.stop()
 
     async def _meet_slack(self) -> bool:
-        """False while Slack does not answer. Raises `SlackRefused` for a token that is none."""
+        """False while Slack does not answer. Raises `SlackRefused` for a token that is none, `Invalid` for the first policies."""
         try:
             await self.identity.learn()
             await self.bootstrap.policies()
@@ -155,20 +147,14 @@ class App:
                 await self.sockets.check()
                 await self.sockets.connect()
         except Unavailable as error:
-            if error.detail not in WAITED_FOR:
-                raise
-            log.warning("slack is silent", why=error.sentence)
+            log.warning("not ready yet", why=error.sentence)
             return False
         log.info("ready", mode=self.settings.mode, http=self.http.port)
         return True
 
-    async def _keep_meeting(self) -> None:
-        while True:
+    async def _hear(self, *, met: bool) -> None:
+        """Ends when Slack, once met, is not heard any more."""
+        while not met:
             await asyncio.sleep(SLACK_AGAIN_S)
-            try:
-                if await self._meet_slack():
-                    return
-            except AccessError as error:
-                log.error("slack refuses us", why=error.sentence)  # noqa: TRY400 - a sentence says it all
-                self.deaf.set()
-                return
+            met = await self._meet_slack()
+        await self.deaf.wait()

@@ -19,7 +19,7 @@ from bot.http.addresses import Addresses
 from bot.http.api import Api
 from bot.http.auth import Auth
 from bot.http.deploys import DeployOperations
-from bot.http.environments import EnvironmentOperations, Kept
+from bot.http.environments import EnvironmentOperations
 from bot.http.filed import Filing
 from bot.http.github_events import PATH as EVENTS_OF_GITHUB
 from bot.http.github_events import GitHubEvents
@@ -97,6 +97,7 @@ from store.model.effect import (
     Tell,
     TellToken,
 )
+from store.model.errors import Invalid
 from store.model.secret import Secret
 from store.redis.audit import AuditLog
 from store.redis.blobs import Blobs
@@ -177,7 +178,6 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         sockets=doors.sockets,
         http=doors.http,
         running=doors.running,
-        pictures=shown.pictures,
         replies=shown.replies,
         homes=shown.homes,
         directory=store.directory,
@@ -186,7 +186,6 @@ async def _assemble(settings: Settings, skew: Skew, embedded: EmbeddedServer | N
         deaf=doors.deaf,
         requests=store.requests,
         environments=store.environments,
-        versions=store.versions,
         blobs=store.blobs,
         policies=store.policies,
         older=store.older,
@@ -463,13 +462,15 @@ class _Doors:
             random=secrets.token_bytes,
             now_ms=now_ms,
         )
-        kept = Kept(store.environments, store.versions, store.blobs)
+        environments = EnvironmentOperations(
+            talk, environments=store.environments, versions=store.versions, blobs=store.blobs
+        )
         return Api(
             (
                 *LoginOperations(self.logging_in, store.tokens, addresses, waiting).operations(),
                 *deploys.operations(),
                 *RequestOperations(talk, sight=self._sight, filing=filing, waiting=waiting).operations(),
-                *EnvironmentOperations(talk, kept).operations(),
+                *environments.operations(),
                 *SecretOperations(store.environments, waiting).operations(),
                 *TokenOperations(talk, store.tokens, store.uses, filing).operations(),
             ),
@@ -481,10 +482,12 @@ class _Doors:
 
 
 def _hearing(settings: Settings, app: AsyncApp, deaf: asyncio.Event) -> tuple[Sockets | None, list[web.RouteDef]]:
-    """How Slack is heard: over sockets of ours, or by a route of our site."""
+    """How Slack is heard: over sockets of ours, or by a route of our site. Raises `Invalid` where nothing tells Slack from others."""
     if settings.mode is Mode.SOCKET:
         return Sockets(app, _plain(settings.slack_app_token), settings.slack_api_url, deaf.set), []
-    events = SlackEvents(app, settings.slack_signing_secret or Secret(b""), time.time)  # noqa: TID251 - Slack signs this machine's time
+    if settings.slack_signing_secret is None:
+        raise Invalid("SLACK_SIGNING_SECRET: it is not set.", code="bad_settings")
+    events = SlackEvents(app, settings.slack_signing_secret, time.time)  # noqa: TID251 - Slack signs this machine's time
     events.prove()
     return None, [web.post(PATH, events.handle)]
 

@@ -31,6 +31,7 @@ NOT_KNOWN: Final = "The server does not know whether that was done. See what is:
 HINTS: Final = {"reason_required": 'Add --reason "…".', "ticket_required": "Add --ticket."}
 # Worth saying again: a process between two others, a Redis that fails over.
 AGAIN: Final = frozenset({429, 502, 503, 504})
+IN_VAIN: Final = frozenset({"bad_answer", "internal"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class Client:
                     raise
                 refused = shown
             except Unavailable as error:
-                if not left or error.detail == "bad_answer":
+                if not left or error.detail in IN_VAIN:
                     raise
                 told_s = (error.retry_after_ms or 0) / 1000
                 await asyncio.sleep(min(max(left.pop(0), told_s), LONGEST_PAUSE_S))

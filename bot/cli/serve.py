@@ -70,7 +70,7 @@ def collect_rarely() -> None:
 
 
 async def serve(settings: "Settings") -> int:
-    """Raises `AccessError` where it cannot start. Whatever happens, no server of ours stays behind."""
+    """Raises `AccessError` where it cannot start, also where that shows only once Slack answers. Whatever happens, no server of ours stays behind."""
     stopping = told_to_stop()
     from bot.main import build
 
@@ -78,9 +78,7 @@ async def serve(settings: "Settings") -> int:
     if app is None:
         return 0
     try:
-        if await _unless(stopping, _started(app)) is None:
-            return 0
-        return await _until(app, stopping)
+        return await _unless(stopping, _served(app)) or 0
     finally:
         await app.stop()
         log.info("stopped")
@@ -115,21 +113,13 @@ async def _unless(stopping: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | 
     return task.result()
 
 
-async def _started(app: "App") -> bool:
+async def _served(app: "App") -> int:
+    """Until Slack is not heard any more. Raises `AccessError` for what no waiting would mend."""
     try:
         await app.start()
+        await app.until_deaf()
     except AccessError as error:
         raise _in_settings(error) from None
-    return True
-
-
-async def _until(app: "App", stopping: asyncio.Event) -> int:
-    waits = [asyncio.create_task(event.wait()) for event in (stopping, app.deaf)]
-    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    for each in waits:
-        each.cancel()
-    if stopping.is_set():
-        return 0
     log.error("deaf", why="Slack is not heard any more. The process ends, to be started again.")
     return FAILED
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Final
 
+import structlog
 from aiohttp import web
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -27,6 +28,7 @@ STATUS_OF: Final = {
     "too_many": 429,
 }
 AGAIN_MS: Final = 1_000  # where nobody said how long to wait
+FAILED: Final = "This failed, and should not have: its log says how. Whether it was done before that is not known."
 
 # What is told is for who asked, and for now; and nothing of it is a page.
 HEADERS: Final[Mapping[str, str]] = {
@@ -35,6 +37,8 @@ HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Server": "countersign",
 }
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 def _whole(value: object) -> object:
@@ -75,6 +79,14 @@ def told(
 
 def unchanged(headers: Mapping[str, str]) -> web.Response:
     return web.Response(status=304, headers={**HEADERS, **headers})
+
+
+def foreseen(error: Exception) -> AccessError:
+    """Itself; of what nobody foresaw nothing is told but that it happened, and the log has its kind and its place."""
+    if isinstance(error, AccessError):
+        return error
+    log.error("http failed", exc_info=error)
+    return AccessError(FAILED, code="internal")
 
 
 def refused(error: AccessError, headers: Mapping[str, str] | None = None) -> web.Response:

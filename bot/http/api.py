@@ -12,13 +12,12 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from bot.http import asked
-from bot.http.answers import JSON, Nothing, refused, told
+from bot.http.answers import JSON, Nothing, foreseen, refused, told
 from bot.http.auth import AUTHORIZATION, Auth, Caller, bearer, no_token
 from bot.http.openapi import described
 from bot.http.pace import Pace
 from bot.http.signed import SIGNATURE, Signer
 from scheduler.metrics import Metrics
-from store.model.errors import AccessError
 from store.model.token import Bearer
 
 KIB: Final = 1024
@@ -33,8 +32,8 @@ class Call:
     """One request whose shape is right. `body` and `query` are of the classes that the operation names.
 
     `caller` was looked up, or is None where all may call it, or where a script looks at `bearer` itself.
-    `signer`: who signed the body instead of showing a token. `command_id`: the same whenever the same wish arrives again under
-    the same `Idempotency-Key`.
+    `signer`: who signed the body instead of showing a token. `command_id`: the same whenever the same wish arrives again from
+    the same `caller` under the same `Idempotency-Key`.
     """
 
     request: web.Request
@@ -139,8 +138,9 @@ class Api:
                 response = await self._answered(operation, request, shown)
                 if shown is not None:
                     self._used(shown, request)
-            except AccessError as error:
-                response, said = refused(error), error.detail
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is told and counted like all that is known
+                known = foreseen(error)
+                response, said = refused(known), known.detail
             if not response.prepared:
                 response.headers[NOW] = str(self._auth.now_ms())
             took = time.perf_counter() - begun
@@ -161,7 +161,7 @@ class Api:
         caller = await self._auth.known(shown) if shown is not None and not operation.looks_itself else None
         raw = await asked.read(request, operation.most_bytes) if operation.method == "POST" else b""
         signer = await operation.signed(request, raw) if operation.signed is not None and shown is None else None
-        command_id = asked.command_id(request, caller.token.id if caller is not None else "")
+        command_id = asked.command_id(request, caller.token.id if caller is not None else None)
         query = asked.query(operation.query, request)
         body = asked.body(operation, request, raw) if operation.method == "POST" else None
         return await operation.handle(Call(request, caller, shown, body, query, command_id, signer))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 IDEMPOTENCY: Final = "Idempotency-Key"
 FAULTS_TOLD: Final = 10
+MOST_BYTES: Final = 1024 * 1024  # of what others send as they like: Slack, GitHub
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,100}")
 _TYPE: Final = re.compile(rf"{re.escape(JSON)}\s*(;\s*charset=\"?utf-8\"?\s*)?", re.IGNORECASE)
@@ -28,13 +29,13 @@ def once(request: web.Request, header: str) -> str | None:
     return given[0] if given else None
 
 
-def command_id(request: web.Request, token: str) -> str:
-    """Of this token: what others call by the same key is something else. Raises `Invalid`."""
+def command_id(request: web.Request, token: str | None) -> str:
+    """Of this token: what others call by the same key is something else. Who shows none has no key. Raises `Invalid`."""
     key = once(request, IDEMPOTENCY)
-    if key is None:
-        return f"http:{token}:{secrets.token_hex(16)}"
-    if not _KEY.fullmatch(key):
+    if key is not None and not _KEY.fullmatch(key):
         raise Invalid(f"{IDEMPOTENCY} has 1 to 100 printable ASCII characters, without spaces.", code="bad_header")
+    if key is None or token is None:
+        return f"http:{token or ''}:{secrets.token_hex(16)}"
     return f"http:{token}:{key}"
 
 
@@ -65,12 +66,12 @@ def body(operation: "Operation", request: web.Request, raw: bytes) -> Any:
 
 
 async def read(request: web.Request, most: int) -> bytes:
-    """The body as it came. Raises `Invalid`."""
+    """The body as it came. Raises `Invalid`, also for one that is not packed as it says, or breaks off."""
     try:
         return await request.clone(client_max_size=most).read()
     except web.HTTPRequestEntityTooLarge:
         raise Invalid(f"The body has more than {most:,} bytes.", code="body_too_large") from None
-    except web.HTTPException:
+    except (web.RequestPayloadError, ConnectionError):
         raise Invalid("The body cannot be read.", code="bad_body") from None
 
 

@@ -16,10 +16,7 @@ SCHEME: Final = "bearer"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`bearer` is what the reading script looks at again, in the step that reads."""
-
     token: Token
-    bearer: Bearer
 
     @property
     def person(self) -> str:
@@ -43,7 +40,7 @@ class Auth:
 
     async def known(self, shown: Bearer) -> Caller:
         """Raises `Forbidden` (`bad_token`)."""
-        return Caller(await self._tokens.show(shown, self.now_ms()), shown)
+        return Caller(await self._tokens.show(shown, self.now_ms()))
 
 
 def bearer(request: web.Request) -> Bearer:

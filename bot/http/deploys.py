@@ -15,15 +15,15 @@ from store.model.audit import Audit
 from store.model.command import Report
 from store.model.errors import AccessError, Conflict, Forbidden, Invalid, NotFound, Unavailable
 from store.model.identity import RequestId, TargetId, parse_request_id, request_id
-from store.model.lifecycle.deploying import LOG_MOST
+from store.model.lifecycle.deploying import LOG, LOG_MOST
 from store.model.request import RELAY, Request, State
 from store.model.token import SECRET_BYTES, Token, write_token
 from store.redis.heard import Heard
 from store.redis.tokens import Tokens
 
 Stage = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
-Words = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^[^\x00]*$")]
-Log = Annotated[str, StringConstraints(max_length=LOG_MOST, pattern=r"^https://[^\s<>|\x00]+$")]
+Sentence = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^[^\x00]*$")]
+Log = Annotated[str, StringConstraints(max_length=LOG_MOST, pattern=f"^{LOG}$")]
 
 
 class Status(Shape):
@@ -32,7 +32,7 @@ class Status(Shape):
     outcome: Literal["running", "succeeded", "failed"]
     stage: Stage | None = None
     log: Log | None = None
-    said: Words | None = None
+    said: Sentence | None = None
 
 
 class Noted(Shape):
@@ -108,7 +108,8 @@ class DeployOperations:
         )
 
     async def status(self, call: Call) -> web.StreamResponse:
-        request, proof, body = *await self._proven(call), call.body
+        request, proof = await self._proven(call)
+        body: Status = call.body
         command = Report(
             id=proof.command_id,
             actor=proof.actor,

@@ -1,6 +1,5 @@
 """Environments over HTTP: what there is, by name: versions, differences, and values that are sealed before anybody is asked."""
 
-from dataclasses import dataclass
 from typing import Annotated, Final
 
 from aiohttp import web
@@ -8,8 +7,8 @@ from pydantic import Field
 
 from bot.http.answers import Shape, answer
 from bot.http.api import KIB, Call, Operation
-from bot.http.requests import Mode, Name, raw
 from bot.http.secrets import VersionNumber, environment_of
+from bot.http.shapes import Mode, Name, raw
 from bot.slack.conversation import Conversation
 from store.model.environment import Environment
 from store.model.errors import Invalid, NotFound
@@ -124,20 +123,11 @@ class Sealed(Shape):
     expires_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What is kept of environments."""
-
-    environments: Environments
-    versions: Versions
-    blobs: Blobs
-
-
 class EnvironmentOperations:
-    def __init__(self, talk: Conversation, kept: Kept) -> None:
-        self._environments = kept.environments
-        self._versions = kept.versions
-        self._blobs = kept.blobs
+    def __init__(self, talk: Conversation, *, environments: Environments, versions: Versions, blobs: Blobs) -> None:
+        self._environments = environments
+        self._versions = versions
+        self._blobs = blobs
         self._requests = talk.requests
         self._policies = talk.policies
         self._directory = talk.directory

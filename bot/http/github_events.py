@@ -8,18 +8,19 @@ import hmac
 import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import structlog
 from aiohttp import web
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from bot.github_settings import GitHubAccess
+from bot.http.asked import MOST_BYTES, read
 from scheduler.gates import bound
 from store.model.command import Report
 from store.model.effect import Knock
 from store.model.errors import AccessError, Unavailable
-from store.model.lifecycle.deploying import LOG_MOST
+from store.model.lifecycle.deploying import is_log
 from store.model.policy import DAY, HOUR
 from store.model.request import RELAY, VERSION_PATTERN, Gate, Login, Number, Ref, Repository
 from store.redis.outbox import Outbox
@@ -124,7 +125,7 @@ class GitHubEvents:
         self._now_ms = now_ms
 
     async def handle(self, request: web.Request) -> web.Response:
-        body = await request.read()  # the server takes 1 MiB and no more
+        body = await read(request, MOST_BYTES)
         signatures = request.headers.getall("X-Hub-Signature-256", [])
         if len(signatures) != 1 or not self.genuine(body, signatures[0]):
             log.warning("github signature refused")
@@ -201,7 +202,7 @@ class GitHubEvents:
             actor=RELAY,
             outcome=outcome,
             stage="In progress at GitHub" if outcome == "running" else None,
-            log=next((url for url in (status.log_url, status.target_url) if _is_log(url)), None),
+            log=next((url for url in (status.log_url, status.target_url) if url and is_log(url)), None),
             said=status.description or None,
         )
         try:
@@ -215,10 +216,6 @@ class GitHubEvents:
 
 def _ms(at: datetime) -> int:
     return int(at.timestamp() * 1000)
-
-
-def _is_log(url: Any) -> bool:
-    return bool(url) and len(url) <= LOG_MOST and re.fullmatch(r"https://[^\s<>|\x00]+", url) is not None
 
 
 def _said(status: int, sentence: str) -> web.Response:

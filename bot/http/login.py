@@ -17,7 +17,6 @@ from store.model.login import spelled
 from store.model.token import PublicKey, TokenId
 from store.redis.tokens import Tokens
 
-Words = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Poll = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
 Nonce = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
 Signature = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{86}$")]
@@ -26,7 +25,7 @@ Signature = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{86}$")]
 class Ask(Shape):
     """`host` is what the computer calls itself; `seals` its X25519 and `signs` its Ed25519 public key, base64url."""
 
-    host: Words
+    host: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     seals: PublicKey
     signs: PublicKey
 

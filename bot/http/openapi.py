@@ -35,6 +35,7 @@ FAULTS: Final = {
     413: "The body is too large.",
     415: "The body is not JSON.",
     429: "Too often. `Retry-After` says when to come again.",
+    500: "It failed, and should not have: the log of the server says how.",
     503: "A part that is needed does not answer. Nothing is lost; `Retry-After` says when to come again.",
 }
 WITHOUT_BODY: Final = frozenset({413, 415})

@@ -1,16 +1,15 @@
 """Requests over HTTP: to ask, to see how it goes, to use and to end, by the same corridor as in Slack."""
 
-import base64
-import binascii
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal, TypedDict
 
 from aiohttp import web
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from bot.http.answers import Nothing, Shape, Whole, answer
 from bot.http.api import KIB, Call, Operation
 from bot.http.auth import Caller
 from bot.http.filed import Filed, Filing
+from bot.http.shapes import Mode, Name, Ticket, Words, raw
 from bot.http.waiting import Wait, Waiting
 from bot.slack.conversation import Conversation
 from bot.slack.sight import Sight, unseen
@@ -19,7 +18,7 @@ from store.model.command import Activate, Cancel, Command, Deploy, End, Withdraw
 from store.model.errors import AccessError, Invalid, NotFound
 from store.model.identity import Target, UserId, parse_request_id
 from store.model.lifecycle import World
-from store.model.request import REASON_MOST, Machine, State
+from store.model.request import Door, Machine, State
 from store.model.secret import Secret
 from store.redis.environments import Value
 from store.redis.requests import Outcome
@@ -30,11 +29,7 @@ LISTED_MOST: Final = 100
 ENTRIES_MOST: Final = 1_000  # looked at before the limit of a request says no in words
 LONGEST_MS: Final = 366 * 24 * 3_600_000
 
-Words = Annotated[str, StringConstraints(max_length=REASON_MOST, pattern=r"^[^\x00]*$")]
-Ticket = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00]*$")]
 Milliseconds = Annotated[Whole, Field(gt=0, le=LONGEST_MS)]
-Mode = Annotated[Whole, Field(ge=0, le=0o777, description="Permission bits of a file, as a number.")]
 
 
 class Wanted(Shape):
@@ -98,6 +93,15 @@ class Listed(Shape):
     requests: tuple[Filed, ...]
 
 
+class _Said(TypedDict):
+    """What is said with whatever is asked for."""
+
+    reason: str
+    ticket: str | None
+    command_id: str
+    door: Door
+
+
 class RequestOperations:
     def __init__(self, talk: Conversation, *, sight: Sight, filing: Filing, waiting: Waiting) -> None:
         self._requests = talk.requests
@@ -150,15 +154,13 @@ class RequestOperations:
         )  # fmt: skip
 
     async def ask(self, call: Call) -> web.StreamResponse:
-        body, policies = call.body, await self._policies.current()
-        target = Target.parse(body.target, organization=policies.organization)
+        body: Ask = call.body
+        target = Target.parse(body.target, organization=(await self._policies.current()).organization)
         if body.kind == "deploy":
             return answer(await self._filing.done(await self._deploy(call, target)), 201)
         _only(body, "version", "ref")
         user = call.known.person
-        said: dict[str, Any] = {
-            "reason": body.reason, "ticket": body.ticket, "command_id": call.command_id, "door": "terminal"
-        }  # fmt: skip
+        said = _Said(reason=body.reason, ticket=body.ticket, command_id=call.command_id, door="terminal")
         if body.kind == "change":
             outcome = await self._change(user, target, body, said)
         else:
@@ -195,7 +197,7 @@ class RequestOperations:
             machine=machine,
         )
 
-    async def _change(self, user: str, target: Target, body: Ask, said: dict[str, Any]) -> Outcome:
+    async def _change(self, user: str, target: Target, body: Ask, said: _Said) -> Outcome:
         _only(body, "duration_ms", "grant_expiration_ms")
         if body.beneficiary not in (None, user):
             raise Invalid("A change is for nobody: leave out the beneficiary.", code="bad_body")
@@ -314,13 +316,3 @@ def _value(entry: Wanted) -> Value | Pasted:
     if entry.remove:
         return Value(None)
     return Value(Secret(raw(entry.value, entry.base64)), entry.mode)
-
-
-def raw(value: str | None, encoded: str | None) -> bytes:
-    """Raises `Invalid`, without what was given."""
-    if encoded is None:
-        return (value or "").encode()
-    try:
-        return base64.b64decode(encoded.encode(), validate=True)
-    except (ValueError, binascii.Error):
-        raise Invalid("A value is not base64.", code="bad_body") from None

@@ -116,6 +116,7 @@ def _known(request: web.Request, after: int | None) -> Known:
 
 
 def _as_json(target: Target, opened: Opened) -> bytes:
+    """As `Secrets` says, which would take ten times as long to make."""
     entries = [_entry(name, value) for name, value in opened.values.items()]
     return to_json({"target": target.id, "version": opened.version, "entries": entries})
 

@@ -5,8 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
-from bot.http.answers import refused
-from bot.http.slack_events import MOST_BYTES
+from bot.http.answers import foreseen, refused
 from bot.settings import Address
 from store.model.errors import Invalid, NotFound, Unavailable
 
@@ -16,8 +15,7 @@ ENDS_S: Final = 3.0  # for a request that runs when the server stops; Slack wait
 class HttpServer:
     def __init__(self, address: Address, routes: Iterable[web.RouteDef]) -> None:
         self._address = address
-        # Operations of the API read what they take by themselves, each as much as it is meant to.
-        app = web.Application(client_max_size=MOST_BYTES, middlewares=[_in_our_words])
+        app = web.Application(middlewares=[_in_our_words])
         app.add_routes(routes)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=ENDS_S)
         self.port = address.port
@@ -44,7 +42,7 @@ class HttpServer:
 async def _in_our_words(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """What no route answers is told as everything else is."""
+    """What no route answers, or fails to, is told as everything else is."""
     try:
         return await handler(request)
     except web.HTTPNotFound:
@@ -52,3 +50,7 @@ async def _in_our_words(
     except web.HTTPMethodNotAllowed as error:
         allowed = ", ".join(sorted(error.allowed_methods))
         return refused(Invalid(f"This takes {allowed}.", code="wrong_method"), {"Allow": allowed})
+    except web.HTTPException:
+        raise
+    except Exception as error:  # noqa: BLE001 - aiohttp would answer with a page of its own
+        return refused(foreseen(error))

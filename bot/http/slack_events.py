@@ -10,12 +10,12 @@ from aiohttp import web
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 
+from bot.http.asked import MOST_BYTES, read
 from store.model.errors import Unavailable
 from store.model.secret import Secret
 
 PATH: Final = "/slack/events"
 WINDOW_S: Final = 300
-MOST_BYTES: Final = 1024 * 1024
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -29,9 +29,7 @@ class SlackEvents:
         self._now_s = now_s
 
     async def handle(self, request: web.Request) -> web.Response:
-        if request.content_length is not None and request.content_length > MOST_BYTES:
-            return web.Response(status=413)
-        body = await request.read()
+        body = await read(request, MOST_BYTES)
         if not self.genuine(
             body, request.headers.get("X-Slack-Request-Timestamp", ""), request.headers.get("X-Slack-Signature", "")
         ):

@@ -9,7 +9,7 @@ from pydantic import Field
 from bot.http.answers import Shape, answer
 from bot.http.api import Call, Operation
 from bot.http.filed import Filed, Filing
-from bot.http.requests import Ticket, Words
+from bot.http.shapes import Ticket, Words
 from bot.slack.conversation import Conversation
 from store.model.errors import NotFound
 from store.model.identity import Target, TargetId, UserId

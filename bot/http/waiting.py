@@ -57,7 +57,7 @@ class Waiting:
                 await bell.heard(min(left, AGAIN_S))
 
     def jumped(self) -> None:
-        """The time has: whoever waits is answered now, and learns of it by that."""
+        """For a clock that is moved, as the playground and tests do: whoever waits is answered now, and learns of it by that."""
         self._jumps += 1
         self._pulse.ring()
 

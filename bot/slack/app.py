@@ -62,12 +62,9 @@ class Running:
             if not self._count:
                 self._idle.set()
 
-    async def ended(self, within_s: float) -> bool:
-        try:
+    async def ended(self, within_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), within_s)
-        except TimeoutError:
-            return False
-        return True
 
 
 class _Counted(AsyncApp):

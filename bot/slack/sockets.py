@@ -61,9 +61,8 @@ class Sockets:
         return bool(await self.client.is_connected())
 
     async def close(self) -> None:
-        while self._watch is not None and not self._watch.done():
-            self._watch.cancel()  # once is not enough: `wait_for`, in the library, loses one now and then before Python 3.12
-            await asyncio.wait([self._watch], timeout=0.1)
+        if self._watch is not None:
+            await end(self._watch)
         await self._handler.close_async()  # type: ignore[no-untyped-call]
 
     async def _on_message(self, _: object, message: dict[str, Any], *__: object) -> None:
@@ -91,6 +90,13 @@ class Sockets:
     @property
     def _mark(self) -> "_Mark":
         return self._messages, self.client.current_session, self.client.last_ping_pong_time
+
+
+async def end(task: asyncio.Task[None]) -> None:
+    """To cancel it once is not enough: `wait_for`, in the library, loses one now and then before Python 3.12."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=0.1)
 
 
 _Mark = tuple[int, object, float | None]

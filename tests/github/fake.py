@@ -185,7 +185,7 @@ class GitHub:
             http.post(self.deliver_to, data=io.BytesIO(body), headers=sent) as response,
         ):
             text = await response.text()
-            return response.status, json.loads(text)["said"] if text.startswith("{") else text
+            return response.status, json.loads(text).get("said", text) if text.startswith("{") else text
 
     async def asks(self, **changed: Any) -> Json:
         made = self.job(**changed)

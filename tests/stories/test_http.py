@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+import json
 from typing import Any
 
 import aiohttp
@@ -10,6 +11,7 @@ import pytest
 from multidict import CIMultiDict
 from structlog.testing import capture_logs
 
+from bot.http.secrets import Secrets
 from playground import seed
 from playground.house import House
 from store.model.policy import HOUR, MINUTE
@@ -95,18 +97,31 @@ async def test_a_change_by_value_by_file_by_reference_and_back(house: House) -> 
             {"name": "TOKEN", "value": "canary-by-value"},
             {"name": "tls/key.pem", "base64": base64.b64encode(pem).decode(), "mode": 0o600},
             {"name": "BEFORE", "reference": put["reference"]},
+            {"name": "NO_TEXT", "base64": "/w=="},
         ]
         body = {"kind": "change", "target": "payments/staging", "reason": "rotate", "entries": entries}
         asked = await sent(rosa, "/v1/requests", body, 201)
         words = {one["name"]: one["word"] for one in asked["entries"]}
-        assert words == {"STRIPE_KEY": "removed", "TOKEN": "new", "tls/key.pem": "new", "BEFORE": "new"}
+        assert words == {
+            "STRIPE_KEY": "removed",
+            "TOKEN": "new",
+            "tls/key.pem": "new",
+            "BEFORE": "new",
+            "NO_TEXT": "new",
+        }
         await press(house, seed.BEN, await card(house, asked["id"]), "approve")
         merged = await got(rosa, f"/v1/requests/{asked['id']}?wait=30&state=pending")
         assert (merged["state"], merged["version"]) == ("merged", 3)
 
         names = await got(rosa, STAGING)
-        assert [one["name"] for one in names["entries"]] == ["BEFORE", "DATABASE_URL", "TOKEN", "tls/key.pem"]
-        assert names["entries"][3] == {"name": "tls/key.pem", "file": True, "mode": 0o600}
+        assert [one["name"] for one in names["entries"]] == [
+            "BEFORE",
+            "DATABASE_URL",
+            "NO_TEXT",
+            "TOKEN",
+            "tls/key.pem",
+        ]
+        assert names["entries"][4] == {"name": "tls/key.pem", "file": True, "mode": 0o600}
         history = await got(rosa, f"{STAGING}/versions?limit=1")
         assert history["versions"][0]["removed"] == ["STRIPE_KEY"]
         moved = await got(rosa, f"{STAGING}/diff?from=2")
@@ -114,8 +129,11 @@ async def test_a_change_by_value_by_file_by_reference_and_back(house: House) -> 
         back = {"kind": "change", "target": "payments/staging", "reason": "as before", "rollback_to": 2}
         assert {one["word"] for one in (await sent(rosa, "/v1/requests", back, 201))["entries"]} == {"new", "removed"}
     async with of_machine(house, targets=("payments/staging",)) as machine:
-        read = {one["name"]: one for one in (await got(machine, f"{STAGING}/secrets"))["entries"]}
+        answered = await got(machine, f"{STAGING}/secrets")
+        assert Secrets.model_validate_json(json.dumps(answered)).version == 3
+        read = {one["name"]: one for one in answered["entries"]}
         assert base64.b64decode(read["tls/key.pem"]["base64"]) == pem
+        assert read["NO_TEXT"] == {"name": "NO_TEXT", "base64": "/w=="}
         assert (read["TOKEN"]["value"], read["BEFORE"]["value"]) == ("canary-by-value", "sealed before")
         assert await refused(machine, f"{STAGING}/secrets?format=dotenv", 400) == "not_dotenv"
         async with machine.get(f"{STAGING}/secrets?format=dotenv&version=2") as response:

@@ -1,5 +1,6 @@
 """Deploying: what was approved is started by a deployer, one at a time for each application, and reported on by who does it."""
 
+import re
 from dataclasses import replace
 from typing import Final, Literal
 
@@ -29,6 +30,7 @@ from store.model.slots import Slots
 from store.model.standing import Rules, may_cancel, may_deploy
 
 LOG_MOST: Final = 2_000  # characters of a link
+LOG: Final = r"https://[^\s<>|\x00]+"
 SAID_MOST: Final = 300
 
 
@@ -136,6 +138,11 @@ def cancel(world: World, command: Cancel, people: People) -> Transition:
     )
 
 
+def is_log(link: str) -> bool:
+    """Nothing in it ends a link in Slack."""
+    return len(link) <= LOG_MOST and re.fullmatch(LOG, link) is not None
+
+
 def hear(world: World, command: Report) -> Transition:
     """What the receiver says of it. Its end is said once; what it says later changes nothing."""
     request, now_ms, run = world.request, world.now_ms, world.request.run
@@ -149,7 +156,7 @@ def hear(world: World, command: Report) -> Transition:
             "said_ms": now_ms,
         }
     )
-    if command.log is not None and (len(command.log) > LOG_MOST or not command.log.startswith("https://")):
+    if command.log is not None and not is_log(command.log):
         raise Invalid("The log is a link that begins with https://.", code="bad_log")
     if command.outcome == "running":
         if (said.stage, said.log, said.said) == (run.stage, run.log, run.said):

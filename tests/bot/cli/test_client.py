@@ -60,12 +60,17 @@ async def test_whoever_stays_away_is_told_and_whoever_asks_for_patience_gets_it(
 
     async def handle(request: web.Request) -> web.Response:
         asked.append(request.path)
+        if request.path == "/broken":
+            return fault(500, "internal")
         return fault(503, "unavailable", "A moment.", **{"Retry-After": "1"})
 
     async with serving(handle) as url, connected(url) as client:
         with pytest.raises(Unavailable, match="A moment"):
             await client.get("/x", patient=False)
         assert len(asked) == 1
+        with pytest.raises(Unavailable, match="So it is"):
+            await client.get("/broken")  # as it would be the next time
+        assert len(asked) == 2
     async with connected("http://127.0.0.1:1") as client:
         with pytest.raises(Unavailable, match=r"does not answer\. Is it running"):
             await client.get("/x", patient=False)

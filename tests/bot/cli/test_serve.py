@@ -2,13 +2,22 @@
 
 import asyncio
 import json
+import re
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from bot.cli.serve import FAILED, serve
+from bot.main import build
+from bot.settings import Settings
+from bot.slack.sockets import Sockets
 from playground.house import House
+from playground.slack.methods import METHODS
 from playground.slack.sight import text_of
+from store.model.errors import Invalid
 from store.redis.embedded import running
 from tests.bot.cli.conftest import WITHIN_S, Run, Start, nobody_left
 from tests.servers import Server, valkey_binary
@@ -109,7 +118,7 @@ async def test_a_signal_during_the_start_is_heard(start: Start, house: House):
         serve.send(signal.SIGTERM)
         ran = await serve.ended()
     assert ran.code == 0
-    assert "slack is silent" not in ran.err, "it waited for Slack"
+    assert "not ready yet" not in ran.err, "it waited for Slack"
     await nobody_left(data(house))
 
 
@@ -161,14 +170,78 @@ async def test_a_redis_that_forgets_is_refused(run: Run, house: House):
     assert "appendonly yes" in ran.err.splitlines()[-1]
 
 
-async def test_when_slack_cannot_be_heard_any_more_it_ends_to_be_started_again(start: Start, house: House):
-    house.workspace.faults.reset("auth.test", times=2)  # the library tries twice
-    serve = await start("serve", **house.environ())
-    await serve.says("slack is silent")
-    house.workspace.faults.error("auth.test", "account_inactive", times=10)
-    ran = await serve.ended()
-    assert ran.code == 1
-    await nobody_left(data(house))
+@pytest.fixture
+def silent(house: House, monkeypatch: pytest.MonkeyPatch) -> House:
+    """Slack does not answer the first time."""
+    monkeypatch.setattr("bot.app.SLACK_AGAIN_S", 0.05)
+    house.workspace.faults.status("auth.test", 503)
+    return house
+
+
+def no_answer_that_we_know(house: House, patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(METHODS, "auth.test", lambda *_: {})
+
+
+def no_policies(house: House, _: pytest.MonkeyPatch) -> None:
+    (house.folder / "policies.yml").write_text("version: 1\nowners: {}\n")
+
+
+def a_token_that_is_none(house: House, _: pytest.MonkeyPatch) -> None:
+    house.workspace.faults.error("auth.test", "account_inactive")
+
+
+@pytest.mark.parametrize(
+    ("what", "error", "said"),
+    [
+        (a_token_that_is_none, Invalid, "SLACK_BOT_TOKEN: Slack refuses it, the app was removed"),
+        (no_policies, Invalid, "policies.yml:2:9: this names nobody"),
+        (no_answer_that_we_know, KeyError, "team_id"),
+    ],
+    ids=["token", "policies", "answer"],
+)
+async def test_what_would_have_been_no_start_is_none_once_slack_answers(
+    silent: House, monkeypatch: pytest.MonkeyPatch, what: Callable[..., None], error: type[Exception], said: str
+):
+    what(silent, monkeypatch)
+    with capture_logs() as logs, pytest.raises(error, match=re.escape(said)):
+        await asyncio.wait_for(serve(Settings.read(silent.environ())), WITHIN_S)
+    assert [entry["event"] for entry in logs if entry["log_level"] != "info"] == ["not ready yet"]
+    await nobody_left(data(silent))
+
+
+async def test_when_slack_cannot_be_heard_any_more_it_ends_to_be_started_again(
+    silent: House, monkeypatch: pytest.MonkeyPatch
+):
+    async def connect(sockets: Sockets) -> None:
+        sockets._deaf()
+
+    monkeypatch.setattr(Sockets, "connect", connect)
+    assert await asyncio.wait_for(serve(Settings.read(silent.environ())), WITHIN_S) == FAILED
+    await nobody_left(data(silent))
+
+
+async def test_told_to_stop_it_closes_no_socket_that_is_being_opened(silent: House, monkeypatch: pytest.MonkeyPatch):
+    happened, begun, close = [], asyncio.Event(), Sockets.close
+
+    async def connecting(_: Sockets) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.01)
+            happened.append("connected no more")
+
+    async def closing(sockets: Sockets) -> None:
+        happened.append("closed")
+        await close(sockets)
+
+    monkeypatch.setattr(Sockets, "connect", connecting)
+    monkeypatch.setattr(Sockets, "close", closing)
+    app = await build(Settings.read(silent.environ()))
+    await app.start()
+    await asyncio.wait_for(begun.wait(), WITHIN_S)
+    await app.stop()
+    assert happened == ["connected no more", "closed"]
 
 
 def _children(parent: int) -> list[bytes]:

@@ -7,8 +7,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.http.answers import Nothing, Shape, answer
-from bot.http.api import Api, Call, Operation
+from bot.http.answers import FAILED, HEADERS, Nothing, Shape, answer
+from bot.http.api import NOW, Api, Call, Operation
 from bot.http.auth import Auth
 from bot.http.pace import Pace
 from bot.http.server import HttpServer
@@ -32,11 +32,13 @@ class Optional(Shape):
 
 
 async def echo(call: Call) -> web.StreamResponse:
+    if call.body.said == "canary":
+        raise KeyError(call.body.said)
     if call.body.said == "conflict":
         raise Conflict("It was so.", code="moved")
     if call.body.said == "later":
         raise Unavailable("Not now.", retry_after_ms=1_001)
-    return answer(Said(said=call.body.said), 201)
+    return answer(Said(said=call.command_id if call.body.said == "key" else call.body.said), 201)
 
 
 def operation(path: str, body: type[Shape] | None, **more: Any) -> Operation:
@@ -90,6 +92,11 @@ async def test_a_body_may_be_left_out_where_it_is_said_so(session):
     assert (status, said["code"]) == (400, "bad_body")
 
 
+async def test_who_shows_no_token_has_no_key_that_anybody_else_could_have(session):
+    wish = {"json": {"said": "key"}, "headers": {"Idempotency-Key": "KEY"}}
+    assert len({(await told(session, "/all", **wish))[1]["said"] for _ in range(2)}) == 2
+
+
 async def test_each_operation_takes_as_much_as_it_needs(session):
     assert (await told(session, "/all", json={"said": "x" * 80}))[0] == 201
     status, said = await told(session, "/all", json={"said": "x" * 101})
@@ -106,9 +113,12 @@ async def test_an_error_is_told_by_its_class_and_counted_by_its_code(session, me
         value: float | None = metrics.registry.get_sample_value(name, labels)
         return value
 
-    for code in ("moved", "unavailable", "ok"):
+    async with session.post("/all", json={"said": "canary"}) as response:
+        assert (response.status, await response.json()) == (500, {"code": "internal", "sentence": FAILED})
+        assert {NOW, *HEADERS} <= response.headers.keys()
+    for code in ("moved", "unavailable", "ok", "internal"):
         assert counted("countersign_commands_total", door="http", command="all", answer=code) == 1
-    assert counted("countersign_http_seconds_count", operation="all") == 3
+    assert counted("countersign_http_seconds_count", operation="all") == 4
 
 
 def test_nothing_is_a_body_without_fields():

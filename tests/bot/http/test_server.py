@@ -1,11 +1,15 @@
 """The HTTP server: where it listens, and what it says where it cannot."""
 
+import json
 import socket
 
 import aiohttp
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
+from bot.http.answers import HEADERS
+from bot.http.asked import read
 from bot.http.server import HttpServer
 from bot.settings import Address
 from store.model.errors import Unavailable
@@ -42,6 +46,32 @@ async def test_only_loopback_hears_it_when_it_is_told_so():
     with socket.socket() as other:
         assert other.connect_ex(("127.0.0.2", server.port)) != 0
     await server.stop()
+
+
+async def test_what_a_route_fails_to_answer_is_told_as_everything_else_is():
+    async def fails(_: web.Request) -> web.Response:
+        raise KeyError("canary")
+
+    async def reads(request: web.Request) -> web.Response:
+        return web.Response(body=await read(request, 10))
+
+    server = HttpServer(Address("127.0.0.1", 0), [web.post("/fails", fails), web.post("/reads", reads)])
+    await server.start()
+    packed = {"Content-Encoding": "gzip"}
+    with capture_logs() as logs:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}", headers={"Connection": "close"}) as session:
+            for path, data, headers, expected in (
+                ("/fails", b"", {}, (500, "internal")),
+                ("/reads", b"canary", packed, (400, "bad_body")),
+                ("/reads", b"canary canary", {}, (413, "body_too_large")),
+            ):
+                async with session.post(path, data=data, headers=headers) as response:
+                    said = await response.text()
+                    assert (response.status, json.loads(said)["code"]) == expected
+                    assert response.headers.keys() >= HEADERS.keys()
+                    assert "canary" not in said
+    await server.stop()
+    assert [(entry["event"], type(entry["exc_info"])) for entry in logs] == [("http failed", KeyError)]
 
 
 async def test_a_server_that_never_started_stops_quietly():

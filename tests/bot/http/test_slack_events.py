@@ -18,12 +18,14 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 from structlog.testing import capture_logs
 
+from bot.http.asked import MOST_BYTES
 from bot.http.server import HttpServer
-from bot.http.slack_events import MOST_BYTES, PATH, WINDOW_S, SlackEvents
-from bot.settings import Address
+from bot.http.slack_events import PATH, WINDOW_S, SlackEvents
+from bot.main import _hearing
+from bot.settings import Address, Settings
 from bot.slack.app import Identity, Running, bolt
 from bot.slack.wire import Slack
-from store.model.errors import Unavailable
+from store.model.errors import Invalid, Unavailable
 from store.model.secret import Secret
 
 SECRET: Final = Secret(b"8f742231b10e8888abcd99yyyzzz85a5")
@@ -222,6 +224,11 @@ def test_what_is_signed_with_our_secret_and_fresh_passes(body, at_s):
 
 def test_it_proves_at_start_that_a_forgery_does_not_pass():
     events().prove()
+
+
+def test_without_a_secret_nobody_is_heard(tmp_path):
+    with pytest.raises(Invalid, match="SLACK_SIGNING_SECRET"):
+        _hearing(Settings(data=tmp_path, keys=()), unused(), asyncio.Event())
 
 
 def test_a_verifier_that_accepts_all_does_not_start():

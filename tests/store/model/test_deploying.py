@@ -287,7 +287,7 @@ def test_what_the_receiver_says_is_kept_and_its_end_ends_it():
         done(replace(at, request=result.request), Report(id="r4", actor="relay", outcome="succeeded"))
 
 
-@pytest.mark.parametrize("log", ["http://ci/1", "javascript:alert(1)", "https://" + "x" * 2_000, ""])
+@pytest.mark.parametrize("log", ["http://ci/1", "javascript:alert(1)", "https://" + "x" * 2_000, "https://ci/1>", ""])
 def test_a_log_is_a_link(log: str):
     for outcome in ("running", "succeeded"):
         with pytest.raises(Invalid, match="begins with https"):
