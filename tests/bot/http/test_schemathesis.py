@@ -6,10 +6,7 @@ from typing import Any, Final
 
 import pytest
 import requests
-import schemathesis
 from hypothesis import HealthCheck, given, settings
-from schemathesis import GenerationMode
-from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from tests import servers
 from tests.bot.http.served import Served, serving
@@ -26,6 +23,9 @@ def served(real_server: servers.Server, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.mark.parametrize("who", ["rosa", "machine"])
 def test_it_finds_nothing(served: Served, who: str) -> None:
+    import schemathesis  # half a second, which every process of the tests would wait for
+
+    modes = schemathesis.GenerationMode
     description = requests.get(f"{served.url}/openapi.json", timeout=10).json()
     schema = schemathesis.openapi.from_dict(description)
     schema.config.update(base_url=served.url)
@@ -34,13 +34,15 @@ def test_it_finds_nothing(served: Served, who: str) -> None:
         operation = result.ok()  # type: ignore[union-attr]  # the other kind of result is a description that is none
         seen.add(operation.label)
         headers = {"Authorization": f"Bearer {served.token(who)}"}  # one of them ends what is shown
-        _tried(operation, GenerationMode.POSITIVE, headers)
+        _tried(operation, modes.POSITIVE, headers)
         if operation.body or any(True for _ in operation.iter_parameters()):
-            _tried(operation, GenerationMode.NEGATIVE, headers)
+            _tried(operation, modes.NEGATIVE, headers)
     assert len(seen) == sum(len(methods) for methods in description["paths"].values())
 
 
-def _tried(operation: Any, mode: GenerationMode, headers: dict[str, str]) -> None:
+def _tried(operation: Any, mode: Any, headers: dict[str, str]) -> None:
+    from schemathesis.specs.openapi.checks import positive_data_acceptance
+
     @settings(max_examples=EXAMPLES[settings.get_current_profile_name()], suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode))
     def one(case: Any) -> None:
