@@ -17,7 +17,7 @@ from typing import Final, Literal, TypeAlias
 from mutmut.mutation.file_mutation import mutate_file_contents
 
 MODEL: Final = Path("store/model")
-TESTS: Final = (Path("tests/store/model"), Path("tests/builders.py"))
+TESTS: Final = (Path("tests/store/model"), Path("tests/builders.py"), Path("tests/github/gates.py"))
 HERE: Final = Path(__file__).parent
 RESULTS: Final = "results.jsonl"
 BARE: Final = "_mutable_"  # before the name of a function whose decorator was moved
