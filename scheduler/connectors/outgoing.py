@@ -4,12 +4,11 @@ import re
 import socket
 import ssl
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from ipaddress import IPv4Address, IPv6Address
 from types import MappingProxyType
-from typing import Final, Literal, Self
+from typing import Final, Literal, NamedTuple, Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -37,8 +36,7 @@ _NUMBER: Final = re.compile(r"\d+|0x[0-9a-f]*", re.ASCII)  # a last label like t
 Fault = Literal["too_large", "broken_off"]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """`headers` have lower-case names, the last of several. `fault`: why `body` is not the whole of it."""
 
     status: int

@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import filterfalse
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from redis.asyncio import Redis
 
@@ -80,8 +79,7 @@ def woken(delivery: Delivery, environment_id: str | None, now_ms: int) -> Redepl
 _environment = lru_cache(maxsize=ENVIRONMENTS_KEPT)(Environment.from_json)  # the same few are read again and again
 
 
-@dataclass(frozen=True, slots=True)
-class Errand:
+class Errand(NamedTuple):
     """What one try needs, as it was at one moment. `environment`: what the target's name, or that of what has none, means now."""
 
     delivery: Delivery
