@@ -44,6 +44,7 @@ def waiting_index(delivery: Delivery, environment_id: str | None) -> tuple[str, 
     return f"fires:{hooks_of(delivery.environment)}/{delivery.hook}", delivery.at_ms
 
 
+@lru_cache(maxsize=4096)
 def hooks_of(target: str) -> str:
     """By which name the hooks of a target are known: an application's are its environment's."""
     return canonical(target).environment or target
@@ -287,8 +288,7 @@ class Deliveries:
         if after.event in COALESCED and after.state == "failed":
             return
         index, _ = waiting_index(after, environment_id)
-        for member in {f"{after.request}/{after.place}", after.request}:
-            commit.rank(self._keys.index(index), member, None)
+        commit.unrank(self._keys.index(index), f"{after.request}/{after.place}", after.request)
 
     async def _read(self, members: Iterable[str]) -> tuple[Delivery, ...]:
         """`members`: request/place."""

@@ -102,7 +102,7 @@ def _claimed(lane: Lane, row: list[Any], now_ms: int) -> Claimed:
         _number(attempts),
         _number(fence),
         _number(since),
-        max(0, now_ms - int(float(text(due)))),
+        max(0, now_ms - int(float(due))),
         now_ms,
     )
 
