@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, get_args
 import structlog
 
 from scheduler.metrics import Metrics
+from scheduler.patience import Patience
 from store.model.effect import Lane
 from store.model.errors import AccessError, Unavailable
 from store.redis.outbox import Claimed, Outbox
@@ -64,6 +65,7 @@ class Relay:
         self._counted = cache(metrics.effects.labels)  # looking a label up is dearer than counting
         self._jitter = jitter
         self._refused = refused
+        self._patience = Patience(PATIENCE_S)
         self._busy: dict[Lane, set[asyncio.Task[None]]] = {lane: set() for lane in get_args(Lane)}
         self._claiming = {lane: asyncio.Lock() for lane in self._busy}  # two ticks at a time would take the same room
         # Lanes in which more is due: there was no room for it, or it was put anew meanwhile.
@@ -156,7 +158,7 @@ class Relay:
             log.error("effect cannot be read", **_where(claimed))
             return "poison", POISON_PAUSE_MS
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            with self._patience:
                 again = await performer(claimed.effect, claimed)
         except AccessError as error:
             if claimed.lane == "slack" and not isinstance(error, Unavailable):

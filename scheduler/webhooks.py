@@ -7,6 +7,7 @@ import structlog
 
 from scheduler import hook_body
 from scheduler.circuit import Circuits
+from scheduler.company import Company
 from scheduler.connectors import hook as wire
 from scheduler.connectors.outgoing import Outgoing
 from scheduler.gates import Gates
@@ -58,6 +59,7 @@ class Webhooks:
         self._monotonic = monotonic_s
         self._public_url = public_url
         self._circuits = Circuits()
+        self._company = Company()
 
     async def redeploy(self, effect: Redeploy, claimed: Claimed) -> Again | Settled | None:
         """One try. Only the newest version is told; what waited for an older one is overtaken by it."""
@@ -119,13 +121,16 @@ class Webhooks:
         if (wait_ms := self._circuits.enter(hook.url, now_ms=now_ms, monotonic_s=entered_s)) is not None:
             return Again(wait_ms)
         answered = False
+        self._company.leave()
         try:
             receipt = await self._tell(environment_id, errand, hook, await self._outgoing(policies), now_ms)
             answered = receipt.status is not None or receipt.outcome == "refused"
         finally:
+            self._company.come_back()
             self._circuits.leave(
                 hook.url, entered_s=entered_s, answered=answered, now_ms=now_ms, monotonic_s=self._monotonic()
             )
+        await self._company.gathered()
         return await self._settle(environment_id, errand, self._told(delivery, receipt, now_ms), claimed)
 
     async def _tell(

@@ -10,9 +10,8 @@ import hmac
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from scheduler.connectors.outgoing import NOTHING, Answer, Outgoing
 from store.model import headers as header_names
@@ -45,8 +44,7 @@ _TEXTUAL: Final = re.compile(r"(text/[^;]*|application/([^;]*\+)?(json|xml))\s*(
 Outcome = Literal["delivered", "retry", "gone", "refused"]
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """What came of one attempt. Safe to store and to show: it holds nothing that we sent.
 
     `outcome`: *delivered* (any 2xx); *retry*; *gone* (410: the receiver wants no more of these); *refused* (we will not
@@ -70,11 +68,11 @@ def sign(secrets: Secret | Sequence[Secret], message_id: str, timestamp_s: int, 
     if not _ID.fullmatch(message_id):
         raise Invalid("A webhook's id is up to 200 letters, digits and _ : / # -.", code="bad_webhook_id")
     signed = b"%b.%d.%b" % (message_id.encode(), timestamp_s, body)
-    keys = [_key(secret) for secret in ((secrets,) if isinstance(secrets, Secret) else secrets)]
-    if not keys:
+    given = (secrets,) if isinstance(secrets, Secret) else secrets
+    if not given:
         raise Invalid("A webhook without a secret cannot be signed.", code="bad_webhook_secret")
-    macs = (hmac.digest(key, signed, "sha256") for key in keys)
-    return " ".join(f"v1,{base64.b64encode(mac).decode()}" for mac in macs)
+    macs = [hmac.digest(_key(secret), signed, "sha256") for secret in given]
+    return " ".join([f"v1,{base64.b64encode(mac).decode()}" for mac in macs])
 
 
 def _key(secret: Secret) -> bytes:

@@ -4,12 +4,11 @@ import re
 import socket
 import ssl
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from ipaddress import IPv4Address, IPv6Address
 from types import MappingProxyType
-from typing import Final, Literal, Self
+from typing import Final, Literal, NamedTuple, Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -17,7 +16,7 @@ from yarl import URL
 
 from scheduler.connectors.addresses import Address, Allowed, parse_address, public
 from scheduler.connectors.contract import Refused
-from store.model.errors import Invalid, Unavailable
+from store.model.errors import AccessError, Invalid, Unavailable
 from store.model.identity import shown
 
 TOTAL_MS: Final = 10_000  # from the name's look-up to the last byte
@@ -37,8 +36,7 @@ _NUMBER: Final = re.compile(r"\d+|0x[0-9a-f]*", re.ASCII)  # a last label like t
 Fault = Literal["too_large", "broken_off"]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """`headers` have lower-case names, the last of several. `fault`: why `body` is not the whole of it."""
 
     status: int
@@ -107,29 +105,31 @@ class Outgoing:
         `code` "timeout" or "broken_off" the request may have had its effect.
         """
         where = self._known(url)
-        host = shown(where.host or "")
         try:
             return await self._exchange(method, where, headers, body, most)
-        except TimeoutError:
-            raise Unavailable(
-                f"{host} did not answer within {self._timeout.total:g} seconds.", code="timeout"
-            ) from None
-        except aiohttp.ClientConnectorDNSError:
-            raise Unavailable(f"The name {host} could not be looked up.", code="dns") from None
-        except (aiohttp.ClientConnectorCertificateError, ssl.SSLCertVerificationError):
-            raise Unavailable(f"{host} did not show a certificate that we trust.", code="tls") from None
-        except (aiohttp.ClientSSLError, ssl.SSLError):
-            raise Unavailable(f"{host} and we could not agree on a secure connection.", code="tls") from None
-        except aiohttp.ClientConnectorError as fault:
-            if isinstance(fault.os_error, _DeniedError):
-                raise Refused(
+        except (aiohttp.ClientError, OSError) as fault:
+            # Without the cause: aiohttp's errors carry the request, and it carries credentials.
+            raise self._said(shown(where.host or ""), fault) from None
+
+    def _said(self, host: str, fault: Exception) -> AccessError:
+        match fault:
+            case TimeoutError():
+                return Unavailable(f"{host} did not answer within {self._timeout.total:g} seconds.", code="timeout")
+            case aiohttp.ClientConnectorDNSError():
+                return Unavailable(f"The name {host} could not be looked up.", code="dns")
+            case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
+                return Unavailable(f"{host} did not show a certificate that we trust.", code="tls")
+            case aiohttp.ClientSSLError() | ssl.SSLError():
+                return Unavailable(f"{host} and we could not agree on a secure connection.", code="tls")
+            case aiohttp.ClientConnectorError(os_error=_DeniedError()):
+                return Refused(
                     f"{host} stands for an address inside, where nothing is sent unless the owner allows it.",
                     code="address_denied",
-                ) from None
-            raise Unavailable(f"{host} could not be reached.", code="unreachable") from None
-        except (aiohttp.ClientError, OSError):
-            # Without the cause: aiohttp's errors carry the request, and it carries credentials.
-            raise Unavailable(f"{host} broke off the conversation.", code="broken_off") from None
+                )
+            case aiohttp.ClientConnectorError():
+                return Unavailable(f"{host} could not be reached.", code="unreachable")
+            case _:
+                return Unavailable(f"{host} broke off the conversation.", code="broken_off")
 
     async def _exchange(
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, most: int
@@ -137,13 +137,11 @@ class Outgoing:
         session = self._session(url.scheme)
         async with session.request(method, url, headers=headers, data=body, allow_redirects=False) as response:
             received = bytearray()
-            fault: Fault | None = None
+            fault: Fault | None
             try:
-                async for chunk in response.content.iter_any():
+                while len(received) <= most and (chunk := await response.content.readany()):
                     received += chunk
-                    if len(received) > most:
-                        fault = "too_large"
-                        break
+                fault = "too_large" if len(received) > most else None
             except (aiohttp.ClientError, OSError):  # the status is known, and worth more than the rest
                 fault = "broken_off"
             names = {name.lower(): value for name, value in response.headers.items()}

@@ -71,19 +71,17 @@ class Commit:
     def rank(self, key: str, member: str, score: int | None) -> None:
         """Without a score the member leaves."""
         if score is None:
-            self._add("unrank", [key], member)
+            self.unrank(key, member)
         else:
             self._add("rank", [key], member, score)
 
+    def unrank(self, key: str, *members: str) -> None:
+        self._add("unrank", [key], *members)
+
     def put(self, effects: Iterable[Effect]) -> None:
-        for effect in {effect.key: effect for effect in effects}.values():
+        for key, effect in {effect.key: effect for effect in effects}.items():
             self._lanes.add(effect.lane)
-            self._add(
-                "put",
-                [self.keys.lane(effect.lane), self.keys.effect(effect.lane, effect.key)],
-                effect.key,
-                effect.to_json(),
-            )
+            self._add("put", [self.keys.lane(effect.lane), self.keys.effect(effect.lane, key)], key, effect.to_json())
 
     def settle(self, lane: str, member: str, generation: int, fence: int, again_in_ms: int | None) -> None:
         """Ends a claim in the same commit. Where it was lost meanwhile, the rest is committed all the same."""

@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import filterfalse
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from redis.asyncio import Redis
 
@@ -45,6 +44,7 @@ def waiting_index(delivery: Delivery, environment_id: str | None) -> tuple[str, 
     return f"fires:{hooks_of(delivery.environment)}/{delivery.hook}", delivery.at_ms
 
 
+@lru_cache(maxsize=4096)
 def hooks_of(target: str) -> str:
     """By which name the hooks of a target are known: an application's are its environment's."""
     return canonical(target).environment or target
@@ -80,8 +80,7 @@ def woken(delivery: Delivery, environment_id: str | None, now_ms: int) -> Redepl
 _environment = lru_cache(maxsize=ENVIRONMENTS_KEPT)(Environment.from_json)  # the same few are read again and again
 
 
-@dataclass(frozen=True, slots=True)
-class Errand:
+class Errand(NamedTuple):
     """What one try needs, as it was at one moment. `environment`: what the target's name, or that of what has none, means now."""
 
     delivery: Delivery
@@ -289,8 +288,7 @@ class Deliveries:
         if after.event in COALESCED and after.state == "failed":
             return
         index, _ = waiting_index(after, environment_id)
-        for member in {f"{after.request}/{after.place}", after.request}:
-            commit.rank(self._keys.index(index), member, None)
+        commit.unrank(self._keys.index(index), f"{after.request}/{after.place}", after.request)
 
     async def _read(self, members: Iterable[str]) -> tuple[Delivery, ...]:
         """`members`: request/place."""

@@ -71,7 +71,7 @@ All of them begin with `countersign:{installation}:`; the braces are Redis Clust
     index:tokens:U          zset    tokens of U that were not revoked, by creation; tokens:machines: those of all machines
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 INSTALLATION: Final = "countersign:installation"
@@ -80,10 +80,10 @@ INSTALLATION: Final = "countersign:installation"
 @dataclass(frozen=True, slots=True)
 class Keys:
     installation: str
+    prefix: str = field(init=False)
 
-    @property
-    def prefix(self) -> str:
-        return f"countersign:{{{self.installation}}}:"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prefix", f"countersign:{{{self.installation}}}:")  # each delivery names sixteen
 
     def request(self, request: str) -> str:
         return f"{self.prefix}request:{request}"

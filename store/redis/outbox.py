@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic import TypeAdapter
 from redis.asyncio import Redis
@@ -45,8 +44,7 @@ _ANY: Final[TypeAdapter[dict[str, Any]]] = TypeAdapter(dict[str, Any])
 _TYPE: Final = re.compile(rb'\{"schema":[0-9]{1,9},"type":"([a-z_]{1,40})"')  # how most of them begin
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """One effect in hand. `effect` is None where its body cannot be read: it is pushed back and alarmed, never dropped."""
 
     lane: Lane
@@ -104,7 +102,7 @@ def _claimed(lane: Lane, row: list[Any], now_ms: int) -> Claimed:
         _number(attempts),
         _number(fence),
         _number(since),
-        max(0, now_ms - int(float(text(due)))),
+        max(0, now_ms - int(float(due))),
         now_ms,
     )
 

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from scheduler import relay as relaying
 from scheduler.metrics import Metrics
+from scheduler.patience import Patience
 from scheduler.relay import (
     ALARM_AFTER,
     AT_ONCE,
@@ -338,7 +339,7 @@ async def test_a_performance_that_does_not_end_is_cut_off_within_its_lease(
     corridor, relay, performance, metrics, monkeypatch
 ):
     assert relaying.PATIENCE_S * 1_000 < LEASE_MS
-    monkeypatch.setattr(relaying, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(relay, "_patience", Patience(0.01))
     performance.tell(card(), Held())
     await put(corridor, card())
     await run(relay)

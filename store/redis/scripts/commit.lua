@@ -17,7 +17,7 @@
 --   expire key                          ms                    and is gone by itself after so long
 --   drop   key
 --   rank   zset                         member score
---   unrank zset                         member
+--   unrank zset                         member ...            these members leave
 --   put    lane, effect                 member body           coalesces; counts a generation
 --   settle lane, effect                 member generation fence again   ends a claim, as `ended`; a lost one is lost, and the rest is committed
 --   audit  (audit)                      entry
@@ -83,7 +83,7 @@ each(function(name, key, first, last)
   elseif name == 'rank' then
     redis.call('ZADD', KEYS[key], ARGV[first + 1], ARGV[first])
   elseif name == 'unrank' then
-    redis.call('ZREM', KEYS[key], ARGV[first])
+    redis.call('ZREM', KEYS[key], unpack(ARGV, first, last))
   elseif name == 'put' then
     -- Counted by hand: what is no number there must not break off a commit of which a part is written.
     local generation = string.match(redis.call('HGET', KEYS[key + 1], 'generation') or '', '^%d+$') or 0
