@@ -222,7 +222,7 @@ async def test_who_waits_is_told_that_the_access_ended(house: House, how: str, m
         waiting = asyncio.create_task(rosa.get(f"{PROD}/secrets?after=2&wait=30"))
         await until_waiting(house)
         if how == "ended":
-            await end_now(house, seed.BEN, await card(house, held["id"]), "enough")
+            await end_now(house, seed.BEN, await card(house, "Active", held["id"]), "enough")
         else:
             await house.app.tokens.revoke(token.split("_")[1], seed.ROSA, "revoke")
         async with asyncio.timeout(25):  # not by the end of the waiting: that is half a minute
