@@ -1,7 +1,7 @@
 """Freeze: times in which a rule lets no deploy start."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -66,4 +66,4 @@ def frozen_until(freezes: Iterable[Weekly | Dated], now_ms: int) -> tuple[int, s
 
 
 def _ms(wall: datetime, zone: ZoneInfo) -> int:
-    return int(wall.replace(tzinfo=zone).astimezone(UTC).timestamp() * 1000)
+    return int(wall.replace(tzinfo=zone).timestamp() * 1000)

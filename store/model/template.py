@@ -44,7 +44,7 @@ def faults(text: str) -> list[Fault]:
     if not found:
         try:
             json.loads(_fill(parts, {}))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             at = error if isinstance(error, json.JSONDecodeError) else None
             # The filling may have moved what follows it on its line; lines stay.
             line = at.lineno if at is not None else 1

@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from standardwebhooks import Webhook
 
@@ -16,7 +14,6 @@ from scheduler.connectors.hook import DELAYS_MS, excerpt
 from scheduler.connectors.outgoing import Answer
 from scheduler.hook_body import JSON_SCHEMA
 from scheduler.webhooks import trial
-from store.model import template
 from store.model.command import Activate, Cancel, Command, Deploy, End, Present, Report
 from store.model.errors import Conflict, Forbidden, NotFound
 from store.model.identity import Target
@@ -535,33 +532,7 @@ def test_a_receipt_never_holds_the_token_or_the_secret_that_a_receiver_repeats()
     )
 
 
-# -- templates and circuits, by themselves -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("written", "said"),
-    [
-        ('{"a": "{{ data.target }}"}', []),
-        ('{"a": {{ data.access }}}', [(1, 7, "nothing is called “data.access”")]),
-        (
-            '{\n "a": "{{ os.environ }}",\n "b": "{{ type }"}',
-            [(2, 8, "nothing is called “os.environ”"), (3, 8, "{{ has no }} after it")],
-        ),
-        ('{"a": {{ type }}', [(1, 1, "it is no JSON once it is filled")]),
-        ("{{ type.__class__ }}", [(1, 1, "nothing is called “type.__class__”")]),
-    ],
-)
-def test_a_template_is_read_before_anything_is_sent(written: str, said: list[tuple[int, int, str]]) -> None:
-    found = template.faults(written)
-    assert [(each.line, each.column) for each in found] == [(line, column) for line, column, _ in said]
-    assert all(each.sentence.startswith(words) for each, (_, _, words) in zip(found, said, strict=True))
-
-
-@given(st.text(), st.text())
-def test_whatever_is_filled_in_stays_within_its_place(target: str, request: str) -> None:
-    written = '{"t": "a {{ data.target }} b", "r": {{ data.request }}, "n": {{ data.environment_version }}, "m": "{{ data.hook }}"}'
-    filled = template.fill(written, {"data": {"target": target, "request": request}})
-    assert json.loads(filled) == {"t": f"a {target} b", "r": request, "n": None, "m": ""}
+# -- circuits, by themselves -------------------------------------------------------------------------------------------
 
 
 def test_a_host_that_keeps_silent_is_left_alone_and_looked_at_again() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from store.model.caution import of_value
+from store.model.caution import Caution, of_value
 from store.model.secret import Secret
 
 
@@ -23,6 +23,7 @@ def test_of_one_value(value, mode, words):
 
 
 def test_several_at_once_and_by_name() -> None:
-    found = of_value("A", Secret(b" x"), None, Secret(b" x"))
-    assert [(one.name, one.word) for one in found] == [("A", "white_space"), ("A", "unchanged")]
+    twice = of_value("A", Secret(b" x"), None, Secret(b" x"))
+    assert twice == [Caution("A", "white_space"), Caution("A", "unchanged")]
+    assert of_value("A", Secret(b""), None, Secret(b"")) == [Caution("A", "empty"), Caution("A", "unchanged")]
     assert of_value("A", Secret(b"x"), None, None) == []

@@ -359,6 +359,20 @@ def test_a_weekly_freeze_goes_by_the_clocks_on_the_wall(now: str, until: str | N
     assert frozen_until([WEEKEND], at_ms(now)) == (None if until is None else (at_ms(until), "weekend"))
 
 
+@pytest.mark.parametrize(
+    ("zone", "now", "until"),
+    [
+        ("Pacific/Auckland", "2026-11-15T11:30:00", "2026-11-15T12:00:00"),  # Monday there since half an hour
+        ("America/Los_Angeles", "2026-11-16T08:30:00", "2026-11-16T09:00:00"),
+        ("America/Los_Angeles", "2026-11-16T07:59:59", None),  # Sunday there
+        ("Pacific/Auckland", "2026-11-22T10:59:59", None),
+    ],
+)
+def test_a_week_begins_on_monday_where_the_freeze_is(zone: str, now: str, until: str | None):
+    window = Weekly(starts=0, ends=60, zone=zone)
+    assert window.end_ms(at_ms(now)) == (None if until is None else at_ms(until))
+
+
 def test_freezes_that_follow_one_another_are_one():
     windows = [Dated(from_ms=0, until_ms=10, name="a"), Dated(from_ms=10, until_ms=20), Dated(from_ms=15, until_ms=30)]
     assert frozen_until(windows, 5) == (30, "a")

@@ -8,7 +8,7 @@ from store.model.command import End
 from store.model.errors import Forbidden
 from store.model.lifecycle import transition
 from store.model.lock import Cause, Lock
-from store.model.people import People, Wanted
+from store.model.people import People, Wanted, not_told
 from store.model.policy import Circle, Threshold
 from store.model.standing import Rules, may_end, reachable, rules_for, still_needed, tally, wanted
 from tests.builders import (
@@ -118,3 +118,9 @@ def test_a_lock_holds_from_its_first_cause_on():
     causes = tuple(Cause(request="REQVEST009", why="disputed", at_ms=at_ms) for at_ms in (1, 2, 3))
     lock = Lock(user=ONCALL, causes=causes)
     assert (lock.since_ms, lock.newest.at_ms) == (1, 3)
+
+
+def test_a_fact_that_is_missing_is_asked_for_again():
+    for missing, who in [(not_told(), "you are"), (not_told("this is for"), "this is for")]:
+        assert missing.sentence == f"Slack has not told us in time who {who}. Try again in a moment."
+        assert missing.detail == "people_unknown"

@@ -26,6 +26,7 @@ from store.model.sealed import (
     check_names,
     check_request,
     check_size,
+    fields_of,
     length_prefixed,
 )
 
@@ -266,6 +267,11 @@ SENTENCES = [
         "A stored SealedEntry cannot be trusted: it was altered, belongs elsewhere or was written by a newer Countersign. Nothing of it is used.",
     ),
     (
+        lambda: SealedEntry.from_json("[]"),
+        "tampered",
+        "A stored SealedEntry cannot be trusted: it was altered, belongs elsewhere or was written by a newer Countersign. Nothing of it is used.",
+    ),
+    (
         lambda: Manifest.from_json(MANIFEST.to_json().replace("a/b", "../")),
         "tampered",
         "A stored Manifest cannot be trusted: it was altered, belongs elsewhere or was written by a newer Countersign. Nothing of it is used.",
@@ -315,6 +321,7 @@ def test_the_chain_of_versions():
     assert first.follows(None)
     assert second.follows(first)
     assert not second.follows(None)
+    assert not second.model_copy(update={"number": 1}).follows(None)  # the first names none before it
     assert not first.follows(first)
     assert not second.follows(first.model_copy(update={"mac": "cd" * 32}))
     assert not second.follows(first.model_copy(update={"environment_id": "env-2"}))
@@ -346,3 +353,29 @@ def test_length_prefixes_are_unambiguous(one, other):
         return [f.to_bytes(8, "big") if isinstance(f, int) else f.encode() if isinstance(f, str) else f for f in fields]
 
     assert (length_prefixed(*one) == length_prefixed(*other)) == (raw(one) == raw(other))
+    assert fields_of(length_prefixed(*one)) == raw(one)
+
+
+@pytest.mark.parametrize(
+    ("packed", "fields"),
+    [
+        ("", []),
+        ("00000000", [b""]),
+        ("00000001ff00000000", [b"\xff", b""]),
+        ("00000002c3a9" + "00000100" + "ab" * 256, ["é".encode(), b"\xab" * 256]),
+        ("00", None),  # no whole length
+        ("000000", None),
+        ("00000001", None),  # less than it says
+        ("00000003c3a9", None),
+        ("00000001ff00", None),
+        ("00000002c3a9ff", None),  # more than they say
+    ],
+)
+def test_fields_are_read_as_they_were_packed(packed: str, fields: list[bytes] | None) -> None:
+    assert fields_of(bytes.fromhex(packed)) == fields
+
+
+@given(st.binary(max_size=30))
+def test_what_is_read_is_what_would_be_packed(packed: bytes) -> None:
+    fields = fields_of(packed)
+    assert fields is None or length_prefixed(*fields) == packed
