@@ -13,7 +13,7 @@ from store.model.effect import Announce, Fire, Tell
 from store.model.errors import AccessError, Conflict, Forbidden, Invalid
 from store.model.freeze import WEEK_MINUTES, Dated, Weekly, frozen_until
 from store.model.identity import Target
-from store.model.lifecycle import Transition, World, submit, transition
+from store.model.lifecycle import Transition, World, submit, too_late, transition
 from store.model.lifecycle.deploying import LOG_MOST, is_log, starts_ms
 from store.model.lifecycle.world import rules_of
 from store.model.people import FRESH_MS
@@ -423,6 +423,25 @@ def test_what_is_said_of_a_start_that_must_not_be():
         assert refused(at, command) == refusal
 
 
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("pending", "This is not decided yet."),
+        ("running", "This was started already."),
+        ("succeeded", "This was deployed already."),
+        ("failed", "This has failed, and is over."),
+        ("cancelled", "This was cancelled."),
+        ("superseded", "Another deploy that was asked for later was started instead."),
+    ],
+)
+def test_who_comes_too_late_reads_how_it_stands(state: str, said: str):
+    at = approved()
+    at = replace(at, request=at.request.model_copy(update={"state": state}))
+    assert refused(at, start()) == (Conflict, "too_late", said)
+    assert too_late(at).sentence == said
+    assert too_late(at, of_debt=True).sentence == "Nobody broke a glass here."
+
+
 def test_a_reason_is_kept_up_to_its_length():
     for length in (REASON_MOST, REASON_MOST + 1):
         result = done(approved(), Cancel(id="c", actor=REQ, reason="x" * length))
@@ -591,18 +610,36 @@ def test_the_rules_deployers_are_called_and_others_are_not():
         assert [(each.news, each.to.users if each.to else None) for each in announced] == called
 
 
+BAD_VERSION: Final = "is not a version: up to 128 letters, digits and . _ + / @ : -, like v1.2.3."
+BAD_REF: Final = "is neither a commit nor a digest: those look like 9f2c41d or sha256:9f2c41d…."
+
+
 @pytest.mark.parametrize(
-    ("version", "ref", "said"),
+    ("version", "ref", "code", "said"),
     [
-        ("", None, "is not a version"),
-        ("-rf", None, "is not a version"),
-        ("v1\n", None, "is not a version"),
-        ("v" * 129, None, "is not a version"),
-        ("v1", "main", "is neither a commit nor a digest"),
-        ("v1", "9f2c41", "is neither a commit nor a digest"),
-        ("v1", "SHA256:" + "a" * 64, "is neither a commit nor a digest"),
+        ("", None, "bad_version", f"“” {BAD_VERSION}"),
+        ("-rf", None, "bad_version", f"“-rf” {BAD_VERSION}"),
+        ("v1\n", None, "bad_version", f"“v1�” {BAD_VERSION}"),
+        ("v" * 129, None, "bad_version", f"“{'v' * 60}…” {BAD_VERSION}"),
+        ("v1", "main", "bad_ref", f"“main” {BAD_REF}"),
+        ("v1", "9f2c41", "bad_ref", f"“9f2c41” {BAD_REF}"),
+        ("v1", "SHA256:" + "a" * 64, "bad_ref", f"“SHA256:{'a' * 53}…” {BAD_REF}"),
     ],
 )
-def test_what_is_no_version_is_refused_with_a_sentence(version: str, ref: str | None, said: str):
-    with pytest.raises(Invalid, match=said):
+def test_what_is_no_version_is_refused_with_a_sentence(version: str, ref: str | None, code: str, said: str):
+    with pytest.raises(Invalid) as refusal:
         deployment(version, ref)
+    assert (refusal.value.detail, refusal.value.sentence) == (code, said)
+
+
+@pytest.mark.parametrize(
+    ("version", "ref"),
+    [
+        ("7", None),
+        ("v" * 128, "9f2c41d"),
+        ("release/1.2_3+b@x:y-z", "a" * 128),
+        ("v1", "sha256:" + "a" * 64),
+    ],
+)
+def test_what_is_a_version_is_kept_as_it_was_typed(version: str, ref: str | None):
+    assert deployment(version, ref) == Deployment(version=version, ref=ref)
