@@ -10,7 +10,7 @@ from store.model.lifecycle.world import Transition, World, audit, demand, moved_
 from store.model.people import People
 from store.model.policy import Hook, HookEvent
 from store.model.request import Amendment, Change, Enrolling, Minting, Request
-from store.model.sealed import tampered
+from store.model.sealed import Manifest, tampered
 from store.model.standing import may_act, may_review
 from store.model.token import Token
 
@@ -170,7 +170,7 @@ def _merge(world: World, request: Request, actor: str) -> Transition:
         effects=(
             ShowCard(request=request.id),
             *tell(merged, "merged", now_ms),
-            *(_redeploy(merged, change.environment_id, hook, now_ms) for hook in hooks),
+            *(_redeploy(merged, version, hook, now_ms) for hook in hooks),
             *shown(stale, "stale", now_ms),
         ),
         head=version,
@@ -181,12 +181,12 @@ def _merge(world: World, request: Request, actor: str) -> Transition:
     )
 
 
-def _redeploy(merged: Request, environment_id: str, hook: str, now_ms: int) -> Redeploy:
+def _redeploy(merged: Request, version: Manifest, hook: str, now_ms: int) -> Redeploy:
     return Redeploy(
         environment=merged.target,
-        environment_id=environment_id,
+        environment_id=version.environment_id,
         hook=hook,
-        version=merged.merged or 0,
+        version=version.number,
         request=merged.id,
         at_ms=now_ms,
     )

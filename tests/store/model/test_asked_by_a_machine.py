@@ -23,6 +23,7 @@ from tests.builders import (
     STRANGER,
     approve,
     draft,
+    edit,
     people,
     policy,
     world,
@@ -98,6 +99,14 @@ def test_it_takes_back_what_it_asked_and_nothing_else():
         with pytest.raises(Forbidden):
             transition(at(each), Cancel(id="c", actor=OTHER.actor, reason="no"), nobody())
         assert transition(at(each), Cancel(id="c", actor=CI.actor, reason="no"), nobody()).request.state == "cancelled"
+
+
+def test_who_answers_for_it_may_edit_it_and_it_stays_the_machines():
+    pending = asked().request
+    edited = transition(at(pending), edit(pending, OWNER, reason="another"), people()).request
+    assert (edited.machine, edited.door, edited.asker, edited.reason) == (CI, "machine", CI.actor, "another")
+    with pytest.raises(Forbidden, match="Only the person who asked"):
+        transition(at(pending), edit(pending, CI.actor, reason="another"), people())
 
 
 def test_it_neither_approves_nor_starts_anything():

@@ -1,5 +1,6 @@
 """Deploys: approved, then started by who may, one at a time, and ended by a report or by the clock."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -9,12 +10,15 @@ from hypothesis import strategies as st
 
 from store.model.command import Cancel, Deploy, Due, Report
 from store.model.effect import Announce, Fire, Tell
-from store.model.errors import Conflict, Forbidden, Invalid
+from store.model.errors import AccessError, Conflict, Forbidden, Invalid
 from store.model.freeze import WEEK_MINUTES, Dated, Weekly, frozen_until
 from store.model.identity import Target
-from store.model.lifecycle import Transition, World, submit, transition
-from store.model.policy import HOUR, MINUTE, Circle, Hook, Policy, PolicySet, TargetConfig
-from store.model.request import Deployment, Request, deployment
+from store.model.lifecycle import Transition, World, submit, too_late, transition
+from store.model.lifecycle.deploying import LOG_MOST, is_log, starts_ms
+from store.model.lifecycle.world import rules_of
+from store.model.people import FRESH_MS
+from store.model.policy import DAY, HOUR, MINUTE, Circle, Hook, Policy, PolicySet, TargetConfig
+from store.model.request import REASON_MOST, Deployment, Ending, Request, deployment
 from store.model.slots import Slots, meets
 from tests.builders import (
     ANA,
@@ -83,13 +87,23 @@ def told(result: Transition) -> set[tuple[str, str]]:
     return {(effect.news, effect.to) for effect in result.effects if isinstance(effect, Tell)}
 
 
+def written(result: Transition) -> list[tuple[str, str, dict[str, Any]]]:
+    return [(entry.event, entry.actor, entry.details) for entry in result.audit]
+
+
+def refused(at: World, command: Any) -> tuple[type[AccessError], str, str]:
+    with pytest.raises(AccessError) as refusal:
+        done(at, command)
+    return type(refusal.value), refusal.value.detail, refusal.value.sentence
+
+
 def test_it_is_started_by_hand_and_told_to_the_hook_of_its_name():
     at = approved()
     assert at.request.state == "approved"
     result = done(at, start())
     assert (result.request.state, result.request.hooks) == ("running", ("api",))
     assert result.request.run is not None
-    assert result.request.run.by == ANA
+    assert (result.request.run.by, result.request.run.report_by_ms) == (ANA, NOW + HOUR)
     assert result.request.timers == {"deadline": NOW + HOUR}
     assert [effect.hook for effect in result.effects if isinstance(effect, Fire)] == ["api"]
     assert [(each.hook, each.message_id) for each in result.deliveries] == [("api", "msg_REQVEST001_api_deploy")]
@@ -186,9 +200,16 @@ def test_starting_supersedes_what_was_asked_for_before_and_nothing_else():
     assert [(each.id, each.state) for each in result.siblings] == [
         ("REQVEST0A1", "superseded"), ("REQVEST0A2", "superseded"),
     ]  # fmt: skip
-    assert all(each.ending is not None and each.ending.reason == "REQVEST001 was started." for each in result.siblings)
+    passed = Ending(by="clock", at_ms=NOW + 1, reason="REQVEST001 was started.")
+    assert [(each.ending, each.since_ms) for each in result.siblings] == [(passed, NOW + 1)] * 2
     assert ("superseded", REQ) in told(result)
-    assert [entry.event for entry in result.audit] == ["deploy.started", "deploy.superseded", "deploy.superseded"]
+    assert written(result) == [
+        ("deploy.started", ANA, {}),
+        ("deploy.superseded", ANA, {"by": "REQVEST001"}),
+        ("deploy.superseded", ANA, {"by": "REQVEST001"}),
+    ]
+    at_once = asked(rules, identity="REQVEST0A5", now_ms=NOW + 1)
+    assert done(replace(at, siblings=(at_once,)), start()).siblings == ()
 
 
 def test_asking_supersedes_nothing_and_what_was_passed_finds_out_when_it_would_start():
@@ -234,6 +255,42 @@ def test_it_waits_as_long_as_the_longer_rule_says():
         done(replace(at, now_ms=NOW + 9 * MINUTE), start())
     assert refused.value.detail == "waiting"
     assert done(replace(at, now_ms=NOW + 10 * MINUTE), start()).request.state == "running"
+
+
+def test_it_waits_to_the_millisecond_and_a_broken_glass_for_nothing():
+    rules = ruled(soft(**DEPLOYS, wait_ms=10 * MINUTE))
+    at = approved(rules)
+    assert refused(replace(at, now_ms=NOW + 10 * MINUTE - 1), start()) == (
+        Conflict, "waiting", "The rule “rule” waits for 10 min after the approval: 1 s are left.",
+    )  # fmt: skip
+    assert done(replace(at, now_ms=NOW + 10 * MINUTE), start()).request.state == "running"
+    pending = world(asked(rules), rules=rules)
+    assert done(after(pending, smash(pending.request)), start(ONCALL)).request.state == "running"
+    broken = after(pending, smash(pending.request)).request
+    found = [starts_ms(each, rules_of(at)) for each in (at.request, broken, pending.request)]
+    assert found == [NOW + 10 * MINUTE, 0, 0]  # what is not decided has nothing to wait for
+
+
+@pytest.mark.parametrize(
+    ("left_ms", "said"),
+    [
+        (2 * DAY, "2 days"),
+        (2 * DAY + 1, "3 days"),
+        (2 * DAY - 1, "48 h"),
+        (HOUR + 1, "1 h 1 min"),
+        (MINUTE + 1, "2 min"),
+        (MINUTE, "1 min"),
+        (MINUTE - 999, "1 min"),
+        (MINUTE - 1_000, "59 s"),
+        (1_001, "2 s"),
+        (1, "1 s"),
+    ],
+)
+def test_what_is_left_of_a_freeze_is_rounded_up(left_ms: int, said: str):
+    window = Dated(from_ms=NOW, until_ms=NOW + left_ms)  # without a name
+    assert refused(approved(ruled(policy(**DEPLOYS, freeze=(window,)))), start()) == (
+        Conflict, "frozen", f"Deploys of payments/prod#api are frozen for another {said}.",
+    )  # fmt: skip
 
 
 def frozen(**how: Any) -> Policy:
@@ -285,6 +342,116 @@ def test_what_the_receiver_says_is_kept_and_its_end_ends_it():
     assert told(result) == {("failed", REQ), ("failed", ANA)}
     with pytest.raises(Conflict, match="This has failed"):
         done(replace(at, request=result.request), Report(id="r4", actor="relay", outcome="succeeded"))
+
+
+def late(at: World) -> World:
+    return replace(at, now_ms=NOW + MINUTE)
+
+
+CARD: Final = "card:REQVEST001"
+HOOK: Final = "fire:REQVEST001/api/deploy"
+WHY: Final = {"reason": "the build is red"}
+STEPS: Final[dict[str, tuple[Callable[[], World], Any, str, tuple[str, str, dict[str, Any]], list[str]]]] = {
+    "started": (
+        approved, start(), "Started. The card shows how it goes.",
+        ("deploy.started", ANA, {}), [CARD, "running UREQ", HOOK],
+    ),
+    "passed by a newer one": (
+        lambda: replace(approved(), slots=Slots(newest={API.id: NOW + 1})), start(),
+        "Not started: a deploy that was asked for later has been started before it.",
+        ("deploy.superseded", "clock", {}), [CARD, "superseded UREQ"],
+    ),
+    "reported on": (
+        running, Report(id="r", actor="relay", outcome="running", stage="Rolling out"), "Recorded.",
+        ("deploy.reported", "relay", {"stage": "Rolling out"}), [CARD],
+    ),
+    "succeeded": (
+        running, Report(id="r", actor="relay", outcome="succeeded", said="All green."), "Recorded.",
+        ("deploy.succeeded", "relay", {"reason": "All green."}), [CARD, "succeeded UREQ", "succeeded UANA", HOOK],
+    ),
+    "failed without a word": (
+        running, Report(id="r", actor="machine:X", outcome="failed"), "Recorded.",
+        ("deploy.failed", "machine:X", {}), [CARD, "failed UREQ", "failed UANA", HOOK],
+    ),
+    "cancelled before it was started": (
+        approved, Cancel(id="c", actor=REQ, **WHY), "Cancelled.",
+        ("deploy.cancelled", REQ, {"was": "approved", **WHY}), [CARD, "cancelled UREQ"],
+    ),
+    "cancelled while it ran": (
+        running, Cancel(id="c", actor=BOB, **WHY), "Cancelled. What the receiver has begun, it must stop by itself.",
+        ("deploy.cancelled", BOB, {"was": "running", **WHY}), [CARD, "cancelled UREQ", "cancelled UANA", HOOK],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_what_each_step_answers_writes_into_the_audit_log_and_sets_going(name: str):
+    before, command, answer, entry, going = STEPS[name]
+    result = done(late(before()), command)
+    assert (result.answer, written(result)) == (answer, [entry])
+    assert [
+        f"{each.news} {each.to}" if isinstance(each, Tell) else each.key for each in result.effects
+    ] == going  # in the order in which they are said
+    ended = result.request.ended
+    if ended:
+        said = entry[2].get("reason")
+        assert result.request.ending == Ending(by=entry[1], at_ms=NOW + MINUTE, reason=said)
+    if ended or name == "started":
+        assert result.request.since_ms == NOW + MINUTE
+
+
+def test_a_start_is_decided_by_facts_that_are_fresh_and_before_its_time_is_over():
+    at = approved()
+    deadline = at.request.timers["deadline"]
+    assert deadline == NOW + DAY
+    assert done(at, start()).good_until_ms == NOW + FRESH_MS
+    assert done(replace(at, now_ms=deadline - FRESH_MS - 1), start()).good_until_ms == deadline - 1
+    assert done(replace(at, now_ms=deadline - FRESH_MS + 1), start()).good_until_ms == deadline
+
+
+def test_what_is_said_of_a_start_that_must_not_be():
+    going = Report(id="r", actor="relay", outcome="running", stage="Rolling out")
+    told = after(running(), going)
+    unstarted = replace(told, request=told.request.model_copy(update={"run": None}))
+    for at, command, refusal in (
+        (approved(), Cancel(id="c", actor=REQ, reason=" "),
+         (Invalid, "reason_required", "Say why it is cancelled: who asked and who started it read it.")),
+        (running(), replace(going, log="http://ci/1"), (Invalid, "bad_log", "The log is a link that begins with https://.")),
+        (told, replace(going, id="r2"), (Conflict, "nothing_new", "Known already.")),
+        (unstarted, going, (Conflict, "too_late", "This deploy was never started.")),
+    ):  # fmt: skip
+        assert refused(at, command) == refusal
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("pending", "This is not decided yet."),
+        ("running", "This was started already."),
+        ("succeeded", "This was deployed already."),
+        ("failed", "This has failed, and is over."),
+        ("cancelled", "This was cancelled."),
+        ("superseded", "Another deploy that was asked for later was started instead."),
+    ],
+)
+def test_who_comes_too_late_reads_how_it_stands(state: str, said: str):
+    at = approved()
+    at = replace(at, request=at.request.model_copy(update={"state": state}))
+    assert refused(at, start()) == (Conflict, "too_late", said)
+    assert too_late(at).sentence == said
+    assert too_late(at, of_debt=True).sentence == "Nobody broke a glass here."
+
+
+def test_a_reason_is_kept_up_to_its_length():
+    for length in (REASON_MOST, REASON_MOST + 1):
+        result = done(approved(), Cancel(id="c", actor=REQ, reason="x" * length))
+        assert result.request.ending == Ending(by=REQ, at_ms=NOW, reason="x" * REASON_MOST)
+
+
+def test_a_link_to_a_log_has_a_length():
+    longest = "https://".ljust(LOG_MOST, "x")
+    assert is_log(longest)
+    assert not is_log(longest + "x")
 
 
 @pytest.mark.parametrize("log", ["http://ci/1", "javascript:alert(1)", "https://" + "x" * 2_000, "https://ci/1>", ""])
@@ -457,18 +624,36 @@ def test_the_rules_deployers_are_called_and_others_are_not():
         assert [(each.news, each.to.users if each.to else None) for each in announced] == called
 
 
+BAD_VERSION: Final = "is not a version: up to 128 letters, digits and . _ + / @ : -, like v1.2.3."
+BAD_REF: Final = "is neither a commit nor a digest: those look like 9f2c41d or sha256:9f2c41d…."
+
+
 @pytest.mark.parametrize(
-    ("version", "ref", "said"),
+    ("version", "ref", "code", "said"),
     [
-        ("", None, "is not a version"),
-        ("-rf", None, "is not a version"),
-        ("v1\n", None, "is not a version"),
-        ("v" * 129, None, "is not a version"),
-        ("v1", "main", "is neither a commit nor a digest"),
-        ("v1", "9f2c41", "is neither a commit nor a digest"),
-        ("v1", "SHA256:" + "a" * 64, "is neither a commit nor a digest"),
+        ("", None, "bad_version", f"“” {BAD_VERSION}"),
+        ("-rf", None, "bad_version", f"“-rf” {BAD_VERSION}"),
+        ("v1\n", None, "bad_version", f"“v1�” {BAD_VERSION}"),
+        ("v" * 129, None, "bad_version", f"“{'v' * 60}…” {BAD_VERSION}"),
+        ("v1", "main", "bad_ref", f"“main” {BAD_REF}"),
+        ("v1", "9f2c41", "bad_ref", f"“9f2c41” {BAD_REF}"),
+        ("v1", "SHA256:" + "a" * 64, "bad_ref", f"“SHA256:{'a' * 53}…” {BAD_REF}"),
     ],
 )
-def test_what_is_no_version_is_refused_with_a_sentence(version: str, ref: str | None, said: str):
-    with pytest.raises(Invalid, match=said):
+def test_what_is_no_version_is_refused_with_a_sentence(version: str, ref: str | None, code: str, said: str):
+    with pytest.raises(Invalid) as refusal:
         deployment(version, ref)
+    assert (refusal.value.detail, refusal.value.sentence) == (code, said)
+
+
+@pytest.mark.parametrize(
+    ("version", "ref"),
+    [
+        ("7", None),
+        ("v" * 128, "9f2c41d"),
+        ("release/1.2_3+b@x:y-z", "a" * 128),
+        ("v1", "sha256:" + "a" * 64),
+    ],
+)
+def test_what_is_a_version_is_kept_as_it_was_typed(version: str, ref: str | None):
+    assert deployment(version, ref) == Deployment(version=version, ref=ref)

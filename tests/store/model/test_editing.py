@@ -206,6 +206,22 @@ def test_of_a_value_that_moved_it_is_not_said_that_it_is_the_same():
     assert [each.word for each in asked.payload.touches] == ["changed", "unchanged"]
 
 
+def test_what_is_there_already_is_not_asked_again():
+    asked = edited(stale(touch("A", to=1), touch("B", to=1), A=1)).request
+    assert isinstance(asked.payload, Change)
+    assert [each.name for each in asked.payload.touches] == ["B"]
+
+
+def test_a_rollback_that_touches_something_else_is_no_longer_called_one():
+    asked = request("change", touches=(touch("A"), touch("B")))
+    asked = asked.model_copy(update={"payload": asked.payload.model_copy(update={"back_to": 1})})
+    at = world(asked.model_copy(update={"digest": digest(INSTALLATION, asked)}), head=head(number=3))
+    for changed, back_to in (({"reason": "another"}, 1), ({"touches": (touch("A"),)}, None)):
+        payload = edited(at, **changed).request.payload
+        assert isinstance(payload, Change)
+        assert payload.back_to == back_to
+
+
 def test_with_nothing_left_to_remove_it_is_refused():
     with pytest.raises(Conflict) as refusal:
         edited(stale(touch("A", base=1, to=None)))

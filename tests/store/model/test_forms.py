@@ -4,7 +4,7 @@ import copy
 import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -14,11 +14,25 @@ from store.model.command import Activate, Approve, Deny, End, Merge, Present, Ta
 from store.model.errors import Invalid, Unavailable
 from store.model.grant import Membership
 from store.model.identity import ALPHABET, Target, parse_request_id, request_id, shown
-from store.model.policy import HOUR
+from store.model.policy import HOUR, MINUTE
 from store.model.record import Record
-from store.model.request import TERMINAL, Extending, Request, State, digest
+from store.model.request import (
+    TERMINAL,
+    Deployment,
+    Enrolling,
+    Extending,
+    Kind,
+    Machine,
+    Minting,
+    Request,
+    State,
+    digest,
+    startable,
+)
 from store.model.secret import Secret
+from store.model.token import DAY_MS
 from tests.builders import ENVIRONMENT, INSTALLATION, NOW, REQ, edit, held, payload, request, touch
+from tests.github.gates import GATE
 
 OPEN, ACCESS = request("open"), request("access")
 TOUCHES = (touch("A", base=1, to=2), touch("B", to=1))
@@ -26,6 +40,27 @@ CHANGE = request("change", touches=TOUCHES)
 
 
 MEMBERSHIP = Membership(connector="okta", group="admins", user=REQ, account="UREQ@x")
+
+
+def of(kind: str, payload: Any) -> Request:
+    asked = OPEN.model_copy(update={"kind": kind, "payload": payload})
+    return asked.model_copy(update={"digest": digest(INSTALLATION, asked)})
+
+
+CI = Machine(token="0000000001", name="ci")
+DEPLOY = of("deploy", Deployment(version="v1.2.3", ref="9f2c41d"))
+HOLDER = of("policy", Enrolling(what="add", name="keys-3:8490", address="https://keys-3:8490", fingerprint="a" * 32))
+MINTED = of(
+    "policy",
+    Minting(
+        token="3NQ8W2VKXA",
+        hash="5a" * 32,
+        name="ci",
+        targets=("payments/prod", "payments/prod#api"),
+        actions=("read", "deploy"),
+        lifetime_ms=90 * DAY_MS,
+    ),
+)
 
 
 def with_payload(asked: Request, **changed) -> Request:
@@ -68,6 +103,16 @@ CONTENT = [
     ("ciphertext", CHANGE, with_entry(ciphertext_hash="f" * 64)),
     ("mode", CHANGE, with_entry(mode=0o600)),
     ("one touch less", CHANGE, with_payload(CHANGE, touches=TOUCHES[:1])),
+    ("rollback", CHANGE, with_payload(CHANGE, back_to=1)),
+    ("rollback to another", CHANGE, with_payload(CHANGE, back_to=2)),
+    ("time of an approval", OPEN, with_payload(OPEN, use_within_ms=MINUTE)),
+    ("another time of an approval", OPEN, with_payload(OPEN, use_within_ms=HOUR)),
+    ("time of an approval of access", ACCESS, with_payload(ACCESS, use_within_ms=MINUTE)),
+    ("machine", DEPLOY, DEPLOY.model_copy(update={"machine": CI})),
+    ("what a key holder is asked for", HOLDER, with_payload(HOLDER, what="remove")),
+    ("name of a key holder", HOLDER, with_payload(HOLDER, name="keys-4:8490")),
+    ("address of a key holder", HOLDER, with_payload(HOLDER, address="https://keys-4:8490")),
+    ("fingerprint of a key holder", HOLDER, with_payload(HOLDER, fingerprint="b" * 32)),
 ]
 
 
@@ -124,6 +169,43 @@ def test_the_digests_are_these():
     extension = OPEN.model_copy(update={"id": "REQVEST0X1", "payload": longer})
     assert digest(INSTALLATION, extension) == "84798519fbfca44aac4dfb88f43420bb81fce03890df0fba711115c1d21f8702"
     assert request("policy").digest == "10a2e299a83a9d56f9461bbea595665638cbc18f69ab708f28414ae358117262"
+
+
+def over(asked: Request, *words: str) -> str:
+    """SHA-256 over these words, each behind its length, after those that every request begins with."""
+    who = ("testing", asked.id, "1", asked.kind, "payments/prod", REQ, REQ)
+    told = [word.encode() for word in ("countersign request 1", *who, *words)]
+    return hashlib.sha256(b"".join(len(word).to_bytes(4, "big") + word for word in told)).hexdigest()
+
+
+DEPLOYED = ("deploy", "v1.2.3", "9f2c41d")
+WORDS = [
+    (with_payload(OPEN, use_within_ms=MINUTE), ("env1", "3600000", "use within", "60000")),
+    (
+        with_payload(CHANGE, touches=(touch("B", to=1),), back_to=7),
+        ("env1", "B", "", "B-1", f"{1:064x}", "", "back", "7"),
+    ),
+    (DEPLOY, DEPLOYED),
+    (with_payload(DEPLOY, ref=None), ("deploy", "v1.2.3", "")),
+    (DEPLOY.model_copy(update={"machine": CI}), (*DEPLOYED, "machine", "0000000001", "ci")),
+    (
+        DEPLOY.model_copy(update={"machine": GATE}),
+        (*DEPLOYED, "github", "acme/payments", "production", "7", "9", "octocat"),
+    ),
+    (HOLDER, ("enrolling", "add", "keys-3:8490", "https://keys-3:8490", "a" * 32)),
+    (
+        MINTED,
+        (
+            *("minting", "3NQ8W2VKXA", "5a" * 32, "ci", "7776000000"),
+            *("2", "payments/prod", "payments/prod#api", "read", "deploy"),
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("asked", "words"), WORDS)
+def test_the_digest_is_over_these_words(asked, words):
+    assert digest(INSTALLATION, asked) == over(asked, *words)
 
 
 @pytest.mark.parametrize(
@@ -367,6 +449,16 @@ def test_a_request_knows_its_environment_its_length_and_its_end():
     assert [asked.duration_ms for asked in (OPEN, ACCESS, CHANGE)] == [HOUR, HOUR, None]
     ended = {state: OPEN.model_copy(update={"state": state}).ended for state in get_args(State)}
     assert {state for state, over in ended.items() if over} == TERMINAL
+
+
+def test_what_waits_for_somebody_to_press_deploy_is_a_deploy_that_was_approved():
+    found = {
+        (kind, state)
+        for kind in get_args(Kind)
+        for state in get_args(State)
+        if startable(OPEN.model_copy(update={"kind": kind, "state": state}))
+    }
+    assert found == {("deploy", "approved")}
 
 
 def test_a_record_does_not_change():

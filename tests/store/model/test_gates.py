@@ -136,6 +136,7 @@ def test_what_another_one_supersedes_is_turned_away():
     older = asked(id="REQVEST000").model_copy(update={"created_ms": NOW - 1})
     result = done(replace(started(), siblings=(older,)), Deploy(id="d", actor=ANA))
     (passed,) = result.siblings
+    assert (result.request.state, result.request.hooks) == ("running", ("api",))
     assert (passed.state, passed.hooks) == ("superseded", ("api",))
     assert told(result) == (["api", "api"], ["REQVEST001/api:deploy", "REQVEST000/api:deploy"])
 

@@ -9,6 +9,7 @@ from store.model.errors import Conflict, Forbidden, Unavailable
 from store.model.lifecycle import World, transition
 from store.model.people import FRESH_MS
 from store.model.policy import DAY, HOUR, Hook, TargetConfig
+from store.model.request import Enrolling
 from tests.builders import (
     ANA,
     BOB,
@@ -19,6 +20,7 @@ from tests.builders import (
     approve,
     head,
     held,
+    leads,
     people,
     policies,
     policy,
@@ -167,3 +169,36 @@ def test_only_hooks_that_listen_to_changes_hear_of_them():
     at = world(request("change", rules=rules), rules=rules)
     at = replace(at, request=transition(at, approve(at.request, ANA), people()).request)
     assert transition(at, approve(at.request, BOB), people()).request.hooks == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("on", "back_to", "event"),
+    [
+        ({"change"}, None, "change"),
+        ({"change"}, 1, "change"),
+        ({"change", "rollback"}, None, "change"),
+        ({"change", "rollback"}, 1, "rollback"),
+        ({"rollback"}, 1, "rollback"),
+        ({"rollback"}, None, None),
+        ({"deploy"}, 1, None),
+    ],
+)
+def test_a_rollback_is_told_as_such_to_who_listens_for_it_and_as_a_change_to_all_others(on, back_to, event):
+    hook = Hook(name="a", url="https://a", on=frozenset(on))
+    rules = policies(policy(approvals=(leads(1),)), targets={**TARGETS, "payments/prod": TargetConfig(hooks=(hook,))})
+    asked = request("change", rules=rules)
+    asked = asked.model_copy(update={"payload": asked.payload.model_copy(update={"back_to": back_to})})
+    result = transition(world(asked, rules=rules, head=head(number=4)), approve(asked, ANA), people())
+    assert [(each.hook, each.event, each.version) for each in result.deliveries] == [("a", event, 5)][: bool(event)]
+    assert [effect.key for effect in result.effects if effect.lane == "hook"] == ["redeploy:env1/a"][: bool(event)]
+
+
+@pytest.mark.parametrize("what", ["add", "remove"])
+def test_only_a_key_holder_moves_the_roster(what):
+    rules = policies(policy(approvals=(leads(1),)))
+    holder = Enrolling(what=what, name="keys-3:8490", address="https://keys-3:8490", fingerprint="a" * 32)
+    for kind, payload, enrols in (("policy", holder, True), ("policy", None, False), ("change", None, False)):
+        asked = request(kind, rules=rules)
+        asked = asked.model_copy(update={"payload": payload or asked.payload})
+        result = transition(world(asked, rules=rules), approve(asked, ANA), people())
+        assert (result.request.state, result.enrols) == ("merged", enrols)

@@ -70,7 +70,27 @@ def test_a_quorum_lets_it_in_and_nothing_less_does() -> None:
         actions=("read",),
         request=request.id,
     )
-    assert [entry.event for entry in done.audit][-1] == "token.minted"
+    assert (done.request.since_ms, done.answer) == (NOW, "The machine ci is let in.")
+    assert [effect.key for effect in done.effects][-2:] == [
+        f"card:{request.id}",
+        f"tell:{request.id}:merged:{NOW}:{OWNER}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("targets", "actions"),
+    [(("payments/prod", "payments/prod#api"), ("deploy",)), (("payments/prod",), ("read", "deploy"))],
+)
+def test_the_audit_log_says_what_it_was_let_in_for(targets: tuple[str, ...], actions: tuple[str, ...]) -> None:
+    entry = decided(asked(targets=targets, actions=actions), ANA, BOB).audit[-1]
+    assert (entry.event, entry.actor, entry.target) == ("token.minted", BOB, "policy:main")
+    assert entry.details == {
+        "token": "3NQ8W2VKXA",
+        "name": "ci",
+        "targets": " ".join(targets),
+        "actions": " ".join(actions),
+        "expires_ms": NOW + 90 * DAY_MS,
+    }
 
 
 def test_only_owners_ask_and_who_is_not_known_to_be_one_is_none() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from store.model.command import Cancel, Command, Countersign, Dispute, Due, Overdue, Report
-from store.model.effect import Announce, Effect, Mail, MailApprovers, Post, Recovered, Signal, Tell, route
+from store.model.effect import Announce, Effect, Entrust, Mail, MailApprovers, Post, Recovered, Signal, Tell, route
 from store.model.lifecycle import Transition, World, named, transition
 from store.model.policy import DAY, HOUR, Hook, Notify, PolicySet, TargetConfig
 from store.model.request import Machine, Run
@@ -180,7 +180,19 @@ def test_what_is_told_of_two_addresses_does_not_coalesce():
     assert len(route("https://a")) == 32
 
 
-def test_of_a_recovery_everybody_is_told_once():
-    told_to = [Recovered(number=number, to=to) for number in (2, 3) for to in (None, OWNER, "C0AUDIT")]
-    assert len({each.key for each in told_to}) == len(told_to)
-    assert told_to[0].key == "recovered:2"
+def test_of_a_recovery_of_the_policies_or_of_the_roster_everybody_is_told_once():
+    told_to = [
+        Recovered(number=number, to=to, holders=holders)
+        for holders in (None, ("keys-1:8490",))
+        for number in (2, 3)
+        for to in (None, OWNER)
+    ]
+    assert [each.key for each in told_to] == [
+        "recovered:2", f"recovered:2:{OWNER}", "recovered:3", f"recovered:3:{OWNER}",
+        "recovered-roster:2", f"recovered-roster:2:{OWNER}", "recovered-roster:3", f"recovered-roster:3:{OWNER}",
+    ]  # fmt: skip
+
+
+def test_keys_are_entrusted_once_however_often_the_roster_moved_meanwhile():
+    """A known answer: what one version has put into the queue is what the next one adds to."""
+    assert Entrust().key == "entrust"

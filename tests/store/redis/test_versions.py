@@ -6,7 +6,7 @@ from store.keys.envelope import EnvironmentKey
 from store.model.command import Edit
 from store.model.errors import Conflict, Invalid, NotFound, Unavailable
 from store.model.identity import Target
-from store.model.request import Change, Request, digest
+from store.model.request import Change, Request
 from store.model.sealed import TAMPERED, Manifest, SealedEntry
 from store.model.secret import Secret
 from store.redis.environments import Value
@@ -203,14 +203,6 @@ async def test_a_rollback_that_is_edited_is_no_longer_just_one(corridor):
     assert after.payload.back_to is None
     assert (await merge(corridor, after)).state == "merged"
     assert await held(corridor) == {"A": b"a", "B": b"b", "C": b"c", "D": b"d"}
-
-
-async def test_the_digest_says_that_it_is_a_rollback(corridor):
-    await three(corridor)
-    asked = await rolled(corridor, 2, merged=False)
-    plain = asked.model_copy(update={"payload": asked.payload.model_copy(update={"back_to": None})})
-    assert digest(corridor.keys.installation, asked) == asked.digest
-    assert digest(corridor.keys.installation, plain) != asked.digest
 
 
 async def test_a_file_comes_back_with_its_bytes_and_its_mode(corridor):
