@@ -5,7 +5,22 @@ import pytest
 from store.model.identity import Target
 from store.model.policy import Circle
 from store.model.standing import UNKNOWN, YES, knowing, may_know
-from tests.builders import ANA, BOB, DEVS, LEADS, ONCALL, OWNER, PROD, REQ, ROLE, STRANGER, people, policies, policy, soft
+from tests.builders import (
+    ANA,
+    BOB,
+    DEVS,
+    LEADS,
+    ONCALL,
+    OWNER,
+    PROD,
+    REQ,
+    ROLE,
+    STRANGER,
+    people,
+    policies,
+    policy,
+    soft,
+)
 
 
 @pytest.mark.parametrize("user", [REQ, ANA, OWNER])
@@ -32,7 +47,9 @@ def test_by_group_too_one_part_is_enough():
     assert may_know(PROD, policies(owners=Circle(groups=frozenset({"SOWNERS"}))), OWNER, owns) == YES
 
 
-@pytest.mark.parametrize(("user", "without"), [(STRANGER, [DEVS]), (STRANGER, [LEADS]), (REQ, [DEVS, LEADS]), (REQ, [REQ])])
+@pytest.mark.parametrize(
+    ("user", "without"), [(STRANGER, [DEVS]), (STRANGER, [LEADS]), (REQ, [DEVS, LEADS]), (REQ, [REQ])]
+)
 def test_what_is_not_known_is_no_yes_and_not_yet_a_no(user, without):
     assert may_know(PROD, policies(), user, people(without=without)) == UNKNOWN
 
