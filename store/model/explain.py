@@ -1,7 +1,7 @@
 """Explanation: what a policy set makes of one request before anybody is asked, as facts that every door puts into words."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from store.model.identity import Target
@@ -124,11 +124,13 @@ def everybody(rule: Policy, people: People) -> frozenset[str]:
 def explain(question: Question, policies: PolicySet, people: People, counts: Counts | None = None) -> Explanation:
     """`counts` says whether a circle names a user, for who knows better than the ids do."""
     rule = policies.rule(question.action, question.target)
-    if rule is None:
-        listed = policies.target(question.target) is not None
+    config = policies.target(question.target)
+    if rule is None or config is None:
         near = tuple(each for each in policies.policies if any(covers(at, question.target) for at in each.targets))
-        missing: Hindrance = "no_rule" if listed else "unknown_target"
-        return Explanation(question, "refused", (missing,), near=near if listed else (), rules=len(policies.policies))
+        missing: Hindrance = "unknown_target" if config is None else "no_rule"
+        return Explanation(
+            question, "refused", (missing,), near=() if config is None else near, rules=len(policies.policies)
+        )
     counted: Counts = counts or (lambda circle, user: circle.has(user, people))
     person = people.persons.get(question.user)
     asks = counted(rule.requesters, question.user)
@@ -136,7 +138,6 @@ def explain(question: Question, policies: PolicySet, people: People, counts: Cou
     filled = fillings(rule, people, lambda user: _own(question, user) if user in own else barred(user, people))
     enough, lacking = _together(filled, people)
     length = question.duration_ms or (rule.access.default_ms if question.action in LASTING else None)
-    config = policies.target(question.target)
     found = _hindrances(
         question, rule, config, length, asks=asks, enough=enough, barred=person is not None and bool(person.barred)
     )
@@ -159,7 +160,7 @@ def explain(question: Question, policies: PolicySet, people: People, counts: Cou
         enough=enough,
         lacking=lacking,
         duration_ms=length,
-        channel=config.channel if config is not None else None,
+        channel=config.channel,
         passers=passers,
         passers_unknown=passers_unknown,
     )
@@ -234,13 +235,13 @@ def _crowded(unknown: Iterable[str], needed: int, people: People) -> People:
         group: Group(id=group, handle=group, members=frozenset(f"UX{place}X{number}" for number in range(needed)))
         for place, group in enumerate(sorted(unknown))
     }
-    return People(people.as_of_ms, people.persons, {**people.groups, **groups})
+    return replace(people, groups={**people.groups, **groups})
 
 
 def _hindrances(
     question: Question,
     rule: Policy,
-    config: TargetConfig | None,
+    config: TargetConfig,
     length: int | None,
     *,
     asks: bool | None,

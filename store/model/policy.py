@@ -198,7 +198,7 @@ class Hook(Part):
     def gates(self, repository: str, environment: str) -> bool:
         """Is it for this environment of this repository at GitHub? Case does not matter there."""
         asked = f"/repos/{repository}".casefold()
-        named = (self.environment or "").casefold() == environment.casefold()
+        named = self.environment is not None and self.environment.casefold() == environment.casefold()
         return self.preset == GATE and named and self.url.casefold().endswith(asked)
 
 

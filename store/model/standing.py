@@ -166,15 +166,7 @@ def may_know(target: Target, policies: PolicySet, user: str, people: People) -> 
     answers += [rule.requesters.has(user, people) for rule in rules] + [
         rule.may_approve(user, people) for rule in rules
     ]
-    may = one_of(answers)
-    why = (
-        ""
-        if may
-        else "Slack has not told us in time who you are."
-        if may is None
-        else f"No rule names you for {target}."
-    )
-    return _both(may_act(user, people), Standing(may=may, why=why))
+    return _both(may_act(user, people), _one_of(answers, f"No rule names you for {target}."))
 
 
 def _rules_on(target: Target, policies: PolicySet) -> list[Policy]:
@@ -225,13 +217,10 @@ def may_retry(request: Request, rules: Rules | None, owners: Circle, user: str, 
     if user == request.beneficiary:
         return may_act(user, people)
     found = may_cancel(request, rules, owners, user, people)
-    return (
-        found
-        if found.may is not False or user == request.requester
-        else Standing(
-            may=False, why="Only the person who asked, an approver, a deployer or an owner can have a hook told again."
-        )
-    )
+    if found.may is not False:
+        return found
+    why = "Only the person who asked, an approver, a deployer or an owner can have a hook told again."
+    return Standing(may=False, why=why)
 
 
 def _deploys(policy: Policy, rules: Rules, user: str, people: People) -> bool | None:

@@ -161,9 +161,9 @@ def _check_beneficiary(draft: Draft, rule: Policy, people: People) -> None:
     if draft.beneficiary == draft.requester:
         return
     name = people.persons[draft.beneficiary].name
-    if (asks := rule.requesters.has(draft.beneficiary, people)) is not True:
+    if rule.requesters.has(draft.beneficiary, people) is not True:
         why = f"The rule “{rule.name}” does not name {name} among those who may have {draft.target}."
-        raise Forbidden(why, code="not_known" if asks is None else "not_for_them")
+        raise Forbidden(why, code="not_for_them")
 
 
 # What is asked under a kind of another name.

@@ -163,7 +163,6 @@ def break_glass(world: World, command: Break, people: People) -> Transition:
     if not command.reason.strip():
         raise Invalid("Say why the glass must be broken: everybody concerned will read it.", code="reason_required")
     decision = Decision(basis="break-glass", by=(command.actor,), at_ms=now_ms, reason=command.reason[:REASON_MOST])
-    caps = [] if request.duration_ms is None else [rules.max_broken_ms]
     debt = Debt(request=request.id, by=command.actor, opened_ms=now_ms, due_ms=now_ms + rules.review_within_ms)
     first = Transition(
         request,
@@ -177,7 +176,7 @@ def break_glass(world: World, command: Break, people: People) -> Transition:
         debt=debt,
         good_until_ms=min(people.good_until_ms, request.timers["deadline"]),
     )
-    broken = first.then(approve(world, request, rules, decision, command.actor, caps))
+    broken = first.then(approve(world, request, rules, decision, command.actor, [rules.max_broken_ms]))
     if broken.request.state == "stale":
         return broken
     return replace(

@@ -9,7 +9,7 @@ from store.model.identity import Target
 from store.model.lifecycle import Transition, submit
 from store.model.people import FRESH_MS, People
 from store.model.policy import HOUR, Circle, PolicySet, Reason, Threshold, Ticket
-from store.model.request import Joining
+from store.model.request import Enrolling, Joining, Machine
 from tests.builders import (
     ANA,
     BEN,
@@ -148,3 +148,23 @@ def test_nobody_has_for_somebody_what_they_could_not_ask_for_themselves():
         submit(draft(requester=BEN, beneficiary=REQ), INSTALLATION, policies(), people(members=only_who_asks), NOW)
     assert refusal.value.detail == "forbidden"
     assert submit(draft(beneficiary=BEN), INSTALLATION, policies(), people(), NOW).request.beneficiary == BEN
+
+
+HOLDER = Enrolling(what="add", name="keys-3:8490", address="https://keys-3:8490#aa", fingerprint="a" * 32)
+
+
+def test_a_key_holder_is_decided_on_with_the_policies_and_nowhere_else():
+    assert ask(kind="policy", payload=HOLDER).request.target == "policy:main"
+    with pytest.raises(Invalid) as refusal:
+        ask(kind="policy", payload=HOLDER, target=PROD)
+    assert (refusal.value.detail, refusal.value.sentence) == (
+        "other_target",
+        "Key holders are decided on under policy:main.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("machine", "asker"), [(None, REQ), (Machine(token="0000000001", name="ci"), "machine:0000000001")]
+)
+def test_a_draft_is_asked_by_a_person_or_by_the_machine_that_made_it(machine: Machine | None, asker: str):
+    assert draft("deploy", machine=machine).asker == asker

@@ -170,12 +170,16 @@ def test_a_debt_is_not_overdue_by_another_hour_than_its_own():
         )
 
 
-@pytest.mark.parametrize(("kind", "state"), [("open", "ended"), ("access", "revoking")])
-def test_disputed_access_ends(kind, state):
+@pytest.mark.parametrize(
+    ("kind", "state", "taken"),
+    [("open", "ended", "The access was taken back."), ("access", "revoking", "The access is being taken back.")],
+)
+def test_disputed_access_ends(kind, state, taken):
     at = broken(kind)
     at = replace(at, request=transition(at, Activate(id="a", actor=REQ), people()).request)
     result = transition(at, Dispute(id="s", actor=BOB, reason="Nothing was down."), people())
     assert result.request.state == state
+    assert result.answer == f"Disputed. Everybody concerned is told. {taken}"
     assert result.debt is not None
     assert (result.debt.state, result.debt.reason) == ("disputed", "Nothing was down.")
     assert result.audit[0].event == "debt.disputed"

@@ -111,6 +111,14 @@ def test_it_is_started_by_hand_and_told_to_the_hook_of_its_name():
     assert told(result) == {("running", REQ)}
 
 
+def test_what_was_approved_waits_for_its_start_as_long_as_the_shorter_rule_says():
+    then = ruled(policy(**DEPLOYS, deploy_within_ms=3 * HOUR, merge_within_ms=MINUTE))
+    now = ruled(policy(**DEPLOYS, deploy_within_ms=2 * HOUR, merge_within_ms=MINUTE), number=2)
+    for former, present, waits_ms in ((then, then, 3 * HOUR), (then, now, 2 * HOUR), (now, then, 2 * HOUR)):
+        at = replace(world(asked(former), rules=former), policy_now=present)
+        assert done(at, approve(at.request, ANA)).request.timers == {"deadline": NOW + waits_ms}
+
+
 def test_of_a_whole_environment_all_hooks_hear_that_deploy():
     assert done(approved(target=PROD), start()).request.hooks == ("api", "web")
 
@@ -225,6 +233,8 @@ def test_approve_and_deploy_where_this_vote_decides_and_they_may():
     result = done(at, approve(at.request, ANA, deploys=True))
     assert result.request.state == "running"
     assert [entry.event for entry in result.audit] == ["review.approved", "request.approved", "deploy.started"]
+    assert result.slots == Slots(running={API.id: "REQVEST001"}, newest={API.id: NOW})
+    assert [each.hook for each in result.deliveries] == ["api"]
     assert result.good_until_ms is not None
     two = ruled(policy(**{**DEPLOYS, "approvals": (leads(2),)}))
     half = world(asked(two), rules=two)

@@ -52,8 +52,9 @@ def asked(
     action: str = "open",
     target: Target = PROD,
     duration_ms: int | None = None,
+    beneficiary: str | None = None,
 ) -> Explanation:
-    return explain(Question(user, action, target, duration_ms), rules or policies(), known or people())
+    return explain(Question(user, action, target, duration_ms, beneficiary), rules or policies(), known or people())
 
 
 def _changed(user: str, changed: dict[str, Any]) -> People:
@@ -136,6 +137,22 @@ def test_who_does_not_count_is_named_with_the_reason(changed: dict[str, Any], wh
     explained = asked(known=_changed(BOB, changed))
     assert [(each.user, each.why_not) for each in explained.fillings[0].unable if each.user != REQ] == [(BOB, why)]
     assert asked(known=_changed(REQ, changed)).hindrances == ("barred",)
+
+
+@pytest.mark.parametrize(
+    ("beneficiary", "unable"),
+    [
+        (None, [(REQ, "asks for it")]),
+        (REQ, [(REQ, "asks for it")]),
+        (BEN, [(BEN, "gets it"), (REQ, "asks for it")]),
+    ],
+)
+def test_neither_who_asks_nor_who_gets_it_decides_it(beneficiary: str | None, unable: list[tuple[str, str]]):
+    [filling] = asked(beneficiary=beneficiary).fillings
+    assert [(each.user, each.why_not) for each in filling.unable] == unable
+    assert wanted(Question(REQ, "open", PROD, beneficiary=beneficiary), policies()).users == {
+        user for user, _ in unable
+    }
 
 
 def test_self_approval_lets_the_asker_count():

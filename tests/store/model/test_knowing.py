@@ -4,8 +4,23 @@ import pytest
 
 from store.model.identity import Target
 from store.model.policy import Circle
-from store.model.standing import knowing, may_know
-from tests.builders import ANA, DEVS, LEADS, ONCALL, OWNER, PROD, REQ, ROLE, STRANGER, people, policies, policy, soft
+from store.model.standing import UNKNOWN, YES, knowing, may_know
+from tests.builders import (
+    ANA,
+    BOB,
+    DEVS,
+    LEADS,
+    ONCALL,
+    OWNER,
+    PROD,
+    REQ,
+    ROLE,
+    STRANGER,
+    people,
+    policies,
+    policy,
+    soft,
+)
 
 
 @pytest.mark.parametrize("user", [REQ, ANA, OWNER])
@@ -26,9 +41,17 @@ def test_a_rule_for_one_of_the_two_is_enough():
     assert may_know(PROD, policies(elsewhere), STRANGER, people()).may is False
 
 
-def test_what_is_not_known_is_no_yes():
-    assert may_know(PROD, policies(), REQ, people(without=[DEVS, LEADS])).may is None
-    assert may_know(PROD, policies(), REQ, people(without=[REQ])).may is None
+def test_by_group_too_one_part_is_enough():
+    approves, owns = people(members={DEVS: set(), LEADS: {BOB}}), people(members={"SOWNERS": {OWNER}})
+    assert may_know(PROD, policies(), BOB, approves) == YES
+    assert may_know(PROD, policies(owners=Circle(groups=frozenset({"SOWNERS"}))), OWNER, owns) == YES
+
+
+@pytest.mark.parametrize(
+    ("user", "without"), [(STRANGER, [DEVS]), (STRANGER, [LEADS]), (REQ, [DEVS, LEADS]), (REQ, [REQ])]
+)
+def test_what_is_not_known_is_no_yes_and_not_yet_a_no(user, without):
+    assert may_know(PROD, policies(), user, people(without=without)) == UNKNOWN
 
 
 def test_a_guest_knows_nothing_whatever_list_they_are_on():

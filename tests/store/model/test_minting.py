@@ -7,11 +7,27 @@ from pydantic import ValidationError
 
 from store.model.errors import AccessError, Forbidden, Invalid, Unavailable
 from store.model.identity import POLICIES
-from store.model.lifecycle import Draft, submit, transition
-from store.model.policy import Circle
-from store.model.request import Minting, Request, digest
+from store.model.lifecycle import Draft, submit, transition, wanted_to_ask
+from store.model.policy import Circle, PolicySet
+from store.model.request import Minting, Opening, Request, digest
 from store.model.token import DAY_MS, Token
-from tests.builders import ANA, BOB, DEVS, INSTALLATION, NOW, OWNER, PROD, REQ, approve, people, policies, policy, world
+from tests.builders import (
+    ANA,
+    BOB,
+    DEVS,
+    ENVIRONMENT,
+    INSTALLATION,
+    LEADS,
+    NOW,
+    OWNER,
+    PROD,
+    REQ,
+    approve,
+    people,
+    policies,
+    policy,
+    world,
+)
 
 ASKERS = Circle(users=frozenset({OWNER, REQ}))
 FIELDS: dict[str, Any] = {
@@ -38,10 +54,10 @@ def asked(**changed: Any) -> Request:
     return submit(draft(payload=machine(**changed)), INSTALLATION, RULES, people(), NOW).request
 
 
-def refused(kind: type[AccessError], **changed: Any) -> str:
-    with pytest.raises(kind) as refusal:
-        submit(draft(**changed), INSTALLATION, RULES, people(), NOW)
-    return refusal.value.detail
+def refused(error: type[AccessError], rules: PolicySet = RULES, **changed: Any) -> tuple[str, str]:
+    with pytest.raises(error) as refusal:
+        submit(draft(**changed), INSTALLATION, rules, people(), NOW)
+    return refusal.value.detail, refusal.value.sentence
 
 
 def decided(request: Request, *by: str) -> Any:
@@ -93,34 +109,65 @@ def test_the_audit_log_says_what_it_was_let_in_for(targets: tuple[str, ...], act
     }
 
 
+ONLY_OWNERS = ("forbidden", "Only owners ask for the token of a machine.")
+
+
 def test_only_owners_ask_and_who_is_not_known_to_be_one_is_none() -> None:
-    assert refused(Forbidden, requester=REQ, beneficiary=REQ) == "forbidden"
+    assert refused(Forbidden, requester=REQ, beneficiary=REQ) == ONLY_OWNERS
     owners = policies(policy(requesters=ASKERS), owners=Circle(groups=frozenset({DEVS})))
+    assert refused(Forbidden, owners) == ONLY_OWNERS
+    assert submit(draft(REQ), INSTALLATION, owners, people(), NOW).request.state == "pending"
     with pytest.raises(Unavailable):
         submit(draft(), INSTALLATION, owners, people(without=[DEVS]), NOW)
 
 
+def test_of_the_owners_nobody_is_asked_but_for_a_machine() -> None:
+    owners = policies(owners=Circle(groups=frozenset({"SOWNERS"})))
+    reads = draft(payload=Opening(environment_id=ENVIRONMENT, duration_ms=1))
+    assert wanted_to_ask(reads, owners.policies[0], owners).groups == {DEVS, LEADS}
+    assert wanted_to_ask(draft(), owners.policies[0], owners).groups == {DEVS, LEADS, "SOWNERS"}
+
+
+IN_OTHER_NAME = ("other_target", "Machines are let in under policy:main, by who asks for them.")
+TWICE = ("named_twice", "Name each target and each action once.")
+
+
+def nowhere(target: str) -> tuple[str, str]:
+    why = f"A machine reads the secrets of environments, and deploys those or applications in them: {target} is none."
+    return "no_environment", why
+
+
 @pytest.mark.parametrize(
-    ("changed", "code"),
+    ("changed", "said"),
     [
-        ({"target": PROD}, "other_target"),
-        ({"kind": "change", "target": PROD}, "other_kind"),
-        ({"beneficiary": REQ}, "other_target"),
-        ({"payload": machine(targets=("payments/nowhere",))}, "unknown_target"),
-        ({"payload": machine(targets=("role:aws-admin",))}, "no_environment"),
-        ({"payload": machine(targets=("policy:main",))}, "no_environment"),
-        ({"payload": machine(targets=("payments/prod", "payments/prod"))}, "named_twice"),
-        ({"payload": machine(actions=("read", "read"))}, "named_twice"),
+        ({"target": PROD}, IN_OTHER_NAME),
+        ({"beneficiary": REQ}, IN_OTHER_NAME),
+        (
+            {"kind": "change", "target": PROD},
+            ("other_kind", "This is not what a request of the kind “change” asks for."),
+        ),
+        (
+            {"payload": machine(targets=("payments/prod", "payments/nowhere"))},
+            ("unknown_target", "There is no target payments/nowhere here."),
+        ),
+        ({"payload": machine(targets=("role:aws-admin",))}, nowhere("role:aws-admin")),
+        ({"payload": machine(targets=("role:aws-admin",), actions=("deploy",))}, nowhere("role:aws-admin")),
+        ({"payload": machine(targets=("payments/prod", "policy:main"))}, nowhere("policy:main")),
+        ({"payload": machine(targets=("payments/prod#api",))}, nowhere("payments/prod#api")),
+        (
+            {"payload": machine(targets=("payments/prod#api",), actions=("deploy", "read"))},
+            nowhere("payments/prod#api"),
+        ),
+        ({"payload": machine(targets=("payments/prod", "payments/prod"))}, TWICE),
+        ({"payload": machine(actions=("read", "read"))}, TWICE),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_a_sentence(changed: dict[str, Any], code: str) -> None:
-    with pytest.raises((Invalid, Forbidden)) as refusal:
-        submit(draft(**changed), INSTALLATION, RULES, people(), NOW)
-    assert (
-        refusal.value.detail in (code, "no_rule", "forbidden")
-        if "kind" in changed or "target" in changed
-        else refusal.value.detail == code
-    )
+def test_what_makes_no_sense_is_refused_with_a_sentence(changed: dict[str, Any], said: tuple[str, str]) -> None:
+    assert refused(Invalid, **changed) == said
+
+
+def test_what_it_only_deploys_may_be_an_application() -> None:
+    assert asked(targets=("payments/prod#api", "payments/prod"), actions=("deploy",)).state == "pending"
 
 
 @pytest.mark.parametrize(

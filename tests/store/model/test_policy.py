@@ -344,6 +344,61 @@ def test_what_somebody_is_offered_is_what_the_rule_that_decides_lets_them_ask(pr
     assert list(OFFERING.offers(frozenset(principals))) == expected
 
 
+DEPLOYING = Hook(name="api", url="https://x", on=frozenset({"change", "deploy"}))
+
+
+@pytest.mark.parametrize(
+    ("targets", "expected"),
+    [
+        ({"a/prod": TargetConfig()}, []),
+        ({"a/prod": TargetConfig(hooks=(Hook(name="api", url="https://x"),))}, []),
+        ({"a/prod": TargetConfig(hooks=(DEPLOYING,))}, ["a/prod", "a/prod#api"]),
+        # What is listed itself is offered, and has no applications of its own.
+        ({"a/prod#web": TargetConfig(hooks=(DEPLOYING,))}, ["a/prod#web"]),
+    ],
+)
+def test_deploys_are_offered_of_what_a_hook_deploys(targets, expected):
+    rules = (rule("ships", "a/*", actions=frozenset({"deploy"}), requesters=users("U0A")),)
+    offering = PolicySet(number=1, owners=users("U0A"), targets=targets, policies=rules)
+    assert offering.offers(frozenset({"U0A"})) == tuple(("deploy", target) for target in expected)
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ([], set()),
+        ([("open", None)], set()),
+        ([("open", users("U0C"))], set()),
+        ([("deploy", users("U0C"))], {"U0C"}),
+        ([("deploy", None)], {"U0A", "S0OWN"}),
+        ([("deploy", Circle())], set()),
+        ([("deploy", users("U0C")), ("deploy", groups("S0OPS")), ("open", users("U0D"))], {"U0C", "S0OPS"}),
+        ([("deploy", users("U0C")), ("deploy", None)], {"U0C", "U0A", "S0OWN"}),
+    ],
+)
+def test_who_deploys_by_any_rule_besides_approvers(rules, expected):
+    """Owners where a rule for deploys names nobody; what a rule for something else says of deployers means nothing."""
+    owners = Circle(users=frozenset({"U0A"}), groups=frozenset({"S0OWN"}))
+    made = tuple(
+        rule(str(number), "a/*", actions=frozenset({action})).model_copy(update={"deployers": deployers})
+        for number, (action, deployers) in enumerate(rules)
+    )
+    assert PolicySet(number=1, owners=owners, policies=made).deployers == expected
+
+
+def test_a_deep_copy_shares_nothing():
+    copied = LISTED.model_copy(deep=True)
+    assert copied == LISTED
+    assert copied.targets is not LISTED.targets
+
+
+@pytest.mark.parametrize("asked", ["production", ""])
+def test_a_hook_that_names_no_environment_of_github_gates_none(asked):
+    hook = Hook(name="hub", url="https://api.github.com/repos/acme/payments", preset="github-environment")
+    assert not hook.gates("acme/payments", asked)
+    assert hook.model_copy(update={"environment": "Production"}).gates("acme/payments", asked) is bool(asked)
+
+
 def test_an_application_is_its_environment_unless_listed_itself():
     api = Target.parse("payments/prod#api")
     assert LISTED.target(api) == LISTED.targets["payments/prod"]
