@@ -13,7 +13,7 @@ _OURS: Final = frozenset(
         *("trailer", "upgrade", "expect", "keep-alive", "user-agent", "accept-encoding"),
     }
 )
-_SECRET: Final = re.compile(r"authorization|cookie|token|secret|password|api-?key|private", re.IGNORECASE)
+_SECRET: Final = re.compile(r"authorization|cookie|token|secret|password|api[-_]?key|private", re.IGNORECASE)
 
 
 def ours(name: str) -> bool:

@@ -20,7 +20,7 @@ def test_what_others_may_say(name: str) -> None:
 
 @pytest.mark.parametrize("name", [
     "Authorization", "proxy-authorization", "Cookie", "Set-Cookie", "X-Auth-Token", "X-TOKEN", "PRIVATE-TOKEN", "client-secret",
-    "X-Password", "X-Api-Key", "apikey", "X-ApiKey",
+    "X-Password", "X-Api-Key", "X_Api_Key", "apikey", "X-ApiKey",
 ])  # fmt: skip
 def test_what_would_hold_a_secret(name: str) -> None:
     assert secret(name)
