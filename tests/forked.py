@@ -168,6 +168,7 @@ def _begun(main: Main, arguments: list[str], environ: dict[str, str], cwd: str, 
     os.environ.update(environ)
     time.tzset()
     os.chdir(cwd)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # as at a terminal, also where the tests run behind one
     sys.argv = ["countersign", *arguments]
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # they last as long as the process
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
