@@ -1,6 +1,8 @@
 """Company: those who come back one by one go on together."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 WITHIN_S: Final = 0.01
@@ -18,12 +20,13 @@ class Company:
         self._back: list[asyncio.Future[None]] = []  # of each their own: one who is cancelled leaves the others theirs
         self._timer: asyncio.TimerHandle | None = None
 
-    def leave(self) -> None:
+    @contextmanager
+    def out(self) -> Iterator[None]:
         self._out += 1
-
-    def come_back(self) -> None:
-        """In any case, for each who has left."""
-        self._out -= 1
+        try:
+            yield
+        finally:  # nobody waits for one who never comes back
+            self._out -= 1
 
     async def gathered(self) -> None:
         """Waits, after coming back, for who else is about to."""

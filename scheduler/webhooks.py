@@ -121,12 +121,11 @@ class Webhooks:
         if (wait_ms := self._circuits.enter(hook.url, now_ms=now_ms, monotonic_s=entered_s)) is not None:
             return Again(wait_ms)
         answered = False
-        self._company.leave()
         try:
-            receipt = await self._tell(environment_id, errand, hook, await self._outgoing(policies), now_ms)
+            with self._company.out():
+                receipt = await self._tell(environment_id, errand, hook, await self._outgoing(policies), now_ms)
             answered = receipt.status is not None or receipt.outcome == "refused"
         finally:
-            self._company.come_back()
             self._circuits.leave(
                 hook.url, entered_s=entered_s, answered=answered, now_ms=now_ms, monotonic_s=self._monotonic()
             )

@@ -8,11 +8,8 @@ NEVER_S = 3_600.0
 
 
 async def out_and_back(company: Company, until: asyncio.Event) -> None:
-    company.leave()
-    try:
+    with company.out():
         await until.wait()
-    finally:
-        company.come_back()
     await company.gathered()
 
 
