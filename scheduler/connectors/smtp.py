@@ -73,6 +73,9 @@ def compose(server: MailServer, to: str, letter: Letter, *, identity: str, date:
     """
     if not is_address(to):
         raise Refused(f"{shown(to)} is not an address that mail can be sent to.", code="bad_address")
+    broken = Refused("A line break does not stand in a header.", code="bad_header")
+    if not {"\r", "\n"}.isdisjoint(letter.subject):
+        raise broken  # the library lets one pass at the very end, where it ends all headers
     message = EmailMessage(policy=WIRE.clone(cte_type="7bit"))  # which every server on the way can carry
     try:
         message["From"] = Address(server.name, addr_spec=server.sender)
@@ -81,7 +84,7 @@ def compose(server: MailServer, to: str, letter: Letter, *, identity: str, date:
         message["Date"] = date
         message["Message-ID"] = f"<{identity}@{server.domain}>"
     except ValueError:
-        raise Refused("A line break does not stand in a header.", code="bad_header") from None
+        raise broken from None
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notice is sent back
     message["X-Auto-Response-Suppress"] = "All"
     message.set_content(letter.text)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scheduler.connectors import smtp
@@ -264,13 +264,17 @@ def test_what_is_none(text: str):
         message(MailServer("localhost", 25, "plain", SENDER), to=text)
 
 
-def test_a_line_break_does_not_stand_in_a_subject():
+@pytest.mark.parametrize(
+    "subject", ["Approved\r\nBcc: eve@example.com", "Approved\nBcc: eve@example.com", "Approved\n", "\r"]
+)
+def test_a_line_break_does_not_stand_in_a_subject(subject: str):
     server = MailServer("localhost", 25, "plain", SENDER)
     with pytest.raises(Refused, match="line break"):
-        message(server, letter=Letter("Approved\r\nBcc: eve@example.com", "", ""))
+        message(server, letter=Letter(subject, "", ""))
 
 
 @given(subject=st.text(max_size=200), to=st.text(max_size=60), text=st.text(max_size=200))
+@example(subject="\n", to="", text="")
 def test_nobody_writes_a_header_or_another_recipient(subject: str, to: str, text: str):
     server = MailServer("localhost", 25, "plain", SENDER)
     for address in (to, TO):
