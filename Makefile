@@ -1,11 +1,12 @@
 # Every command of the project. Each makes what it needs and asks nothing; only Python and make must be there.
 # make run      a Slack workspace on localhost with the bot in it, or the bot alone where SLACK_BOT_TOKEN is set
 # make install  the command countersign on your PATH: a link in ~/.local/bin, or in another place's bin with PREFIX=/usr/local
-# make test     every test that can run on this machine; one folder with ARGS=tests/store
+# make test     every test that can run on this machine, each once and in short; one folder with ARGS=tests/store
+# make slow     the same again on other servers and over other transports, and whole programs and tools of ours
 # make live     a real OpenBao for the tests of key holders, 75 MB; without it they are skipped
 # make check    ruff, mypy, import-linter
 # make bench    measurements, one of them with ARGS=click
-# make soak     the property tests, for long
+# make soak     what searches at random, for hours; for minutes with PROFILE=ci
 # make model    the lifecycle in Promela, every state of it, and every guard missed that is taken away; one with ARGS=grant
 # make crash    the tests that kill -9
 # make sabotage delete each guard once, and see its test fail; a sample of them with ARGS="--every 5"
@@ -21,6 +22,7 @@ VENV := .venv
 IN := $(VENV)/bin
 ARGS ?=
 PREFIX ?= $(HOME)/.local
+PROFILE ?= soak
 
 # The first of these that runs is taken: pyenv puts commands on PATH for versions that it cannot run.
 PYTHON ?= python3.13 python3.12 python3.11 python3 python
@@ -32,7 +34,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
   --no-emit-index-url --no-emit-find-links --no-annotate --no-header $(ARGS)
 MUTANTS := .venv-mutate
 
-.PHONY: help run install test live check bench soak model crash sabotage mutate cards lock clean
+.PHONY: help run install test slow live check bench soak model crash sabotage mutate cards lock clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -69,8 +71,11 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	@$(IN)/python -m bench $(ARGS)
 
+slow: $(VENV)/.dev
+	@$(IN)/python -m pytest -n 4 --dist worksteal -q -m slow $(ARGS)
+
 soak: $(VENV)/.dev
-	@HYPOTHESIS_PROFILE=soak $(IN)/python -m pytest -n auto --maxprocesses 4 -q -o timeout=0 $(or $(ARGS),tests/store tests/scheduler tests/doors tests/bot/http)
+	@HYPOTHESIS_PROFILE=$(PROFILE) $(IN)/python -m pytest -n 4 --dist worksteal -q -o timeout=0 -m "search or hypothesis" $(ARGS)
 
 model: $(VENV)/.dev
 	@$(IN)/python -m docs.model $(ARGS)

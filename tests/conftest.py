@@ -4,13 +4,12 @@ A missing redis-server or Chromium is a failure where `CI` is set and a skip, in
 
     real_redis    a client of a real server with an AOF, empty: redis-server, or on a laptop without it Valkey
     redis_url     the address of that server, empty, for code that connects by itself
-    any_redis     the same test on fakeredis (with Lua), on redis-server and on Valkey
+    any_redis     the same test on such a server and, in `make slow`, on Valkey and on fakeredis with Lua
     chromium      the path of a Chromium
     tab           a tab of a browser that a process starts once, empty
 """
 
 import gc
-import os
 import shutil
 from collections.abc import AsyncIterator, Generator, Iterator
 from typing import TYPE_CHECKING
@@ -21,14 +20,19 @@ import pytest_asyncio
 from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
-from tests import servers
+from tests import lengths, servers
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-settings.register_profile("default", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("soak", settings.get_profile("default"), max_examples=5_000, print_blob=True)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+settings.register_profile(
+    lengths.PROFILE,
+    max_examples=lengths.length(20, 100, 5_000),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
+)
+settings.load_profile(lengths.PROFILE)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -82,13 +86,13 @@ async def real_redis(redis_url: str) -> AsyncIterator[Redis]:
         yield client
 
 
-@pytest.fixture(params=["fakeredis", "redis", "valkey"])
+@pytest.fixture(params=["redis", *(pytest.param(name, marks=pytest.mark.slow) for name in ("fakeredis", "valkey"))])
 async def any_redis(request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
     if request.param == "fakeredis":
         async with fakeredis.FakeAsyncRedis(server=fakeredis.FakeServer()) as client:
             yield client
         return
-    server: servers.Server = request.getfixturevalue(f"{request.param}_server")
+    server: servers.Server = request.getfixturevalue({"redis": "real_server", "valkey": "valkey_server"}[request.param])
     async with Redis.from_url(server.url) as client:
         await client.flushall()
         yield client

@@ -52,6 +52,7 @@ def test_the_tree_as_it_is_keeps_them_all(tree: Path):
     assert run.returncode == 0, run.stdout + run.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("contract", "path", "line"), BREACHES)
 def test_a_breach_is_found_by_its_contract_alone(contract: str, path: str, line: str, tree: Path):
     names = {entry["id"]: entry["name"] for entry in contracts()}

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
+
+LOOK_S: Final = 0.05
 
 T = TypeVar("T")
 
@@ -27,10 +29,12 @@ class Changes:
         return lambda: self._on_change.remove(listener)
 
     async def wait_for(self, predicate: Callable[[], T], timeout: float = 5.0) -> T:  # noqa: ASYNC109  # a test says how long it will wait
-        """The first true answer of `predicate`, asked again after each change and each API call. Raises `TimeoutError`."""
+        """The first true answer of `predicate`, asked again after each change and each API call, and every so often: what it
+        asks about may lie outside of the workspace. Raises `TimeoutError`."""
         async with asyncio.timeout(timeout):
             while not (answer := predicate()):
                 waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
                 self._waiting.add(waiting)
-                await waiting
+                await asyncio.wait({waiting}, timeout=LOOK_S)
+                self._waiting.discard(waiting)
         return answer

@@ -18,6 +18,7 @@ def said() -> dict[str, Any]:
     return bench("click", "--clicks", "2")
 
 
+@pytest.mark.slow
 def test_a_few_clicks_give_one_line_with_every_number(said: dict[str, Any]) -> None:
     others = {"bench", "redis_round_trips", "effects_cpu_us", "socket_mode", "cold_facts", "n"}
     assert said.keys() == COSTS | others | {"server", "appendfsync", "python"}
@@ -28,6 +29,7 @@ def test_a_few_clicks_give_one_line_with_every_number(said: dict[str, Any]) -> N
     assert said["effects_cpu_us"] > 0
 
 
+@pytest.mark.slow
 def test_a_click_waits_for_two_turns_to_redis_at_most_and_only_unknown_people_cost_more(said: dict[str, Any]) -> None:
     assert said["redis_round_trips"] in {1, 2}
     assert said["cold_facts"]["redis_round_trips"] > 2

@@ -1,8 +1,11 @@
 """The bench of reading runs and prints what it promises. How long things take on a machine is no test's business."""
 
+import pytest
+
 from tests.bench.running import bench
 
 
+@pytest.mark.slow
 def test_a_few_reads_give_one_line_with_every_number() -> None:
     said = bench("read", "--reads", "320")
     assert (said.pop("bench"), said.pop("secrets"), said.pop("n"), said.pop("appendfsync")) == (

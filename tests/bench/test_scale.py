@@ -1,9 +1,12 @@
 """The bench of scale runs and prints what it promises. How long things take on a machine is no test's business."""
 
+import pytest
+
 from bench import scale
 from tests.bench.running import bench
 
 
+@pytest.mark.slow
 def test_a_little_of_everything_gives_one_line_with_every_number() -> None:
     said = bench("scale", "--rules", "12", "--requests", "12", "--rounds", "1")
     assert (said["bench"], said["rules"], said["requests"], said["rounds"]) == ("scale", 12, 12, 1)

@@ -2,7 +2,6 @@
 
 import asyncio
 import copy
-import os
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -23,11 +22,12 @@ from tests.doors.probes import Json
 from tests.doors.scene import POLICIES, Scene, staged
 from tests.doors.table import DOORS
 from tests.github.fake import environ
+from tests.lengths import PROFILE, length
 from tests.stories.conftest import OpenHouse, bare
 
-LONG: Final = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
+LONG: Final = PROFILE == "soak"
 SEARCH: Final = settings(  # not shrunk: a failure names its door, and each step of shrinking is a whole conversation
-    max_examples=5_000 if LONG else 250, derandomize=not LONG, database=None, deadline=None, phases=[Phase.generate],
+    max_examples=length(80, 250, 5_000), derandomize=not LONG, database=None, deadline=None, phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 # Who may nothing: somebody on every list who is none of ours (any more), and a colleague who is on none.
@@ -40,6 +40,7 @@ BARRED: Final = {
 }
 
 
+@pytest.mark.search
 @pytest.mark.parametrize("kind", BARRED)
 async def test_who_may_nothing_here_changes_nothing_at_any_door(open_house: OpenHouse, kind: Any) -> None:
     scene, user = await staged(open_house), BARRED[kind]
@@ -124,6 +125,7 @@ GARBAGE: Final = st.sampled_from(
 MUTATIONS: Final = st.lists(st.tuples(st.integers(0, 1 << 16), st.booleans() | GARBAGE), min_size=1, max_size=3)
 
 
+@pytest.mark.search
 def test_whatever_arrives_breaks_nothing(real_server: servers.Server, tmp_path: Path) -> None:
     """Every door, with fields missing, of another type, empty, oversized or made up; from who may nothing, nothing moves either."""
     with asyncio.Runner() as runner:

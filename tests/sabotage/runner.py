@@ -159,12 +159,20 @@ def _pytest(
         "no:cacheprovider",
         "-p",
         "no:xdist",
+        "-m",
+        "",
         "-o",
         f"timeout={limit_s}",
     ]
     path = os.pathsep.join([str(tree), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
     # The width keeps a reason whole on its line.
-    environ = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "" if byte_code else "1", "COLUMNS": "400"}
+    environ = {
+        **os.environ,
+        "PYTHONPATH": path,
+        "PYTHONDONTWRITEBYTECODE": "" if byte_code else "1",
+        "HYPOTHESIS_PROFILE": "ci",
+        "COLUMNS": "400",
+    }
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", *options, *tests],
         cwd=tree, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,

@@ -8,6 +8,8 @@ import pytest
 from tests.sabotage import runner
 from tests.sabotage.runner import Edit, NotGreen, Result
 
+pytestmark = pytest.mark.slow
+
 TREE: Final = {
     "pyproject.toml": '[tool.pytest.ini_options]\npythonpath = ["."]\n',
     "door.py": """

@@ -18,10 +18,11 @@ from store.redis.requests import Outcome
 from store.redis.scripts import Scripts
 from tests import builders
 from tests.builders import ONCALL, OWNER, REQ, policy, smash, soft
+from tests.lengths import length
 from tests.scheduler.measured import measured
 from tests.store.redis.corridor import Corridor, Gate, command_for
 
-MANY: Final = 5_000
+MANY: Final = length(1_000, 5_000, 5_000)
 WITHIN_S: Final = 60.0
 
 
@@ -160,7 +161,8 @@ async def test_replicas_that_sweep_at_the_same_time_make_one_transition_of_each_
     assert await corridor.timers.waiting() == 0
 
 
-async def test_five_thousand_at_once_all_come_to_their_end(corridor, metrics):
+@pytest.mark.search
+async def test_thousands_at_once_all_come_to_their_end(corridor, metrics):
     """The scheduler's own store ran none of as many (docs/decisions/0002-clock.md)."""
     await _crowd(corridor, MANY)
     before = int(await corridor.redis.get(corridor.keys.audit_number))

@@ -1,7 +1,7 @@
 """A house for each story: the very program that production builds, real Bolt, real sockets, a real server.
 
 house        open, with the program in it, over Socket Mode
-any_house    the same story over Socket Mode and over signed HTTP
+any_house    the same story over Socket Mode and, in `make slow`, over signed HTTP
 heard        all that its log says, as JSON and as text
 open_house   a function that opens one: with several processes of the program or none, under policies or settings of its own
 
@@ -75,7 +75,7 @@ async def house(open_house: OpenHouse) -> AsyncIterator[House]:
     assert opened.workspace.troubles == []
 
 
-@pytest.fixture(params=["socket", "http"])
+@pytest.fixture(params=["socket", pytest.param("http", marks=pytest.mark.slow)])
 async def any_house(request: pytest.FixtureRequest, open_house: OpenHouse) -> AsyncIterator[House]:
     opened = await open_house(http=request.param == "http")
     yield opened

@@ -422,6 +422,7 @@ class Desk:
 
 @pytest.mark.timeout(300)  # thirty processes, one after the other
 @pytest.mark.parametrize("heard", ["text"], indirect=True)
+@pytest.mark.slow
 async def test_values_and_tokens_at_a_terminal_lie_where_they_are_printed_and_in_what_runs_and_nowhere_else(
     heard: io.StringIO,
     house: House,

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 
 from tests import servers
 from tests.bot.http.served import Served, serving
+from tests.lengths import length
 
-EXAMPLES: Final = {"default": 3, "soak": 400}
+EXAMPLES: Final = length(1, 3, 400)
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +22,7 @@ def served(real_server: servers.Server, tmp_path_factory: pytest.TempPathFactory
         yield one
 
 
+@pytest.mark.search
 @pytest.mark.parametrize("who", ["rosa", "machine"])
 def test_it_finds_nothing(served: Served, who: str) -> None:
     import schemathesis  # half a second, which every process of the tests would wait for
@@ -43,7 +45,7 @@ def test_it_finds_nothing(served: Served, who: str) -> None:
 def _tried(operation: Any, mode: Any, headers: dict[str, str]) -> None:
     from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-    @settings(max_examples=EXAMPLES[settings.get_current_profile_name()], suppress_health_check=list(HealthCheck))
+    @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode))
     def one(case: Any) -> None:
         # Which targets and requests there are no schema can say: what is asked for in vain is refused as a bad request.

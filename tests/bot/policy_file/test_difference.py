@@ -8,6 +8,7 @@ from bot.policy_file.difference import Difference, Field, differences, read_like
 from bot.policy_file.writing import text
 from store.model.policy import PolicySet
 from tests.bot.policy_file.policy_sets import policy_sets
+from tests.lengths import length
 
 FILE = """\
 version: 1
@@ -84,7 +85,11 @@ def test_a_name_that_is_known_is_the_id_it_is_known_by():
 
 
 @given(policy_sets(), policy_sets())
-@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None, max_examples=40)
+@settings(
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    deadline=None,
+    max_examples=length(15, 60, 2_000),
+)
 def test_there_is_a_difference_exactly_where_they_mean_something_else(one: PolicySet, other: PolicySet):
     assert differences(one, one) == ()
     assert bool(differences(one, other)) == (one != other)

@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 from tests.playground.page import states
 from tests.playground.page.canned import CannedWorkspace
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 CARD = f"#log [data-ts='{states.CARD_TS}']"
 

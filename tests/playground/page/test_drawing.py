@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 from tests.playground.page import states
 from tests.playground.page.canned import PAGE, CannedWorkspace
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 WORLD = """{
     me: "U1", tz: "Europe/Berlin", now: () => 1741014000000, nameOf: (id) => ({ U1: "Ana", U2: "Ben" })[id] ?? id,

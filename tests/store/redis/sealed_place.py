@@ -1,7 +1,6 @@
 """SealedPlace: all kinds of sealed records in one Redis, every way that uses them, and what each way answers when something was altered."""
 
 import json
-import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -32,7 +31,6 @@ from tests.store.keys.holders import Draws
 from tests.store.redis.corridor import Corridor
 from tests.tokens import machine_token, person_token
 
-LONG: Final = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
 ELSEWHERE: Final = "elsewhere"
 TARGETS: Final = ("payments/prod", "payments/staging")
 FILE: Final = "tls/key.pem"

@@ -15,12 +15,13 @@ from store.model.secret import Secret
 from store.redis import projection
 from store.redis.opened import Opened
 from tests.builders import ANA, BEN, BOB, STRANGER, approve
+from tests.lengths import length
 from tests.store.redis.corridor import Corridor, command_for
-from tests.store.redis.sealed_place import LONG, Field, SealedPlace, flips, leaves, packed, put_in
+from tests.store.redis.sealed_place import Field, SealedPlace, flips, leaves, packed, put_in
 
 # Every so many bits: tests/store/keys turns each of them, in memory. `make soak` turns one in each byte here, and tries every pair.
-EVERY: Final = 9 if LONG else 152
-PARTS: Final = 100_000 if LONG else 40  # pairs of each sort
+EVERY: Final = length(152, 152, 9)
+PARTS: Final = length(40, 40, 100_000)  # pairs of each sort
 NAME_FOR_PEOPLE: Final = "holder"  # the one thing in a record that nothing relies on: docs/decisions/0003-envelope.md
 SORTS: Final = {
     "entry_id": "id", "environment_id": "id",
@@ -41,6 +42,7 @@ async def place(real_redis: Redis) -> SealedPlace:
     return place
 
 
+@pytest.mark.search
 async def test_no_flipped_bit_of_anything_sealed_gives_a_value(place: SealedPlace) -> None:
     seen: Counter[str] = Counter()
     for field in place.fields:
@@ -68,6 +70,7 @@ async def test_no_two_sealed_records_can_take_each_others_place(place: SealedPla
     print(f"pairs of records exchanged: {len(pairs)}")  # noqa: T201
 
 
+@pytest.mark.search
 async def test_no_two_parts_of_sealed_records_can_take_each_others_place(place: SealedPlace) -> None:
     """Ids, hashes, seals, ciphertexts, wraps, numbers: each with each of its sort, wherever it lies."""
     where: dict[str, list[tuple[Field, tuple[str, ...], Any]]] = {}
@@ -140,6 +143,7 @@ async def test_no_flipped_bit_of_what_lies_beside_a_version_gives_another_value(
     assert tried > 100
 
 
+@pytest.mark.search
 async def test_what_lies_opened_in_memory_is_never_taken_for_another_value(place: SealedPlace) -> None:
     """A process that has read this environment before: what is altered since is refused, or what was read before is given again."""
     warm, bearer = place.environments(), place.bearers["machine"]

@@ -46,10 +46,11 @@ from store.model.policy import HOUR, MINUTE, Access, BreakGlass, Circle, Escalat
 from store.model.request import CLOCK, RELAY
 from tests import builders, servers
 from tests.builders import ANA, BEN, BOB, CAT, DEVS, EVERYBODY, LEADS, ONCALL, OWNER, PAGER, REQ, STRANGER
+from tests.lengths import PROFILE, length
 from tests.store.redis.contest import REPLICAS, Contest
 from tests.store.redis.reference import Asked
 
-SHORT: Final = settings(max_examples=65, stateful_step_count=40, derandomize=True, database=None)
+SHORT: Final = settings(max_examples=length(15, 65, 65), stateful_step_count=40, derandomize=True, database=None)
 LONG: Final = settings(max_examples=15, stateful_step_count=150, database=None, print_blob=True)
 QUIET: Final = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 SOAK_S: Final = float(os.environ.get("SOAK_S", "300"))
@@ -615,9 +616,10 @@ def run(server: servers.Server, how: settings, number: int | None = None) -> Non
             runner.run(reading.aclose())
 
 
+@pytest.mark.search
 @pytest.mark.timeout(900)  # to find the shortest history that fails
 def test_the_store_does_what_the_reference_says(server: servers.Server, capsys: pytest.CaptureFixture[str]):
-    if os.environ.get("HYPOTHESIS_PROFILE") != "soak":
+    if PROFILE != "soak":
         run(server, SHORT)
         return
     until = time.monotonic() + SOAK_S

@@ -19,6 +19,7 @@ from store.model.sealed import Manifest, SealedEntry
 from store.redis.commit import text
 from store.redis.retention import AT_ONCE, Dropped, Retention
 from tests.builders import ANA, BOB, REQ, approve
+from tests.lengths import length
 from tests.store.redis.corridor import Corridor, Gate, command_for
 
 PROD = Target.parse("payments/prod")
@@ -294,7 +295,7 @@ async def settle(corridor: Corridor, reference: Reference, asked: Request, chang
         reference.merged({name: value for name, value in change.items() if name in touched})
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@settings(max_examples=length(12, 40, 1_000), deadline=None, derandomize=True, database=None)
 @given(st.lists(steps, min_size=4, max_size=18))
 def test_after_any_history_what_is_kept_is_there_and_nothing_else(history: list[tuple[str, Any]]) -> None:
     asyncio.run(play(history))
