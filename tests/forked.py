@@ -26,14 +26,7 @@ from bot.cli.program import COMMANDS
 
 _WARM: Final = multiprocessing.get_context("forkserver")
 _WARM.set_forkserver_preload(
-    [
-        *COMMANDS.values(),
-        "bot.cli.environments",
-        "bot.main",
-        "keyserver.server",
-        "tests.stories.processes",
-        "tests.bench.running",
-    ]
+    [*COMMANDS.values(), "bot.cli.environments", "bot.main", "keyserver.server", "tests.stories.processes"]
 )
 
 LEFT_BEHIND_S: Final = 0.5

@@ -143,6 +143,7 @@ TURNS: Final = 10
 ANSWERS_S: Final = 0.3  # as long as a receiver like others takes
 
 
+@pytest.mark.slow
 async def test_one_that_is_silent_and_one_that_is_slow_delay_nobody_else(house: House) -> None:
     """On the real relay, in one run: without them, beside them, and without them again."""
     loop = asyncio.get_running_loop()

@@ -23,7 +23,7 @@ def served(real_server: servers.Server, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.mark.search
-@pytest.mark.parametrize("who", ["rosa", "machine"])
+@pytest.mark.parametrize("who", ["rosa", pytest.param("machine", marks=pytest.mark.slow)])
 def test_it_finds_nothing(served: Served, who: str) -> None:
     import schemathesis  # half a second, which every process of the tests would wait for
 
