@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 settings.register_profile(
     lengths.PROFILE,
-    max_examples=lengths.length(20, 100, 5_000),
+    max_examples=lengths.length(20, 300, 5_000),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     print_blob=True,

@@ -27,7 +27,7 @@ from tests.stories.conftest import OpenHouse, bare
 
 LONG: Final = PROFILE == "soak"
 SEARCH: Final = settings(  # not shrunk: a failure names its door, and each step of shrinking is a whole conversation
-    max_examples=length(80, 250, 5_000), derandomize=not LONG, database=None, deadline=None, phases=[Phase.generate],
+    max_examples=length(80, 500, 5_000), derandomize=not LONG, database=None, deadline=None, phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 # Who may nothing: somebody on every list who is none of ours (any more), and a colleague who is on none.

@@ -12,7 +12,7 @@ from tests import servers
 from tests.bot.http.served import Served, serving
 from tests.lengths import length
 
-EXAMPLES: Final = length(1, 3, 400)
+EXAMPLES: Final = length(1, 10, 400)
 
 
 @pytest.fixture(scope="module")

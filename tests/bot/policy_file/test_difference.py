@@ -88,7 +88,7 @@ def test_a_name_that_is_known_is_the_id_it_is_known_by():
 @settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     deadline=None,
-    max_examples=length(15, 60, 2_000),
+    max_examples=length(15, 100, 2_000),
 )
 def test_there_is_a_difference_exactly_where_they_mean_something_else(one: PolicySet, other: PolicySet):
     assert differences(one, one) == ()

@@ -295,7 +295,7 @@ async def settle(corridor: Corridor, reference: Reference, asked: Request, chang
         reference.merged({name: value for name, value in change.items() if name in touched})
 
 
-@settings(max_examples=length(12, 40, 1_000), deadline=None, derandomize=True, database=None)
+@settings(max_examples=length(12, 100, 1_000), deadline=None, derandomize=True, database=None)
 @given(st.lists(steps, min_size=4, max_size=18))
 def test_after_any_history_what_is_kept_is_there_and_nothing_else(history: list[tuple[str, Any]]) -> None:
     asyncio.run(play(history))
