@@ -122,7 +122,7 @@ class Webhooks:
             return Again(wait_ms)
         answered = False
         try:
-            with self._company.out():
+            with self._company:
                 receipt = await self._tell(environment_id, errand, hook, await self._outgoing(policies), now_ms)
             answered = receipt.status is not None or receipt.outcome == "refused"
         finally:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from store.model.audit import Audit
@@ -36,7 +37,8 @@ class Commit:
     frees: bool = False  # it takes away or records, and is let through by a full server
     _lanes: set[Lane] = field(default_factory=set)
     _names: list[str] = field(default_factory=list)
-    _operations: list[str | int | bytes] = field(default_factory=list)
+    _plan: list[str] = field(default_factory=list)  # of each operation its name, and which keys and arguments are its own
+    _arguments: list[str | int | bytes] = field(default_factory=list)
 
     def write(self, key: str, version: int, body: str, projected: Mapping[str, str | int] | None = None) -> None:
         fields = [part for name, value in (projected or {}).items() for part in (name, value)]
@@ -101,15 +103,15 @@ class Commit:
         keys = [self.keys.command(self.command_id), self.keys.audit, self.keys.audit_number, *self._names]
         head: list[str | int | bytes] = [
             *(skew_ms, self.good_until_ms or 0, self.good_from_ms or 0),
-            *(self.fingerprint, self.answer, ANSWER_KEPT_S),
+            *(self.fingerprint, self.answer, ANSWER_KEPT_S, " ".join(self._plan)),
         ]
         try:
-            reply = await scripts.run("commit", keys, head + self._operations, frees=self.frees)
+            reply = await scripts.run("commit", keys, head + self._arguments, frees=self.frees)
         except Unavailable as error:
             if error.detail != "unknown":
                 raise
             # Its id makes it safe to ask again: either it is there already, or it is made now.
-            reply = await scripts.run("commit", keys, head + self._operations, frees=self.frees)
+            reply = await scripts.run("commit", keys, head + self._arguments, frees=self.frees)
         status = text(reply[0])
         if self._lanes and status in ("ok", "seen"):
             scripts.on_put(self._lanes)
@@ -121,8 +123,15 @@ class Commit:
         return Committed(status, self.answer, reply[1] if len(reply) > 1 else None)  # type: ignore[arg-type]  # the script knows four words
 
     def _add(self, name: str, keys: list[str], *args: str | int | bytes) -> None:
-        self._operations += [name, len(self._names) + 4, len(args), *args]
+        self._plan.append(_step(name, len(self._names) + 4, len(args)))
         self._names += keys
+        self._arguments += args
+
+
+@lru_cache(maxsize=4096)
+def _step(name: str, key: int, count: int) -> str:
+    """The same few stand in every commit."""
+    return f"{name} {key} {count}"
 
 
 def contended() -> Conflict:

@@ -8,7 +8,7 @@ NEVER_S = 3_600.0
 
 
 async def out_and_back(company: Company, until: asyncio.Event) -> None:
-    with company.out():
+    with company:
         await until.wait()
     await company.gathered()
 

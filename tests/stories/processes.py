@@ -24,7 +24,7 @@ LEASE_MS: Final = 61_000  # a little more than what a dead process still holds
 
 # name → where it is, and what of its arguments the word is looked for in
 MOMENTS: Final[dict[str, tuple[str, Callable[..., object]]]] = {
-    "commit": ("store.redis.commit:Commit.run", lambda commit, *_, **__: commit._operations),
+    "commit": ("store.redis.commit:Commit.run", lambda commit, *_, **__: commit._arguments),
     "settle": ("store.redis.outbox:Outbox.settle", lambda _, claimed, **__: claimed.member),
     "keep": ("store.redis.cards:Cards.keep", lambda _, __, card: card.place),
     "slack": ("bot.slack.wire:Slack.call", lambda _, method, **__: method),

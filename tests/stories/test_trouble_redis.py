@@ -133,7 +133,7 @@ async def test_a_decision_that_was_on_its_way_is_made_once_and_the_card_says_so(
     whole, still = Commit.run, Still(server)
 
     async def stopped(commit: Commit, *args: Any) -> Any:
-        if any("request.approved" in str(part) for part in commit._operations):
+        if any("request.approved" in str(part) for part in commit._arguments):
             # First in line: a server that answers an earlier question to nobody drops what it has not read yet.
             while house.app.requests._redis._wire._waiting:  # type: ignore[attr-defined]  # the Client in it
                 await asyncio.sleep(0)
@@ -286,7 +286,7 @@ async def test_what_was_answered_survives_a_kill_of_redis_in_the_middle_of_click
     async def killing(commit: Commit, *args: Any) -> Any:
         """Three are made, the fourth is on its way when Redis goes, the others come after that."""
         nonlocal passed
-        if not any("request.approved" in str(part) for part in commit._operations):
+        if not any("request.approved" in str(part) for part in commit._arguments):
             return await whole(commit, *args)
         passed += 1
         if passed == 4:

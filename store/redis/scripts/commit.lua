@@ -3,7 +3,8 @@
 --
 -- KEYS  1 command:C   2 audit   3 audit:number   4... what the operations name
 -- ARGV  1 skew, ms   2 good until, ms (0: no bound)   3 good from, ms   4 fingerprint   5 answer
---       6 how long the answer is kept, s   7... operations, each: name, index of its first key, number of arguments, arguments
+--       6 how long the answer is kept, s   7 the operations, of each its name, the index of its first key and how many arguments it has
+--       8... their arguments
 -- Answer  { 'ok' }   { 'seen', fingerprint, answer }   { 'late', world }   { 'moved', world }
 --
 --   else   request, debt, policy        prefix, most      the world to answer with where nothing is committed
@@ -29,11 +30,10 @@ local seen = redis.call('HMGET', KEYS[1], 'fingerprint', 'answer')
 if seen[1] then return { 'seen', seen[1], seen[2] } end
 
 local function each(visit)
-  local at = 7
-  while ARGV[at] do
-    local count = tonumber(ARGV[at + 2])
-    visit(ARGV[at], tonumber(ARGV[at + 1]), at + 3, at + 2 + count)
-    at = at + 3 + count
+  local first = 8
+  for name, key, count in string.gmatch(ARGV[7], '(%a+) (%d+) (%d+)') do
+    visit(name, tonumber(key), first, first + count - 1)
+    first = first + count
   end
 end
 
