@@ -37,7 +37,7 @@ class Commit:
     frees: bool = False  # it takes away or records, and is let through by a full server
     _lanes: set[Lane] = field(default_factory=set)
     _names: list[str] = field(default_factory=list)
-    _plan: list[str] = field(default_factory=list)  # of each operation its name, and which keys and arguments are its own
+    _plan: list[str] = field(default_factory=list)  # of each operation: name, first key, arguments
     _arguments: list[str | int | bytes] = field(default_factory=list)
 
     def write(self, key: str, version: int, body: str, projected: Mapping[str, str | int] | None = None) -> None:
