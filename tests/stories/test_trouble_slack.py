@@ -166,7 +166,9 @@ async def test_a_socket_that_goes_is_replaced_and_clicks_arrive(house: House, ho
 
 
 @pytest.mark.seeded
-@pytest.mark.parametrize("fault", ["503", "hang", "429", "reset"])
+@pytest.mark.parametrize(
+    "fault", ["hang", *(pytest.param(fault, marks=pytest.mark.slow) for fault in ("503", "429", "reset"))]
+)
 async def test_without_slack_a_process_starts_takes_back_what_is_over_and_meets_slack_later(
     house: House, fault: str
 ) -> None:
