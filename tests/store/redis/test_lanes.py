@@ -213,6 +213,13 @@ async def test_a_counter_that_is_none_begins_anew_and_does_not_bring_it_back_at_
     assert await corridor.outbox.settle(held) == "done"
 
 
+@pytest.mark.parametrize("field", ["generation", "attempts", "since"])
+async def test_a_number_longer_than_python_reads_keeps_the_lane_from_nothing(corridor, field):
+    await put(corridor, CARD, OTHER)
+    await corridor.redis.hset(corridor.keys.effect("slack", CARD.key), field, "9" * 5_000)
+    assert [each.effect for each in await claim(corridor)] == [CARD, OTHER]
+
+
 @pytest.mark.parametrize("field", ["generation", "leased"])
 async def test_a_counter_that_is_none_breaks_off_no_commit(corridor, field):
     await put(corridor, CARD)
