@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from bench.house import Place
 
-DELIVERIES: Final = 1_200
+DELIVERIES: Final = 3_600
 BLOCK: Final = 120
 
 

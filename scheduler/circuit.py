@@ -1,9 +1,13 @@
 """Circuit: one receiver's silence takes no place from the others."""
 
-from dataclasses import dataclass, field
+import asyncio
+from collections import deque
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
+
+from scheduler.connectors.outgoing import SOCKETS_PER_HOST
 
 OPENS_AFTER: Final = 5  # times in a row without an answer
 PROBE_MS: Final = 30_000  # after which one delivery looks whether it is back; doubled each time it is not
@@ -11,61 +15,131 @@ PROBE_MOST_MS: Final = 300_000
 HOSTS_KEPT: Final = 512
 SLOW_S: Final = 1.0  # an answer that takes longer makes a host slow
 # Deliveries at a time, of this process, to a host never heard of, to one that is quick, and to one that is not.
-UNKNOWN, QUICK, SLOW = 8, 128, 4
+UNKNOWN, QUICK, SLOW = 8, SOCKETS_PER_HOST, 4
+IN_LINE_S: Final = 1.0  # how long one waits for a place at a host that is quick, at the most
 CROWD, APART_MS = 256, 25
 STEP_ASIDE_MS: Final = 500  # how long what finds no place at its host waits, before it is looked at again, at the least
-
-
-@dataclass(slots=True)
-class _Host:
-    begun: list[float] = field(default_factory=list)  # by the monotonic clock, s: of each delivery under way
-    quick: bool | None = None  # as the last answer was
-    silent: int = 0
-    open_until_ms: int | None = None
-    pause_ms: int = PROBE_MS
-    aside: int = 0
-
-    def apart(self) -> int:
-        """So that hundreds that wait for one host do not all come back at one moment, ms."""
-        self.aside = (self.aside + 1) % CROWD
-        return self.aside * APART_MS
 
 
 class Circuits:
     """Of one process, each host for itself: a new process learns it anew. A host that answers, whatever it says, is not silent."""
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic_s: Callable[[], float], in_line_s: float = IN_LINE_S) -> None:
+        self._monotonic = monotonic_s
+        self._in_line_s = in_line_s
         self._hosts: dict[str, _Host] = {}
 
-    def enter(self, url: str, *, now_ms: int, monotonic_s: float) -> int | None:
-        """How long to wait before it is tried, ms. None: it goes now, and `leave` must follow."""
-        host = self._hosts.setdefault(_host(url), _Host())
-        if host.open_until_ms is not None:
-            if now_ms < host.open_until_ms:
-                return host.open_until_ms - now_ms + host.apart()
-            if host.begun:  # one looks already whether it is back
-                return STEP_ASIDE_MS + host.apart()
-        slow = host.quick is False or (
-            bool(host.begun) and monotonic_s - host.begun[0] > SLOW_S  # the oldest
-        )
-        if len(host.begun) >= (SLOW if slow else UNKNOWN if host.quick is None else QUICK):
-            return STEP_ASIDE_MS + host.apart()
-        host.begun.append(monotonic_s)
-        return None
+    async def enter(self, url: str, *, now_ms: int) -> "Place | int":
+        """A place at its host, which must be left again; or how long to wait before it is tried, ms."""
+        name = _host(url)
+        if (host := self._hosts.get(name)) is None:
+            host = self._hosts[name] = _Host(self._monotonic, self._in_line_s)
+        return await host.enter(now_ms)
 
-    def leave(self, url: str, *, entered_s: float, answered: bool, now_ms: int, monotonic_s: float) -> None:
-        host = self._hosts[_host(url)]
-        host.begun.remove(entered_s)
-        host.quick = answered and monotonic_s - entered_s <= SLOW_S
+    def under_way(self) -> int:
+        return sum(len(host.begun) for host in self._hosts.values())
+
+
+class Place:
+    """Of one delivery, at one host. `begun_s`: when it was given, by the monotonic clock."""
+
+    __slots__ = ("_host", "begun_s")
+
+    def __init__(self, host: "_Host", begun_s: float) -> None:
+        self._host = host
+        self.begun_s = begun_s
+
+    def leave(self, *, answered: bool, now_ms: int) -> None:
+        self._host.heard(self, answered=answered, now_ms=now_ms)
+        self._host.free(self)
+
+
+class _Host:
+    def __init__(self, monotonic_s: Callable[[], float], in_line_s: float) -> None:
+        self._monotonic = monotonic_s
+        self._in_line_s = in_line_s
+        self.begun: list[Place] = []  # the oldest first
+        self._line: deque[tuple[asyncio.Future[Place | None], float]] = deque()  # until when, by the loop's clock, s
+        self._watch: asyncio.TimerHandle | None = None
+        self._quick: bool | None = None  # as the last answer was
+        self._silent = 0
+        self._open_until_ms: int | None = None
+        self._pause_ms = PROBE_MS
+        self._aside = 0
+
+    async def enter(self, now_ms: int) -> Place | int:
+        if self._open_until_ms is not None:
+            if now_ms < self._open_until_ms:
+                return self._open_until_ms - now_ms + self._apart_ms()
+            if self.begun:  # one looks already whether it is back
+                return STEP_ASIDE_MS + self._apart_ms()
+        places = self._places()
+        if len(self.begun) < places:
+            return self._begin()
+        place = await self._turn() if places == QUICK else None
+        return place or STEP_ASIDE_MS + self._apart_ms()
+
+    def heard(self, place: Place, *, answered: bool, now_ms: int) -> None:
+        self._quick = answered and self._monotonic() - place.begun_s <= SLOW_S
         if answered:
-            host.silent, host.open_until_ms, host.pause_ms = 0, None, PROBE_MS
+            self._silent, self._open_until_ms, self._pause_ms = 0, None, PROBE_MS
             return
-        host.silent += 1
-        if host.open_until_ms is not None and now_ms >= host.open_until_ms:
-            host.pause_ms = min(2 * host.pause_ms, PROBE_MOST_MS)
-            host.open_until_ms = now_ms + host.pause_ms
-        elif host.silent >= OPENS_AFTER and host.open_until_ms is None:
-            host.open_until_ms = now_ms + host.pause_ms
+        self._silent += 1
+        if self._open_until_ms is not None and now_ms >= self._open_until_ms:
+            self._pause_ms = min(2 * self._pause_ms, PROBE_MOST_MS)
+            self._open_until_ms = now_ms + self._pause_ms
+        elif self._silent >= OPENS_AFTER and self._open_until_ms is None:
+            self._open_until_ms = now_ms + self._pause_ms
+
+    def free(self, place: Place) -> None:
+        """Whoever is next in line has it; nobody waits for a host that is not quick any more."""
+        self.begun.remove(place)
+        while self._line and (not self._quick or len(self.begun) < self._places()):
+            turn, _ = self._line.popleft()
+            if not turn.done():
+                turn.set_result(self._begin() if self._quick else None)
+
+    def _begin(self) -> Place:
+        place = Place(self, self._monotonic())
+        self.begun.append(place)
+        return place
+
+    def _places(self) -> int:
+        if self._quick is False or (self.begun and self._monotonic() - self.begun[0].begun_s > SLOW_S):
+            return SLOW
+        return UNKNOWN if self._quick is None else QUICK
+
+    async def _turn(self) -> Place | None:
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[Place | None] = loop.create_future()
+        until_s = loop.time() + self._in_line_s
+        self._line.append((turn, until_s))
+        if self._watch is None:
+            self._watch = loop.call_at(until_s, self._look)
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and (place := turn.result()) is not None:
+                self.free(place)
+            raise
+
+    def _look(self) -> None:
+        """One timer for the whole line. Who has stood in it for long takes no place in the lane from others any more."""
+        loop = asyncio.get_running_loop()
+        self._watch = None
+        while self._line:
+            turn, until_s = self._line[0]
+            if until_s > loop.time():
+                self._watch = loop.call_at(until_s, self._look)
+                return
+            self._line.popleft()
+            if not turn.done():
+                turn.set_result(None)
+
+    def _apart_ms(self) -> int:
+        """So that hundreds that wait for one host do not all come back at one moment."""
+        self._aside = (self._aside + 1) % CROWD
+        return self._aside * APART_MS
 
 
 @lru_cache(maxsize=HOSTS_KEPT)

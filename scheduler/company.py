@@ -4,12 +4,14 @@ import asyncio
 from typing import Final
 
 WITHIN_S: Final = 0.01
+LOOKS: Final = 5
 
 
 class Company:
     """Under load, what is done in a row costs a tenth less CPU than what is done in between of something else, one at a time.
 
-    `with` it one is out. Nobody waits for longer than `within_s`, and nobody at all while nobody else is out.
+    `with` it one is out. Whoever is back goes on as soon as nobody has come back for `within_s`, after five times that at
+    the latest, and at once where nobody else is out.
     """
 
     def __init__(self, within_s: float = WITHIN_S) -> None:
@@ -30,11 +32,18 @@ class Company:
             self._go()
             return
         loop = asyncio.get_running_loop()
-        if self._timer is None:
-            self._timer = loop.call_later(self._within_s, self._go)
         back = loop.create_future()
         self._back.append(back)
+        if self._timer is None:
+            self._timer = loop.call_later(self._within_s, self._look, LOOKS - 1, 1)
         await back
+
+    def _look(self, left: int, seen: int) -> None:
+        if left and len(self._back) > seen:
+            again = (self._within_s, self._look, left - 1, len(self._back))
+            self._timer = asyncio.get_running_loop().call_later(*again)
+        else:
+            self._go()
 
     def _go(self) -> None:
         if self._timer is not None:

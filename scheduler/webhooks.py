@@ -56,9 +56,8 @@ class Webhooks:
         self._outgoing = outgoing
         self._metrics = metrics
         self._jitter = jitter
-        self._monotonic = monotonic_s
         self._public_url = public_url
-        self._circuits = Circuits()
+        self._circuits = Circuits(monotonic_s)
         self._company = Company()
 
     async def redeploy(self, effect: Redeploy, claimed: Claimed) -> Again | Settled | None:
@@ -117,18 +116,16 @@ class Webhooks:
         if hook is None:
             gone = Receipt(at_ms=now_ms, said="The policies do not name this hook any more.")
             return await self._settle(environment_id, errand, _after(delivery, gone, "failed", None), claimed)
-        entered_s = self._monotonic()
-        if (wait_ms := self._circuits.enter(hook.url, now_ms=now_ms, monotonic_s=entered_s)) is not None:
-            return Again(wait_ms)
-        answered = False
-        try:
-            with self._company:
+        with self._company:
+            place = await self._circuits.enter(hook.url, now_ms=now_ms)
+            if isinstance(place, int):
+                return Again(place)
+            answered = False
+            try:
                 receipt = await self._tell(environment_id, errand, hook, await self._outgoing(policies), now_ms)
-            answered = receipt.status is not None or receipt.outcome == "refused"
-        finally:
-            self._circuits.leave(
-                hook.url, entered_s=entered_s, answered=answered, now_ms=now_ms, monotonic_s=self._monotonic()
-            )
+                answered = receipt.status is not None or receipt.outcome == "refused"
+            finally:
+                place.leave(answered=answered, now_ms=now_ms)
         await self._company.gathered()
         return await self._settle(environment_id, errand, self._told(delivery, receipt, now_ms), claimed)
 

@@ -22,6 +22,11 @@ class Record(Part):
     """A body of its own in the store. It carries `schema`; one that is newer than ours is refused, never rewritten."""
 
     SCHEMA: ClassVar[int] = 1
+    _BEGINS: ClassVar[bytes]  # nearly every body of this class
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: object) -> None:
+        cls._BEGINS = b'{"schema":%d,' % cls.SCHEMA
 
     def to_json(self) -> str:
         # What is not there is left out: an old body and a new one that say the same read the same.
@@ -33,6 +38,16 @@ class Record(Part):
     def from_json(cls, body: str | bytes) -> Self:
         """Raises `Unavailable` for a body of a newer schema, or one that is no such record."""
         raw = body.encode() if isinstance(body, str) else body
+        behind = len(cls._BEGINS) if raw.startswith(cls._BEGINS) else cls._behind_schema(raw)
+        try:
+            # What stands behind the schema is read in one step: it is on the way of every click.
+            found: Self = cls.__pydantic_validator__.validate_json(b"{" + raw[behind:])
+        except ValidationError:
+            raise _unreadable(cls) from None
+        return found
+
+    @classmethod
+    def _behind_schema(cls, raw: bytes) -> int:
         begins = _SCHEMA.match(raw)
         if begins is None:
             raise _unreadable(cls)
@@ -42,12 +57,7 @@ class Record(Part):
                 "Upgrade this process.",
                 code=NEWER,
             )
-        try:
-            # What stands behind the schema is read in one step: it is on the way of every click.
-            found: Self = cls.__pydantic_validator__.validate_json(b"{" + raw[begins.end() :])
-        except ValidationError:
-            raise _unreadable(cls) from None
-        return found
+        return begins.end()
 
 
 def _unreadable(record: type[Record]) -> Unavailable:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from store.model.audit import Audit
 from store.model.effect import Effect, Lane
@@ -15,8 +15,7 @@ ANSWER_KEPT_S: Final = 24 * 3600
 TRIES: Final = 12  # how often somebody else may be faster before we give up
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(NamedTuple):
     """`seen`: this command had been committed before, and this is what it was answered then."""
 
     status: Literal["ok", "seen", "late", "moved"]

@@ -68,10 +68,9 @@ class Outbox:
     async def claim(self, lane: Lane, *, most: int, lease_ms: int) -> list[Claimed]:
         """Raises `Unavailable`."""
         args: list[str | int | bytes] = [self._skew(), lease_ms, most, self._keys.effect(lane, "")]
-        now, *found = await self._scripts.run(
+        now_ms, *found = await self._scripts.run(
             "claim", [self._keys.lane(lane), self._keys.fence(lane)], args, frees=True
         )
-        now_ms = int(now)
         return [_claimed(lane, row, now_ms) for row in found]
 
     async def settle(self, claimed: Claimed, *, again_in_ms: int | None = None) -> str:
@@ -93,26 +92,8 @@ class Outbox:
 
 
 def _claimed(lane: Lane, row: list[Any], now_ms: int) -> Claimed:
-    member, body, generation, attempts, fence, since, due = row
-    return Claimed(
-        lane,
-        text(member),
-        _effect(body),
-        _number(generation),
-        _number(attempts),
-        _number(fence),
-        _number(since),
-        max(0, now_ms - int(float(due))),
-        now_ms,
-    )
-
-
-def _number(field: Any) -> int:
-    """0 where there is none: what cannot be read must not keep the lane from what can."""
-    try:
-        return int(field)
-    except (TypeError, ValueError):
-        return 0
+    member, body, generation, attempts, fence, since_ms, late_ms = row
+    return Claimed(lane, text(member), _effect(body), generation, attempts, fence, since_ms, late_ms, now_ms)
 
 
 def _effect(body: bytes | str) -> Effect | None:

@@ -207,7 +207,7 @@ async def test_one_that_is_silent_and_one_that_is_slow_delay_nobody_else(house: 
         try:
             alone = await phase(*hooks)
             beside = await phase(*hooks, *burdens)
-            in_flight = sum(len(host.begun) for host in house.webhooks._circuits._hosts.values())
+            in_flight = house.webhooks._circuits.under_way()
             alone += await phase(*hooks)
         finally:
             beating.cancel()

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from scheduler.company import Company
+from scheduler.company import LOOKS, Company
 
 NEVER_S = 3_600.0
 
@@ -41,6 +41,49 @@ async def test_who_comes_back_goes_on_with_the_last_one():
     events[2].set()
     await turns()
     assert [task.done() for task in tasks] == [True, True, True]
+
+
+def time_is_over(company: Company) -> None:
+    """Of the timer that runs, at once."""
+    timer = company._timer
+    assert timer is not None
+    look, args = timer._callback, timer._args  # type: ignore[attr-defined]  # asyncio's own names
+    timer.cancel()
+    look(*args)
+
+
+async def back(company: Company) -> asyncio.Task[None]:
+    (until,), (task,) = out(company, 1)
+    await turns()
+    until.set()
+    await turns()
+    return task
+
+
+async def test_who_is_back_waits_while_others_come_back_and_five_times_at_the_most():
+    company = Company(NEVER_S)
+    _, (away,) = out(company, 1)
+    waiting = [await back(company)]
+    for _ in range(LOOKS - 1):
+        waiting.append(await back(company))
+        time_is_over(company)
+        await turns()
+        assert not any(task.done() for task in waiting)
+    waiting.append(await back(company))
+    time_is_over(company)
+    await turns()
+    assert all(task.done() for task in waiting)
+    away.cancel()
+
+
+async def test_who_is_back_goes_on_when_nobody_has_come_back_for_a_while():
+    company = Company(NEVER_S)
+    _, (away,) = out(company, 1)
+    alone = await back(company)
+    time_is_over(company)
+    await turns()
+    assert alone.done()
+    away.cancel()
 
 
 async def test_nobody_waits_for_long_for_one_who_stays_out():

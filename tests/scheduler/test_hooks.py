@@ -9,7 +9,6 @@ import pytest
 from jsonschema import Draft202012Validator
 from standardwebhooks import Webhook
 
-from scheduler.circuit import APART_MS, OPENS_AFTER, PROBE_MS, SLOW, SLOW_S, STEP_ASIDE_MS, UNKNOWN, Circuits
 from scheduler.connectors.hook import DELAYS_MS, excerpt
 from scheduler.connectors.outgoing import Answer
 from scheduler.hook_body import JSON_SCHEMA
@@ -530,39 +529,3 @@ def test_a_receipt_never_holds_the_token_or_the_secret_that_a_receiver_repeats()
     assert excerpt(answer, [Secret(TOKEN.encode()), Secret(b"whsec_abc")]) == (
         "you sent Bearer [hidden] and [hidden], thank you"
     )
-
-
-# -- circuits, by themselves -------------------------------------------------------------------------------------------
-
-
-def test_a_host_that_keeps_silent_is_left_alone_and_looked_at_again() -> None:
-    circuits, url = Circuits(), "https://a.example/x"
-    for turn in range(OPENS_AFTER):
-        assert circuits.enter(url, now_ms=turn, monotonic_s=0.0) is None
-        circuits.leave(url, entered_s=0.0, answered=False, now_ms=turn, monotonic_s=10.0)
-    opened = OPENS_AFTER - 1
-    assert circuits.enter("https://a.example/other", now_ms=opened, monotonic_s=10.0) == PROBE_MS + APART_MS
-    assert circuits.enter("https://b.example/x", now_ms=opened, monotonic_s=10.0) is None
-    back = opened + PROBE_MS
-    assert circuits.enter(url, now_ms=back, monotonic_s=20.0) is None
-    assert (
-        circuits.enter(url, now_ms=back, monotonic_s=20.0) == STEP_ASIDE_MS + 2 * APART_MS
-    )  # one looks, the others wait
-    circuits.leave(url, entered_s=20.0, answered=False, now_ms=back, monotonic_s=30.0)
-    assert circuits.enter(url, now_ms=back, monotonic_s=30.0) == 2 * PROBE_MS + 3 * APART_MS
-    later = back + 2 * PROBE_MS
-    assert circuits.enter(url, now_ms=later, monotonic_s=40.0) is None
-    circuits.leave(url, entered_s=40.0, answered=True, now_ms=later, monotonic_s=40.1)
-    assert [circuits.enter(url, now_ms=later, monotonic_s=41.0) for _ in range(9)] == [None] * 9
-
-
-def test_a_host_that_is_slow_has_few_places() -> None:
-    circuits, url = Circuits(), "https://a.example/x"
-    assert [circuits.enter(url, now_ms=0, monotonic_s=0.0) for _ in range(UNKNOWN + 1)] == [None] * UNKNOWN + [
-        STEP_ASIDE_MS + APART_MS
-    ]
-    for _ in range(UNKNOWN):
-        circuits.leave(url, entered_s=0.0, answered=True, now_ms=0, monotonic_s=SLOW_S + 1)
-    assert [circuits.enter(url, now_ms=0, monotonic_s=3.0) for _ in range(SLOW + 1)] == [None] * SLOW + [
-        STEP_ASIDE_MS + 2 * APART_MS
-    ]

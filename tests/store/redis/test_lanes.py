@@ -200,7 +200,9 @@ async def test_poison_stops_nothing_and_is_never_dropped(corridor, body):
     assert await corridor.outbox.depth("slack") == 2
 
 
-@pytest.mark.parametrize("word", ["", "x", "1.5", "-1", "0x1", "nan"])
+@pytest.mark.parametrize(
+    "word", [*("", "x", "1.5", "-1", "0x1", "nan", "007"), pytest.param("9" * 5_000, id="longer than Python reads")]
+)
 @pytest.mark.parametrize("field", ["generation", "attempts"])
 async def test_a_counter_that_is_none_begins_anew_and_does_not_bring_it_back_at_once(corridor, field, word):
     await put(corridor, CARD)
@@ -213,11 +215,11 @@ async def test_a_counter_that_is_none_begins_anew_and_does_not_bring_it_back_at_
     assert await corridor.outbox.settle(held) == "done"
 
 
-@pytest.mark.parametrize("field", ["generation", "attempts", "since"])
-async def test_a_number_longer_than_python_reads_keeps_the_lane_from_nothing(corridor, field):
+@pytest.mark.parametrize("word", ["", "x", pytest.param("9" * 5_000, id="longer than Python reads")])
+async def test_a_moment_that_is_none_keeps_the_lane_from_nothing(corridor, word):
     await put(corridor, CARD, OTHER)
-    await corridor.redis.hset(corridor.keys.effect("slack", CARD.key), field, "9" * 5_000)
-    assert [each.effect for each in await claim(corridor)] == [CARD, OTHER]
+    await corridor.redis.hset(corridor.keys.effect("slack", CARD.key), "since", word)
+    assert [(each.effect, each.since_ms > 0) for each in await claim(corridor)] == [(CARD, False), (OTHER, True)]
 
 
 @pytest.mark.parametrize("field", ["generation", "leased"])
