@@ -40,8 +40,8 @@ class Company:
 
     def _look(self, left: int, seen: int) -> None:
         if left and len(self._back) > seen:
-            again = (self._within_s, self._look, left - 1, len(self._back))
-            self._timer = asyncio.get_running_loop().call_later(*again)
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._within_s, self._look, left - 1, len(self._back))
         else:
             self._go()
 

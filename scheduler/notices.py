@@ -55,14 +55,10 @@ class Notices:
         if not named(policies, effect):
             await self._give_up(world, effect, claimed, "The policies do not name it any more.")
             return None
-        receipt = await wire.deliver(
-            await self._outgoing(policies),
-            effect.url,
-            message_id=f"msg_{effect.request}_{effect.news}_{effect.at_ms}_{route(effect.url)}",
-            secrets=await notice_secret(self._environments, effect.url),
-            body=_body(world, effect),
-            now_ms=claimed.now_ms,
-        )
+        message_id = f"msg_{effect.request}_{effect.news}_{effect.at_ms}_{route(effect.url)}"
+        secret = await notice_secret(self._environments, effect.url)
+        letter = wire.seal(secret, message_id, claimed.now_ms, _body(world, effect))
+        receipt = await wire.deliver(await self._outgoing(policies), effect.url, letter, now_ms=claimed.now_ms)
         if receipt.outcome == "delivered":
             return None
         next_ms = None

@@ -1,7 +1,7 @@
 """Webhooks: each hook hears of its environment's newest version, and of each event that it is for, signed, over three days if need be."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 import structlog
 
@@ -15,7 +15,7 @@ from scheduler.metrics import Metrics
 from scheduler.relay import Again, Settled
 from store.model.delivery import Delivery, Receipt, State
 from store.model.effect import Fire, Redeploy, Retire
-from store.model.errors import Conflict, Invalid, NotFound, Unavailable
+from store.model.errors import AccessError, Conflict, Invalid, NotFound, Unavailable
 from store.model.headers import token_name
 from store.model.identity import canonical
 from store.model.policy import GATE, Hook, PolicySet
@@ -117,27 +117,42 @@ class Webhooks:
             gone = Receipt(at_ms=now_ms, said="The policies do not name this hook any more.")
             return await self._settle(environment_id, errand, _after(delivery, gone, "failed", None), claimed)
         with self._company:
-            place = await self._circuits.enter(hook.url, now_ms=now_ms)
-            if isinstance(place, int):
-                return Again(place)
-            answered = False
-            try:
-                receipt = await self._tell(environment_id, errand, hook, await self._outgoing(policies), now_ms)
-                answered = receipt.status is not None or receipt.outcome == "refused"
-            finally:
-                place.leave(answered=answered, now_ms=now_ms)
+            receipt = await self._tell(environment_id, errand, hook, policies, now_ms)
+        if isinstance(receipt, Again):
+            return receipt
         await self._company.gathered()
         return await self._settle(environment_id, errand, self._told(delivery, receipt, now_ms), claimed)
 
     async def _tell(
-        self, environment_id: str | None, errand: Errand, hook: Hook, outgoing: Outgoing, now_ms: int
-    ) -> wire.Receipt:
-        delivery = errand.delivery
-        if hook.preset == GATE and self._gates is not None:
-            return await self._gates.answer(outgoing, hook, errand.request)
+        self, environment_id: str | None, errand: Errand, hook: Hook, policies: PolicySet, now_ms: int
+    ) -> wire.Receipt | Again:
+        """What came of it, or when to look again for a place at its host."""
+        try:
+            send = await self._ready(environment_id, errand, hook, now_ms)
+        except Invalid as fault:
+            return _unsent("refused", fault)
+        place = await self._circuits.enter(hook.url, now_ms=now_ms)
+        if isinstance(place, int):
+            return Again(place)
+        answered = False
+        try:
+            receipt = await send(await self._outgoing(policies))
+            answered = receipt.status is not None or receipt.outcome == "refused"
+        finally:
+            place.leave(answered=answered, now_ms=now_ms)
+        return receipt
+
+    async def _ready(
+        self, environment_id: str | None, errand: Errand, hook: Hook, now_ms: int
+    ) -> Callable[[Outgoing], Awaitable[wire.Receipt]]:
+        """What is written and signed before it stands in line, so that many are written in a row. Raises `Invalid`."""
+        delivery, gates = errand.delivery, self._gates
+        if hook.preset == GATE and gates is not None:
+            return lambda outgoing: gates.answer(outgoing, hook, errand.request)
         content = hook_body.body(delivery, errand.request, self._public_url)
         signing = await self._hooks.signing(errand, environment_id)
-        return await _send(self._environments, outgoing, hook, signing, delivery.message_id, content, now_ms)
+        letter = wire.seal(signing, delivery.message_id, now_ms, hook_body.written(hook, content))
+        return lambda outgoing: _send(self._environments, outgoing, hook, letter, signing, now_ms)
 
     def _told(self, delivery: Delivery, receipt: wire.Receipt, now_ms: int) -> Delivery:
         """What this try makes of it."""
@@ -195,39 +210,39 @@ async def trial(
     found = canonical(named.target)
     content = hook_body.trial(found.id, found.environment, named.hook.name, message_id, now_ms)
     signing = await hooks.secrets(named.target, named.hook.name)
-    return await _send(environments, outgoing, named.hook, signing, message_id, content, now_ms)
+    try:
+        letter = wire.seal(signing, message_id, now_ms, hook_body.written(named.hook, content))
+    except Invalid as fault:
+        return _unsent("refused", fault)
+    return await _send(environments, outgoing, named.hook, letter, signing, now_ms)
 
 
 async def _send(
     environments: Environments,
     outgoing: Outgoing,
     hook: Hook,
+    letter: wire.Letter,
     signing: tuple[Secret, ...],
-    message_id: str,
-    content: Mapping[str, Any],
     now_ms: int,
 ) -> wire.Receipt:
-    """As this receiver wants it, once. A token that is not there yet may be there at the next try."""
+    """Once. A token that is not there yet may be there at the next try; it is read only where something is sent."""
     token = None
     try:
         if hook.credentials is not None:
             token = await environments.machine_read(
                 hook.credentials, token_name(hook.name), purpose=f"hook {hook.name}"
             )
-        body = hook_body.written(hook, content)
-    except (Invalid, NotFound) as fault:
-        outcome: wire.Outcome = "retry" if isinstance(fault, NotFound) else "refused"
-        return wire.Receipt(outcome=outcome, status=None, latency_ms=0, error=fault.sentence)
-    return await wire.deliver(
-        outgoing,
-        hook.url,
-        message_id=message_id,
-        secrets=signing,
-        body=body,
-        now_ms=now_ms,
-        extra=hook_body.headers(hook, token),
-        hide=(*signing, *((token,) if token is not None else ())),
-    )
+    except NotFound as fault:
+        return _unsent("retry", fault)
+    except Invalid as fault:
+        return _unsent("refused", fault)
+    extra = hook_body.headers(hook, token)
+    hide = (*signing, token) if token is not None else signing
+    return await wire.deliver(outgoing, hook.url, letter, now_ms=now_ms, extra=extra, hide=hide)
+
+
+def _unsent(outcome: wire.Outcome, fault: AccessError) -> wire.Receipt:
+    return wire.Receipt(outcome=outcome, status=None, latency_ms=0, error=fault.sentence)
 
 
 def _after(delivery: Delivery, receipt: Receipt, state: State, next_ms: int | None) -> Delivery:

@@ -89,34 +89,44 @@ def _key(secret: Secret) -> bytes:
     return key
 
 
+class Letter(NamedTuple):
+    """What is posted, signed."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def seal(secrets: Secret | Sequence[Secret], message_id: str, now_ms: int, body: bytes) -> Letter:
+    """`message_id` stays the same over all tries, the signature is as old as `now_ms`. Raises `Invalid`, as `sign` does."""
+    timestamp_s = now_ms // 1000
+    headers = {
+        "content-type": "application/json",
+        "webhook-id": message_id,
+        "webhook-timestamp": str(timestamp_s),
+        "webhook-signature": sign(secrets, message_id, timestamp_s, body),
+    }
+    return Letter(headers, body)
+
+
 async def deliver(
     outgoing: Outgoing,
     url: str,
+    letter: Letter,
     *,
-    message_id: str,
-    secrets: Secret | Sequence[Secret],
-    body: bytes,
     now_ms: int,
     extra: Mapping[str, str] = NOTHING,
     hide: Iterable[Secret] = (),
 ) -> Receipt:
-    """Post `body` (JSON) once. `message_id` stays the same over all attempts; the signature is as old as `now_ms`.
+    """Post it once.
 
     `extra`: headers that go along, none of which takes the place of ours. `hide`: what is left out of the receipt where
     the receiver repeats it.
     """
     clock = asyncio.get_running_loop().time
     started = clock()
+    headers = {**{name: value for name, value in extra.items() if not header_names.ours(name)}, **letter.headers}
     try:
-        timestamp_s = now_ms // 1000
-        headers = {
-            **{name: value for name, value in extra.items() if not header_names.ours(name)},
-            "content-type": "application/json",
-            "webhook-id": message_id,
-            "webhook-timestamp": str(timestamp_s),
-            "webhook-signature": sign(secrets, message_id, timestamp_s, body),
-        }
-        answer = await outgoing.request("POST", url, headers=headers, body=body)
+        answer = await outgoing.request("POST", url, headers=headers, body=letter.body)
     except AccessError as fault:
         return Receipt(
             outcome="retry" if isinstance(fault, Unavailable) else "refused",

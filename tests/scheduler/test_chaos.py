@@ -135,6 +135,29 @@ async def test_it_is_tried_until_the_third_day_is_over(house: House) -> None:
     assert len({(each.id, each.body) for each in house.receiver.deliveries}) == 1
 
 
+async def test_to_stand_in_line_at_a_host_is_no_silence_of_it(house: House) -> None:
+    """Ten sockets, forty-five deliveries of 0.3 s each: the last have waited for longer than an answer may take."""
+    house.total_ms = 1_000
+
+    async def take(request: web.Request) -> web.Response:
+        await request.read()
+        await asyncio.sleep(0.3)
+        return web.Response(status=204)
+
+    async with served(take) as place:
+        await house.enact(at=place)
+        await house.merged(A="first")
+        await house.run()
+        await house.enact(hooks=tuple(f"a{number}" for number in range(45)), at=place)
+        request = await house.merged(A="second")
+        await house.run()
+        while pause_ms := await house.next_in_ms():
+            house.corridor.skew_ms += pause_ms
+            await house.run()
+        told = await house.deliveries.of(request)
+    assert [(each.state, each.attempts) for each in told] == [("delivered", 1)] * 45
+
+
 # -- one that is silent, one that is slow ---------------------------------------------------------------------------------
 
 OTHERS: Final = 10

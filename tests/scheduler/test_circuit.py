@@ -111,7 +111,7 @@ async def test_at_a_quick_host_who_finds_no_place_stands_in_line() -> None:
 
 
 @pytest.mark.parametrize("answered", [True, False])
-async def test_nobody_stands_in_line_for_a_host_that_has_become_slow(answered: bool) -> None:
+async def test_nobody_stands_in_line_for_a_host_that_has_become_slow(*, answered: bool) -> None:
     at = Clocks()
     places = await at.quick()
     line = at.coming(2)
@@ -122,17 +122,23 @@ async def test_nobody_stands_in_line_for_a_host_that_has_become_slow(answered: b
     assert given(line) == [STEP_ASIDE_MS + APART_MS, STEP_ASIDE_MS + 2 * APART_MS]
 
 
-async def test_of_a_host_at_which_one_hangs_only_few_places_are_given_on() -> None:
+async def test_at_a_host_where_one_hangs_no_place_is_given_on() -> None:
     at = Clocks()
-    places = await at.quick()
-    line = at.coming(2)
+    hanging, *others = await at.quick()
+    for place in others:
+        at.leave(place)
+    at.monotonic_s += SLOW_S / 2
+    others = [await at.entered() for _ in others]
+    line = at.coming(1)
     await turns()
-    at.monotonic_s += SLOW_S + 0.1
-    fresh = Place(places[0]._host, at.monotonic_s)
-    places[0]._host.begun.append(fresh)
-    at.leave(fresh)
+    at.monotonic_s += SLOW_S / 2 + 0.1
+    at.leave(others.pop())
     await turns()
-    assert given(line) == [None, None]
+    assert given(line) == [None]
+    assert await at.refused_ms() == STEP_ASIDE_MS + APART_MS
+    at.leave(hanging, answered=True)
+    await turns()
+    assert given(line) == [STEP_ASIDE_MS + 2 * APART_MS]
 
 
 async def test_nobody_stands_in_line_for_long() -> None:

@@ -9,6 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from standardwebhooks import Webhook
 
+from scheduler.circuit import OPENS_AFTER
 from scheduler.connectors.hook import DELAYS_MS, excerpt
 from scheduler.connectors.outgoing import Answer
 from scheduler.hook_body import JSON_SCHEMA
@@ -500,6 +501,22 @@ async def test_a_token_that_is_missing_is_tried_again_and_said(house: House) -> 
     house.corridor.skew_ms += DELAYS_MS[1]
     await house.run()
     assert (await house.delivery(request)).state == "delivered"
+
+
+async def test_a_token_is_not_read_for_a_host_that_is_left_alone(house: House) -> None:
+    await listening(house, ALL, credentials="countersign/hooks")
+    await with_token(house)
+    house.receiver.answer("api", 0, times=OPENS_AFTER)
+    request = await house.merged(A="newer")
+    for _ in range(OPENS_AFTER):
+        await house.hooks.retry(request.id, "api", actor=REQ, command_id=house.corridor.id())
+        await house.run()
+    read = (await house.corridor.events()).count("secrets.used")
+    assert read == OPENS_AFTER
+    await house.hooks.retry(request.id, "api", actor=REQ, command_id=house.corridor.id())
+    await house.run()
+    assert (await house.delivery(request)).state == "waiting"
+    assert (await house.corridor.events()).count("secrets.used") == read
 
 
 async def test_a_test_says_what_the_receiver_says(house: House) -> None:

@@ -11,6 +11,8 @@ from scheduler.webhooks import RECEIPTS
 from store.model.delivery import Receipt
 from store.model.effect import Redeploy
 from store.model.policy import HOUR, MINUTE
+from store.model.secret import Secret
+from store.redis.environments import HOOK, hook_name
 from tests.builders import ANA, BOB
 from tests.scheduler.hooked import VALUE, House
 from tests.scheduler.measured import measured
@@ -154,6 +156,21 @@ async def test_an_address_inside_that_nobody_vouches_for_is_refused_at_once(hous
     assert delivery.receipts[-1].said
     assert house.receiver.deliveries == []
     assert alarms(house) == 1
+
+
+async def test_what_cannot_be_signed_is_refused_at_once_and_not_shown(house):
+    """Somebody with the key of the environment has put there what is no secret of a webhook."""
+    request = await house.merged()
+    environments, environment = house.corridor.environments, await house.environment()
+    key = await environments.key(environment.id, environment.epoch)
+    entry = key.seal(hook_name(f"{HOOK}api"), house.corridor.id(), Secret(b"hunter2"), mode=0o600)
+    await house.corridor.redis.hset(house.corridor.keys.entries(environment.id), f"{HOOK}api", entry.to_json())
+    await house.run(house.another())
+    delivery = await house.delivery(request)
+    assert delivery.state == "failed"
+    assert delivery.receipts[-1].said.startswith("A webhook's secret is whsec_")
+    assert "hunter2" not in delivery.to_json()
+    assert house.receiver.deliveries == []
 
 
 async def test_a_hook_that_the_policies_do_not_name_any_more_is_not_told(house):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from scheduler.connectors.hook import DELAYS_MS, EXCERPT_LENGTH, Receipt, deliver, excerpt, next_attempt_ms, sign
+from scheduler.connectors.hook import DELAYS_MS, EXCERPT_LENGTH, Receipt, deliver, excerpt, next_attempt_ms, seal, sign
 from scheduler.connectors.outgoing import Answer, Outgoing
 from store.model.errors import Invalid
 from store.model.secret import Secret
@@ -85,9 +85,8 @@ async def attempt(
     url: str, *, allow: str = "127.0.0.0/8", total_ms: int = 10_000, secrets: list[Secret] | None = None
 ) -> Receipt:
     async with Outgoing(allow=[allow], total_ms=total_ms) as outgoing:
-        return await deliver(
-            outgoing, url, message_id="msg_7Q2M4XK9TB", secrets=secrets or [SECRET], body=BODY, now_ms=NOW_MS
-        )
+        letter = seal(secrets or [SECRET], "msg_7Q2M4XK9TB", NOW_MS, BODY)
+        return await deliver(outgoing, url, letter, now_ms=NOW_MS)
 
 
 async def answering(serve: Serve, status: int, **headers: str) -> str:
@@ -139,7 +138,7 @@ async def test_the_id_stays_and_the_time_moves_from_try_to_try(serve: Serve) -> 
     url = await serve(receive)
     async with Outgoing(allow=["127.0.0.0/8"]) as outgoing:
         for now_ms in (1_000_999, 6_000_000):
-            await deliver(outgoing, url, message_id="m1", secrets=SECRET, body=BODY, now_ms=now_ms)
+            await deliver(outgoing, url, seal(SECRET, "m1", now_ms, BODY), now_ms=now_ms)
     assert seen == [("m1", "1000"), ("m1", "6000")]
 
 
@@ -200,12 +199,6 @@ async def test_silence_tls_and_denied_addresses_each_have_a_sentence(serve: Serv
     denied = await attempt(url.replace("http:", "https:"), allow="10.0.0.0/8")
     assert denied.outcome == "refused"
     assert "address inside" in (denied.error or "")
-
-
-async def test_an_unusable_secret_is_a_receipt_too(serve: Serve) -> None:
-    receipt = await attempt(await answering(serve, 200), secrets=[Secret(b"hunter2")])
-    assert receipt.outcome == "refused"
-    assert "hunter2" not in repr(receipt)
 
 
 async def test_an_endless_yes_is_a_yes(serve: Serve) -> None:

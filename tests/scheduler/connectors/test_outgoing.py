@@ -10,13 +10,14 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from scheduler.connectors.contract import Refused
-from scheduler.connectors.hook import deliver
+from scheduler.connectors.hook import deliver, seal
 from scheduler.connectors.outgoing import ANSWER_BYTES, Answer, Outgoing, retry_after_ms
 from store.model.errors import AccessError, Invalid, Unavailable
 from store.model.secret import Secret
 from tests.scheduler.connectors.conftest import Certificate, Serve
 
 PORT = "{port}"
+NOW_MS = 1_767_225_600_000
 
 # Every way somebody has tried to write "this machine", or a neighbour, or the metadata service. {port}: a listener that must see nothing.
 FORBIDDEN_URLS = [
@@ -235,10 +236,8 @@ async def test_a_hook_of_no_form_of_url_reaches_inside(
 ) -> None:
     """And it is given up at once: no waiting makes such a URL another one."""
     async with Outgoing(total_ms=3_000) as outgoing:
-        receipt = await deliver(
-            outgoing, form.replace("{port}", str(listener.port)),
-            message_id="msg_1", secrets=Secret(b"whsec_" + b"A" * 32), body=b"{}", now_ms=1_767_225_600_000,
-        )  # fmt: skip
+        letter = seal(Secret(b"whsec_" + b"A" * 32), "msg_1", NOW_MS, b"{}")
+        receipt = await deliver(outgoing, form.replace("{port}", str(listener.port)), letter, now_ms=NOW_MS)
     assert (receipt.outcome, receipt.status) == ("refused", None)
     assert connections == []
     assert listener.knocks() == 0
