@@ -27,6 +27,8 @@ def main() -> int:
         for edit in runner.read(EDITS)[:: options.every]
         if any(options.only in text for text in (edit.file, edit.test, edit.guards))
     ]
+    if not edits:
+        asked.error(f"No edit has {options.only!r} in its file, test or sentence.")
     if options.rows:
         by_row(edits)
         return 0

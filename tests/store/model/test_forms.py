@@ -422,6 +422,15 @@ def test_how_long_to_wait_is_said_where_the_other_side_said_so():
     assert Unavailable("Slack does not answer.").retry_after_ms is None
 
 
+def test_an_older_record_is_read_and_written_as_a_new_one():
+    class Younger(Request):
+        SCHEMA = 2
+
+    older = Younger.from_json(OPEN.to_json())
+    assert older.to_json() == OPEN.to_json().replace('"schema":1', '"schema":2')
+    assert Younger.from_json(older.to_json()) == older
+
+
 def test_who_reads_a_newer_record_is_told_what_to_do():
     with pytest.raises(Unavailable) as refusal:
         Request.from_json(OPEN.to_json().replace('"schema":1', '"schema":2'))
