@@ -5,7 +5,8 @@ from collections import deque
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
-from urllib.parse import urlsplit
+
+from yarl import URL
 
 from scheduler.connectors.outgoing import SOCKETS_PER_HOST
 
@@ -31,13 +32,20 @@ class Circuits:
 
     async def enter(self, url: str, *, now_ms: int) -> "Place | int":
         """A place at its host, which must be left again; or how long to wait before it is tried, ms."""
-        name = _host(url)
-        if (host := self._hosts.get(name)) is None:
-            host = self._hosts[name] = _Host(self._monotonic, self._in_line_s)
-        return await host.enter(now_ms)
+        return await self._host(url).enter(now_ms)
+
+    def aside_ms(self, url: str, *, now_ms: int) -> int | None:
+        """How long to wait where `enter` would say so at once."""
+        return self._host(url).aside_ms(now_ms)
 
     def under_way(self) -> int:
         return sum(len(host.begun) for host in self._hosts.values())
+
+    def _host(self, url: str) -> "_Host":
+        name = _name(url)
+        if (host := self._hosts.get(name)) is None:
+            host = self._hosts[name] = _Host(self._monotonic, self._in_line_s)
+        return host
 
 
 class Place:
@@ -49,8 +57,10 @@ class Place:
         self._host = host
         self.begun_s = begun_s
 
-    def leave(self, *, answered: bool, now_ms: int) -> None:
-        self._host.heard(self, answered=answered, now_ms=now_ms)
+    def leave(self, *, answered: bool | None, now_ms: int) -> None:
+        """`answered` None: nothing was sent, so nothing was learnt of the host."""
+        if answered is not None:
+            self._host.heard(self, answered=answered, now_ms=now_ms)
         self._host.free(self)
 
 
@@ -59,7 +69,7 @@ class _Host:
         self._monotonic = monotonic_s
         self._in_line_s = in_line_s
         self.begun: list[Place] = []  # the oldest first
-        self._line: deque[tuple[asyncio.Future[Place | None], float]] = deque()  # until when, by the loop's clock, s
+        self._line: deque[tuple[asyncio.Future[Place | None], float]] = deque()  # until when, by the monotonic clock, s
         self._watch: asyncio.TimerHandle | None = None
         self._quick: bool | None = None  # as the last answer was
         self._silent = 0
@@ -68,16 +78,18 @@ class _Host:
         self._aside = 0
 
     async def enter(self, now_ms: int) -> Place | int:
-        if self._open_until_ms is not None:
-            if now_ms < self._open_until_ms:
-                return self._open_until_ms - now_ms + self._apart_ms()
-            if self.begun:  # one looks already whether it is back
-                return STEP_ASIDE_MS + self._apart_ms()
-        places = self._places()
-        if len(self.begun) < places:
-            return self._begin()
-        place = await self._turn() if places == QUICK else None
+        if (aside_ms := self.aside_ms(now_ms)) is not None:
+            return aside_ms
+        place = self._begin() if len(self.begun) < self._places() else await self._turn()
         return place or STEP_ASIDE_MS + self._apart_ms()
+
+    def aside_ms(self, now_ms: int) -> int | None:
+        if self._open_until_ms is not None and now_ms < self._open_until_ms:
+            return self._open_until_ms - now_ms + self._apart_ms()
+        looked_at = self._open_until_ms is not None and self.begun  # whether it is back
+        if looked_at or (len(self.begun) >= self._places() and not self._has_line()):
+            return STEP_ASIDE_MS + self._apart_ms()
+        return None
 
     def heard(self, place: Place, *, answered: bool, now_ms: int) -> None:
         self._quick = answered and self._monotonic() - place.begun_s <= SLOW_S
@@ -105,17 +117,22 @@ class _Host:
         return place
 
     def _places(self) -> int:
-        if self._quick is False or (self.begun and self._monotonic() - self.begun[0].begun_s > SLOW_S):
+        if self._quick is False or self._hangs():
             return SLOW
         return UNKNOWN if self._quick is None else QUICK
+
+    def _has_line(self) -> bool:
+        return self._quick is True and not self._hangs()
+
+    def _hangs(self) -> bool:
+        return bool(self.begun) and self._monotonic() - self.begun[0].begun_s > SLOW_S
 
     async def _turn(self) -> Place | None:
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[Place | None] = loop.create_future()
-        until_s = loop.time() + self._in_line_s
-        self._line.append((turn, until_s))
+        self._line.append((turn, self._monotonic() + self._in_line_s))
         if self._watch is None:
-            self._watch = loop.call_at(until_s, self._look)
+            self._watch = loop.call_later(self._in_line_s, self._look)
         try:
             return await turn
         except asyncio.CancelledError:
@@ -125,12 +142,11 @@ class _Host:
 
     def _look(self) -> None:
         """One timer for the whole line. Who has stood in it for long takes no place in the lane from others any more."""
-        loop = asyncio.get_running_loop()
         self._watch = None
         while self._line:
             turn, until_s = self._line[0]
-            if until_s > loop.time():
-                self._watch = loop.call_at(until_s, self._look)
+            if (left_s := until_s - self._monotonic()) > 0:
+                self._watch = asyncio.get_running_loop().call_later(left_s, self._look)
                 return
             self._line.popleft()
             if not turn.done():
@@ -143,6 +159,9 @@ class _Host:
 
 
 @lru_cache(maxsize=HOSTS_KEPT)
-def _host(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.lower()}"
+def _name(url: str) -> str:
+    """As sockets are shared: https://a.example is https://A.example:443."""
+    try:
+        return str(URL(url).origin())
+    except ValueError:  # nothing will be sent there
+        return url

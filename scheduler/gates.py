@@ -88,4 +88,4 @@ def plain(text: str) -> str:
 
 
 def _refused(sentence: str) -> Receipt:
-    return Receipt(outcome="refused", status=None, latency_ms=0, error=sentence)
+    return Receipt(outcome="refused", status=None, latency_ms=0, error=sentence, sent=False)

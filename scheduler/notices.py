@@ -11,6 +11,7 @@ from scheduler.metrics import Metrics
 from scheduler.relay import Again
 from scheduler.undelivered import undelivered
 from store.model.effect import Signal, route
+from store.model.errors import Invalid
 from store.model.lifecycle import World, named
 from store.model.policy import PolicySet
 from store.model.request import Deployment
@@ -57,7 +58,11 @@ class Notices:
             return None
         message_id = f"msg_{effect.request}_{effect.news}_{effect.at_ms}_{route(effect.url)}"
         secret = await notice_secret(self._environments, effect.url)
-        letter = wire.seal(secret, message_id, claimed.now_ms, _body(world, effect))
+        try:
+            letter = wire.seal(secret, message_id, claimed.now_ms, _body(world, effect))
+        except Invalid as fault:
+            await self._give_up(world, effect, claimed, fault.sentence)
+            return None
         receipt = await wire.deliver(await self._outgoing(policies), effect.url, letter, now_ms=claimed.now_ms)
         if receipt.outcome == "delivered":
             return None

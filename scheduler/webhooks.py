@@ -127,6 +127,8 @@ class Webhooks:
         self, environment_id: str | None, errand: Errand, hook: Hook, policies: PolicySet, now_ms: int
     ) -> wire.Receipt | Again:
         """What came of it, or when to look again for a place at its host."""
+        if (aside_ms := self._circuits.aside_ms(hook.url, now_ms=now_ms)) is not None:
+            return Again(aside_ms)
         try:
             send = await self._ready(environment_id, errand, hook, now_ms)
         except Invalid as fault:
@@ -134,10 +136,10 @@ class Webhooks:
         place = await self._circuits.enter(hook.url, now_ms=now_ms)
         if isinstance(place, int):
             return Again(place)
-        answered = False
+        answered = None
         try:
             receipt = await send(await self._outgoing(policies))
-            answered = receipt.status is not None or receipt.outcome == "refused"
+            answered = receipt.status is not None if receipt.sent else None
         finally:
             place.leave(answered=answered, now_ms=now_ms)
         return receipt
@@ -242,7 +244,7 @@ async def _send(
 
 
 def _unsent(outcome: wire.Outcome, fault: AccessError) -> wire.Receipt:
-    return wire.Receipt(outcome=outcome, status=None, latency_ms=0, error=fault.sentence)
+    return wire.Receipt(outcome=outcome, status=None, latency_ms=0, error=fault.sentence, sent=False)
 
 
 def _after(delivery: Delivery, receipt: Receipt, state: State, next_ms: int | None) -> Delivery:

@@ -21,6 +21,7 @@ from store.model.request import Gate
 
 Verdict = Literal["approved", "rejected"]
 
+BAD_KEY: Final = "bad_key"
 PERMISSIONS: Final = {"deployments": "write"}  # of the token for one decision: no more than that takes
 OVER: Final = (410, 422)  # the run waits for no word of ours, or not any more
 
@@ -38,7 +39,7 @@ class GitHubApp:
         clock = asyncio.get_running_loop().time
         started = clock()
         outcome: Outcome = "delivered"
-        status, said, error, retry_ms = None, "", None, None
+        status, said, error, retry_ms, sent = None, "", None, None, True
         client = _Client(outgoing, self.api)
         try:
             made = await client.post(
@@ -54,6 +55,7 @@ class GitHubApp:
             status = client.status
         except AccessError as fault:
             outcome, error = "retry" if isinstance(fault, Unavailable) else "refused", fault.sentence
+            sent = outcome == "retry" and fault.detail != BAD_KEY
         except gidgethub.HTTPException as fault:
             status, said, retry_ms = int(fault.status_code), _said(fault), client.retry_after_ms
             outcome = "gone" if status in OVER else "retry"
@@ -64,7 +66,7 @@ class GitHubApp:
         except ValueError:
             outcome, error = "retry", "GitHub's answer cannot be read."
         latency_ms = round((clock() - started) * 1000)
-        return Receipt(outcome, status, latency_ms, said, retry_ms, error)
+        return Receipt(outcome, status, latency_ms, said, retry_ms, error, sent)
 
     async def check(self, outgoing: Outgoing) -> dict[str, Any]:
         """For doctor: what GitHub says of the App whose key this is. Raises `AccessError`."""
@@ -85,7 +87,7 @@ class GitHubApp:
             return await asyncio.to_thread(lambda: get_jwt(app_id=self._app_id, private_key=self._key.read_bytes()))
         except (OSError, ValueError, TypeError, PyJWTError):
             raise Unavailable(
-                f"The private key of the GitHub App, {self._key}, cannot be used.", code="bad_key"
+                f"The private key of the GitHub App, {self._key}, cannot be used.", code=BAD_KEY
             ) from None
 
 

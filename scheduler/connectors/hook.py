@@ -49,7 +49,7 @@ class Receipt(NamedTuple):
 
     `outcome`: *delivered* (any 2xx); *retry*; *gone* (410: the receiver wants no more of these); *refused* (we will not
     send there until a person changes the URL, the secret or the allowed addresses).
-    `error`: a sentence for the thread, None where delivered.
+    `error`: a sentence for the thread, None where delivered. `sent`: False where the receiver was not even addressed.
     """
 
     outcome: Outcome
@@ -58,6 +58,7 @@ class Receipt(NamedTuple):
     excerpt: str = ""
     retry_after_ms: int | None = None
     error: str | None = None
+    sent: bool = True
 
 
 def sign(secrets: Secret | Sequence[Secret], message_id: str, timestamp_s: int, body: bytes) -> str:
@@ -128,11 +129,13 @@ async def deliver(
     try:
         answer = await outgoing.request("POST", url, headers=headers, body=letter.body)
     except AccessError as fault:
+        passes = isinstance(fault, Unavailable)
         return Receipt(
-            outcome="retry" if isinstance(fault, Unavailable) else "refused",
+            outcome="retry" if passes else "refused",
             status=None,
             latency_ms=round((clock() - started) * 1000),
             error=fault.sentence,
+            sent=passes,
         )
     outcome, error = _judge(answer.status)
     return Receipt(

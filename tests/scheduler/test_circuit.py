@@ -38,7 +38,7 @@ class Clocks:
         assert isinstance(wait_ms, int)
         return wait_ms
 
-    def leave(self, place: Place, *, answered: bool = True) -> None:
+    def leave(self, place: Place, *, answered: bool | None = True) -> None:
         place.leave(answered=answered, now_ms=self.now_ms)
 
     async def quick(self) -> list[Place]:
@@ -46,8 +46,8 @@ class Clocks:
         self.leave(await self.entered())
         return [await self.entered() for _ in range(QUICK)]
 
-    def coming(self, count: int) -> list[asyncio.Task[Place | int]]:
-        return [asyncio.create_task(self.circuits.enter(URL, now_ms=self.now_ms)) for _ in range(count)]
+    def coming(self, count: int, url: str = URL) -> list[asyncio.Task[Place | int]]:
+        return [asyncio.create_task(self.circuits.enter(url, now_ms=self.now_ms)) for _ in range(count)]
 
 
 async def turns() -> None:
@@ -143,20 +143,54 @@ async def test_at_a_host_where_one_hangs_no_place_is_given_on() -> None:
 
 async def test_nobody_stands_in_line_for_long() -> None:
     at = Clocks(in_line_s=0.02)
-    places = await at.quick()
-    (first,) = at.coming(1)
-    await asyncio.sleep(0.01)
-    (second,) = at.coming(1)
-    async with asyncio.timeout(1):
-        assert await first == STEP_ASIDE_MS + APART_MS
-    assert given([second]) == [None]
-    async with asyncio.timeout(1):
-        assert await second == STEP_ASIDE_MS + 2 * APART_MS
-    (third,) = at.coming(1)
+    await at.quick()
+    (line,) = at.coming(1)
     await turns()
-    at.leave(places[0])
+    at.monotonic_s += 0.02
     async with asyncio.timeout(1):
-        assert isinstance(await third, Place)
+        assert await line == STEP_ASIDE_MS + APART_MS
+
+
+async def test_who_came_later_stands_in_line_for_longer() -> None:
+    at = Clocks()
+    host = (await at.quick())[0]._host
+    (first,) = at.coming(1)
+    await turns()
+    at.monotonic_s += SLOW_S / 2
+    (second,) = at.coming(1)
+    await turns()
+    at.monotonic_s += NEVER_S - SLOW_S / 2
+    host._look()
+    await turns()
+    assert given([first, second]) == [STEP_ASIDE_MS + APART_MS, None]
+    at.monotonic_s += SLOW_S / 2
+    host._look()
+    await turns()
+    assert given([second]) == [STEP_ASIDE_MS + 2 * APART_MS]
+
+
+async def test_hosts_are_told_apart_as_sockets_are() -> None:
+    at = Clocks()
+    await at.quick()
+    (same,) = at.coming(1, "https://A.example:443/y")
+    await turns()
+    assert given([same]) == [None]
+    for url in ("http://a.example/", "https://a.example:8443/", "https://b.example/", "https://[", "nonsense"):
+        await at.entered(url)
+
+
+async def test_where_nothing_was_sent_nothing_is_learnt_of_the_host() -> None:
+    at = Clocks()
+    for _ in range(OPENS_AFTER):
+        at.leave(await at.entered(), answered=None)
+        at.leave(await at.entered(), answered=False)
+    assert await at.refused_ms() == PROBE_MS + APART_MS
+    at.now_ms += PROBE_MS
+    at.leave(await at.entered(), answered=None)
+    places = await at.quick()
+    at.leave(places.pop(), answered=None)
+    await at.entered()
+    assert at.circuits.aside_ms(URL, now_ms=at.now_ms) is None  # it is quick: there is a line
 
 
 async def test_one_who_is_cancelled_in_line_or_with_a_place_just_given_takes_none() -> None:

@@ -20,7 +20,7 @@ from store.model.identity import Target
 from store.model.policy import DAY, HOUR, Policy
 from store.model.request import RELAY, Change, Deployment, Request
 from store.model.secret import Secret
-from store.redis.environments import Value
+from store.redis.environments import HOOK, Value, hook_name
 from store.redis.hooks import MACHINE_OWNER, OVERLAP_MS
 from tests.builders import ANA, BOB, OWNER, PROD, REQ, STRANGER, approve, leads, policy
 from tests.builders import draft as drawn
@@ -517,6 +517,49 @@ async def test_a_token_is_not_read_for_a_host_that_is_left_alone(house: House) -
     await house.run()
     assert (await house.delivery(request)).state == "waiting"
     assert (await house.corridor.events()).count("secrets.used") == read
+
+
+async def test_a_token_that_is_missing_is_no_silence_of_the_host(house: House) -> None:
+    await listening(house, ALL, hooks=("api", "other"))
+    await house.enact(ALL, hooks=("api",), on=EVERY, credentials="countersign/hooks")
+    request = await house.merged(A="newer")
+    for _ in range(OPENS_AFTER + 1):
+        await house.run()
+        house.corridor.skew_ms += await house.next_in_ms() or 0
+    delivery = await house.delivery(request)
+    assert [receipt.status for receipt in delivery.receipts] == [None] * (OPENS_AFTER + 1)
+
+
+async def test_what_goes_wrong_at_ones_place_gives_it_back(house: House) -> None:
+    await listening(house, ALL, credentials="countersign/hooks")
+    await with_token(house)
+    environment = await house.corridor.environments.ensure("countersign/hooks")
+    kept = house.corridor.keys.entries(environment.id)
+    await house.merged(A="newer")
+    lost = await house.corridor.redis.hgetall(kept)
+    await house.corridor.redis.delete(kept)
+    for _ in range(OPENS_AFTER + 1):
+        await house.run()
+        house.corridor.skew_ms += await house.next_in_ms() or 0
+    assert house.webhooks._circuits.under_way() == 0
+    assert house.receiver.deliveries == []
+    await house.corridor.redis.hset(kept, mapping=lost)
+    await house.run()
+    assert [each.status for each in house.receiver.deliveries] == [204]
+
+
+async def test_a_test_says_that_it_cannot_be_signed(house: House) -> None:
+    await listening(house)
+    named = await house.hooks.named("payments/prod", "api")
+    outgoing = await house.webhooks._outgoing(await house.corridor.policies.current())
+    environments, environment = house.corridor.environments, await house.environment()
+    key = await environments.key(environment.id, environment.epoch)
+    entry = key.seal(hook_name(f"{HOOK}api"), house.corridor.id(), Secret(b"hunter2"), mode=0o600)
+    await house.corridor.redis.hset(house.corridor.keys.entries(environment.id), f"{HOOK}api", entry.to_json())
+    receipt = await trial(house.hooks, environments, outgoing, named, "msg_test_1", house.corridor.now_ms)
+    assert (receipt.outcome, receipt.status) == ("refused", None)
+    assert "hunter2" not in repr(receipt)
+    assert house.receiver.deliveries == []
 
 
 async def test_a_test_says_what_the_receiver_says(house: House) -> None:

@@ -13,13 +13,15 @@ from standardwebhooks import Webhook
 from scheduler.connectors.hook import DELAYS_MS
 from scheduler.connectors.outgoing import Outgoing
 from scheduler.metrics import Metrics
-from scheduler.notices import Notices, notice_secret
+from scheduler.notices import KEPT_IN, Notices, notice_secret
 from scheduler.relay import Again, Relay
 from store.model.command import Deploy, Report
-from store.model.effect import Signal
+from store.model.effect import Signal, route
 from store.model.errors import Unavailable
 from store.model.policy import Hook, Notify, PolicySet, TargetConfig
 from store.model.request import RELAY, Deployment
+from store.model.secret import Secret
+from store.redis.environments import HOOK, hook_name
 from tests.builders import ANA, BOB, ONCALL, draft, soft
 from tests.builders import deny as denied
 from tests.builders import smash as smashed
@@ -235,6 +237,21 @@ async def test_an_address_inside_is_not_told_unless_the_owner_allows_it(house: H
     await house.run()
     assert house.came == []
     assert "address inside" in (await house.undelivered())[0]["why"]
+
+
+async def test_what_cannot_be_signed_is_given_up_at_once_and_not_shown(house: House):
+    """Somebody with the key of the environment has put there what is no secret of a webhook."""
+    environments = house.corridor.environments
+    environment, field = await environments.ensure(KEPT_IN), f"{HOOK}{route(house.url)}"
+    key = await environments.key(environment.id, environment.epoch)
+    entry = key.seal(hook_name(field), house.corridor.id(), Secret(b"hunter2"), mode=0o600)
+    await house.corridor.redis.hset(house.corridor.keys.entries(environment.id), field, entry.to_json())
+    await house.corridor.approved("open")
+    await house.run()
+    assert house.came == []
+    (why,) = [entry["why"] for entry in await house.undelivered()]
+    assert why.startswith("A webhook's secret is whsec_")
+    assert await house.next_in_ms() is None
 
 
 async def test_each_receiver_has_a_secret_of_its_own_and_keeps_it(house: House):

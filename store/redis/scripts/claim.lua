@@ -33,7 +33,7 @@ for at = 1, #due, 2 do
     local leased = string.format('%.0f', now + ARGV[2])
     redis.call('HSET', effect, 'leased', leased)
     redis.call('ZADD', KEYS[1], leased, due[at])
-    local late = math.max(0, now - due[at + 1])
+    local late = math.max(0, math.min(now, now - due[at + 1]))
     answer[#answer + 1] = { due[at], fields[1], fields[2], fields[3], fence, number(fields[4]) or 0, late }
   else
     redis.call('ZREM', KEYS[1], due[at])
