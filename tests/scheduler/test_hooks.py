@@ -520,14 +520,13 @@ async def test_a_token_is_not_read_for_a_host_that_is_left_alone(house: House) -
 
 
 async def test_a_token_that_is_missing_is_no_silence_of_the_host(house: House) -> None:
-    await listening(house, ALL, hooks=("api", "other"))
-    await house.enact(ALL, hooks=("api",), on=EVERY, credentials="countersign/hooks")
+    await listening(house, ALL, credentials="countersign/hooks")
     request = await house.merged(A="newer")
-    for _ in range(OPENS_AFTER + 1):
+    for tries in range(1, OPENS_AFTER + 1):
         await house.run()
+        assert len((await house.delivery(request)).receipts) == tries
+        assert house.webhooks._circuits.aside_ms(f"http://{house.place}", now_ms=house.corridor.now_ms) is None
         house.corridor.skew_ms += await house.next_in_ms() or 0
-    delivery = await house.delivery(request)
-    assert [receipt.status for receipt in delivery.receipts] == [None] * (OPENS_AFTER + 1)
 
 
 async def test_what_goes_wrong_at_ones_place_gives_it_back(house: House) -> None:
