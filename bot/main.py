@@ -64,6 +64,7 @@ from bot.slack.trying import Trying
 from bot.slack.unlocking import Unlocking
 from bot.slack.wire import Slack
 from bot.watch import Watch
+from scheduler.circuit import Circuits
 from scheduler.clock import Clock
 from scheduler.custody import Custody
 from scheduler.expiries import Expiries
@@ -303,6 +304,7 @@ class _Effects:
             epochs=store.keeping.epochs,
         )
         self.gates = Gates(github_app(settings.github), directory)
+        self.circuits = Circuits(time.monotonic)
         self.webhooks = Webhooks(
             store.hooks,
             store.deliveries,
@@ -311,7 +313,7 @@ class _Effects:
             self.outside.outgoing,
             store.metrics,
             random.random,
-            time.monotonic,
+            self.circuits,
             settings.public_url,
             self.gates,
         )
@@ -353,7 +355,9 @@ class _Effects:
         requests, policies, directory, outbox = store.requests, store.policies, store.directory, store.outbox
         metrics, outgoing = store.metrics, self.outside.outgoing
         grants = Grants(requests, self.outside.connector, store.turns, store.quarantine, metrics, store.watch.fit)
-        notices = Notices(requests, policies, store.environments, outgoing, outbox, metrics, random.random)
+        notices = Notices(
+            requests, policies, store.environments, outgoing, outbox, metrics, random.random, self.circuits
+        )
         mailing = Mailing(
             settings.mail, letter, requests, directory, outbox, metrics, random.random, store.keys.installation
         )

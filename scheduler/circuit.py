@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Final
 
 from yarl import URL
 
+from scheduler.connectors.hook import Receipt
 from scheduler.connectors.outgoing import SOCKETS_PER_HOST
 
 OPENS_AFTER: Final = 5  # times in a row without an answer
@@ -37,6 +38,19 @@ class Circuits:
     def aside_ms(self, url: str, *, now_ms: int) -> int | None:
         """How long to wait where `enter` would say so at once."""
         return self._host(url).aside_ms(now_ms)
+
+    async def told(self, url: str, send: Callable[[], Awaitable[Receipt]], *, now_ms: int) -> Receipt | int:
+        """What `send` brings back from this host, from a place there; or how long to wait before it is tried, ms."""
+        place = await self.enter(url, now_ms=now_ms)
+        if isinstance(place, int):
+            return place
+        answered = None
+        try:
+            receipt = await send()
+            answered = receipt.status is not None if receipt.sent else None
+        finally:
+            place.leave(answered=answered, now_ms=now_ms)
+        return receipt
 
     def under_way(self) -> int:
         return sum(len(host.begun) for host in self._hosts.values())

@@ -10,8 +10,8 @@ LOOKS: Final = 5
 class Company:
     """Under load, what is done in a row costs a tenth less CPU than what is done in between of something else, one at a time.
 
-    `with` it one is out. Whoever is back goes on as soon as nobody has come back for `within_s`, after five times that at
-    the latest, and at once where nobody else is out.
+    `with` it one is out. Whoever is back goes on when nobody has come back for `within_s`, after five times that at the
+    latest, and at once where everybody else is back.
     """
 
     def __init__(self, within_s: float = WITHIN_S) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from itertools import accumulate
 from typing import Final
 
+from scheduler.circuit import Circuits
 from scheduler.connectors import hook as wire
 from scheduler.connectors.outgoing import Outgoing
 from scheduler.metrics import Metrics
@@ -40,6 +41,7 @@ class Notices:
         outbox: Outbox,
         metrics: Metrics,
         jitter: Callable[[], float],
+        circuits: Circuits,
     ) -> None:
         self._requests = requests
         self._policies = policies
@@ -48,6 +50,7 @@ class Notices:
         self._outbox = outbox
         self._metrics = metrics
         self._jitter = jitter
+        self._circuits = circuits
 
     async def signal(self, effect: Signal, claimed: Claimed) -> Again | None:
         """One try."""
@@ -63,7 +66,13 @@ class Notices:
         except Invalid as fault:
             await self._give_up(world, effect, claimed, fault.sentence)
             return None
-        receipt = await wire.deliver(await self._outgoing(policies), effect.url, letter, now_ms=claimed.now_ms)
+
+        async def send() -> wire.Receipt:
+            return await wire.deliver(await self._outgoing(policies), effect.url, letter, now_ms=claimed.now_ms)
+
+        receipt = await self._circuits.told(effect.url, send, now_ms=claimed.now_ms)
+        if isinstance(receipt, int):
+            return Again(receipt)
         if receipt.outcome == "delivered":
             return None
         next_ms = None

@@ -44,7 +44,7 @@ class Webhooks:
         outgoing: Callable[[PolicySet], Awaitable[Outgoing]],
         metrics: Metrics,
         jitter: Callable[[], float],
-        monotonic_s: Callable[[], float],
+        circuits: Circuits,
         public_url: str = "",
         gates: Gates | None = None,
     ) -> None:
@@ -57,7 +57,7 @@ class Webhooks:
         self._metrics = metrics
         self._jitter = jitter
         self._public_url = public_url
-        self._circuits = Circuits(monotonic_s)
+        self._circuits = circuits
         self._company = Company()
 
     async def redeploy(self, effect: Redeploy, claimed: Claimed) -> Again | Settled | None:
@@ -130,31 +130,32 @@ class Webhooks:
         if (aside_ms := self._circuits.aside_ms(hook.url, now_ms=now_ms)) is not None:
             return Again(aside_ms)
         try:
-            send = await self._ready(environment_id, errand, hook, now_ms)
+            send = await self._ready(environment_id, errand, hook, policies, now_ms)
         except Invalid as fault:
             return _unsent("refused", fault)
-        place = await self._circuits.enter(hook.url, now_ms=now_ms)
-        if isinstance(place, int):
-            return Again(place)
-        answered = None
-        try:
-            receipt = await send(await self._outgoing(policies))
-            answered = receipt.status is not None if receipt.sent else None
-        finally:
-            place.leave(answered=answered, now_ms=now_ms)
-        return receipt
+        told = await self._circuits.told(hook.url, send, now_ms=now_ms)
+        return Again(told) if isinstance(told, int) else told
 
     async def _ready(
-        self, environment_id: str | None, errand: Errand, hook: Hook, now_ms: int
-    ) -> Callable[[Outgoing], Awaitable[wire.Receipt]]:
+        self, environment_id: str | None, errand: Errand, hook: Hook, policies: PolicySet, now_ms: int
+    ) -> Callable[[], Awaitable[wire.Receipt]]:
         """What is written and signed before it stands in line, so that many are written in a row. Raises `Invalid`."""
         delivery, gates = errand.delivery, self._gates
         if hook.preset == GATE and gates is not None:
-            return lambda outgoing: gates.answer(outgoing, hook, errand.request)
+
+            async def answer() -> wire.Receipt:
+                return await gates.answer(await self._outgoing(policies), hook, errand.request)
+
+            return answer
         content = hook_body.body(delivery, errand.request, self._public_url)
         signing = await self._hooks.signing(errand, environment_id)
         letter = wire.seal(signing, delivery.message_id, now_ms, hook_body.written(hook, content))
-        return lambda outgoing: _send(self._environments, outgoing, hook, letter, signing, now_ms)
+
+        async def send() -> wire.Receipt:
+            outgoing = await self._outgoing(policies)
+            return await _send(self._environments, outgoing, hook, letter, signing, now_ms)
+
+        return send
 
     def _told(self, delivery: Delivery, receipt: wire.Receipt, now_ms: int) -> Delivery:
         """What this try makes of it."""

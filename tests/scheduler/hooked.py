@@ -4,6 +4,7 @@ import asyncio
 from typing import Any, Final
 
 from playground.hooks import HookReceiver
+from scheduler.circuit import Circuits
 from scheduler.connectors.outgoing import TOTAL_MS, Outgoing
 from scheduler.metrics import Metrics
 from scheduler.relay import Performer, Relay
@@ -61,7 +62,7 @@ class House:
             self._outgoing,
             self.metrics,
             lambda: 0.0,
-            asyncio.get_running_loop().time,
+            Circuits(asyncio.get_running_loop().time),
         )
         performers: dict[type, Performer] = {Redeploy: webhooks.redeploy, Fire: webhooks.fire, Retire: webhooks.retire}
         return Relay(corridor.outbox, performers, self.metrics, lambda: 1.0)

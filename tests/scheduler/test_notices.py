@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
 
+from scheduler.circuit import OPENS_AFTER, Circuits
 from scheduler.connectors.hook import DELAYS_MS
 from scheduler.connectors.outgoing import Outgoing
 from scheduler.metrics import Metrics
@@ -40,6 +42,7 @@ class House:
         self.came: list[tuple[dict[str, str], bytes]] = []
         self.answers: list[int] = []
         self.place = ""
+        self.circuits = Circuits(time.monotonic)
         self.outgoing: dict[tuple[str, ...], Outgoing] = {}
         self.relay = self.another()
 
@@ -54,6 +57,7 @@ class House:
             corridor.outbox,
             self.metrics,
             lambda: 0.0,
+            self.circuits,
         )
         return Relay(corridor.outbox, {Signal: notices.signal}, self.metrics, lambda: 1.0)
 
@@ -74,7 +78,10 @@ class House:
 
     async def take(self, request: web.Request) -> web.Response:
         self.came.append(({name.lower(): value for name, value in request.headers.items()}, await request.read()))
-        return web.Response(status=self.answers.pop(0) if self.answers else 204)
+        status = self.answers.pop(0) if self.answers else 204
+        if status == 0 and request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=status or 204)
 
     async def enact(self, *urls: str, allow: bool = True) -> None:
         rule = soft(notify=Notify(webhooks=urls))
@@ -237,6 +244,19 @@ async def test_an_address_inside_is_not_told_unless_the_owner_allows_it(house: H
     await house.run()
     assert house.came == []
     assert "address inside" in (await house.undelivered())[0]["why"]
+
+
+async def test_a_receiver_that_keeps_silent_is_left_alone(house: House):
+    """As with hooks, and together with them."""
+    house.answers = [0] * OPENS_AFTER
+    for _ in range(OPENS_AFTER):
+        await house.corridor.approved("open")
+        await house.run()
+    assert house.circuits.aside_ms(house.url, now_ms=house.corridor.now_ms) is not None
+    asked = len(house.came)
+    await house.corridor.approved("open")
+    await house.run()
+    assert len(house.came) == asked
 
 
 async def test_what_cannot_be_signed_is_given_up_at_once_and_not_shown(house: House):
