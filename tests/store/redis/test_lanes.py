@@ -222,6 +222,14 @@ async def test_a_moment_that_is_none_keeps_the_lane_from_nothing(corridor, word)
     assert [(each.effect, each.since_ms > 0) for each in await claim(corridor)] == [(CARD, False), (OTHER, True)]
 
 
+@pytest.mark.parametrize("due", ["-inf", "-1e300", "0", "1.5"])
+async def test_whenever_it_was_due_it_is_late_by_no_more_than_there_was_time(corridor, due):
+    await put(corridor, CARD)
+    await corridor.redis.zadd(corridor.keys.lane("slack"), {CARD.key: due})
+    held = await claim_one(corridor)
+    assert 0 <= held.now_ms - held.late_ms <= 2
+
+
 @pytest.mark.parametrize("field", ["generation", "leased"])
 async def test_a_counter_that_is_none_breaks_off_no_commit(corridor, field):
     await put(corridor, CARD)
