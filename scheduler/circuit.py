@@ -1,4 +1,4 @@
-"""Circuit: one receiver's silence takes no place from the others."""
+"""Circuit: how many deliveries go to one host at a time, who stands in line for it, and when it is left alone because it is silent."""
 
 import asyncio
 from collections import deque

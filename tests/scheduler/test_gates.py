@@ -48,6 +48,7 @@ async def test_nothing_is_signed_for_another_github_than_that_of_our_app(url: st
         assert without.error == "No GitHub App is set: set COUNTERSIGN_GITHUB_APP_ID and what belongs to it."
         nobody = await gates.answer(outgoing, HUB, asked().model_copy(update={"machine": None}))
         assert nobody.error == "This deploy was not asked by GitHub, so no job waits there."
+        assert (without.sent, nobody.sent) == (False, False)
 
 
 def test_it_is_sent_no_hook():

@@ -74,6 +74,7 @@ async def test_what_is_not_installed_not_ours_or_not_there(hub: GitHub, outgoing
     key.write_text("canary")
     receipt = await GitHubApp(hub.base, APP_ID, key).decide(outgoing, GATE, "approved", "")
     assert (receipt.outcome, receipt.error) == ("retry", f"The private key of the GitHub App, {key}, cannot be used.")
+    assert not receipt.sent
     pem(key)
     refused = await GitHubApp("https://127.0.0.1:9", APP_ID, key).decide(outgoing, GATE, "approved", "")
     assert refused.outcome == "refused"  # an address inside, that nobody vouches for

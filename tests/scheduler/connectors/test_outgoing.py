@@ -238,7 +238,7 @@ async def test_a_hook_of_no_form_of_url_reaches_inside(
     async with Outgoing(total_ms=3_000) as outgoing:
         letter = seal(Secret(b"whsec_" + b"A" * 32), "msg_1", NOW_MS, b"{}")
         receipt = await deliver(outgoing, form.replace("{port}", str(listener.port)), letter, now_ms=NOW_MS)
-    assert (receipt.outcome, receipt.status) == ("refused", None)
+    assert (receipt.outcome, receipt.status, receipt.sent) == ("refused", None, False)
     assert connections == []
     assert listener.knocks() == 0
 
